@@ -1,0 +1,1 @@
+//! Two-tier caching of async functions.

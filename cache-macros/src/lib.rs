@@ -1,0 +1,1 @@
+//! The attribute macros of `cache-core`; use them through that crate.
