@@ -1,0 +1,178 @@
+//! What is known of one annotated function: its static description, and its live state in one cache.
+
+use std::{
+    any::TypeId,
+    collections::HashMap,
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tokio::sync::Semaphore;
+
+use crate::stats::Counters;
+
+/// Which tiers hold the entries of a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tiers {
+    /// Memory of this process and the shared tier.
+    Both,
+    /// Memory of this process only.
+    Memory,
+    /// The shared tier only.
+    Redis,
+}
+
+/// The static that stands for one annotated function.
+#[derive(Debug)]
+pub struct Site {
+    name: Option<&'static str>,
+    version: u32,
+    tiers: Tiers,
+    max_concurrent_loads: u32,
+}
+
+impl Site {
+    /// A site with the defaults of every option.
+    #[must_use]
+    #[allow(clippy::new_without_default, reason = "only expansions make sites, in statics")]
+    pub const fn new() -> Self {
+        Self {
+            name: None,
+            version: 0,
+            tiers: Tiers::Both,
+            max_concurrent_loads: 16,
+        }
+    }
+
+    /// The option `name`.
+    #[must_use]
+    pub const fn named(mut self, name: &'static str) -> Self {
+        self.name = Some(name);
+        self
+    }
+
+    /// The option `version`.
+    #[must_use]
+    pub const fn versioned(mut self, version: u32) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// The option `tiers`.
+    #[must_use]
+    pub const fn tiers(mut self, tiers: Tiers) -> Self {
+        self.tiers = tiers;
+        self
+    }
+
+    /// The option `max_concurrent_loads`.
+    #[must_use]
+    pub const fn max_concurrent_loads(mut self, loads: u32) -> Self {
+        self.max_concurrent_loads = loads;
+        self
+    }
+
+    pub(crate) fn is_in_memory(&self) -> bool {
+        self.tiers != Tiers::Redis
+    }
+}
+
+/// One instantiation of an annotated function: what its entries in every tier are told apart by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Instance {
+    pub(crate) site: &'static Site,
+    /// The type of a closure in the expansion: unique per function and per type parameters.
+    pub(crate) id: TypeId,
+    /// The name of that closure's type.
+    pub(crate) type_name: &'static str,
+}
+
+impl Instance {
+    /// The readable name: module, implementing type, function and type parameters, or the option
+    /// `name` with those type parameters; `@version` where there is one.
+    fn name(&self) -> String {
+        let mut path = self.type_name;
+        while let Some(shorter) = path.strip_suffix("::{{closure}}") {
+            path = shorter;
+        }
+        let mut name = match self.site.name {
+            Some(name) => format!("{name}{}", type_parameters(path)),
+            None => path.to_owned(),
+        };
+        if self.site.version != 0 {
+            name.push_str(&format!("@{}", self.site.version));
+        }
+        name
+    }
+}
+
+/// The type parameters in a type's name: everything between its outermost angle brackets.
+fn type_parameters(path: &str) -> &str {
+    match (path.find('<'), path.rfind('>')) {
+        (Some(open), Some(close)) if open < close => &path[open..=close],
+        _ => "",
+    }
+}
+
+/// The live state of one [`Instance`] in one cache.
+#[derive(Debug)]
+pub(crate) struct SiteState {
+    pub(crate) name: String,
+    pub(crate) counters: Counters,
+    /// Slots of `max_concurrent_loads`.
+    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) max_concurrent_loads: usize,
+    warned_of_recursion: AtomicBool,
+}
+
+impl SiteState {
+    fn new(instance: &Instance) -> Self {
+        let loads = instance.site.max_concurrent_loads.max(1) as usize;
+        Self {
+            name: instance.name(),
+            counters: Counters::default(),
+            slots: Arc::new(Semaphore::new(loads.min(Semaphore::MAX_PERMITS))),
+            max_concurrent_loads: loads,
+            warned_of_recursion: AtomicBool::new(false),
+        }
+    }
+
+    /// Says once per function that a load reached its own key.
+    pub(crate) fn warn_of_recursion(&self) {
+        if !self.warned_of_recursion.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                function = self.name,
+                "a load reached its own key: the inner call runs uncached"
+            );
+        }
+    }
+}
+
+/// The states of all functions that a cache has met.
+#[derive(Debug, Default)]
+pub(crate) struct SiteStates(RwLock<HashMap<TypeId, Arc<SiteState>, foldhash::fast::RandomState>>);
+
+impl SiteStates {
+    pub(crate) fn of(&self, instance: &Instance) -> Arc<SiteState> {
+        let known = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(state) = known.get(&instance.id) {
+            return Arc::clone(state);
+        }
+        drop(known);
+        let mut known = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Arc::clone(
+            known
+                .entry(instance.id)
+                .or_insert_with(|| Arc::new(SiteState::new(instance))),
+        )
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<SiteState>> {
+        let known = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut states: Vec<_> = known.values().cloned().collect();
+        states.sort_by(|a, b| a.name.cmp(&b.name));
+        states
+    }
+}
