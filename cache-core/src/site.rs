@@ -9,9 +9,7 @@ use std::{
     },
 };
 
-use tokio::sync::Semaphore;
-
-use crate::stats::Counters;
+use crate::{l1::KeyHasher, slot::Slots, stats::Counters};
 
 /// Which tiers hold the entries of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +34,10 @@ pub struct Site {
 impl Site {
     /// A site with the defaults of every option.
     #[must_use]
-    #[allow(clippy::new_without_default, reason = "only expansions make sites, in statics")]
+    #[allow(
+        clippy::new_without_default,
+        reason = "only expansions make sites, in statics"
+    )]
     pub const fn new() -> Self {
         Self {
             name: None,
@@ -120,21 +121,19 @@ fn type_parameters(path: &str) -> &str {
 #[derive(Debug)]
 pub(crate) struct SiteState {
     pub(crate) name: String,
-    pub(crate) counters: Counters,
-    /// Slots of `max_concurrent_loads`.
-    pub(crate) slots: Arc<Semaphore>,
-    pub(crate) max_concurrent_loads: usize,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) slots: Slots,
+    pub(crate) is_in_memory: bool,
     warned_of_recursion: AtomicBool,
 }
 
 impl SiteState {
     fn new(instance: &Instance) -> Self {
-        let loads = instance.site.max_concurrent_loads.max(1) as usize;
         Self {
             name: instance.name(),
-            counters: Counters::default(),
-            slots: Arc::new(Semaphore::new(loads.min(Semaphore::MAX_PERMITS))),
-            max_concurrent_loads: loads,
+            counters: Arc::default(),
+            slots: Slots::new(instance.site.max_concurrent_loads as usize),
+            is_in_memory: instance.site.is_in_memory(),
             warned_of_recursion: AtomicBool::new(false),
         }
     }
@@ -152,16 +151,22 @@ impl SiteState {
 
 /// The states of all functions that a cache has met.
 #[derive(Debug, Default)]
-pub(crate) struct SiteStates(RwLock<HashMap<TypeId, Arc<SiteState>, foldhash::fast::RandomState>>);
+pub(crate) struct SiteStates(RwLock<HashMap<TypeId, Arc<SiteState>, KeyHasher>>);
 
 impl SiteStates {
     pub(crate) fn of(&self, instance: &Instance) -> Arc<SiteState> {
-        let known = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let known = self
+            .0
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(state) = known.get(&instance.id) {
             return Arc::clone(state);
         }
         drop(known);
-        let mut known = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut known = self
+            .0
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         Arc::clone(
             known
                 .entry(instance.id)
@@ -170,7 +175,10 @@ impl SiteStates {
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<SiteState>> {
-        let known = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let known = self
+            .0
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut states: Vec<_> = known.values().cloned().collect();
         states.sort_by(|a, b| a.name.cmp(&b.name));
         states

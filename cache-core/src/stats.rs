@@ -1,51 +1,13 @@
 //! Counters per function and their sum as typed statistics. A leaf.
 
+mod striped;
+
 use std::{
-    cell::Cell,
     fmt,
-    sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-const STRIPES: usize = 8;
-
-/// A counter that threads bump on cache lines of their own.
-#[derive(Default)]
-pub(crate) struct Striped([Stripe; STRIPES]);
-
-#[derive(Default)]
-#[repr(align(128))]
-struct Stripe(AtomicU64);
-
-impl Striped {
-    #[inline]
-    pub(crate) fn add_one(&self) {
-        self.0[stripe_of_thread() % STRIPES].0.fetch_add(1, Relaxed);
-    }
-
-    fn sum(&self) -> u64 {
-        self.0.iter().map(|stripe| stripe.0.load(Relaxed)).sum()
-    }
-}
-
-impl fmt::Debug for Striped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.sum(), f)
-    }
-}
-
-#[inline]
-fn stripe_of_thread() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static STRIPE: Cell<usize> = const { Cell::new(usize::MAX) };
-    }
-    STRIPE.with(|stripe| {
-        if stripe.get() == usize::MAX {
-            stripe.set(NEXT.fetch_add(1, Relaxed) % STRIPES);
-        }
-        stripe.get()
-    })
-}
+use striped::Striped;
 
 /// What one function did in one cache.
 #[derive(Debug, Default)]
@@ -61,6 +23,10 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
+    pub(crate) fn add(counter: &AtomicU64) {
+        counter.fetch_add(1, Relaxed);
+    }
+
     pub(crate) fn snapshot(&self, name: &str) -> FunctionStats {
         FunctionStats {
             name: name.to_owned(),
@@ -148,7 +114,13 @@ impl fmt::Display for Stats {
             writeln!(
                 f,
                 "{:<width$} {:>12} {:>10} {:>10} {:>10} {:>10} {:>12}",
-                row.name, row.hits, row.loads, row.failures, row.shared_loads, row.entries, row.bytes
+                row.name,
+                row.hits,
+                row.loads,
+                row.failures,
+                row.shared_loads,
+                row.entries,
+                row.bytes
             )?;
         }
         write!(

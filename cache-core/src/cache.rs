@@ -1,0 +1,237 @@
+//! A cache: its tiers, its functions, and which cache a call goes to.
+
+mod builder;
+
+use std::{
+    fmt,
+    future::Future,
+    sync::{
+        Arc, LazyLock, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+pub use builder::CacheBuilder;
+
+use crate::{
+    call::Tasks,
+    clock::Clock,
+    context::{self, Scoped},
+    error::{Error, ErrorKind},
+    flight::Flights,
+    l1::L1,
+    site::SiteStates,
+    stats::Stats,
+};
+
+static INSTALLED: OnceLock<Cache> = OnceLock::new();
+static DEFAULT: LazyLock<Cache> = LazyLock::new(|| CacheBuilder::default().build_now());
+
+/// Where cached functions keep their values. Cheap to clone: all clones are one cache.
+///
+/// A call goes to the cache its function names with `cache = ..`, else to the one of the
+/// [`scope`](Cache::scope) it runs in, else to the [installed](Cache::install) one, else to a default
+/// of 64 MiB that needs no set-up.
+///
+/// ```
+/// use cache_core::{Cache, cached};
+///
+/// #[cached(ttl = 1m)]
+/// async fn square(n: u64) -> u64 {
+///     n * n
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cache_core::Error> {
+/// Cache::builder().namespace("shop").memory_limit(16 << 20).build().await?.install()?;
+/// assert_eq!(square(4).await, 16); // runs the body
+/// assert_eq!(square(4).await, 16); // does not
+/// assert_eq!(Cache::current().stats().function("square").map(|f| (f.loads, f.hits)), Some((1, 1)));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Cache(Arc<Inner>);
+
+struct Inner {
+    namespace: String,
+    clock: Clock,
+    flights: Arc<Flights>,
+    sites: SiteStates,
+    tasks: Arc<Tasks>,
+    is_on: AtomicBool,
+}
+
+impl Cache {
+    /// Starts to describe a cache.
+    #[must_use]
+    pub fn builder() -> CacheBuilder {
+        CacheBuilder::default()
+    }
+
+    /// A cache that keeps nothing and joins no calls: every call runs its function's body.
+    ///
+    /// For [`scope`](Cache::scope) in tests, and to see what a program does without its cache.
+    #[must_use]
+    pub fn disabled() -> Self {
+        let cache = CacheBuilder::default().build_now();
+        cache.0.is_on.store(false, Ordering::Relaxed);
+        cache
+    }
+
+    pub(super) fn new(namespace: String, clock: Clock, l1: L1) -> Self {
+        Self(Arc::new(Inner {
+            namespace,
+            clock,
+            flights: Arc::new(Flights::new(l1)),
+            sites: SiteStates::default(),
+            tasks: Arc::default(),
+            is_on: AtomicBool::new(true),
+        }))
+    }
+
+    /// Makes this the cache of all calls in the process that name no other.
+    ///
+    /// Install before the first call: entries made in the default cache stay behind there.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::AlreadyInstalled`] when a cache was installed before: it stays.
+    pub fn install(self) -> Result<(), Error> {
+        INSTALLED.set(self).map_err(|_| {
+            Error::new(
+                ErrorKind::AlreadyInstalled,
+                "a cache is already installed in this process: install once, and use `Cache::scope` or `cache = ..` for others",
+            )
+        })
+    }
+
+    /// The cache that a call made here goes to: that of the scope, else the installed one, else the
+    /// default.
+    #[must_use]
+    pub fn current() -> Self {
+        context::scope().unwrap_or_else(|| Self::ambient().clone())
+    }
+
+    #[inline]
+    pub(crate) fn ambient() -> &'static Self {
+        INSTALLED.get().unwrap_or_else(|| &DEFAULT)
+    }
+
+    /// Runs a future whose cached calls go to `cache`, those in its loads included.
+    ///
+    /// Tasks that the future spawns by itself are outside: give each a scope of its own.
+    ///
+    /// # Cancel safety
+    ///
+    /// As that of the future.
+    ///
+    /// ```
+    /// # use cache_core::{Cache, cached};
+    /// # #[cached(ttl = 1m)]
+    /// # async fn square(n: u64) -> u64 { n * n }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cache_core::Error> {
+    /// let mine = Cache::builder().build().await?;
+    /// Cache::scope(mine.clone(), square(3)).await;
+    /// assert_eq!(mine.stats().entries, 1);
+    /// assert_eq!(Cache::current().stats().entries, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn scope<F: Future>(cache: Self, future: F) -> impl Future<Output = F::Output> {
+        Scoped::new(cache, future)
+    }
+
+    /// What this cache did and holds.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let l1 = &self.flights().l1;
+        Stats {
+            functions: self
+                .0
+                .sites
+                .all()
+                .iter()
+                .map(|site| site.counters.snapshot(&site.name))
+                .collect(),
+            entries: l1.entries(),
+            bytes: l1.bytes(),
+            memory_limit: l1.limit(),
+        }
+    }
+
+    /// Forgets every entry. Loads that began before are not kept.
+    pub fn clear(&self) {
+        self.0.flights.clear();
+    }
+
+    /// Ends the cache: forgets every entry, lets running loads end, and gives what was left.
+    ///
+    /// From the first moment on calls run their bodies, as with [`Cache::disabled`].
+    ///
+    /// # Panics
+    ///
+    /// When loads are running and this is called outside a Tokio runtime with its timer enabled.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped half way, the cache is closed all the same and loads run on.
+    pub async fn close(&self, deadline: Duration) -> Leftover {
+        self.0.is_on.store(false, Ordering::Release);
+        self.clear();
+        let tasks = &self.0.tasks;
+        if tasks.running() > 0 {
+            // Late is not an error: what was left is the answer.
+            let _ = tokio::time::timeout(deadline, tasks.idle()).await;
+        }
+        self.clear();
+        Leftover {
+            loads: tasks.running(),
+        }
+    }
+
+    pub(crate) fn is_on(&self) -> bool {
+        self.0.is_on.load(Ordering::Acquire)
+    }
+
+    #[inline]
+    pub(crate) fn flights(&self) -> &Arc<Flights> {
+        &self.0.flights
+    }
+
+    #[inline]
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    pub(crate) fn sites(&self) -> &SiteStates {
+        &self.0.sites
+    }
+
+    pub(crate) fn tasks(&self) -> &Arc<Tasks> {
+        &self.0.tasks
+    }
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let l1 = &self.flights().l1;
+        f.debug_struct("Cache")
+            .field("namespace", &self.0.namespace)
+            .field("entries", &l1.entries())
+            .field("bytes", &l1.bytes())
+            .field("memory_limit", &l1.limit())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What [`Cache::close`] could not wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use = "loads that are left run on until the runtime ends"]
+pub struct Leftover {
+    /// Loads that were still running at the deadline.
+    pub loads: usize,
+}

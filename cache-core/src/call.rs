@@ -1,0 +1,183 @@
+//! One call from its key to its value: the hit, then everything a miss may meet.
+
+mod ask;
+mod miss;
+mod mode;
+mod run;
+
+use std::{any::TypeId, fmt, future::Future, pin::Pin, sync::Arc};
+
+pub use mode::{Detached, Held, HoldProbe, Inline, Mode, ProbeBorrow, ProbeHold};
+pub(crate) use run::Tasks;
+
+use self::miss::{Body, Call};
+use crate::{
+    cache::Cache,
+    context::{self, Ask, Question},
+    key::{CacheKey, KeyWriter},
+    l1::{Key, KeyRef},
+    site::{Instance, Site},
+    value::{Keep, Maker, Returned, Shape},
+};
+
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Writes one argument into a key.
+#[inline]
+pub fn part<T: CacheKey + ?Sized>(key: &mut KeyWriter, value: &T) {
+    value.write(key);
+}
+
+/// Answers a call from memory, or says what is needed to go on.
+///
+/// `identity` is a closure in the expansion: its type is unique per function and type parameters.
+#[inline]
+pub fn begin<I, S: Shape, X>(
+    site: &'static Site,
+    _identity: &I,
+    returned: &Returned<S, X>,
+    cache: Option<&Cache>,
+    write_key: impl Fn(&mut KeyWriter),
+) -> Result<S::Output, Missed> {
+    let mut writer = KeyWriter::for_bytes();
+    write_key(&mut writer);
+    let key = KeyRef {
+        function: typeid::of::<I>(),
+        bytes: writer.as_bytes(),
+    };
+    if context::is_plain() {
+        let cache = cache.unwrap_or_else(|| Cache::ambient());
+        if let Some(output) = hit(cache, &key, returned) {
+            return Ok(output);
+        }
+        return Err(Missed::new(
+            cache.clone(),
+            site,
+            std::any::type_name::<I>(),
+            key,
+            None,
+        ));
+    }
+    let cache = cache.cloned().unwrap_or_else(Cache::current);
+    let Some(question) = context::take_question(TypeId::of::<S::Output>()) else {
+        return match hit(&cache, &key, returned) {
+            Some(output) => Ok(output),
+            None => Err(Missed::new(
+                cache,
+                site,
+                std::any::type_name::<I>(),
+                key,
+                None,
+            )),
+        };
+    };
+    question.reply.with(|reply| reply.is_taken = true);
+    let mut text = KeyWriter::for_text();
+    write_key(&mut text);
+    let question = Box::new((question, text.into_text()));
+    Err(Missed::new(
+        cache,
+        site,
+        std::any::type_name::<I>(),
+        key,
+        Some(question),
+    ))
+}
+
+#[inline]
+fn hit<S: Shape, X>(
+    cache: &Cache,
+    key: &KeyRef<'_>,
+    returned: &Returned<S, X>,
+) -> Option<S::Output> {
+    let node = cache.flights().l1.get(key)?;
+    let output = returned.hit(&*node, cache.clock().now())?;
+    node.entry().count_hit();
+    Some(output)
+}
+
+/// A call that memory did not answer.
+pub struct Missed {
+    cache: Cache,
+    instance: Instance,
+    key: Key,
+    /// What a handle asks, with the readable key for its answer.
+    question: Option<Box<(Question, String)>>,
+}
+
+impl fmt::Debug for Missed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Missed")
+            .field("instance", &self.instance)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Missed {
+    #[cold]
+    fn new(
+        cache: Cache,
+        site: &'static Site,
+        type_name: &'static str,
+        key: KeyRef<'_>,
+        question: Option<Box<(Question, String)>>,
+    ) -> Self {
+        Self {
+            cache,
+            instance: Instance {
+                site,
+                id: key.function,
+                type_name,
+            },
+            key: key.to_key(),
+            question,
+        }
+    }
+}
+
+/// Answers a call that memory did not answer. The part of it that knows the value's type.
+fn answer<'a, S: Shape, X: 'static>(
+    missed: Missed,
+    keep: Keep<S, X>,
+    body: impl FnOnce(Keep<S, X>, Maker) -> Body<'a>,
+) -> BoxFuture<'a, S::Output> {
+    let Missed {
+        cache,
+        instance,
+        key,
+        question,
+    } = missed;
+    let site = cache.sites().of(&instance);
+    let maker = Maker {
+        clock: cache.clock().clone(),
+        counters: Arc::clone(&site.counters),
+        keeps: cache.is_on(),
+    };
+    let call = Call { cache, site, key };
+    let returned = *keep.returned();
+    let Some(question) = question else {
+        let body = body(keep, maker);
+        return Box::pin(async move { returned.output(call.fly(None, body).await.answer) });
+    };
+    let (Question { ask, reply, .. }, text) = *question;
+    if let Ask::Put(output) = ask {
+        if let Ok(output) = output.downcast::<S::Output>() {
+            call.put(keep.erase(*output, &maker));
+        }
+        reply.with(|reply| reply.is_done = true);
+        return Box::pin(std::future::pending());
+    }
+    let body = body(keep, maker);
+    Box::pin(async move {
+        match call.ask(ask, &text, body).await {
+            Some((answer, trace)) => {
+                reply.with(|reply| reply.trace = Some(trace));
+                returned.output(answer)
+            }
+            None => {
+                reply.with(|reply| reply.is_done = true);
+                std::future::pending().await
+            }
+        }
+    })
+}

@@ -1,0 +1,147 @@
+//! A call that memory did not answer, in the engine that knows no value type.
+
+use std::sync::Arc;
+
+use super::{
+    BoxFuture,
+    run::{Ended, Run},
+};
+use crate::{
+    cache::Cache,
+    context,
+    explain::{Miss, Source},
+    flight::{Joined, Load, Member, Turn, wait},
+    l1::{Key, Stored},
+    site::SiteState,
+    stats::Counters,
+    value::{Answer, Loaded},
+};
+
+/// The body of a call, not yet running.
+pub(super) enum Body<'a> {
+    Inline(BoxFuture<'a, Loaded>),
+    /// Owned copies of the arguments are made when the body is needed, not for every waiter.
+    Detached(Box<dyn FnOnce() -> BoxFuture<'static, Loaded> + Send + 'a>),
+}
+
+impl<'a> Body<'a> {
+    pub(super) fn start(self) -> BoxFuture<'a, Loaded> {
+        match self {
+            Self::Inline(body) => body,
+            Self::Detached(make) => make(),
+        }
+    }
+
+    /// Whether the body runs in a task of its own. Outside a runtime there is none.
+    pub(super) fn is_detached(&self) -> bool {
+        matches!(self, Self::Detached(_)) && tokio::runtime::Handle::try_current().is_ok()
+    }
+}
+
+/// A call in the engine, which knows no value type.
+pub(super) struct Call {
+    pub(super) cache: Cache,
+    pub(super) site: Arc<SiteState>,
+    pub(super) key: Key,
+}
+
+/// How a call was answered.
+pub(super) struct Flown {
+    pub(super) answer: Answer,
+    pub(super) source: Source,
+    /// Set where the call could not be what its caller wanted.
+    pub(super) miss: Option<Miss>,
+}
+
+impl Flown {
+    pub(super) fn by(answer: Answer, source: Source) -> Self {
+        Self {
+            answer,
+            source,
+            miss: None,
+        }
+    }
+}
+
+impl Call {
+    pub(super) fn counters(&self) -> &Counters {
+        &self.site.counters
+    }
+
+    /// Joins the flight of the key, or goes on in `started`.
+    pub(super) async fn fly(&self, started: Option<Member>, body: Body<'_>) -> Flown {
+        if !self.cache.is_on() {
+            return self.run_uncached(body, Miss::Off).await;
+        }
+        let outer = context::load();
+        if outer
+            .as_ref()
+            .is_some_and(|outer| outer.is_for(&self.key, self.cache.flights()))
+        {
+            return self.recurse(body).await;
+        }
+        let joined = match started {
+            Some(member) => Joined::Member(member, true),
+            None => self
+                .cache
+                .flights()
+                .join(&self.key, &self.site, self.cache.clock().now()),
+        };
+        let member = match joined {
+            Joined::Hit(node) => {
+                node.entry().count_hit();
+                return Flown::by(Answer::Shared(node), Source::Memory);
+            }
+            Joined::Member(member, _) => member,
+        };
+        let Some(outer) = outer else {
+            return self.ride(member, None, body).await;
+        };
+        let Some(_wait) = wait(&outer, member.flight_id()) else {
+            drop(member);
+            return self.recurse(body).await;
+        };
+        let lent = outer.slot.lend();
+        let flown = self.ride(member, Some(&outer), body).await;
+        outer.take_back(lent).await;
+        flown
+    }
+
+    /// Waits for the answer of a flight, or runs the body for it.
+    async fn ride(&self, member: Member, outer: Option<&Arc<Load>>, body: Body<'_>) -> Flown {
+        let is_detached = body.is_detached();
+        let load = match member.turn(outer, is_detached).await {
+            Turn::Answer(node) => return self.share(node),
+            Turn::Load(load) => load,
+        };
+        let ended = match body {
+            Body::Detached(make) if is_detached => {
+                Run::new(&self.cache, load, make()).detach().ended().await
+            }
+            body => Run::new(&self.cache, load, body.start()).await,
+        };
+        match ended {
+            Ended::Answered(node) => self.share(node),
+            Ended::Loaded(loaded) => Flown::by(loaded.into_answer(), Source::Load),
+        }
+    }
+
+    fn share(&self, node: Arc<dyn Stored>) -> Flown {
+        Counters::add(&self.counters().shared);
+        Flown::by(Answer::Shared(node), Source::SharedLoad)
+    }
+
+    async fn recurse(&self, body: Body<'_>) -> Flown {
+        self.site.warn_of_recursion();
+        self.run_uncached(body, Miss::Recursion).await
+    }
+
+    async fn run_uncached(&self, body: Body<'_>, miss: Miss) -> Flown {
+        Counters::add(&self.counters().loads);
+        Flown {
+            answer: body.start().await.into_answer(),
+            source: Source::Uncached,
+            miss: Some(miss),
+        }
+    }
+}

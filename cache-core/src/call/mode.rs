@@ -1,0 +1,143 @@
+//! Where a load runs: in a task of its own, or in the task of the caller that leads it.
+
+use std::{borrow::Borrow, future::Future, marker::PhantomData};
+
+use super::{Body, BoxFuture, Missed, answer};
+use crate::value::{Keep, Shape};
+
+/// The load runs in a task of its own, with owned copies of the arguments.
+#[derive(Clone, Copy, Debug)]
+pub struct Detached;
+
+/// The load runs in the task of its leader, with the arguments as they are.
+#[derive(Clone, Copy, Debug)]
+pub struct Inline;
+
+/// One of the two modes. A call is detached if all its arguments can be.
+pub trait Mode: Copy {
+    /// What becomes of this mode beside another argument.
+    type And<M: Mode>: Mode;
+    /// This mode, unless another argument asks for less.
+    fn and<M: Mode>(self, other: M) -> Self::And<M>;
+}
+
+impl Mode for Detached {
+    type And<M: Mode> = M;
+    #[inline]
+    fn and<M: Mode>(self, other: M) -> M {
+        other
+    }
+}
+
+impl Mode for Inline {
+    type And<M: Mode> = Self;
+    #[inline]
+    fn and<M: Mode>(self, _other: M) -> Self {
+        self
+    }
+}
+
+/// An argument as the body will borrow it.
+#[derive(Debug)]
+pub struct Held<O, T: ?Sized>(O, PhantomData<fn(&T)>);
+
+impl<O: Borrow<T>, T: ?Sized> Held<O, T> {
+    /// The argument.
+    #[inline]
+    pub fn get(&self) -> &T {
+        self.0.borrow()
+    }
+}
+
+impl Detached {
+    /// An owned copy of an argument.
+    #[inline]
+    pub fn hold<T>(self, argument: &T) -> Held<T::Owned, T>
+    where
+        T: ToOwned<Owned: Send + Sync + 'static> + ?Sized,
+    {
+        Held(argument.to_owned(), PhantomData)
+    }
+
+    /// Goes on with a call that missed.
+    #[inline]
+    pub fn launch<'a, S, X, F>(
+        self,
+        missed: Missed,
+        keep: Keep<S, X>,
+        body: impl FnOnce() -> F + Send + 'a,
+    ) -> BoxFuture<'a, S::Output>
+    where
+        S: Shape,
+        X: 'static,
+        F: Future<Output = S::Output> + Send + 'static,
+    {
+        answer(missed, keep, move |keep, maker| {
+            Body::Detached(Box::new(move || {
+                let body = body();
+                Box::pin(async move { keep.erase(body.await, &maker) })
+            }))
+        })
+    }
+}
+
+impl Inline {
+    /// The argument itself.
+    #[inline]
+    pub fn hold<T: ?Sized>(self, argument: &T) -> Held<&T, T> {
+        Held(argument, PhantomData)
+    }
+
+    /// Goes on with a call that missed.
+    #[inline]
+    pub fn launch<'a, S, X, F>(
+        self,
+        missed: Missed,
+        keep: Keep<S, X>,
+        body: impl FnOnce() -> F,
+    ) -> BoxFuture<'a, S::Output>
+    where
+        S: Shape,
+        X: 'static,
+        F: Future<Output = S::Output> + Send + 'a,
+    {
+        let body = body();
+        answer(missed, keep, move |keep, maker| {
+            Body::Inline(Box::pin(async move { keep.erase(body.await, &maker) }))
+        })
+    }
+}
+
+/// Asks whether a load can own a copy of an argument: `(&&HoldProbe::of(argument)).mode()`.
+#[derive(Debug)]
+pub struct HoldProbe<T: ?Sized>(PhantomData<fn(&T)>);
+
+impl<T: ?Sized> HoldProbe<T> {
+    /// The probe of an argument behind a reference.
+    #[inline]
+    pub fn of(_argument: &T) -> Self {
+        Self(PhantomData)
+    }
+}
+
+/// [`HoldProbe`] for arguments that can be copied into a task.
+pub trait ProbeHold {
+    /// A task of its own.
+    #[inline]
+    fn mode(&self) -> Detached {
+        Detached
+    }
+}
+
+impl<T: ToOwned<Owned: Send + Sync + 'static> + ?Sized> ProbeHold for &HoldProbe<T> {}
+
+/// [`HoldProbe`] for arguments that cannot.
+pub trait ProbeBorrow {
+    /// The task of the leader.
+    #[inline]
+    fn mode(&self) -> Inline {
+        Inline
+    }
+}
+
+impl<T: ?Sized> ProbeBorrow for HoldProbe<T> {}

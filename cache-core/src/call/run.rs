@@ -1,0 +1,209 @@
+//! A body while it runs for a flight: it waits for its slot, runs as part of its load, and tells the
+//! flight how it ended, also when it panics or is dropped half way.
+
+use std::{
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, ready},
+};
+
+use tokio::{sync::Notify, task::JoinHandle};
+
+use super::BoxFuture;
+use crate::{cache::Cache, context, flight::Load, l1::Stored, stats::Counters, value::Loaded};
+
+/// How a run ended.
+pub(super) enum Ended {
+    Loaded(Loaded),
+    /// Another load answered while this one waited for its slot.
+    Answered(Arc<dyn Stored>),
+}
+
+/// A body that runs for a flight.
+pub(super) struct Run<'a> {
+    cache: Cache,
+    load: Arc<Load>,
+    body: BoxFuture<'a, Loaded>,
+    phase: Phase,
+    /// The scope and the span of the caller, which a task of its own would not have.
+    scope: Option<Cache>,
+    span: tracing::Span,
+}
+
+enum Phase {
+    New,
+    Queued(BoxFuture<'static, ()>),
+    Loading,
+    Ended,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(cache: &Cache, load: Arc<Load>, body: BoxFuture<'a, Loaded>) -> Self {
+        Self {
+            cache: cache.clone(),
+            load,
+            body,
+            phase: Phase::New,
+            scope: context::scope(),
+            span: tracing::Span::current(),
+        }
+    }
+
+    /// Waits for a slot, or for another load's answer.
+    fn poll_slot(&mut self, cx: &mut Context<'_>) -> Poll<Option<Arc<dyn Stored>>> {
+        if matches!(self.phase, Phase::New) {
+            let site = Arc::clone(self.load.site());
+            let slot = Arc::clone(&self.load.slot);
+            self.phase = if site.slots.try_take(&slot) {
+                Phase::Loading
+            } else {
+                Phase::Queued(Box::pin(async move { site.slots.take(&slot).await }))
+            };
+        }
+        if let Phase::Queued(queue) = &mut self.phase {
+            if queue.as_mut().poll(cx).is_pending() {
+                return self
+                    .load
+                    .poll_answer(cx)
+                    .map_or(Poll::Pending, |node| Poll::Ready(Some(node)));
+            }
+            self.load.begin();
+        }
+        self.phase = Phase::Loading;
+        Counters::add(&self.load.site().counters.loads);
+        Poll::Ready(None)
+    }
+
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Loaded> {
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            let _entered = self.span.enter();
+            context::within_load(&self.load, self.scope.as_ref(), || {
+                self.body.as_mut().poll(cx)
+            })
+        }));
+        match polled {
+            Ok(polled) => polled,
+            Err(panic) => {
+                self.phase = Phase::Ended;
+                Counters::add(&self.load.site().counters.failures);
+                self.load.fail();
+                resume_unwind(panic)
+            }
+        }
+    }
+
+    fn end(&mut self, loaded: &Loaded) {
+        self.phase = Phase::Ended;
+        if loaded.has_failed() {
+            Counters::add(&self.load.site().counters.failures);
+        }
+        match loaded {
+            Loaded::Node { node, fate } => {
+                self.load.complete(node, *fate, self.cache.clock().now())
+            }
+            Loaded::Own { .. } => self.load.fail(),
+        }
+    }
+}
+
+impl Future for Run<'_> {
+    type Output = Ended;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
+        let waker = self.load.slot.beat(cx.waker());
+        let cx = &mut Context::from_waker(&waker);
+        if !matches!(self.phase, Phase::Loading)
+            && let Some(node) = ready!(self.poll_slot(cx))
+        {
+            self.phase = Phase::Ended;
+            self.load.vanish();
+            return Poll::Ready(Ended::Answered(node));
+        }
+        let loaded = ready!(self.poll_body(cx));
+        self.end(&loaded);
+        Poll::Ready(Ended::Loaded(loaded))
+    }
+}
+
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        if !matches!(self.phase, Phase::Ended) {
+            self.load.vanish();
+        }
+    }
+}
+
+impl Run<'static> {
+    /// Goes on in a task of its own, which nobody has to wait for.
+    pub(super) fn detach(self) -> Detached {
+        let running = self.cache.tasks().enter();
+        Detached(tokio::spawn(async move {
+            let _running = running;
+            self.await
+        }))
+    }
+}
+
+/// A run in a task of its own.
+pub(super) struct Detached(JoinHandle<Ended>);
+
+impl Detached {
+    /// How the run ended.
+    ///
+    /// # Panics
+    ///
+    /// With the panic of the body, and when the runtime was shut down under it.
+    pub(super) async fn ended(self) -> Ended {
+        match self.0.await {
+            Ok(ended) => ended,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                Err(_) => panic!("the runtime that ran this load was shut down"),
+            },
+        }
+    }
+}
+
+/// The loads of one cache that run in tasks of their own.
+#[derive(Debug, Default)]
+pub(crate) struct Tasks {
+    running: AtomicUsize,
+    ended: Notify,
+}
+
+impl Tasks {
+    fn enter(self: &Arc<Self>) -> Running {
+        self.running.fetch_add(1, Ordering::AcqRel);
+        Running(Arc::clone(self))
+    }
+
+    pub(crate) fn running(&self) -> usize {
+        self.running.load(Ordering::Acquire)
+    }
+
+    /// Waits until no load runs.
+    pub(crate) async fn idle(&self) {
+        loop {
+            let ended = self.ended.notified();
+            if self.running() == 0 {
+                return;
+            }
+            ended.await;
+        }
+    }
+}
+
+/// One running load, while it runs.
+struct Running(Arc<Tasks>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::AcqRel);
+        self.0.ended.notify_waiters();
+    }
+}

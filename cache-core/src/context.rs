@@ -1,0 +1,167 @@
+//! What the current poll is part of: a scope, a handle's question, a chain of loads.
+//!
+//! Thread-local, set for the length of one poll by the futures in this file, so that it follows a
+//! future from thread to thread.
+
+use std::{
+    any::{Any, TypeId},
+    cell::{Cell, RefCell},
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+};
+
+use crate::{cache::Cache, explain::Trace, flight::Load};
+
+/// What a handle wants of the cached function it wraps.
+pub(crate) enum Ask {
+    Peek,
+    Refresh,
+    Evict,
+    Put(Box<dyn Any + Send>),
+    Bypass,
+    Prefetch,
+    Explain,
+}
+
+/// A question on its way to the first cached function that returns `output`.
+pub(crate) struct Question {
+    pub(crate) output: TypeId,
+    pub(crate) ask: Ask,
+    pub(crate) reply: Reply,
+}
+
+/// Where the engine leaves what the output alone does not say.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reply(Arc<Mutex<Replied>>);
+
+#[derive(Debug, Default)]
+pub(crate) struct Replied {
+    /// A cached function took the question.
+    pub(crate) is_taken: bool,
+    /// There will be no output; the question is answered all the same.
+    pub(crate) is_done: bool,
+    pub(crate) trace: Option<Trace>,
+}
+
+impl Reply {
+    pub(crate) fn with<R>(&self, change: impl FnOnce(&mut Replied) -> R) -> R {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[derive(Default)]
+struct Surroundings {
+    scope: Option<Cache>,
+    load: Option<Arc<Load>>,
+    question: Option<Question>,
+}
+
+thread_local! {
+    /// Whether a call has to look at the surroundings at all: kept apart because a hit reads it.
+    static IS_PLAIN: Cell<bool> = const { Cell::new(true) };
+    static SURROUNDINGS: RefCell<Surroundings> = const {
+        RefCell::new(Surroundings { scope: None, load: None, question: None })
+    };
+}
+
+/// Whether neither a scope nor a question surrounds this call.
+#[inline]
+pub(crate) fn is_plain() -> bool {
+    IS_PLAIN.get()
+}
+
+pub(crate) fn scope() -> Option<Cache> {
+    SURROUNDINGS.with_borrow(|around| around.scope.clone())
+}
+
+/// The innermost load that this poll is part of.
+pub(crate) fn load() -> Option<Arc<Load>> {
+    SURROUNDINGS.with_borrow(|around| around.load.clone())
+}
+
+/// Takes the question that waits for a function of this return type.
+pub(crate) fn take_question(output: TypeId) -> Option<Question> {
+    SURROUNDINGS.with_borrow_mut(|around| {
+        around
+            .question
+            .take_if(|question| question.output == output)
+    })
+}
+
+/// Puts the former surroundings back, also when the poll panics.
+struct Restore(Option<Surroundings>);
+
+impl Restore {
+    fn enter(inner: Surroundings) -> Self {
+        Self(Some(replace(inner)))
+    }
+}
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        if let Some(outer) = self.0.take() {
+            drop(replace(outer));
+        }
+    }
+}
+
+fn replace(next: Surroundings) -> Surroundings {
+    IS_PLAIN.set(next.scope.is_none() && next.question.is_none());
+    SURROUNDINGS.replace(next)
+}
+
+/// Runs `poll` as part of `load`, in the scope that surrounded its first caller. Questions stay outside.
+pub(crate) fn within_load<R>(
+    load: &Arc<Load>,
+    scope: Option<&Cache>,
+    poll: impl FnOnce() -> R,
+) -> R {
+    let _restore = Restore::enter(Surroundings {
+        scope: scope.cloned(),
+        load: Some(Arc::clone(load)),
+        question: None,
+    });
+    poll()
+}
+
+/// Runs `poll` with a question that the first matching function may take.
+pub(crate) fn asking<R>(question: Question, poll: impl FnOnce() -> R) -> R {
+    let _restore = Restore::enter(Surroundings {
+        scope: scope(),
+        load: load(),
+        question: Some(question),
+    });
+    poll()
+}
+
+pin_project_lite::pin_project! {
+    /// A future whose cached calls go to one cache.
+    #[derive(Debug)]
+    pub(crate) struct Scoped<F> {
+        cache: Cache,
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F> Scoped<F> {
+    pub(crate) fn new(cache: Cache, future: F) -> Self {
+        Self { cache, future }
+    }
+}
+
+impl<F: Future> Future for Scoped<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _restore = Restore::enter(Surroundings {
+            scope: Some(this.cache.clone()),
+            load: load(),
+            question: None,
+        });
+        this.future.poll(cx)
+    }
+}

@@ -1,0 +1,118 @@
+//! The answer to "why was this served".
+
+use std::{fmt, time::Duration};
+
+/// A value, and where it came from.
+///
+/// [`CachedCall::explain`](crate::CachedCall::explain) gives it; [`Display`](fmt::Display) says it in
+/// a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Explained<T> {
+    /// What the call returned.
+    pub value: T,
+    /// The cached function, as [`Stats`](crate::Stats) names it.
+    pub function: String,
+    /// The key of the call, readable: `7:Ada`.
+    pub key: String,
+    /// Who answered.
+    pub source: Source,
+    /// Why memory did not answer; nothing where it did.
+    pub miss: Option<Miss>,
+    /// How long ago the value was loaded.
+    pub age: Duration,
+    /// How long the entry stays fresh; nothing where the value was not kept.
+    pub time_left: Option<Duration>,
+}
+
+/// Who answered a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Source {
+    /// An entry in the memory of this process.
+    Memory,
+    /// The body, run for this call.
+    Load,
+    /// The body, run for another call that this one waited for.
+    SharedLoad,
+    /// The body, past the cache.
+    Uncached,
+}
+
+/// Why memory did not answer a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Miss {
+    /// There is no entry: never loaded, evicted, or not kept.
+    Absent,
+    /// The entry is older than its lifetime.
+    Expired,
+    /// The function does not use this tier.
+    NotInMemory,
+    /// The cache is disabled or closed.
+    Off,
+    /// The call was made by a load of its own key, or by one that this load waits for.
+    Recursion,
+}
+
+/// What [`Explained`] says, without the value.
+#[derive(Clone, Debug)]
+pub(crate) struct Trace {
+    pub(crate) function: String,
+    pub(crate) key: String,
+    pub(crate) source: Source,
+    pub(crate) miss: Option<Miss>,
+    pub(crate) age: Duration,
+    pub(crate) time_left: Option<Duration>,
+}
+
+impl Trace {
+    pub(crate) fn explain<T>(self, value: T) -> Explained<T> {
+        Explained {
+            value,
+            function: self.function,
+            key: self.key,
+            source: self.source,
+            miss: self.miss,
+            age: self.age,
+            time_left: self.time_left,
+        }
+    }
+}
+
+impl<T> fmt::Display for Explained<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` for `{}`: {}", self.function, self.key, self.source)?;
+        if let Some(miss) = self.miss {
+            write!(f, " because {miss}")?;
+        }
+        write!(f, ", {:?} old, ", self.age)?;
+        match self.time_left {
+            Some(left) => write!(f, "fresh for {left:?}"),
+            None => f.write_str("not kept"),
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Memory => "from memory",
+            Self::Load => "loaded",
+            Self::SharedLoad => "loaded by another call",
+            Self::Uncached => "run uncached",
+        })
+    }
+}
+
+impl fmt::Display for Miss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Absent => "there was no entry",
+            Self::Expired => "the entry had expired",
+            Self::NotInMemory => "the function does not use memory",
+            Self::Off => "the cache is off",
+            Self::Recursion => "a load waits for this very call",
+        })
+    }
+}

@@ -1,0 +1,487 @@
+//! One load per key: who runs the body, who waits for it, and what happens when the one who ran it
+//! is gone.
+//!
+//! A flight and the entry of its key change under one lock, so a result is kept only while its
+//! flight is still the one of its key: `evict`, `put`, `refresh` and `clear` take that place away.
+
+mod waits;
+mod watchdog;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    hash::BuildHasher,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    task::{Context, Poll, Waker},
+};
+
+pub(crate) use waits::wait;
+
+use crate::{
+    clock::Nanos,
+    l1::{Evicted, Key, KeyHasher, L1, Stored},
+    site::SiteState,
+    slot::{Lent, Slot},
+    value::Fate,
+};
+
+const SHARDS: usize = 32;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The flights of one cache, and the tier they fill.
+#[derive(Debug)]
+pub(crate) struct Flights {
+    pub(crate) l1: L1,
+    hasher: KeyHasher,
+    shards: [Mutex<Shard>; SHARDS],
+}
+
+type Shard = HashMap<Key, Arc<Flight>, KeyHasher>;
+
+/// What a caller that missed finds.
+pub(crate) enum Joined {
+    /// The entry came while the caller was on its way.
+    Hit(Arc<dyn Stored>),
+    /// A place in a flight, and whether the caller began it.
+    Member(Member, bool),
+}
+
+impl Flights {
+    pub(crate) fn new(l1: L1) -> Self {
+        Self {
+            l1,
+            hasher: KeyHasher::default(),
+            shards: std::array::from_fn(|_| Mutex::default()),
+        }
+    }
+
+    fn shard(&self, key: &Key) -> MutexGuard<'_, Shard> {
+        let hash = self.hasher.hash_one(key);
+        lock(&self.shards[usize::try_from(hash % SHARDS as u64).unwrap_or(0)])
+    }
+
+    /// Joins the flight of a key, or starts it. A fresh entry is looked for once more: it may have come
+    /// since the caller looked.
+    pub(crate) fn join(self: &Arc<Self>, key: &Key, site: &Arc<SiteState>, now: Nanos) -> Joined {
+        let mut shard = self.shard(key);
+        if let Some(flight) = shard.get(key) {
+            return Joined::Member(flight.enter(), false);
+        }
+        if site.is_in_memory
+            && let Some(node) = self.l1.get(&key.as_ref())
+            && node.entry().is_fresh(now)
+        {
+            return Joined::Hit(node);
+        }
+        let flight = Flight::new(self, key, site);
+        shard.insert(key.clone(), Arc::clone(&flight));
+        Joined::Member(flight.enter(), true)
+    }
+
+    /// Starts a new flight for a key; the one before keeps its waiters and loses its place.
+    pub(crate) fn renew(self: &Arc<Self>, key: &Key, site: &Arc<SiteState>) -> Member {
+        let flight = Flight::new(self, key, site);
+        let member = flight.enter();
+        let before = self.shard(key).insert(key.clone(), flight);
+        drop(before);
+        member
+    }
+
+    /// Whether a load for this key is under way.
+    pub(crate) fn is_loading(&self, key: &Key) -> bool {
+        self.shard(key).contains_key(key)
+    }
+
+    /// Removes the entry of a key. Loads begun before are not kept.
+    pub(crate) fn evict(&self, key: &Key) {
+        let mut shard = self.shard(key);
+        let flight = shard.remove(key);
+        let node = self.l1.remove(key);
+        drop(shard);
+        drop((flight, node));
+    }
+
+    /// Puts an outcome in place as if it had just been loaded. Loads begun before are not kept.
+    pub(crate) fn put(&self, key: &Key, node: Arc<dyn Stored>, fate: Fate, now: Nanos) {
+        let mut shard = self.shard(key);
+        let flight = shard.remove(key);
+        let left = self.settle(key, node, fate, now);
+        drop(shard);
+        drop((flight, left));
+    }
+
+    /// Forgets every entry. Loads begun before are not kept.
+    pub(crate) fn clear(&self) {
+        for shard in &self.shards {
+            let flights = std::mem::take(&mut *lock(shard));
+            drop(flights);
+        }
+        self.l1.clear();
+    }
+
+    /// Does with the entry of a key what an outcome means for it. The caller holds the key's shard.
+    fn settle(&self, key: &Key, node: Arc<dyn Stored>, fate: Fate, now: Nanos) -> Left {
+        let keeps = match fate {
+            Fate::Keep => true,
+            Fate::KeepUnlessFresh => !self
+                .l1
+                .get(&key.as_ref())
+                .is_some_and(|old| old.entry().is_fresh(now)),
+            Fate::Forget | Fate::Leave => false,
+        };
+        if keeps {
+            Left(Some(self.l1.insert(key, node)), None)
+        } else if fate == Fate::Forget {
+            Left(None, self.l1.remove(key))
+        } else {
+            Left(None, None)
+        }
+    }
+}
+
+/// What an outcome pushed out, to be dropped without locks.
+#[must_use]
+#[expect(dead_code, reason = "held for its drop")]
+struct Left(Option<Evicted>, Option<Arc<dyn Stored>>);
+
+/// One key on its way to a value.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    /// Unique in the process.
+    pub(crate) id: u64,
+    key: Key,
+    flights: Arc<Flights>,
+    site: Arc<SiteState>,
+    state: Mutex<State>,
+    is_watched: AtomicBool,
+}
+
+#[derive(Debug)]
+struct State {
+    answer: Option<Arc<dyn Stored>>,
+    /// Callers that have a place, waiting or loading.
+    members: usize,
+    waiting: BTreeMap<u64, Waker>,
+    /// Those whose turn it is and who wait for a slot: an answer is what they wait for as well.
+    queued: BTreeMap<u64, Waker>,
+    next_ticket: u64,
+    loading: Vec<Arc<Slot>>,
+    /// Loads that may run at once: one, until one has failed with what its waiters cannot share.
+    at_once: usize,
+    /// Somebody was woken to take over, and has not come yet.
+    is_offered: bool,
+}
+
+impl State {
+    fn is_open(&self) -> bool {
+        self.answer.is_none() && self.loading.len() < self.at_once
+    }
+
+    /// Nobody waits and nobody loads.
+    fn is_idle(&self) -> bool {
+        self.members == 0 && self.loading.is_empty()
+    }
+
+    fn stop(&mut self, slot: &Arc<Slot>) {
+        self.loading.retain(|other| !Arc::ptr_eq(other, slot));
+    }
+
+    /// The wakers of as many waiters as may load now.
+    fn invite(&mut self) -> Vec<Waker> {
+        let mut invited = Vec::new();
+        while self.is_open()
+            && self.loading.len() + invited.len() < self.at_once
+            && let Some((_, waker)) = self.waiting.pop_first()
+        {
+            invited.push(waker);
+        }
+        self.is_offered = !invited.is_empty();
+        invited
+    }
+}
+
+impl Flight {
+    fn new(flights: &Arc<Flights>, key: &Key, site: &Arc<SiteState>) -> Arc<Self> {
+        static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+        Arc::new(Self {
+            id: NEXT_ID.fetch_add(1, Relaxed),
+            key: key.clone(),
+            flights: Arc::clone(flights),
+            site: Arc::clone(site),
+            state: Mutex::new(State {
+                answer: None,
+                members: 0,
+                waiting: BTreeMap::new(),
+                queued: BTreeMap::new(),
+                next_ticket: 0,
+                loading: Vec::new(),
+                at_once: 1,
+                is_offered: false,
+            }),
+            is_watched: AtomicBool::new(false),
+        })
+    }
+
+    fn enter(self: &Arc<Self>) -> Member {
+        let mut state = lock(&self.state);
+        state.members += 1;
+        state.next_ticket += 1;
+        Member {
+            flight: Arc::clone(self),
+            ticket: state.next_ticket,
+        }
+    }
+
+    /// A load succeeded, or failed in a way that all waiters can share.
+    fn complete(&self, slot: &Arc<Slot>, node: &Arc<dyn Stored>, fate: Fate, now: Nanos) {
+        let mut shard = self.flights.shard(&self.key);
+        let is_current = shard
+            .get(&self.key)
+            .is_some_and(|flight| std::ptr::eq(&raw const **flight, self));
+        let mut left = None;
+        let mut place = None;
+        if is_current {
+            place = shard.remove(&self.key);
+            if self.site.is_in_memory {
+                left = Some(self.flights.settle(&self.key, Arc::clone(node), fate, now));
+            }
+        }
+        let mut state = lock(&self.state);
+        state.stop(slot);
+        state.answer.get_or_insert_with(|| Arc::clone(node));
+        let waiting = std::mem::take(&mut state.waiting);
+        let queued = std::mem::take(&mut state.queued);
+        drop(state);
+        drop(shard);
+        drop((left, place));
+        waiting
+            .into_values()
+            .chain(queued.into_values())
+            .for_each(Waker::wake);
+    }
+
+    /// A load ended without anything that others could have: they load for themselves.
+    fn stop(self: &Arc<Self>, slot: &Arc<Slot>, has_failed: bool) {
+        slot.free();
+        let mut state = lock(&self.state);
+        state.stop(slot);
+        if has_failed {
+            state.at_once = self.site.slots.limit();
+        }
+        let invited = state.invite();
+        drop(state);
+        if !invited.is_empty() {
+            self.watch();
+        }
+        invited.into_iter().for_each(Waker::wake);
+        self.leave_if_idle();
+    }
+
+    /// Takes a flight that nobody cares for out of the way of new callers.
+    fn leave_if_idle(&self) {
+        if !lock(&self.state).is_idle() {
+            return;
+        }
+        let mut shard = self.flights.shard(&self.key);
+        let is_current = shard
+            .get(&self.key)
+            .is_some_and(|flight| std::ptr::eq(&raw const **flight, self));
+        // Callers enter under the shard's lock: one may have come since.
+        let place = if is_current && lock(&self.state).is_idle() {
+            shard.remove(&self.key)
+        } else {
+            None
+        };
+        drop(shard);
+        drop(place);
+    }
+
+    fn watch(self: &Arc<Self>) {
+        if !self.is_watched.swap(true, Relaxed) {
+            watchdog::watch(self);
+        }
+    }
+
+    /// Counts loads that are no longer polled as gone. Gives whether the flight is to be watched on.
+    fn free_stuck(self: &Arc<Self>, now: Nanos) -> bool {
+        self.site.slots.free_stuck(now);
+        let mut state = lock(&self.state);
+        if state.answer.is_some() || state.is_idle() {
+            self.is_watched.store(false, Relaxed);
+            return false;
+        }
+        let mut stuck = state.loading.clone();
+        stuck.retain(|slot| slot.is_stuck(now));
+        for slot in &stuck {
+            state.stop(slot);
+        }
+        // Whoever was woken last time is stuck as well: now the first to be polled takes over.
+        let invited = if state.is_open() && state.is_offered {
+            std::mem::take(&mut state.waiting).into_values().collect()
+        } else {
+            state.invite()
+        };
+        drop(state);
+        stuck.iter().for_each(|slot| slot.free());
+        invited.into_iter().for_each(Waker::wake);
+        true
+    }
+}
+
+/// What a member of a flight is to do.
+pub(crate) enum Turn {
+    /// Another caller's load answers.
+    Answer(Arc<dyn Stored>),
+    /// Run the body.
+    Load(Arc<Load>),
+}
+
+/// A caller's place in a flight.
+#[derive(Debug)]
+pub(crate) struct Member {
+    flight: Arc<Flight>,
+    ticket: u64,
+}
+
+impl Member {
+    pub(crate) fn flight_id(&self) -> u64 {
+        self.flight.id
+    }
+
+    /// Waits for the answer, or for the turn to load.
+    ///
+    /// # Cancel safety
+    ///
+    /// A turn that was offered and not taken goes to the next waiter when the member is dropped.
+    pub(crate) async fn turn(&self, outer: Option<&Arc<Load>>, is_detached: bool) -> Turn {
+        std::future::poll_fn(|cx| self.poll_turn(cx, outer, is_detached)).await
+    }
+
+    fn poll_turn(
+        &self,
+        cx: &mut Context<'_>,
+        outer: Option<&Arc<Load>>,
+        is_detached: bool,
+    ) -> Poll<Turn> {
+        let mut state = lock(&self.flight.state);
+        if let Some(node) = &state.answer {
+            return Poll::Ready(Turn::Answer(Arc::clone(node)));
+        }
+        if state.is_open() {
+            state.is_offered = false;
+            let waker = state.waiting.remove(&self.ticket);
+            let slot = if is_detached {
+                Slot::detached()
+            } else {
+                Slot::inline()
+            };
+            state.loading.push(Arc::clone(&slot));
+            drop(state);
+            drop(waker);
+            return Poll::Ready(Turn::Load(Arc::new(Load {
+                flight: Arc::clone(&self.flight),
+                slot,
+                outer: outer.cloned(),
+                ticket: self.ticket,
+            })));
+        }
+        // A waker may drop a whole task: never under the lock.
+        let waker = state.waiting.insert(self.ticket, cx.waker().clone());
+        let has_inline = state.loading.iter().any(|slot| slot.is_inline());
+        drop(state);
+        drop(waker);
+        if has_inline {
+            self.flight.watch();
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        let mut state = lock(&self.flight.state);
+        state.members -= 1;
+        let waker = state.waiting.remove(&self.ticket);
+        let invited = state.invite();
+        drop(state);
+        drop(waker);
+        invited.into_iter().for_each(Waker::wake);
+        self.flight.leave_if_idle();
+    }
+}
+
+/// One run of a body on behalf of a flight.
+#[derive(Debug)]
+pub(crate) struct Load {
+    flight: Arc<Flight>,
+    pub(crate) slot: Arc<Slot>,
+    /// The load that this one was called from.
+    outer: Option<Arc<Load>>,
+    ticket: u64,
+}
+
+impl Load {
+    pub(crate) fn site(&self) -> &Arc<SiteState> {
+        &self.flight.site
+    }
+
+    /// This load and the loads it was called from, inside out.
+    fn chain(&self) -> impl Iterator<Item = &Load> {
+        std::iter::successors(Some(self), |load| load.outer.as_deref())
+    }
+
+    /// Whether this load, or one it was called from, is for `key` of the same cache.
+    pub(crate) fn is_for(&self, key: &Key, flights: &Arc<Flights>) -> bool {
+        self.chain()
+            .any(|load| load.flight.key == *key && Arc::ptr_eq(&load.flight.flights, flights))
+    }
+
+    /// The answer that another load gave while this one waited for its slot.
+    pub(crate) fn poll_answer(&self, cx: &mut Context<'_>) -> Option<Arc<dyn Stored>> {
+        let mut state = lock(&self.flight.state);
+        if state.answer.is_some() {
+            return state.answer.clone();
+        }
+        let waker = state.queued.insert(self.ticket, cx.waker().clone());
+        drop(state);
+        drop(waker);
+        // The slots may be held by loads that are no longer polled.
+        self.flight.watch();
+        None
+    }
+
+    /// The load has its slot and begins.
+    pub(crate) fn begin(&self) {
+        let waker = lock(&self.flight.state).queued.remove(&self.ticket);
+        drop(waker);
+    }
+
+    /// Waits for the slot that was lent to a call inside this load.
+    pub(crate) async fn take_back(&self, lent: Lent) {
+        self.flight.watch();
+        lent.take_back(&self.flight.site.slots).await;
+    }
+
+    pub(crate) fn complete(&self, node: &Arc<dyn Stored>, fate: Fate, now: Nanos) {
+        self.slot.free();
+        self.flight.complete(&self.slot, node, fate, now);
+    }
+
+    /// The body failed or panicked: the waiters load for themselves.
+    pub(crate) fn fail(&self) {
+        self.flight.stop(&self.slot, true);
+    }
+
+    /// The run was dropped half way: the next waiter takes over.
+    pub(crate) fn vanish(&self) {
+        self.flight.stop(&self.slot, false);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,225 @@
+//! The call as its own handle: refresh, evict, peek, put, bypass, prefetch, explain.
+
+use std::{
+    any::{Any, TypeId},
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use crate::{
+    context::{self, Ask, Question, Reply},
+    explain::{Explained, Trace},
+};
+
+/// What can be done with a call of a cached function instead of awaiting it.
+///
+/// It acts on the first cached function that the call reaches when it is polled first and that
+/// returns what the future returns: the function itself, or the one it passes its call on to.
+/// Anything else is [`NotCached`], and the future is dropped after its first poll.
+///
+/// ```
+/// use cache_core::{CachedCall, NotCached, cached};
+///
+/// #[cached(ttl = 5m)]
+/// async fn user(id: u64) -> Option<String> {
+///     (id == 7).then(|| "Ada".to_owned())
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), NotCached> {
+/// assert_eq!(user(7).peek().await, None); // never loads
+/// user(7).put(Some("Grace".to_owned())).await?;
+/// assert_eq!(user(7).await.as_deref(), Some("Grace"));
+/// assert_eq!(user(7).refresh().await?.as_deref(), Some("Ada"));
+/// user(7).evict().await?;
+/// println!("{}", user(7).explain().await?); // `..::user` for `7`: loaded because there was no entry, ..
+/// # Ok(())
+/// # }
+/// ```
+pub trait CachedCall: Future<Output: 'static> + Sized {
+    /// The value, if there is one that is fresh. Never loads.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: it changes nothing.
+    fn peek(self) -> impl Future<Output = Option<Self::Output>> {
+        let asked = Asked::new(self, Ask::Peek);
+        async move {
+            match asked.await {
+                Ok(Answered::Output(output, _)) => Some(output),
+                Ok(Answered::Done) | Err(NotCached) => None,
+            }
+        }
+    }
+
+    /// Loads now, replaces the entry and gives the value. A load that fails leaves the entry as it is.
+    ///
+    /// Loads of this key that began before are not kept.
+    ///
+    /// # Errors
+    ///
+    /// [`NotCached`] when the call reaches no cached function.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for the call itself: a detached load runs on, an inline one ends.
+    fn refresh(self) -> impl Future<Output = Result<Self::Output, NotCached>> {
+        output_of(Asked::new(self, Ask::Refresh))
+    }
+
+    /// Removes the entry. Loads of this key that began before are not kept.
+    ///
+    /// # Errors
+    ///
+    /// [`NotCached`] when the call reaches no cached function.
+    ///
+    /// # Cancel safety
+    ///
+    /// Done with the first poll.
+    fn evict(self) -> impl Future<Output = Result<(), NotCached>> {
+        done(Asked::new(self, Ask::Evict))
+    }
+
+    /// Keeps `output` as if the body had just returned it: what a load would not keep, this does not.
+    ///
+    /// # Errors
+    ///
+    /// [`NotCached`] when the call reaches no cached function.
+    ///
+    /// # Cancel safety
+    ///
+    /// Done with the first poll.
+    fn put(self, output: Self::Output) -> impl Future<Output = Result<(), NotCached>>
+    where
+        Self::Output: Send,
+    {
+        let output: Box<dyn Any + Send> = Box::new(output);
+        done(Asked::new(self, Ask::Put(output)))
+    }
+
+    /// Runs the body and touches no tier.
+    ///
+    /// # Errors
+    ///
+    /// [`NotCached`] when the call reaches no cached function.
+    ///
+    /// # Cancel safety
+    ///
+    /// As that of the body.
+    fn bypass(self) -> impl Future<Output = Result<Self::Output, NotCached>> {
+        output_of(Asked::new(self, Ask::Bypass))
+    }
+
+    /// Loads in the background if there is no fresh entry. A function whose loads run inline loads
+    /// before this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`NotCached`] when the call reaches no cached function. What the load itself returns is not told.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for the call itself: a detached load runs on, an inline one ends.
+    fn prefetch(self) -> impl Future<Output = Result<(), NotCached>> {
+        done(Asked::new(self, Ask::Prefetch))
+    }
+
+    /// The value, where it came from, and why not from memory.
+    ///
+    /// # Errors
+    ///
+    /// [`NotCached`] when the call reaches no cached function.
+    ///
+    /// # Cancel safety
+    ///
+    /// As that of the call itself.
+    fn explain(self) -> impl Future<Output = Result<Explained<Self::Output>, NotCached>> {
+        let asked = Asked::new(self, Ask::Explain);
+        async move {
+            match asked.await? {
+                Answered::Output(output, Some(trace)) => Ok(trace.explain(output)),
+                Answered::Output(_, None) | Answered::Done => Err(NotCached),
+            }
+        }
+    }
+}
+
+impl<F: Future<Output: 'static>> CachedCall for F {}
+
+/// A handle was used on a future that reached no cached function with its return type when it was
+/// polled first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotCached;
+
+impl fmt::Display for NotCached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "this call reached no cached function that returns its type before it first waited: call a function under `#[cached]` directly",
+        )
+    }
+}
+
+impl std::error::Error for NotCached {}
+
+async fn output_of<F: Future<Output: 'static>>(asked: Asked<F>) -> Result<F::Output, NotCached> {
+    match asked.await? {
+        Answered::Output(output, _) => Ok(output),
+        Answered::Done => Err(NotCached),
+    }
+}
+
+async fn done<F: Future<Output: 'static>>(asked: Asked<F>) -> Result<(), NotCached> {
+    asked.await.map(|_| ())
+}
+
+/// How a question was answered.
+enum Answered<T> {
+    Output(T, Option<Trace>),
+    Done,
+}
+
+pin_project_lite::pin_project! {
+    /// A call with a question for the cached function in it.
+    struct Asked<F> {
+        #[pin]
+        call: F,
+        question: Option<Question>,
+        reply: Reply,
+    }
+}
+
+impl<F: Future<Output: 'static>> Asked<F> {
+    fn new(call: F, ask: Ask) -> Self {
+        let reply = Reply::default();
+        let question = Question {
+            output: TypeId::of::<F::Output>(),
+            ask,
+            reply: reply.clone(),
+        };
+        Self {
+            call,
+            question: Some(question),
+            reply,
+        }
+    }
+}
+
+impl<F: Future> Future for Asked<F> {
+    type Output = Result<Answered<F::Output>, NotCached>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let polled = match this.question.take() {
+            Some(question) => context::asking(question, || this.call.poll(cx)),
+            None => this.call.poll(cx),
+        };
+        this.reply.with(|reply| match polled {
+            _ if !reply.is_taken => Poll::Ready(Err(NotCached)),
+            Poll::Ready(output) => Poll::Ready(Ok(Answered::Output(output, reply.trace.take()))),
+            Poll::Pending if reply.is_done => Poll::Ready(Ok(Answered::Done)),
+            Poll::Pending => Poll::Pending,
+        })
+    }
+}

@@ -1,0 +1,144 @@
+//! Strict least-recently-used order over all keys, behind one lock.
+
+use std::{
+    borrow::Borrow,
+    hash::{Hash, Hasher},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use lru::LruCache;
+
+use super::{Evicted, Key, KeyHasher, KeyRef, Stored};
+
+/// A tier of at most `limit` bytes.
+#[derive(Debug)]
+pub(super) struct LruTier {
+    limit: u64,
+    order: Mutex<Order>,
+}
+
+#[derive(Debug)]
+struct Order {
+    entries: LruCache<Key, Arc<dyn Stored>, KeyHasher>,
+    bytes: u64,
+}
+
+impl LruTier {
+    pub(super) fn new(limit: u64) -> Self {
+        Self {
+            limit,
+            order: Mutex::new(Order {
+                entries: LruCache::unbounded_with_hasher(KeyHasher::default()),
+                bytes: 0,
+            }),
+        }
+    }
+
+    /// The order holds no invariant that a panic inside it could break half way: it is used on.
+    fn lock(&self) -> MutexGuard<'_, Order> {
+        self.order.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn get(&self, key: &KeyRef<'_>) -> Option<Arc<dyn Stored>> {
+        self.lock().entries.get(key as &dyn Lookup).cloned()
+    }
+
+    pub(super) fn insert(&self, key: Key, node: Arc<dyn Stored>, evicted: &mut Evicted) {
+        let weight = node.entry().weight_under(&key);
+        let mut order = self.lock();
+        if let Some((key, replaced)) = order.pop(&key) {
+            evicted.take(&key, replaced);
+        }
+        if weight > self.limit {
+            evicted.take(&key, node);
+            return;
+        }
+        while order.bytes + weight > self.limit
+            && let Some((oldest, _)) = order.entries.peek_lru()
+        {
+            let oldest = oldest.clone();
+            if let Some((key, node)) = order.pop(&oldest) {
+                evicted.take(&key, node);
+            }
+        }
+        order.bytes += weight;
+        order.entries.put(key, node);
+    }
+
+    pub(super) fn remove_if(
+        &self,
+        key: &Key,
+        is_it: impl Fn(&Arc<dyn Stored>) -> bool,
+    ) -> Option<Arc<dyn Stored>> {
+        let mut order = self.lock();
+        if !is_it(order.entries.peek(key)?) {
+            return None;
+        }
+        order.pop(key).map(|(_, node)| node)
+    }
+
+    pub(super) fn clear(&self) {
+        let mut order = self.lock();
+        order.bytes = 0;
+        let entries = std::mem::replace(
+            &mut order.entries,
+            LruCache::unbounded_with_hasher(KeyHasher::default()),
+        );
+        drop(order);
+        drop(entries);
+    }
+
+    pub(super) fn entries(&self) -> u64 {
+        self.lock().entries.len() as u64
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.lock().bytes
+    }
+}
+
+impl Order {
+    fn pop(&mut self, key: &Key) -> Option<(Key, Arc<dyn Stored>)> {
+        let (key, node) = self.entries.pop_entry(key)?;
+        self.bytes -= node.entry().weight_under(&key);
+        Some((key, node))
+    }
+}
+
+/// A key, owned or borrowed: `lru` looks up by what its keys can be borrowed as, and a [`Key`] holds no
+/// [`KeyRef`] that it could lend.
+trait Lookup {
+    fn as_key(&self) -> KeyRef<'_>;
+}
+
+impl Lookup for Key {
+    fn as_key(&self) -> KeyRef<'_> {
+        self.as_ref()
+    }
+}
+
+impl Lookup for KeyRef<'_> {
+    fn as_key(&self) -> KeyRef<'_> {
+        *self
+    }
+}
+
+impl<'a> Borrow<dyn Lookup + 'a> for Key {
+    fn borrow(&self) -> &(dyn Lookup + 'a) {
+        self
+    }
+}
+
+impl Hash for dyn Lookup + '_ {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_key().hash(state);
+    }
+}
+
+impl PartialEq for dyn Lookup + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_key() == other.as_key()
+    }
+}
+
+impl Eq for dyn Lookup + '_ {}

@@ -1,0 +1,12 @@
+//! All that expansions may name, and nothing else. Not public API: it changes with the macros.
+
+pub use crate::{
+    cache::Cache,
+    call::{Detached, Held, HoldProbe, Inline, Missed, Mode, ProbeBorrow, ProbeHold, begin, part},
+    key::KeyWriter,
+    site::{Site, Tiers},
+    value::{
+        ErrorProbe, Keep, Probe, ProbeFallibleOptional, ProbeLayer, ProbePlain, ProbeShared,
+        ProbeSize, ProbeTravel, ProbeUnshared, ProbeWeigh, TravelProbe, Ttl, returned, travels,
+    },
+};

@@ -1,0 +1,217 @@
+//! Which part of a return value is kept, which part is an error, and how an entry gives it back.
+//!
+//! Expansions find both by method resolution ([`Probe`], [`ErrorProbe`]), so that aliases of `Result`
+//! and `Option` count as what they are. The engine sees only [`Stored`].
+
+mod keep;
+mod probe;
+mod shape;
+mod weigh;
+
+use std::{any::Any, marker::PhantomData, sync::Arc};
+
+pub(crate) use keep::Maker;
+pub use keep::{Keep, Ttl};
+pub use probe::{
+    ErrorProbe, Probe, ProbeFallibleOptional, ProbeLayer, ProbePlain, ProbeShared, ProbeUnshared,
+};
+pub use shape::Shape;
+pub use weigh::{ProbeSize, ProbeTravel, ProbeWeigh, TravelProbe, travels};
+
+use crate::{
+    clock::Nanos,
+    l1::{Entry, Stored},
+};
+
+/// Whether one error can answer several callers, and how it is held for them.
+pub trait Sharing<E>: Copy + Send + Sync + 'static {
+    /// What an entry holds of an error.
+    type Held: Send + Sync + 'static;
+
+    /// The error as an entry holds it, or the error itself where only one caller can have it.
+    fn hold(error: E) -> Result<Self::Held, E>;
+    /// The error once more.
+    fn again(held: &Self::Held) -> E;
+}
+
+/// A loaded value as the engine sees it.
+pub(crate) enum Loaded {
+    /// Answers every caller.
+    Node { node: Arc<dyn Stored>, fate: Fate },
+    /// An output that answers only the caller whose load it was.
+    Own {
+        output: Box<dyn Any + Send>,
+        has_failed: bool,
+    },
+}
+
+impl Loaded {
+    pub(crate) fn into_answer(self) -> Answer {
+        match self {
+            Self::Node { node, .. } => Answer::Shared(node),
+            Self::Own { output, .. } => Answer::Own(output),
+        }
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        match self {
+            Self::Node { fate, .. } => matches!(fate, Fate::KeepUnlessFresh | Fate::Leave),
+            Self::Own { has_failed, .. } => *has_failed,
+        }
+    }
+}
+
+/// What a load means for the entry of its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It takes the place of the entry.
+    Keep,
+    /// It takes the place of an entry that is no longer fresh.
+    KeepUnlessFresh,
+    /// It succeeded and is not to be kept: what is there is outdated.
+    Forget,
+    /// It says nothing about what is there.
+    Leave,
+}
+
+/// What answers a call that was not a hit.
+pub(crate) enum Answer {
+    Shared(Arc<dyn Stored>),
+    Own(Box<dyn Any + Send>),
+}
+
+/// What an entry holds of one outcome.
+pub(crate) enum Outcome<V, H> {
+    Value(V),
+    Error(H),
+}
+
+/// An outcome with its entry: the type behind [`Stored`].
+pub(crate) struct Node<V, H> {
+    pub(crate) entry: Entry,
+    pub(crate) outcome: Outcome<V, H>,
+}
+
+impl<V: Send + Sync + 'static, H: Send + Sync + 'static> Stored for Node<V, H> {
+    fn entry(&self) -> &Entry {
+        &self.entry
+    }
+}
+
+/// The functions through which the engine, which knows no value type, handles one return type.
+///
+/// [`returned`] is the only place that asks for bounds on the return type, so that each bound that
+/// is missing is one error, reported at the return type.
+pub struct Returned<S: Shape, X> {
+    build: fn(Entry, Result<S::Kept, S::Error>) -> Result<Arc<dyn Stored>, S::Error>,
+    answer: fn(&dyn Stored, Option<Nanos>) -> Option<S::Output>,
+    own: fn(Result<S::Kept, S::Error>) -> Box<dyn Any + Send>,
+    take: fn(Box<dyn Any + Send>) -> Option<S::Output>,
+    sharing: PhantomData<fn() -> X>,
+}
+
+impl<S: Shape, X> Clone for Returned<S, X> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S: Shape, X> Copy for Returned<S, X> {}
+
+impl<S: Shape, X> std::fmt::Debug for Returned<S, X> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Returned")
+    }
+}
+
+/// Asserts what a return type needs, and gives the functions that handle it.
+#[inline]
+pub fn returned<S, X>(_shape: S, _sharing: X) -> Returned<S, X>
+where
+    S: Shape,
+    S::Kept: Clone + Send + Sync + 'static,
+    S::Error: Send + 'static,
+    X: Sharing<S::Error>,
+{
+    Returned {
+        build: build::<S, X>,
+        answer: answer::<S, X>,
+        own: |split| Box::new(split),
+        take: |own| {
+            let split = own.downcast::<Result<S::Kept, S::Error>>().ok()?;
+            Some(match *split {
+                Ok(kept) => S::kept(kept),
+                Err(error) => S::failed(error),
+            })
+        },
+        sharing: PhantomData,
+    }
+}
+
+impl<S: Shape, X> Returned<S, X> {
+    /// The output that a stored outcome stands for, where it is still fresh.
+    #[inline]
+    pub(crate) fn hit(&self, stored: &dyn Stored, now: Nanos) -> Option<S::Output> {
+        (self.answer)(stored, Some(now))
+    }
+
+    /// The output of a call that was not a hit.
+    pub(crate) fn output(&self, answer: Answer) -> S::Output {
+        let output = match answer {
+            Answer::Shared(node) => (self.answer)(&*node, None),
+            Answer::Own(own) => (self.take)(own),
+        };
+        output
+            .expect("a flight holds the values of one function, and a function has one return type")
+    }
+
+    /// An output for the caller whose load it was, and for nobody else.
+    pub(crate) fn own(&self, split: Result<S::Kept, S::Error>) -> Loaded {
+        Loaded::Own {
+            has_failed: split.is_err(),
+            output: (self.own)(split),
+        }
+    }
+
+    /// An outcome that answers every caller, or the error that cannot.
+    pub(crate) fn build(
+        &self,
+        entry: Entry,
+        outcome: Result<S::Kept, S::Error>,
+    ) -> Result<Arc<dyn Stored>, S::Error> {
+        (self.build)(entry, outcome)
+    }
+}
+
+fn build<S, X>(
+    entry: Entry,
+    outcome: Result<S::Kept, S::Error>,
+) -> Result<Arc<dyn Stored>, S::Error>
+where
+    S: Shape,
+    S::Kept: Send + Sync + 'static,
+    X: Sharing<S::Error>,
+{
+    let outcome = match outcome {
+        Ok(kept) => Outcome::Value(kept),
+        Err(error) => Outcome::Error(X::hold(error)?),
+    };
+    Ok(Arc::new(Node::<S::Kept, X::Held> { entry, outcome }))
+}
+
+#[inline]
+fn answer<S, X>(stored: &dyn Stored, fresh_at: Option<Nanos>) -> Option<S::Output>
+where
+    S: Shape,
+    S::Kept: Clone + Send + Sync + 'static,
+    X: Sharing<S::Error>,
+{
+    let node = (stored as &dyn Any).downcast_ref::<Node<S::Kept, X::Held>>()?;
+    if fresh_at.is_some_and(|now| !node.entry.is_fresh(now)) {
+        return None;
+    }
+    Some(match &node.outcome {
+        Outcome::Value(value) => S::kept(value.clone()),
+        Outcome::Error(held) => S::failed(X::again(held)),
+    })
+}

@@ -1,0 +1,149 @@
+//! Questions about types that method resolution answers: which shape, which error.
+//!
+//! An inherent method cannot ask "is this a `Result`?". Method resolution can: it tries the impls for
+//! more references first, so `(&&&Probe::<R>::NEW).shape()` picks the most specific impl that fits.
+
+use std::{convert::Infallible, marker::PhantomData};
+
+use super::{
+    Sharing,
+    shape::{Fallible, FallibleOptional, Optional, Plain, Shape},
+};
+
+/// Asks for the shape of `R`.
+#[derive(Debug)]
+pub struct Probe<R>(PhantomData<fn() -> R>);
+
+impl<R> Probe<R> {
+    /// The probe itself.
+    pub const NEW: Self = Self(PhantomData);
+}
+
+/// The most specific answer of [`Probe`].
+pub trait ProbeFallibleOptional {
+    /// The shape found.
+    type Shape;
+    /// The shape of the probed type.
+    fn shape(&self) -> Self::Shape;
+}
+
+impl<T, E> ProbeFallibleOptional for &&Probe<Result<Option<T>, E>> {
+    type Shape = FallibleOptional<T, E>;
+    #[inline]
+    fn shape(&self) -> Self::Shape {
+        FallibleOptional::NEW
+    }
+}
+
+/// The answers of [`Probe`] for one layer.
+pub trait ProbeLayer {
+    /// The shape found.
+    type Shape;
+    /// The shape of the probed type.
+    fn shape(&self) -> Self::Shape;
+}
+
+impl<T, E> ProbeLayer for &Probe<Result<T, E>> {
+    type Shape = Fallible<T, E>;
+    #[inline]
+    fn shape(&self) -> Self::Shape {
+        Fallible::NEW
+    }
+}
+
+impl<T> ProbeLayer for &Probe<Option<T>> {
+    type Shape = Optional<T>;
+    #[inline]
+    fn shape(&self) -> Self::Shape {
+        Optional::NEW
+    }
+}
+
+/// The answer of [`Probe`] for everything else.
+pub trait ProbePlain {
+    /// The shape found.
+    type Shape;
+    /// The shape of the probed type.
+    fn shape(&self) -> Self::Shape;
+}
+
+impl<T> ProbePlain for Probe<T> {
+    type Shape = Plain<T>;
+    #[inline]
+    fn shape(&self) -> Self::Shape {
+        Plain::NEW
+    }
+}
+
+/// Asks whether callers can share an error: `(&&ErrorProbe::of(&shape)).sharing()`.
+#[derive(Debug)]
+pub struct ErrorProbe<E>(PhantomData<fn() -> E>);
+
+impl<E: 'static> ErrorProbe<E> {
+    /// The probe of the error in a shape.
+    #[inline]
+    pub fn of<S: Shape<Error = E>>(_shape: &S) -> Self {
+        Self(PhantomData)
+    }
+}
+
+/// The error is `Clone + Send + Sync`: callers share it.
+#[derive(Clone, Copy, Debug)]
+pub struct Shared;
+
+/// The error cannot be copied: it belongs to the caller whose load failed.
+#[derive(Clone, Copy, Debug)]
+pub struct Unshared;
+
+impl<E: Clone + Send + Sync + 'static> Sharing<E> for Shared {
+    type Held = E;
+    fn hold(error: E) -> Result<E, E> {
+        Ok(error)
+    }
+    fn again(held: &E) -> E {
+        held.clone()
+    }
+}
+
+impl<E> Sharing<E> for Unshared {
+    type Held = Infallible;
+    fn hold(error: E) -> Result<Infallible, E> {
+        Err(error)
+    }
+    fn again(held: &Infallible) -> E {
+        match *held {}
+    }
+}
+
+/// [`ErrorProbe`] for errors that can be shared.
+pub trait ProbeShared {
+    /// Yes.
+    #[inline]
+    fn sharing(&self) -> Shared {
+        Shared
+    }
+}
+
+impl<E: Clone + Send + Sync + 'static> ProbeShared for &ErrorProbe<E> {}
+
+/// [`ErrorProbe`] for errors that cannot.
+pub trait ProbeUnshared {
+    /// No.
+    #[inline]
+    fn sharing(&self) -> Unshared {
+        Unshared
+    }
+}
+
+impl<E> ProbeUnshared for ErrorProbe<E> {}
+
+/// Errors that `err_ttl` can keep.
+#[diagnostic::on_unimplemented(
+    message = "`err_ttl` needs a function that returns a `Result` whose error is `Clone + Send + Sync`",
+    label = "this function has no error that can be kept: remove the option",
+    note = "derive `Clone` for the error, or keep `Arc<E>` in it where a part of it is not `Clone`"
+)]
+pub trait KeepsErrors<E> {}
+
+impl<T, E> KeepsErrors<Fallible<T, E>> for Shared {}
+impl<T, E> KeepsErrors<FallibleOptional<T, E>> for Shared {}

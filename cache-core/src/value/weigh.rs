@@ -1,0 +1,128 @@
+//! How many bytes a value counts for, and whether it can leave the process at all.
+
+use std::{
+    marker::PhantomData,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{Returned, shape::Shape};
+
+/// Asks what is known of a kept value: `(&&TravelProbe::of(&returned)).weigh()`.
+#[derive(Debug)]
+pub struct TravelProbe<T>(PhantomData<fn() -> T>);
+
+impl<T: 'static> TravelProbe<T> {
+    /// The probe of the kept value of a return type.
+    #[inline]
+    pub fn of<S: Shape<Kept = T>, X>(_returned: &Returned<S, X>) -> Self {
+        Self(PhantomData)
+    }
+}
+
+/// How many bytes a value counts for in memory.
+pub trait Weigh<T>: Copy + Send + Sync + 'static {
+    /// The weight in bytes; nothing where the heap behind the value cannot be seen.
+    fn weigh(value: &T) -> Option<usize>;
+}
+
+/// The value is `Serialize + DeserializeOwned`.
+#[derive(Clone, Copy, Debug)]
+pub struct Travel;
+
+/// The value cannot be sent to another process.
+#[derive(Debug)]
+pub struct CannotTravel<T, const SERIALIZES: bool>(PhantomData<fn() -> T>);
+
+impl<T, const SERIALIZES: bool> Clone for CannotTravel<T, SERIALIZES> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T, const SERIALIZES: bool> Copy for CannotTravel<T, SERIALIZES> {}
+
+impl<T: Serialize> Weigh<T> for Travel {
+    fn weigh(value: &T) -> Option<usize> {
+        encoded_size(value)
+    }
+}
+
+impl<T: Serialize + 'static> Weigh<T> for CannotTravel<T, true> {
+    fn weigh(value: &T) -> Option<usize> {
+        encoded_size(value)
+    }
+}
+
+impl<T: 'static> Weigh<T> for CannotTravel<T, false> {
+    fn weigh(_value: &T) -> Option<usize> {
+        None
+    }
+}
+
+/// Nothing where the value refuses to be encoded, or its implementation panics: a value that cannot
+/// be weighed must not become a call that fails.
+fn encoded_size<T: Serialize>(value: &T) -> Option<usize> {
+    let size = catch_unwind(AssertUnwindSafe(|| {
+        postcard::serialize_with_flavor(value, postcard::ser_flavors::Size::default())
+    }));
+    Some(size.ok()?.ok()?.max(size_of::<T>()))
+}
+
+/// Values that can be sent to another process.
+#[diagnostic::on_unimplemented(
+    message = "the value of this function cannot travel to the shared tier",
+    label = "needs `serde::Serialize` and `serde::de::DeserializeOwned`",
+    note = "derive both for the value, or write `tiers = memory` to keep it in this process only"
+)]
+pub trait Travels {}
+
+impl Travels for Travel {}
+
+/// Asserts that a value can travel.
+#[inline]
+pub fn travels<W: Travels>(weigh: W) -> W {
+    weigh
+}
+
+/// [`TravelProbe`] for values that serde carries both ways.
+pub trait ProbeTravel {
+    /// How the value is weighed.
+    #[inline]
+    fn weigh(&self) -> Travel {
+        Travel
+    }
+}
+
+impl<T: Serialize + DeserializeOwned> ProbeTravel for &&TravelProbe<T> {}
+
+/// [`TravelProbe`] for values that serde can only write.
+pub trait ProbeWeigh {
+    /// The value in question.
+    type Value;
+    /// How the value is weighed.
+    #[inline]
+    fn weigh(&self) -> CannotTravel<Self::Value, true> {
+        CannotTravel(PhantomData)
+    }
+}
+
+impl<T: Serialize> ProbeWeigh for &TravelProbe<T> {
+    type Value = T;
+}
+
+/// [`TravelProbe`] for everything else.
+pub trait ProbeSize {
+    /// The value in question.
+    type Value;
+    /// How the value is weighed.
+    #[inline]
+    fn weigh(&self) -> CannotTravel<Self::Value, false> {
+        CannotTravel(PhantomData)
+    }
+}
+
+impl<T> ProbeSize for TravelProbe<T> {
+    type Value = T;
+}
