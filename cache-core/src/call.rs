@@ -41,10 +41,7 @@ pub fn begin<I, S: Shape, X>(
 ) -> Result<S::Output, Missed> {
     let mut writer = KeyWriter::for_bytes();
     write_key(&mut writer);
-    let key = KeyRef {
-        function: typeid::of::<I>(),
-        bytes: writer.as_bytes(),
-    };
+    let key = KeyRef::new(typeid::of::<I>(), &writer);
     if context::is_plain() {
         let cache = cache.unwrap_or_else(|| Cache::ambient());
         if let Some(output) = hit(cache, &key, returned) {

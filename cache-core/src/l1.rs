@@ -7,12 +7,12 @@ mod lru;
 mod unweighed;
 
 use std::{
-    any::Any,
+    any::{Any, TypeId},
     fmt,
-    hash::{Hash, Hasher},
+    hash::{BuildHasherDefault, Hash, Hasher},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU32, Ordering::Relaxed},
     },
 };
 
@@ -20,7 +20,7 @@ use quick_cache::{Equivalent, OptionsBuilder};
 use smallvec::SmallVec;
 
 use self::{lru::LruTier, unweighed::Unweighed};
-use crate::{clock::Nanos, stats::Counters};
+use crate::{clock::Nanos, key::KeyWriter, stats::Counters};
 
 /// What an entry costs beside its key and its value: the map's slot, the node and its allocation.
 const ENTRY_OVERHEAD: usize = 160;
@@ -31,31 +31,46 @@ const MIN_SHARD_BYTES: u64 = 4 << 20;
 /// The byte key of an entry, with the function it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
-    function: std::any::TypeId,
+    hash: u64,
+    function: TypeId,
     bytes: SmallVec<[u8; 24]>,
 }
 
 /// A borrowed [`Key`]: what a hit looks up without an allocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct KeyRef<'a> {
-    pub(crate) function: std::any::TypeId,
-    pub(crate) bytes: &'a [u8],
+    hash: u64,
+    pub(crate) function: TypeId,
+    bytes: &'a [u8],
+}
+
+impl<'a> KeyRef<'a> {
+    #[inline]
+    pub(crate) fn new(function: TypeId, key: &'a KeyWriter) -> Self {
+        let mut mixed = Passed(0);
+        function.hash(&mut mixed);
+        Self {
+            hash: key.hash() ^ mixed.0,
+            function,
+            bytes: key.as_bytes(),
+        }
+    }
+
+    pub(crate) fn to_key(self) -> Key {
+        Key {
+            hash: self.hash,
+            function: self.function,
+            bytes: SmallVec::from_slice(self.bytes),
+        }
+    }
 }
 
 impl Key {
     pub(crate) fn as_ref(&self) -> KeyRef<'_> {
         KeyRef {
+            hash: self.hash,
             function: self.function,
             bytes: &self.bytes,
-        }
-    }
-}
-
-impl KeyRef<'_> {
-    pub(crate) fn to_key(self) -> Key {
-        Key {
-            function: self.function,
-            bytes: SmallVec::from_slice(self.bytes),
         }
     }
 }
@@ -63,27 +78,49 @@ impl KeyRef<'_> {
 impl Hash for KeyRef<'_> {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.function.hash(state);
-        state.write(self.bytes);
+        state.write_u64(self.hash);
     }
 }
 
 impl Hash for Key {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.as_ref().hash(state);
+        state.write_u64(self.hash);
     }
 }
 
 impl Equivalent<Key> for KeyRef<'_> {
     #[inline]
     fn equivalent(&self, key: &Key) -> bool {
-        self.function == key.function && self.bytes == &*key.bytes
+        self.hash == key.hash && self.function == key.function && self.bytes == &*key.bytes
     }
 }
 
-/// The hasher of every map of keys: seeded per process, not for use against attackers who see times.
-pub(crate) type KeyHasher = foldhash::fast::RandomState;
+/// The hasher of maps whose keys bring a hash with them: of byte keys, and of `TypeId`s, which are
+/// hashes. Passes it on.
+pub(crate) type KeyHasher = BuildHasherDefault<Passed>;
+
+/// A hash on its way from a key to a map.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Passed(u64);
+
+impl Hasher for Passed {
+    #[inline]
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// An entry with a value of a type that only its function knows.
 pub(crate) trait Stored: Any + Send + Sync {
@@ -96,16 +133,18 @@ impl fmt::Debug for dyn Stored {
     }
 }
 
-/// The times and the weight of an entry, and where it is counted.
+/// The times and the weight of an entry, and where it is counted. With the counts of its `Arc` and a
+/// value of one word it fits a cache line: a hit reads no second one.
 #[derive(Debug)]
 pub(crate) struct Entry {
     created: Nanos,
     expires: Nanos,
-    size: usize,
-    is_weighed: bool,
     counters: Arc<Counters>,
+    /// Bytes of the value.
+    size: u32,
     /// Bytes that were added to the counters; zero while the entry is in no tier.
-    counted: AtomicU64,
+    counted: AtomicU32,
+    is_weighed: bool,
 }
 
 impl Entry {
@@ -119,10 +158,10 @@ impl Entry {
         Self {
             created,
             expires,
-            size,
-            is_weighed,
             counters,
-            counted: AtomicU64::new(0),
+            size: u32::try_from(size).unwrap_or(u32::MAX),
+            counted: AtomicU32::new(0),
+            is_weighed,
         }
     }
 
@@ -145,21 +184,15 @@ impl Entry {
     }
 
     fn weight_under(&self, key: &Key) -> u64 {
-        let heap_of_key = if key.bytes.spilled() {
-            key.bytes.len()
-        } else {
-            0
-        };
-        (ENTRY_OVERHEAD
-            .saturating_add(heap_of_key)
-            .saturating_add(self.size)) as u64
+        let heap_of_key = if key.bytes.spilled() { key.bytes.len() } else { 0 };
+        (ENTRY_OVERHEAD + heap_of_key) as u64 + u64::from(self.size)
     }
 
     fn count(&self, key: &Key) {
-        let weight = self.weight_under(key);
+        let weight = u32::try_from(self.weight_under(key)).unwrap_or(u32::MAX);
         if self.counted.swap(weight, Relaxed) == 0 {
             self.counters.entries.fetch_add(1, Relaxed);
-            self.counters.bytes.fetch_add(weight, Relaxed);
+            self.counters.bytes.fetch_add(u64::from(weight), Relaxed);
         }
     }
 }
@@ -171,7 +204,7 @@ impl Drop for Entry {
         let counted = self.counted.load(Relaxed);
         if counted != 0 {
             self.counters.entries.fetch_sub(1, Relaxed);
-            self.counters.bytes.fetch_sub(counted, Relaxed);
+            self.counters.bytes.fetch_sub(u64::from(counted), Relaxed);
         }
     }
 }

@@ -25,7 +25,7 @@ pub use clock::Clock;
 pub use error::{Error, ErrorKind};
 pub use explain::{Explained, Miss, Source};
 pub use handle::{CachedCall, NotCached};
-pub use cache_macros::CacheKey;
+pub use cache_macros::{CacheKey, cached};
 pub use key::{CacheKey, KeyWriter};
 pub use l1::Eviction;
 pub use stats::{FunctionStats, Stats};

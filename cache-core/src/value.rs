@@ -15,7 +15,7 @@ pub use keep::{Keep, Ttl};
 pub use probe::{
     ErrorProbe, Probe, ProbeFallibleOptional, ProbeLayer, ProbePlain, ProbeShared, ProbeUnshared,
 };
-pub use shape::Shape;
+pub(crate) use shape::Shape;
 pub use weigh::{ProbeSize, ProbeTravel, ProbeWeigh, TravelProbe, travels};
 
 use crate::{

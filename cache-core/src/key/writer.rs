@@ -36,6 +36,12 @@ impl KeyWriter {
         self.bytes.as_slice()
     }
 
+    /// The hash of the bytes.
+    #[inline]
+    pub(crate) fn hash(&self) -> u64 {
+        self.bytes.hash()
+    }
+
     /// Empty unless the writer is one for text.
     pub(crate) fn into_text(self) -> String {
         self.text.map(|text| text.finish()).unwrap_or_default()
@@ -45,7 +51,7 @@ impl KeyWriter {
     #[inline]
     pub fn fixed<const N: usize>(&mut self, bytes: [u8; N], text: &dyn Display) {
         match &mut self.text {
-            None => self.bytes.push(&bytes),
+            None => self.bytes.push_fixed(bytes),
             Some(out) => out.escaped(text),
         }
     }
@@ -152,7 +158,7 @@ impl KeyWriter {
     #[inline]
     pub(super) fn tag(&mut self, tag: u8, mark: &'static str) {
         match &mut self.text {
-            None => self.bytes.push(&[tag]),
+            None => self.bytes.push_fixed([tag]),
             Some(out) => out.open(mark),
         }
     }
@@ -161,7 +167,7 @@ impl KeyWriter {
     #[inline]
     pub(super) fn none(&mut self) {
         match &mut self.text {
-            None => self.bytes.push(&[0]),
+            None => self.bytes.push_fixed([0]),
             Some(out) => {
                 out.open("");
                 out.close('~');

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak, atomic::Ordering::Relaxed},
 };
 
-use super::{Key, KeyHasher, Stored};
+use super::{Key, Stored};
 use crate::stats::Counters;
 
 /// The unweighed entries of every function, oldest first.
@@ -14,7 +14,7 @@ use crate::stats::Counters;
 pub(super) struct Unweighed {
     limit: usize,
     /// By the address of the function's counters, which the entries keep alive.
-    functions: Mutex<HashMap<usize, Queue, KeyHasher>>,
+    functions: Mutex<HashMap<usize, Queue>>,
 }
 
 type Queue = VecDeque<(Key, Weak<dyn Stored>)>;

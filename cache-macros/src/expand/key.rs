@@ -1,0 +1,71 @@
+//! The closure that writes the key.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote_spanned};
+use syn::{Type, spanned::Spanned};
+
+use super::Context;
+use crate::{argument::Argument, function::find, model::Part, spans};
+
+/// What stands between two parts.
+const BETWEEN: &str = ":";
+
+impl Context<'_> {
+    pub(super) fn key(&self) -> TokenStream {
+        let Self { model, private, .. } = self;
+        let mixed = Span::mixed_site();
+        let has_text = model.key.iter().any(|part| matches!(part, Part::Text(_)));
+        let mut writes = TokenStream::new();
+        for (position, part) in model.key.iter().enumerate() {
+            let between = (position > 0 && !has_text).then(|| literal(BETWEEN));
+            writes.extend(match part {
+                Part::Text(text) => literal(text),
+                Part::Expr(expr) => {
+                    let place = expr.span();
+                    let private = self.private_at(place);
+                    let part = quote_spanned!(spans::at(place)=> #private::part::<_>(__cached_key, &(#expr)););
+                    quote_spanned!(mixed=> #between #part)
+                }
+                Part::Argument(position) => match model.arguments.get(*position) {
+                    Some(argument) => self.argument_part(argument, between),
+                    None => TokenStream::new(),
+                },
+            });
+        }
+        let name = if writes.is_empty() {
+            quote_spanned!(mixed=> _)
+        } else {
+            quote_spanned!(mixed=> __cached_key)
+        };
+        quote_spanned!(mixed=> |#name: &mut #private::KeyWriter| { #writes })
+    }
+
+    /// Stands at the argument's type, which is what lacks a bound where one is missing.
+    fn argument_part(&self, argument: &Argument, between: Option<TokenStream>) -> TokenStream {
+        let place = argument.ty.span();
+        let private = self.private_at(place);
+        let ty = nameable(&argument.ty);
+        let outer = Ident::new(
+            &argument.outer.to_string(),
+            argument.outer.span().located_at(place),
+        );
+        let part = quote_spanned!(spans::at(place)=> #private::part::<#ty>(__cached_key, &#outer););
+        let cfgs: Vec<_> = argument.cfgs().collect();
+        let between =
+            between.map(|between| quote_spanned!(Span::mixed_site()=> #(#cfgs)* #between));
+        quote_spanned!(Span::mixed_site()=> #between #(#cfgs)* #part)
+    }
+}
+
+fn literal(text: &str) -> TokenStream {
+    quote_spanned!(Span::mixed_site()=> __cached_key.literal(#text);)
+}
+
+/// The type as an expression can name it: `_` where it is `impl Trait`.
+fn nameable(ty: &Type) -> TokenStream {
+    let tokens = ty.to_token_stream();
+    match find(tokens.clone(), &|ident| ident == "impl") {
+        Some(token) => quote_spanned!(spans::at(token.span())=> _),
+        None => spans::copy(tokens),
+    }
+}

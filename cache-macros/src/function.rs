@@ -1,0 +1,209 @@
+//! The annotated item, as far as it is read: attributes, visibility and signature. The body stays tokens.
+
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::{
+    Attribute, Receiver, ReceiverKind, ReturnType, Safety, Signature, Token, Type, Visibility,
+    parse::{Parse, ParseStream},
+};
+
+use crate::mistakes::Mistakes;
+
+pub(crate) struct Function {
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) visibility: Visibility,
+    pub(crate) signature: Signature,
+    /// The `#![..]` at the start of the body.
+    pub(crate) inner_attributes: TokenStream,
+    /// The rest of the body.
+    pub(crate) statements: TokenStream,
+    /// Where the braces of the body are. Between other braces the compiler would not report dead code.
+    pub(crate) braces: Span,
+}
+
+/// What the attribute was put on.
+enum Item {
+    Function(Box<Function>),
+    Bodiless(Ident),
+    Other(TokenStream),
+}
+
+impl Parse for Item {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let attributes = input.call(Attribute::parse_outer)?;
+        let visibility = input.parse()?;
+        let ahead = input.fork();
+        if ahead.parse::<Signature>().is_err() {
+            return Ok(Self::Other(input.parse()?));
+        }
+        let signature: Signature = input.parse()?;
+        if input.peek(Token![;]) {
+            input.parse::<Token![;]>()?;
+            return Ok(Self::Bodiless(signature.ident));
+        }
+        let body: Group = input.parse()?;
+        let (inner_attributes, statements) = split_inner_attributes(body.stream());
+        Ok(Self::Function(Box::new(Function {
+            attributes,
+            visibility,
+            signature,
+            inner_attributes,
+            statements,
+            braces: body.span(),
+        })))
+    }
+}
+
+/// Reads the item. Nothing where it is not a function with a body.
+pub(crate) fn read(item: TokenStream, mistakes: &mut Mistakes) -> Option<Function> {
+    match syn::parse2(item) {
+        Ok(Item::Function(function)) => {
+            refuse(&function, mistakes);
+            Some(*function)
+        }
+        Ok(Item::Bodiless(name)) => {
+            mistakes.at(
+                &name,
+                format_args!(
+                    "`{name}` has no body to load with: put `#[cached]` on the implementations"
+                ),
+            );
+            None
+        }
+        Ok(Item::Other(item)) => {
+            let first = item.into_iter().next();
+            mistakes.at(
+                first,
+                "`#[cached]` goes on an `async fn`, in a module, an `impl` or a `trait`",
+            );
+            None
+        }
+        Err(error) => {
+            mistakes.add(error);
+            None
+        }
+    }
+}
+
+/// Refuses functions that cannot be cached, each reason at the token that is one.
+fn refuse(function: &Function, mistakes: &mut Mistakes) {
+    let signature = &function.signature;
+    let name = &signature.ident;
+    for attribute in &function.attributes {
+        if attribute
+            .path()
+            .segments
+            .last()
+            .is_some_and(|last| last.ident == "cached")
+        {
+            mistakes.at(
+                attribute.path(),
+                format_args!("`{name}` is already cached: remove one `#[cached]`"),
+            );
+        }
+    }
+    if let Some(constness) = &signature.constness {
+        mistakes.at(
+            constness,
+            format_args!("a `const fn` has nothing to await: remove `const` from `{name}`"),
+        );
+    } else if signature.asyncness.is_none() {
+        mistakes.at(
+            signature.fn_token,
+            format_args!("`{name}` is not async: write `async fn {name}`"),
+        );
+    }
+    if let Safety::Unsafe(token) = &signature.safety {
+        mistakes.at(
+            token,
+            format_args!(
+                "the cache would call `{name}` unchecked: cache a safe function that calls it"
+            ),
+        );
+    }
+    if let Some(abi) = &signature.abi {
+        mistakes.at(
+            abi,
+            format_args!(
+                "`{name}` has a foreign ABI: cache a function without `extern` that calls it"
+            ),
+        );
+    }
+    if let Some(variadic) = &signature.variadic {
+        mistakes.at(
+            variadic.dots,
+            "a key needs arguments that have types: remove `...`",
+        );
+    }
+    if let ReturnType::Type(_, returned) = &signature.output {
+        refuse_return_type(returned, mistakes);
+    }
+    if let Some(receiver) = signature.receiver() {
+        refuse_receiver(receiver, mistakes);
+    }
+}
+
+fn refuse_return_type(returned: &Type, mistakes: &mut Mistakes) {
+    if let Type::Never(never) = returned {
+        mistakes.at(
+            never,
+            "a function that never returns has no value to keep: remove `#[cached]`",
+        );
+    } else if let Some(token) = find(returned.to_token_stream(), &|token| token == "impl") {
+        mistakes.at(
+            token,
+            "entries need a type with a name: write the type that is returned, not `impl Trait`",
+        );
+    }
+}
+
+fn refuse_receiver(receiver: &Receiver, mistakes: &mut Mistakes) {
+    let is_mutable = match &receiver.kind {
+        ReceiverKind::Reference(_, _, mutability) => mutability.is_some(),
+        ReceiverKind::Typed(_, ty) => {
+            matches!(&**ty, Type::Reference(reference) if reference.mutability.is_some())
+        }
+        _ => false,
+    };
+    if is_mutable {
+        mistakes.at(
+            receiver,
+            "a hit would skip what the body does to `self`: take `&self`",
+        );
+    }
+}
+
+/// The first identifier that fits, in groups too.
+pub(crate) fn find(tokens: TokenStream, fits: &dyn Fn(&Ident) -> bool) -> Option<Ident> {
+    tokens.into_iter().find_map(|token| match token {
+        TokenTree::Ident(ident) if fits(&ident) => Some(ident),
+        TokenTree::Group(group) => find(group.stream(), fits),
+        _ => None,
+    })
+}
+
+fn split_inner_attributes(body: TokenStream) -> (TokenStream, TokenStream) {
+    let mut rest = body.into_iter();
+    let mut attributes = TokenStream::new();
+    loop {
+        let mut ahead = rest.clone();
+        match (ahead.next(), ahead.next(), ahead.next()) {
+            (
+                Some(TokenTree::Punct(hash)),
+                Some(TokenTree::Punct(bang)),
+                Some(TokenTree::Group(group)),
+            ) if hash.as_char() == '#'
+                && bang.as_char() == '!'
+                && group.delimiter() == Delimiter::Bracket =>
+            {
+                attributes.extend([
+                    TokenTree::Punct(hash),
+                    TokenTree::Punct(bang),
+                    TokenTree::Group(group),
+                ]);
+                rest = ahead;
+            }
+            _ => return (attributes, rest.collect()),
+        }
+    }
+}

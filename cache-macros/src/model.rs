@@ -1,0 +1,276 @@
+//! What to generate: the options and the function, checked against each other.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::ToTokens;
+use syn::{Expr, LitStr, Receiver, ReceiverKind, ext::IdentExt, parse_quote};
+
+use crate::{
+    argument::{self, Argument},
+    duration::Time,
+    function::{Function, find},
+    mistakes::Mistakes,
+    options::{Given, Key, Options, Tiers, Ttl},
+    self_rename, suggest,
+    text_key::{self, Piece},
+};
+
+pub(crate) struct Model {
+    pub(crate) options: Options,
+    pub(crate) function: Function,
+    pub(crate) arguments: Vec<Argument>,
+    pub(crate) key: Vec<Part>,
+    pub(crate) mode: Mode,
+    /// Whether the body's `self` is a local.
+    pub(crate) holds_self: bool,
+}
+
+/// Where the load runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Inline,
+    Detached,
+    /// Detached where the types behind the references can be owned.
+    Probed,
+}
+
+/// One part of the key.
+pub(crate) enum Part {
+    Text(String),
+    /// An argument of the default key, by its position.
+    Argument(usize),
+    Expr(Expr),
+}
+
+impl Model {
+    pub(crate) fn new(options: Options, mut function: Function, mistakes: &mut Mistakes) -> Self {
+        let arguments = Argument::all(&function.signature);
+        let receiver = function.signature.receiver();
+        refuse_contradictions(&options, mistakes);
+        let key = match &options.key {
+            Some(key) => explicit_key(&key.value, &arguments, mistakes),
+            None => default_key(&options, receiver, &arguments, mistakes),
+        };
+        if options.detached.is_some() {
+            refuse_borrows(receiver, &arguments, mistakes);
+        }
+        let mode = mode(&options, &function, &arguments);
+        let holds_self = mode == Mode::Detached && receiver.is_some_and(is_reference);
+        if holds_self {
+            function.statements = self_rename::rename(function.statements, mistakes);
+        }
+        Self {
+            options,
+            function,
+            arguments,
+            key,
+            mode,
+            holds_self,
+        }
+    }
+
+    /// Whether the argument is read by the expansion itself, not only by the body.
+    pub(crate) fn is_read(&self, position: usize) -> bool {
+        let is_part =
+            |part: &Part| matches!(part, Part::Argument(argument) if *argument == position);
+        self.key.iter().any(is_part) || self.is_mentioned(position)
+    }
+
+    /// Whether an expression in an option names the argument.
+    pub(crate) fn is_mentioned(&self, position: usize) -> bool {
+        let names = self
+            .arguments
+            .get(position)
+            .map(|argument| argument.names.as_slice());
+        names.is_some_and(|names| {
+            self.expressions()
+                .any(|tokens| find(tokens, &|ident| names.contains(ident)).is_some())
+        })
+    }
+
+    fn expressions(&self) -> impl Iterator<Item = TokenStream> {
+        let key = self.key.iter().filter_map(|part| match part {
+            Part::Expr(expr) => Some(expr),
+            _ => None,
+        });
+        let times = [&self.options.none_ttl, &self.options.err_ttl];
+        let times = times.into_iter().flatten().map(|given| &given.value);
+        let ttl = self
+            .options
+            .ttl
+            .iter()
+            .filter_map(|given| match &given.value {
+                Ttl::Fixed(time) => Some(time),
+                Ttl::Of(_) => None,
+            });
+        let times = times.chain(ttl).filter_map(|time| match time {
+            Time::Expr(expr) => Some(&**expr),
+            Time::Literal(_) => None,
+        });
+        let cache = self.options.cache.iter().map(|given| &given.value);
+        key.chain(times).chain(cache).map(ToTokens::to_token_stream)
+    }
+}
+
+fn refuse_contradictions(options: &Options, mistakes: &mut Mistakes) {
+    if let (Some(skip), Some(_)) = (&options.skip, &options.key) {
+        mistakes.at(
+            &skip.name,
+            "`skip` is about the default key, and there is a `key`: remove one of them",
+        );
+    }
+    if let (Some(_), Some(detached)) = (&options.inline, &options.detached) {
+        mistakes.at(
+            &detached.name,
+            "a load is either `inline` or `detached`: remove one of them",
+        );
+    }
+    if let (
+        Some(Given {
+            value: Tiers::Redis,
+            ..
+        }),
+        Some(weight),
+    ) = (&options.tiers, &options.weight)
+    {
+        mistakes.at(
+            &weight.name,
+            "`weight` is for memory, and `tiers = redis` keeps nothing there: remove one of them",
+        );
+    }
+}
+
+fn explicit_key(key: &Key, arguments: &[Argument], mistakes: &mut Mistakes) -> Vec<Part> {
+    match key {
+        Key::Parts(parts) => parts.iter().cloned().map(Part::Expr).collect(),
+        Key::Text(text) => text_parts(text, arguments).unwrap_or_else(|message| {
+            mistakes.at(text, message);
+            Vec::new()
+        }),
+    }
+}
+
+fn text_parts(text: &LitStr, arguments: &[Argument]) -> Result<Vec<Part>, String> {
+    let idents: Vec<&Ident> = arguments
+        .iter()
+        .flat_map(|argument| &argument.names)
+        .collect();
+    let names: Vec<_> = idents
+        .iter()
+        .map(|ident| ident.unraw().to_string())
+        .collect();
+    let pieces = text_key::parse(&text.value(), &names)?;
+    let parts = pieces.into_iter().filter_map(|piece| match piece {
+        Piece::Text(text) => Some(Part::Text(text)),
+        Piece::Argument(name) => {
+            let mut ident = (*idents.iter().find(|ident| ident.unraw() == name)?).clone();
+            ident.set_span(ident.span().located_at(text.span()));
+            Some(Part::Expr(parse_quote!(#ident)))
+        }
+    });
+    Ok(parts.collect())
+}
+
+fn default_key(
+    options: &Options,
+    receiver: Option<&Receiver>,
+    arguments: &[Argument],
+    mistakes: &mut Mistakes,
+) -> Vec<Part> {
+    let skipped = options
+        .skip
+        .as_ref()
+        .map(|skip| skip.value.as_slice())
+        .unwrap_or_default();
+    refuse_unknown_names(skipped, receiver, arguments, mistakes);
+    let is_understood =
+        !options.is_tried("key") && options.skip.is_some() == options.is_tried("skip");
+    if let Some(receiver) = receiver
+        && is_understood
+        && !skipped.iter().any(|name| name == "self")
+    {
+        mistakes.at(
+            receiver,
+            "only you know whether `self` identifies the value: write `skip(self)` if it does not, else \
+             name all parts, as in `key = (self.tenant, id)`",
+        );
+    }
+    let mut key = Vec::new();
+    for (position, argument) in arguments.iter().enumerate() {
+        if argument.names.is_empty() && is_understood {
+            mistakes.at(
+                &argument.pattern,
+                "the key needs a name for each argument: give this one a name, or write `key = ..`",
+            );
+        }
+        if !argument.names.iter().any(|name| skipped.contains(name)) {
+            key.push(Part::Argument(position));
+        }
+    }
+    key
+}
+
+fn refuse_unknown_names(
+    skipped: &[Ident],
+    receiver: Option<&Receiver>,
+    arguments: &[Argument],
+    mistakes: &mut Mistakes,
+) {
+    let names = arguments
+        .iter()
+        .flat_map(|argument| &argument.names)
+        .map(Ident::to_string);
+    let names: Vec<_> = names.chain(receiver.map(|_| "self".to_owned())).collect();
+    for skip in skipped {
+        if names.iter().all(|name| skip != name) {
+            let instead = suggest::instead(&skip.to_string(), names.iter().map(String::as_str));
+            mistakes.at(
+                skip,
+                format_args!("no argument is called `{skip}`, {instead}"),
+            );
+        }
+    }
+}
+
+/// A detached load outlives the call, so its arguments must be owned, or have an owned form.
+fn refuse_borrows(receiver: Option<&Receiver>, arguments: &[Argument], mistakes: &mut Mistakes) {
+    let advice = "is borrowed, and a detached load outlives the call: take `&T`, `Arc<T>` or another owned value";
+    for argument in arguments {
+        if let Some(token) = argument.borrow() {
+            let name = argument.names.first().unwrap_or(&argument.outer);
+            mistakes.at(token, format_args!("`{name}` {advice}"));
+        }
+    }
+    if let Some(ReceiverKind::Typed(_, ty)) = receiver.map(|receiver| &receiver.kind)
+        && let Some(token) = argument::find_borrow(ty)
+    {
+        mistakes.at(token, format_args!("`self` {advice}"));
+    }
+}
+
+fn mode(options: &Options, function: &Function, arguments: &[Argument]) -> Mode {
+    let signature = &function.signature;
+    let is_owned = |argument: &Argument| argument.is_owned(&signature.generics);
+    if options.detached.is_some() {
+        Mode::Detached
+    } else if options.inline.is_some()
+        || signature.receiver().is_some()
+        || !arguments.iter().all(is_owned)
+    {
+        Mode::Inline
+    } else if arguments
+        .iter()
+        .any(|argument| argument.referent().is_some())
+    {
+        Mode::Probed
+    } else {
+        Mode::Detached
+    }
+}
+
+fn is_reference(receiver: &Receiver) -> bool {
+    match &receiver.kind {
+        ReceiverKind::Reference(..) => true,
+        ReceiverKind::Typed(_, ty) => argument::referent(ty).is_some(),
+        _ => false,
+    }
+}

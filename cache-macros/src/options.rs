@@ -1,0 +1,333 @@
+//! The options of `#[cached(...)]`: a table of what there is, and what reads each.
+
+use syn::{Error, Expr, ExprPath, Ident, Lit, LitInt, LitStr, Path};
+
+use crate::{duration::Time, suggest};
+
+/// The value of an option, and where it was given.
+pub(crate) struct Given<T> {
+    pub(crate) name: Ident,
+    pub(crate) value: T,
+}
+
+pub(crate) enum Ttl {
+    Fixed(Time),
+    Of(Expr),
+}
+
+pub(crate) enum Key {
+    Text(LitStr),
+    Parts(Vec<Expr>),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tiers {
+    Both,
+    Memory,
+    Redis,
+}
+
+#[derive(Default)]
+pub(crate) struct Options {
+    pub(crate) ttl: Option<Given<Ttl>>,
+    pub(crate) key: Option<Given<Key>>,
+    pub(crate) skip: Option<Given<Vec<Ident>>>,
+    pub(crate) strategy: Option<Given<()>>,
+    pub(crate) tiers: Option<Given<Tiers>>,
+    pub(crate) none_ttl: Option<Given<Time>>,
+    pub(crate) err_ttl: Option<Given<Time>>,
+    pub(crate) keep_if: Option<Given<Expr>>,
+    pub(crate) weight: Option<Given<Expr>>,
+    pub(crate) max_concurrent_loads: Option<Given<u32>>,
+    pub(crate) version: Option<Given<u32>>,
+    pub(crate) name: Option<Given<LitStr>>,
+    pub(crate) inline: Option<Given<()>>,
+    pub(crate) detached: Option<Given<()>>,
+    pub(crate) cache: Option<Given<Expr>>,
+    pub(crate) krate: Option<Given<Path>>,
+    /// The options that were tried, with success or not, also under a misspelt name.
+    pub(crate) tried: Vec<&'static str>,
+}
+
+impl Options {
+    /// Whether the author has said something about this option, though it may not be understood.
+    pub(crate) fn is_tried(&self, name: &str) -> bool {
+        self.tried.contains(&name)
+    }
+}
+
+/// One option, how it is written, and what reads it.
+pub(crate) struct Known {
+    pub(crate) name: &'static str,
+    pub(crate) form: &'static str,
+    pub(crate) read: Read,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Read {
+    /// `option = value`
+    Value(fn(&mut Options, Ident, Expr) -> Result<(), Wrong>),
+    /// `option(name, name)`
+    Names(fn(&mut Options, Ident, Vec<Ident>)),
+    /// `option`
+    Flag(fn(&mut Options, Ident)),
+}
+
+pub(crate) enum Wrong {
+    /// The value does not look like the form of the option.
+    Form,
+    /// Something else, for which there are better words.
+    Because(Error),
+}
+
+pub(crate) static KNOWN: [Known; 16] = [
+    value(
+        "ttl",
+        "`ttl = 5m`, an expression of type `Duration`, or `ttl = |value| ..`",
+        |o, name, v| give(&mut o.ttl, name, ttl(v)),
+    ),
+    value(
+        "key",
+        "`key = id`, `key = (tenant, id)` or `key = \"user:{tenant}:{id}\"`",
+        |o, name, v| give(&mut o.key, name, key(v)),
+    ),
+    Known {
+        name: "skip",
+        form: "`skip(db)`",
+        read: Read::Names(|o, name, value| o.skip = Some(Given { name, value })),
+    },
+    value("strategy", "`strategy = read_through`", |o, name, v| {
+        give(&mut o.strategy, name, strategy(&v))
+    }),
+    value(
+        "tiers",
+        "`tiers = both`, `tiers = memory` or `tiers = redis`",
+        |o, name, v| give(&mut o.tiers, name, tiers(&v)),
+    ),
+    value("none_ttl", "`none_ttl = 10s`", |o, name, v| {
+        give(&mut o.none_ttl, name, time(v, "none_ttl"))
+    }),
+    value("err_ttl", "`err_ttl = 10s`", |o, name, v| {
+        give(&mut o.err_ttl, name, time(v, "err_ttl"))
+    }),
+    value("keep_if", "`keep_if = |value| ..`", |o, name, v| {
+        give(&mut o.keep_if, name, function(v))
+    }),
+    value("weight", "`weight = |value| ..`", |o, name, v| {
+        give(&mut o.weight, name, function(v))
+    }),
+    value(
+        "max_concurrent_loads",
+        "`max_concurrent_loads = 4`",
+        |o, name, v| give(&mut o.max_concurrent_loads, name, loads(&v)),
+    ),
+    value("version", "`version = 2`", |o, name, v| {
+        give(&mut o.version, name, integer(&v))
+    }),
+    value("name", "`name = \"shop::user\"`", |o, name, v| {
+        give(&mut o.name, name, site_name(&v))
+    }),
+    flag("inline", "`inline`", |o, name| {
+        o.inline = Some(Given { name, value: () });
+    }),
+    flag("detached", "`detached`", |o, name| {
+        o.detached = Some(Given { name, value: () });
+    }),
+    value("cache", "`cache = self.cache`", |o, name, v| {
+        give(&mut o.cache, name, Ok(v))
+    }),
+    value("crate", "`crate = path::to::cache_core`", |o, name, v| {
+        give(&mut o.krate, name, path(v))
+    }),
+];
+
+const fn value(
+    name: &'static str,
+    form: &'static str,
+    read: fn(&mut Options, Ident, Expr) -> Result<(), Wrong>,
+) -> Known {
+    Known {
+        name,
+        form,
+        read: Read::Value(read),
+    }
+}
+
+const fn flag(name: &'static str, form: &'static str, read: fn(&mut Options, Ident)) -> Known {
+    Known {
+        name,
+        form,
+        read: Read::Flag(read),
+    }
+}
+
+fn give<T>(
+    option: &mut Option<Given<T>>,
+    name: Ident,
+    value: Result<T, Wrong>,
+) -> Result<(), Wrong> {
+    *option = Some(Given {
+        name,
+        value: value?,
+    });
+    Ok(())
+}
+
+impl Wrong {
+    fn at(tokens: impl quote::ToTokens, message: impl std::fmt::Display) -> Self {
+        Self::Because(Error::new_spanned(tokens, message))
+    }
+}
+
+fn time(value: Expr, option: &str) -> Result<Time, Wrong> {
+    Time::from_expr(value, option).map_err(Wrong::Because)
+}
+
+fn key(value: Expr) -> Result<Key, Wrong> {
+    Ok(match value {
+        Expr::Tuple(tuple) => Key::Parts(tuple.elems.into_iter().collect()),
+        Expr::Paren(paren) => Key::Parts(vec![*paren.expr]),
+        Expr::Closure(_) => return Err(Wrong::Form),
+        value => match text(&value) {
+            Some(text) => Key::Text(text.clone()),
+            None => Key::Parts(vec![value]),
+        },
+    })
+}
+
+fn strategy(value: &Expr) -> Result<(), Wrong> {
+    const STRATEGIES: [&str; 1] = ["read_through"];
+    let named = if let Expr::Call(call) = value {
+        &call.func
+    } else {
+        value
+    };
+    let Some(word) = word(named) else {
+        return Err(Wrong::Form);
+    };
+    if STRATEGIES.iter().any(|known| word == known) {
+        return if matches!(value, Expr::Call(_)) {
+            Err(Wrong::Form)
+        } else {
+            Ok(())
+        };
+    }
+    let instead = suggest::instead(&word.to_string(), STRATEGIES);
+    Err(Wrong::at(
+        value,
+        format_args!("unknown strategy `{word}`, {instead}"),
+    ))
+}
+
+fn tiers(value: &Expr) -> Result<Tiers, Wrong> {
+    const TIERS: [(&str, Tiers); 3] = [
+        ("both", Tiers::Both),
+        ("memory", Tiers::Memory),
+        ("redis", Tiers::Redis),
+    ];
+    let word = word(value).ok_or(Wrong::Form)?;
+    if let Some((_, tiers)) = TIERS.iter().find(|(known, _)| word == known) {
+        return Ok(*tiers);
+    }
+    let instead = suggest::instead(&word.to_string(), TIERS.map(|(known, _)| known));
+    Err(Wrong::at(
+        value,
+        format_args!("unknown tiers `{word}`, {instead}"),
+    ))
+}
+
+fn ttl(value: Expr) -> Result<Ttl, Wrong> {
+    match value {
+        Expr::Closure(_) => function(value).map(Ttl::Of),
+        value => time(value, "ttl").map(Ttl::Fixed),
+    }
+}
+
+/// A closure, or a path where clippy would rather have that: `String::len`.
+fn function(value: Expr) -> Result<Expr, Wrong> {
+    match &value {
+        Expr::Closure(closure) if closure.inputs.len() == 1 => Ok(value),
+        Expr::Path(_) => Ok(value),
+        _ => Err(Wrong::Form),
+    }
+}
+
+fn loads(value: &Expr) -> Result<u32, Wrong> {
+    match integer(value)? {
+        0 => Err(Wrong::at(
+            value,
+            "no load could ever run: `max_concurrent_loads` is at least 1",
+        )),
+        loads => Ok(loads),
+    }
+}
+
+fn integer(value: &Expr) -> Result<u32, Wrong> {
+    let literal = literal(value).ok_or(Wrong::Form)?;
+    match literal {
+        Lit::Int(integer) if matches!(LitInt::suffix(integer), "" | "u32") => {
+            integer.base10_parse().map_err(|_| {
+                Wrong::at(
+                    integer,
+                    format_args!("`{integer}` is too large, the largest is {}", u32::MAX),
+                )
+            })
+        }
+        _ => Err(Wrong::Form),
+    }
+}
+
+fn site_name(value: &Expr) -> Result<LitStr, Wrong> {
+    let text = text(value).ok_or(Wrong::Form)?;
+    let name = text.value();
+    if name.is_empty() {
+        return Err(Wrong::at(
+            text,
+            "a name has at least one character: write `name = \"shop::user\"`",
+        ));
+    }
+    match name
+        .chars()
+        .find(|&c| c.is_whitespace() || c.is_control() || "<>{}".contains(c))
+    {
+        Some(c) => Err(Wrong::at(
+            text,
+            format_args!(
+                "a name has no {c:?} in it, nor other spaces, control characters or any of `<>{{}}`"
+            ),
+        )),
+        None => Ok(text.clone()),
+    }
+}
+
+fn path(value: Expr) -> Result<Path, Wrong> {
+    match value {
+        Expr::Path(ExprPath {
+            qself: None, path, ..
+        }) => Ok(path),
+        _ => Err(Wrong::Form),
+    }
+}
+
+fn word(value: &Expr) -> Option<&Ident> {
+    match value {
+        Expr::Path(path) => path.path.get_ident(),
+        Expr::Group(group) => word(&group.expr),
+        _ => None,
+    }
+}
+
+fn literal(value: &Expr) -> Option<&Lit> {
+    match value {
+        Expr::Lit(literal) => Some(&literal.lit),
+        Expr::Group(group) => literal(&group.expr),
+        _ => None,
+    }
+}
+
+fn text(value: &Expr) -> Option<&LitStr> {
+    match literal(value)? {
+        Lit::Str(text) => Some(text),
+        _ => None,
+    }
+}

@@ -1,0 +1,183 @@
+//! Reads `name = value, name(..), name` by the table of options.
+//!
+//! A mistake costs only its own option: reading goes on after the next comma that starts another one.
+
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::{
+    Error, Expr, Ident, Result, Token,
+    ext::IdentExt,
+    parse::{ParseStream, Parser, discouraged::Speculative},
+    punctuated::Punctuated,
+    token::Paren,
+};
+
+use crate::{
+    mistakes::Mistakes,
+    options::{KNOWN, Known, Options, Read, Wrong},
+    suggest,
+};
+
+/// Reads all options; what is wrong with them goes to `mistakes`.
+pub(crate) fn options(tokens: TokenStream, mistakes: &mut Mistakes) -> Options {
+    let mut options = Options::default();
+    let parsed = (|input: ParseStream<'_>| {
+        read_all(&mut options, input, mistakes);
+        Ok(())
+    })
+    .parse2(tokens);
+    if let Err(error) = parsed {
+        mistakes.add(error);
+    }
+    if !options.is_tried("ttl") {
+        mistakes.missing(
+            "`ttl` is missing: write how long an entry is fresh, as in `#[cached(ttl = 5m)]`",
+        );
+    }
+    options
+}
+
+fn read_all(options: &mut Options, input: ParseStream<'_>, mistakes: &mut Mistakes) {
+    while !input.is_empty() {
+        if let Err(mistake) = read_one(options, input) {
+            mistakes.add(mistake);
+            skip_to_next(input);
+            continue;
+        }
+        if !input.is_empty() && input.parse::<Token![,]>().is_err() {
+            mistakes.add(input.error("expected `,` before the next option"));
+            if !starts_option(input) {
+                skip_to_next(input);
+            }
+        }
+    }
+}
+
+fn read_one(options: &mut Options, input: ParseStream<'_>) -> Result<()> {
+    let name = input
+        .call(Ident::parse_any)
+        .map_err(|error| Error::new(error.span(), "expected an option, as in `ttl = 5m`"))?;
+    let Some(known) = KNOWN.iter().find(|known| name == known.name) else {
+        return Err(unknown(options, &name));
+    };
+    let is_again = options.is_tried(known.name);
+    options.tried.push(known.name);
+    if is_again {
+        return Err(Error::new_spanned(
+            &name,
+            format_args!("`{name}` is given twice: remove one"),
+        ));
+    }
+    match known.read {
+        Read::Value(read) => {
+            let value = value(input, &name, known)?;
+            let tokens = value.to_token_stream();
+            read(options, name, value).map_err(|wrong| match wrong {
+                Wrong::Form => known.instead(tokens),
+                Wrong::Because(error) => error,
+            })
+        }
+        Read::Names(read) => {
+            let names = names(input, &name, known)?;
+            read(options, name, names);
+            Ok(())
+        }
+        Read::Flag(_) if input.peek(Token![=]) || input.peek(Paren) => Err(Error::new_spanned(
+            &name,
+            format_args!("`{name}` takes no value: write {}", known.form),
+        )),
+        Read::Flag(read) => {
+            read(options, name);
+            Ok(())
+        }
+    }
+}
+
+fn unknown(options: &mut Options, name: &Ident) -> Error {
+    let text = name.to_string();
+    let known = KNOWN.iter().map(|known| known.name);
+    options.tried.extend(suggest::nearest(&text, known.clone()));
+    let instead = suggest::instead(&text, known);
+    Error::new_spanned(name, format_args!("unknown option `{name}`, {instead}"))
+}
+
+impl Known {
+    fn instead(&self, found: impl ToTokens) -> Error {
+        Error::new_spanned(
+            found,
+            format_args!("`{}` is written {}", self.name, self.form),
+        )
+    }
+}
+
+fn value(input: ParseStream<'_>, name: &Ident, known: &Known) -> Result<Expr> {
+    let Ok(equals) = input.parse::<Token![=]>() else {
+        return Err(Error::new_spanned(
+            name,
+            format_args!("`{name}` needs a value: write {}", known.form),
+        ));
+    };
+    if input.is_empty() || input.peek(Token![,]) {
+        return Err(Error::new_spanned(
+            equals,
+            format_args!("`{name}` needs a value: write {}", known.form),
+        ));
+    }
+    // A fork, as whatever a failed attempt leaves unread in a group would count as a second mistake.
+    let ahead = input.fork();
+    let value = ahead.parse().map_err(|error| {
+        Error::new(
+            error.span(),
+            format_args!("`{name}` is written {}", known.form),
+        )
+    })?;
+    input.advance_to(&ahead);
+    Ok(value)
+}
+
+fn names(input: ParseStream<'_>, name: &Ident, known: &Known) -> Result<Vec<Ident>> {
+    let group = input
+        .parse::<Group>()
+        .ok()
+        .filter(|group| group.delimiter() == Delimiter::Parenthesis);
+    let Some(group) = group.filter(|group| !group.stream().is_empty()) else {
+        return Err(Error::new_spanned(
+            name,
+            format_args!("`{name}` needs a list: write {}", known.form),
+        ));
+    };
+    let names = (|list: ParseStream<'_>| {
+        Punctuated::<Ident, Token![,]>::parse_terminated_with(list, Ident::parse_any)
+    })
+    .parse2(group.stream());
+    match names {
+        Ok(names) => Ok(names.into_iter().collect()),
+        Err(_) => Err(Error::new_spanned(
+            group,
+            format_args!("`{name}` takes names of arguments: write {}", known.form),
+        )),
+    }
+}
+
+/// Whether what follows is the start of an option, rather than of something that went wrong.
+fn starts_option(input: ParseStream<'_>) -> bool {
+    let fork = input.fork();
+    fork.call(Ident::parse_any).is_ok_and(|name| {
+        fork.peek(Token![=]) && !fork.peek(Token![==])
+            || KNOWN.iter().any(|known| name == known.name)
+    })
+}
+
+fn skip_to_next(input: ParseStream<'_>) {
+    while !input.is_empty() {
+        let is_comma = input
+            .parse::<Option<Token![,]>>()
+            .is_ok_and(|comma| comma.is_some());
+        if is_comma && (input.is_empty() || starts_option(input)) {
+            return;
+        }
+        if !is_comma && input.parse::<TokenTree>().is_err() {
+            return;
+        }
+    }
+}
