@@ -11,6 +11,9 @@ use tokio::{sync::Notify, time::sleep};
 
 const SHORT: Duration = Duration::from_millis(20);
 
+/// A future that calls its own function needs a name for its type.
+type Recursive<T> = futures::future::BoxFuture<'static, T>;
+
 #[derive(Clone, Debug, PartialEq)]
 struct Shared(&'static str);
 
@@ -319,11 +322,14 @@ fn a_load_that_reaches_its_own_key_runs_its_body_uncached() {
     static RUNS: Runs = Runs::new();
     #[cached(ttl = 1h)]
     async fn detached(id: u64) -> u64 {
-        if RUNS.add() == 0 { Box::pin(detached(id)).await + 1 } else { id }
+        if RUNS.add() == 0 { again(id, false).await + 1 } else { id }
     }
     #[cached(ttl = 1h, inline)]
     async fn inline(id: u64) -> u64 {
-        if RUNS.add() == 0 { Box::pin(inline(id)).await + 1 } else { id }
+        if RUNS.add() == 0 { again(id, true).await + 1 } else { id }
+    }
+    fn again(id: u64, is_inline: bool) -> Recursive<u64> {
+        if is_inline { Box::pin(inline(id)) } else { Box::pin(detached(id)) }
     }
     on_both_runtimes(|_| async {
         assert_eq!(detached(1).await, 2);
@@ -334,42 +340,31 @@ fn a_load_that_reaches_its_own_key_runs_its_body_uncached() {
     });
 }
 
-/// Each load waits for the other: first each begins, then each calls the other's key.
 #[test]
 fn loads_that_wait_for_each_other_in_a_circle_do_not_deadlock() {
+    static ROUNDS: Runs = Runs::new();
     #[cached(ttl = 1h)]
-    async fn left(depth: u64) -> u64 {
+    async fn left() -> u64 {
         sleep(SHORT).await;
-        if depth < 6 { Box::pin(right(0)).await + 1 } else { 0 }
+        if ROUNDS.add() < 10 { to_right().await + 1 } else { 1 }
     }
     #[cached(ttl = 1h)]
-    async fn right(depth: u64) -> u64 {
+    async fn right() -> u64 {
         sleep(SHORT).await;
-        if depth < 6 { Box::pin(left(0)).await + 1 } else { 0 }
+        if ROUNDS.add() < 10 { to_left().await + 1 } else { 1 }
+    }
+    fn to_left() -> Recursive<u64> {
+        Box::pin(left())
+    }
+    fn to_right() -> Recursive<u64> {
+        Box::pin(right())
     }
     on_both_runtimes(|cache| async move {
-        // A plain program would not end: the innermost body that runs uncached is given a limit by the
-        // depth of the stack of calls, so only a call that was made to wait can hang.
-        let circle = async {
-            let (a, b) = (spawn_in(&cache, bounded_left()), spawn_in(&cache, bounded_right()));
-            (a.await.unwrap(), b.await.unwrap())
-        };
-        let (a, b) = circle.await;
-        assert!(a > 0 && b > 0);
-        let _ = (left(6).await, right(6).await);
+        // Both loads begin, then each calls the key that the other is loading.
+        let (left, right) = (spawn_in(&cache, left()), spawn_in(&cache, right()));
+        assert!(left.await.unwrap() > 0 && right.await.unwrap() > 0);
+        ROUNDS.take();
     });
-
-    static ROUNDS: Runs = Runs::new();
-    #[cached(ttl = 1h, name = "circle::left")]
-    async fn bounded_left() -> u64 {
-        sleep(SHORT).await;
-        if ROUNDS.add() < 10 { Box::pin(bounded_right()).await + 1 } else { 1 }
-    }
-    #[cached(ttl = 1h, name = "circle::right")]
-    async fn bounded_right() -> u64 {
-        sleep(SHORT).await;
-        if ROUNDS.add() < 10 { Box::pin(bounded_left()).await + 1 } else { 1 }
-    }
 }
 
 #[test]
@@ -379,8 +374,11 @@ fn a_recursive_function_goes_deeper_than_its_slots() {
         if n < 2 {
             return n;
         }
-        let (a, b) = tokio::join!(Box::pin(fibonacci(n - 1)), Box::pin(fibonacci(n - 2)));
+        let (a, b) = tokio::join!(before(n - 1), before(n - 2));
         a + b
+    }
+    fn before(n: u64) -> Recursive<u64> {
+        Box::pin(fibonacci(n))
     }
     on_both_runtimes(|cache| async move {
         assert_eq!(fibonacci(60).await, 1_548_008_755_920);
@@ -393,12 +391,18 @@ fn loads_of_two_functions_that_need_each_others_slots_go_on() {
     #[cached(ttl = 1h, max_concurrent_loads = 1)]
     async fn page(id: u64) -> u64 {
         sleep(Duration::from_millis(2)).await;
-        if id == 0 { 0 } else { Box::pin(config(id - 1)).await + 1 }
+        if id == 0 { 0 } else { to_config(id - 1).await + 1 }
     }
     #[cached(ttl = 1h, max_concurrent_loads = 1)]
     async fn config(id: u64) -> u64 {
         sleep(Duration::from_millis(2)).await;
-        if id == 0 { 0 } else { Box::pin(page(id - 1)).await + 1 }
+        if id == 0 { 0 } else { to_page(id - 1).await + 1 }
+    }
+    fn to_page(id: u64) -> Recursive<u64> {
+        Box::pin(page(id))
+    }
+    fn to_config(id: u64) -> Recursive<u64> {
+        Box::pin(config(id))
     }
     on_both_runtimes(|cache| async move {
         let calls: Vec<_> = (0..30)
