@@ -184,7 +184,11 @@ impl Entry {
     }
 
     fn weight_under(&self, key: &Key) -> u64 {
-        let heap_of_key = if key.bytes.spilled() { key.bytes.len() } else { 0 };
+        let heap_of_key = if key.bytes.spilled() {
+            key.bytes.len()
+        } else {
+            0
+        };
         (ENTRY_OVERHEAD + heap_of_key) as u64 + u64::from(self.size)
     }
 

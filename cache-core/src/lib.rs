@@ -21,11 +21,11 @@ pub mod testing;
 mod value;
 
 pub use cache::{Cache, CacheBuilder, Leftover};
+pub use cache_macros::{CacheKey, cached};
 pub use clock::Clock;
 pub use error::{Error, ErrorKind};
 pub use explain::{Explained, Miss, Source};
 pub use handle::{CachedCall, NotCached};
-pub use cache_macros::{CacheKey, cached};
 pub use key::{CacheKey, KeyWriter};
 pub use l1::Eviction;
 pub use stats::{FunctionStats, Stats};

@@ -97,7 +97,7 @@ impl Argument {
 
     /// The first token of the type because of which no copy of the value can outlive the call.
     pub(crate) fn borrow(&self) -> Option<TokenTree> {
-        find_borrow(&self.ty)
+        find_inner_borrow(&self.ty)
     }
 }
 
@@ -111,12 +111,13 @@ pub(crate) fn referent(ty: &Type) -> Option<&Type> {
     }
 }
 
-/// An inner reference, a lifetime other than `'static`, or `impl`.
-pub(crate) fn find_borrow(ty: &Type) -> Option<TokenTree> {
-    find_borrow_in(referent(ty).unwrap_or(ty).to_token_stream())
+/// The first of these inside a type, or behind the reference that it is.
+pub(crate) fn find_inner_borrow(ty: &Type) -> Option<TokenTree> {
+    find_borrow(referent(ty).unwrap_or(ty).to_token_stream())
 }
 
-fn find_borrow_in(tokens: TokenStream) -> Option<TokenTree> {
+/// The first reference, lifetime other than `'static`, or `impl`.
+pub(crate) fn find_borrow(tokens: TokenStream) -> Option<TokenTree> {
     let mut tokens = tokens.into_iter().peekable();
     let mut reference = None;
     while let Some(token) = tokens.next() {
@@ -133,7 +134,7 @@ fn find_borrow_in(tokens: TokenStream) -> Option<TokenTree> {
             TokenTree::Punct(punct) if punct.as_char() == '&' => reference = Some(token),
             TokenTree::Ident(ident) if ident == "impl" => return Some(token),
             TokenTree::Group(group) => {
-                if let Some(found) = find_borrow_in(group.stream()) {
+                if let Some(found) = find_borrow(group.stream()) {
                     return Some(found);
                 }
             }

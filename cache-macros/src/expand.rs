@@ -90,9 +90,8 @@ struct Context<'a> {
     model: &'a Model,
     /// The path of the runtime's `__private`.
     private: TokenStream,
-    /// The return type, as a copy.
+    /// The return type.
     output: TokenStream,
-    /// Where the return type is.
     output_span: Span,
 }
 
@@ -103,12 +102,12 @@ impl<'a> Context<'a> {
             .options
             .krate
             .as_ref()
-            .map(|path| spans::copy(path.value.to_token_stream()));
+            .map(|path| path.value.to_token_stream());
         let runtime = renamed.unwrap_or_else(|| quote_spanned!(mixed=> ::cache_core));
         let private = quote_spanned!(mixed=> #runtime::__private);
         let signature = &model.function.signature;
         let (output, output_span) = match &signature.output {
-            ReturnType::Type(_, ty) => (spans::copy(ty.to_token_stream()), ty.span()),
+            ReturnType::Type(_, ty) => (ty.to_token_stream(), ty.span()),
             ReturnType::Default => (quote_spanned!(mixed=> ()), signature.ident.span()),
         };
         Self {
@@ -242,9 +241,12 @@ impl<'a> Context<'a> {
                 let __cached_travel = #private::travels(__cached_travel);
             }
         });
+        // Not asked where it does not matter: the answer for a value with a lifetime, `&'static str`
+        // among them, is an error and not a no.
+        let probe = (!is_local).then(|| quote_spanned!(Span::mixed_site()=> ProbeTravel as _,));
         quote_spanned! {Span::mixed_site()=>
             let __cached_travel = {
-                use #private::{ProbeSize as _, ProbeTravel as _, ProbeWeigh as _};
+                use #private::{ProbeSize as _, #probe ProbeWeigh as _};
                 (&&&#private::TravelProbe::of(&__cached_returned)).weigh()
             };
             #assertion

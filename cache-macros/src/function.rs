@@ -7,7 +7,7 @@ use syn::{
     parse::{Parse, ParseStream},
 };
 
-use crate::mistakes::Mistakes;
+use crate::{argument, mistakes::Mistakes};
 
 pub(crate) struct Function {
     pub(crate) attributes: Vec<Attribute>,
@@ -144,15 +144,23 @@ fn refuse(function: &Function, mistakes: &mut Mistakes) {
 }
 
 fn refuse_return_type(returned: &Type, mistakes: &mut Mistakes) {
+    let tokens = returned.to_token_stream();
     if let Type::Never(never) = returned {
         mistakes.at(
             never,
             "a function that never returns has no value to keep: remove `#[cached]`",
         );
-    } else if let Some(token) = find(returned.to_token_stream(), &|token| token == "impl") {
+    } else if let Some(token) = find(tokens.clone(), &|token| token == "impl") {
         mistakes.at(
             token,
-            "entries need a type with a name: write the type that is returned, not `impl Trait`",
+            "an entry needs a type with a name: write which one is returned, instead of `impl Trait`",
+        );
+    } else if find(tokens.clone(), &|token| token == "fn" || token == "Fn").is_none()
+        && let Some(token) = argument::find_borrow(tokens)
+    {
+        mistakes.at(
+            token,
+            "an entry outlives the call: return an owned value, such as `String` or `Arc<str>`",
         );
     }
 }

@@ -241,7 +241,7 @@ fn refuse_borrows(receiver: Option<&Receiver>, arguments: &[Argument], mistakes:
         }
     }
     if let Some(ReceiverKind::Typed(_, ty)) = receiver.map(|receiver| &receiver.kind)
-        && let Some(token) = argument::find_borrow(ty)
+        && let Some(token) = argument::find_inner_borrow(ty)
     {
         mistakes.at(token, format_args!("`self` {advice}"));
     }

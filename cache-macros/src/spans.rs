@@ -8,27 +8,18 @@ pub(crate) fn at(place: Span) -> Span {
     Span::mixed_site().located_at(place)
 }
 
-/// A copy of what the user wrote, at the same place: errors point there, lints see the original only.
-pub(crate) fn copy(tokens: TokenStream) -> TokenStream {
-    respan(tokens, &at)
-}
-
 /// The tokens, all at one place.
 pub(crate) fn all_at(place: Span, tokens: TokenStream) -> TokenStream {
-    respan(tokens, &|_| at(place))
-}
-
-fn respan(tokens: TokenStream, span: &dyn Fn(Span) -> Span) -> TokenStream {
     let tokens = tokens.into_iter().map(|token| match token {
         TokenTree::Group(group) => {
-            let mut copy = Group::new(group.delimiter(), respan(group.stream(), span));
-            copy.set_span(span(group.span()));
+            let mut copy = Group::new(group.delimiter(), all_at(place, group.stream()));
+            copy.set_span(at(place));
             TokenTree::Group(copy)
         }
         // Which crate `$crate` means is known by its span alone.
         TokenTree::Ident(ident) if ident == "$crate" => TokenTree::Ident(ident),
         mut other => {
-            other.set_span(span(other.span()));
+            other.set_span(at(place));
             other
         }
     });

@@ -66,11 +66,7 @@ async fn main() -> Result<(), cache_core::NotCached> {
     assert_ne!(user(8, "ada@example.org").await, ada, "but the tenant does");
 
     let coarse = tile(1, 2, 0.5).await;
-    assert_eq!(
-        tile(1, 2, 4.0).await,
-        coarse,
-        "the scale is not in the text"
-    );
+    assert_eq!(tile(1, 2, 4.0).await, coarse, "the scale is left out");
 
     // `explain` shows the key of a call.
     println!("{}", headline(&german, 9).explain().await?);

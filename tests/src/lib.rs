@@ -22,9 +22,16 @@ pub fn on_both_runtimes<F: Future<Output = ()>>(test: impl Fn(Cache) -> F) {
         ("current-thread", Builder::new_current_thread()),
         ("multi-thread", Builder::new_multi_thread()),
     ] {
-        let runtime = builder.worker_threads(2).enable_all().build().expect("a runtime starts");
+        let runtime = builder
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime starts");
         runtime.block_on(async {
-            let cache = Cache::builder().build().await.expect("the defaults are valid");
+            let cache = Cache::builder()
+                .build()
+                .await
+                .expect("the defaults are valid");
             let ended = tokio::time::timeout(SOON, Cache::scope(cache.clone(), test(cache))).await;
             assert!(ended.is_ok(), "hung on the {name} runtime");
         });

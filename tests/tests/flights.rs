@@ -67,7 +67,14 @@ fn a_detached_load_outlives_its_leader() {
     }
     on_both_runtimes(|cache| async move {
         let leader = spawn_in(&cache, slow(1));
-        until("the load runs", || cache.stats().functions.first().is_some_and(|f| f.loads == 1)).await;
+        until("the load runs", || {
+            cache
+                .stats()
+                .functions
+                .first()
+                .is_some_and(|f| f.loads == 1)
+        })
+        .await;
         let waiter = spawn_in(&cache, slow(1));
         leader.abort();
         assert_eq!(waiter.await.unwrap(), 1);
@@ -87,7 +94,14 @@ fn a_dropped_inline_leader_hands_over_to_the_next_waiter() {
     }
     on_both_runtimes(|cache| async move {
         let leader = spawn_in(&cache, slow(1));
-        until("the load runs", || cache.stats().functions.first().is_some_and(|f| f.loads == 1)).await;
+        until("the load runs", || {
+            cache
+                .stats()
+                .functions
+                .first()
+                .is_some_and(|f| f.loads == 1)
+        })
+        .await;
         let waiters: Vec<_> = (0..50).map(|_| spawn_in(&cache, slow(1))).collect();
         tokio::task::yield_now().await;
         leader.abort();
@@ -143,7 +157,13 @@ fn a_panic_reaches_the_leader_and_waiters_load_for_themselves() {
     }
     on_both_runtimes(|cache| async move {
         for is_inline in [false, true] {
-            let call = move || async move { if is_inline { inline(1).await } else { detached(1).await } };
+            let call = move || async move {
+                if is_inline {
+                    inline(1).await
+                } else {
+                    detached(1).await
+                }
+            };
             let leader = spawn_in(&cache, call());
             until("the load runs", || RUNS.peek() == 1).await;
             let waiters: Vec<_> = (0..10).map(|_| spawn_in(&cache, call())).collect();
@@ -266,10 +286,18 @@ fn waiters_of_an_error_that_cannot_be_cloned_load_side_by_side() {
             errors.push(call.await.unwrap().unwrap_err().0);
         }
         errors.sort_unstable();
-        assert_eq!(errors, (0..9).collect::<Vec<_>>(), "each caller has an error of its own");
+        assert_eq!(
+            errors,
+            (0..9).collect::<Vec<_>>(),
+            "each caller has an error of its own"
+        );
         assert_eq!(RUNS.take(), 9);
         // One alone, then two rounds of four: not nine rounds.
-        assert!(begin.elapsed() < Duration::from_millis(850), "{:?}", begin.elapsed());
+        assert!(
+            begin.elapsed() < Duration::from_millis(850),
+            "{:?}",
+            begin.elapsed()
+        );
     });
 }
 
@@ -322,21 +350,37 @@ fn a_load_that_reaches_its_own_key_runs_its_body_uncached() {
     static RUNS: Runs = Runs::new();
     #[cached(ttl = 1h)]
     async fn detached(id: u64) -> u64 {
-        if RUNS.add() == 0 { again(id, false).await + 1 } else { id }
+        if RUNS.add() == 0 {
+            again(id, false).await + 1
+        } else {
+            id
+        }
     }
     #[cached(ttl = 1h, inline)]
     async fn inline(id: u64) -> u64 {
-        if RUNS.add() == 0 { again(id, true).await + 1 } else { id }
+        if RUNS.add() == 0 {
+            again(id, true).await + 1
+        } else {
+            id
+        }
     }
     fn again(id: u64, is_inline: bool) -> Recursive<u64> {
-        if is_inline { Box::pin(inline(id)) } else { Box::pin(detached(id)) }
+        if is_inline {
+            Box::pin(inline(id))
+        } else {
+            Box::pin(detached(id))
+        }
     }
     on_both_runtimes(|_| async {
         assert_eq!(detached(1).await, 2);
         assert_eq!(RUNS.take(), 2);
         assert_eq!(inline(1).await, 2);
         assert_eq!(RUNS.take(), 2);
-        assert_eq!((detached(1).await, inline(1).await), (2, 2), "the outer value is kept");
+        assert_eq!(
+            (detached(1).await, inline(1).await),
+            (2, 2),
+            "the outer value is kept"
+        );
     });
 }
 
@@ -346,12 +390,20 @@ fn loads_that_wait_for_each_other_in_a_circle_do_not_deadlock() {
     #[cached(ttl = 1h)]
     async fn left() -> u64 {
         sleep(SHORT).await;
-        if ROUNDS.add() < 10 { to_right().await + 1 } else { 1 }
+        if ROUNDS.add() < 10 {
+            to_right().await + 1
+        } else {
+            1
+        }
     }
     #[cached(ttl = 1h)]
     async fn right() -> u64 {
         sleep(SHORT).await;
-        if ROUNDS.add() < 10 { to_left().await + 1 } else { 1 }
+        if ROUNDS.add() < 10 {
+            to_left().await + 1
+        } else {
+            1
+        }
     }
     fn to_left() -> Recursive<u64> {
         Box::pin(left())
@@ -391,12 +443,20 @@ fn loads_of_two_functions_that_need_each_others_slots_go_on() {
     #[cached(ttl = 1h, max_concurrent_loads = 1)]
     async fn page(id: u64) -> u64 {
         sleep(Duration::from_millis(2)).await;
-        if id == 0 { 0 } else { to_config(id - 1).await + 1 }
+        if id == 0 {
+            0
+        } else {
+            to_config(id - 1).await + 1
+        }
     }
     #[cached(ttl = 1h, max_concurrent_loads = 1)]
     async fn config(id: u64) -> u64 {
         sleep(Duration::from_millis(2)).await;
-        if id == 0 { 0 } else { to_page(id - 1).await + 1 }
+        if id == 0 {
+            0
+        } else {
+            to_page(id - 1).await + 1
+        }
     }
     fn to_page(id: u64) -> Recursive<u64> {
         Box::pin(page(id))
@@ -426,7 +486,10 @@ fn a_slow_load_holds_up_no_other_key() {
     on_both_runtimes(|cache| async move {
         load(1).await;
         let slow = spawn_in(&cache, load(0));
-        until("the slow load runs", || cache.stats().functions[0].loads == 2).await;
+        until("the slow load runs", || {
+            cache.stats().functions[0].loads == 2
+        })
+        .await;
         // More keys than any table of locks has buckets.
         join_all((1..2_000).map(load)).await;
         assert!(!slow.is_finished());
@@ -450,10 +513,18 @@ fn a_load_begun_before_an_eviction_is_not_kept() {
         let before = spawn_in(&cache, gated(1));
         until("the load runs", || RUNS.peek() == 1).await;
         gated(1).evict().await.unwrap();
-        assert_eq!(gated(1).await, 1, "a caller that came after the eviction does not join");
+        assert_eq!(
+            gated(1).await,
+            1,
+            "a caller that came after the eviction does not join"
+        );
         GATE.notify_one();
         assert_eq!(before.await.unwrap(), 0);
-        assert_eq!(gated(1).peek().await, Some(1), "the older load did not replace the newer");
+        assert_eq!(
+            gated(1).peek().await,
+            Some(1),
+            "the older load did not replace the newer"
+        );
         RUNS.take();
     });
 }
@@ -468,7 +539,14 @@ fn a_load_begun_before_a_clear_is_not_kept() {
     }
     on_both_runtimes(|cache| async move {
         let before = spawn_in(&cache, gated(1));
-        until("the load runs", || cache.stats().functions.first().is_some_and(|f| f.loads == 1)).await;
+        until("the load runs", || {
+            cache
+                .stats()
+                .functions
+                .first()
+                .is_some_and(|f| f.loads == 1)
+        })
+        .await;
         cache.clear();
         GATE.notify_one();
         assert_eq!(before.await.unwrap(), 1);
@@ -484,7 +562,10 @@ fn a_call_outside_any_runtime_loads_inline() {
     }
     let cache = futures::executor::block_on(Cache::builder().build()).unwrap();
     let twice = async { (ready(3).await, ready(3).await) };
-    assert_eq!(futures::executor::block_on(Cache::scope(cache.clone(), twice)), (3, 3));
+    assert_eq!(
+        futures::executor::block_on(Cache::scope(cache.clone(), twice)),
+        (3, 3)
+    );
     assert_eq!(cache.stats().function("ready").unwrap().loads, 1);
 }
 
@@ -505,13 +586,22 @@ fn a_runtime_that_ends_under_a_load_leaves_no_waiter_behind() {
         .build()
         .unwrap();
     drop(doomed.spawn(Cache::scope(cache.clone(), slow(1))));
-    let waiting = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let waiting = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     waiting.block_on(async {
         until("the load runs", || RUNS.peek() == 1).await;
         let waiter = spawn_in(&cache, slow(1));
         tokio::task::yield_now().await;
         doomed.shutdown_background();
-        assert_eq!(tokio::time::timeout(tests::SOON, waiter).await.unwrap().unwrap(), 1);
+        assert_eq!(
+            tokio::time::timeout(tests::SOON, waiter)
+                .await
+                .unwrap()
+                .unwrap(),
+            1
+        );
     });
 }
 
@@ -541,6 +631,11 @@ fn the_scope_of_a_caller_goes_along_with_its_load() {
     on_both_runtimes(|cache| async move {
         outer(1).await;
         assert_eq!(cache.stats().entries, 2);
-        assert!(Arc::new(Cache::current()).stats().function("inner").is_some());
+        assert!(
+            Arc::new(Cache::current())
+                .stats()
+                .function("inner")
+                .is_some()
+        );
     });
 }

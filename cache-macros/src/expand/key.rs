@@ -66,6 +66,6 @@ fn nameable(ty: &Type) -> TokenStream {
     let tokens = ty.to_token_stream();
     match find(tokens.clone(), &|ident| ident == "impl") {
         Some(token) => quote_spanned!(spans::at(token.span())=> _),
-        None => spans::copy(tokens),
+        None => tokens,
     }
 }

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cache_core::{Cache, CachedCall, Stats};
+use cache_core::{Cache, CachedCall, FunctionStats, Stats};
 
 use crate::{
     db::Db,
@@ -86,15 +86,19 @@ fn compare(without: &Run, with: &Run) {
     );
 }
 
-/// What the numbers rest on: no page is loaded twice, and what is kept is what the database says.
+/// What the numbers rest on: every call is counted once, no page is loaded twice, and what is kept
+/// is what the database says.
 async fn check(
     stats: &Stats,
     shop: &Shop,
     interests: &Interests,
     with: &Run,
 ) -> Result<(), Failure> {
-    let loads = stats.functions.iter().map(|function| function.loads);
-    assert_eq!(loads.sum::<u64>(), with.queries as u64, "a load is a query");
+    let sum = |count: fn(&FunctionStats) -> u64| stats.functions.iter().map(count).sum::<u64>();
+    let answers = sum(|function| function.hits + function.loads + function.shared_loads);
+    assert_eq!(answers, with.samples.len() as u64, "each call counts once");
+    let loads = sum(|function| function.loads);
+    assert_eq!(loads, with.queries as u64, "a load is a query");
     let pages = stats.function("product_page").expect("it was called");
     let different = interests.pages(CALLS) as u64;
     assert_eq!(pages.loads, different, "one load for each page");

@@ -1,0 +1,203 @@
+//! A call as its own handle.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use cache_core::{Cache, CachedCall, Miss, NotCached, Source, cached};
+use tests::{Runs, on_both_runtimes, until};
+
+fn assert_send<F: Future + Send>(future: F) -> F {
+    future
+}
+
+#[test]
+fn every_handle_does_what_its_name_says() {
+    static RUNS: Runs = Runs::new();
+    #[cached(ttl = 1h)]
+    async fn counted(id: u64) -> usize {
+        RUNS.add()
+    }
+    on_both_runtimes(|cache| async move {
+        assert_eq!(assert_send(counted(1).peek()).await, None);
+        assert_eq!(
+            assert_send(counted(1).explain()).await.unwrap().source,
+            Source::Load
+        );
+        assert_eq!(counted(1).peek().await, Some(0));
+        assert_eq!(assert_send(counted(1).refresh()).await, Ok(1));
+        assert_eq!(counted(1).await, 1);
+        assert_eq!(assert_send(counted(1).bypass()).await, Ok(2));
+        assert_eq!(counted(1).await, 1, "a bypass changes nothing");
+        assert_send(counted(1).put(70)).await.unwrap();
+        assert_eq!(counted(1).await, 70);
+        assert_send(counted(1).evict()).await.unwrap();
+        assert_eq!(counted(1).peek().await, None);
+        assert_send(counted(1).prefetch()).await.unwrap();
+        until("the prefetch is kept", || cache.stats().entries == 1).await;
+        assert_eq!(counted(1).await, 3);
+        counted(1).prefetch().await.unwrap();
+        assert_eq!(counted(1).await, 3, "what is fresh is not fetched");
+        RUNS.take();
+    });
+}
+
+#[test]
+fn a_prefetch_of_an_inline_function_has_loaded_when_it_returns() {
+    #[cached(ttl = 1h)]
+    async fn greet(name: &str, list: &[&str]) -> String {
+        format!("{name}{list:?}")
+    }
+    on_both_runtimes(|_| async {
+        greet("ada", &["b"]).prefetch().await.unwrap();
+        assert!(greet("ada", &["b"]).peek().await.is_some());
+    });
+}
+
+#[test]
+fn a_failed_refresh_keeps_the_old_entry() {
+    static RUNS: Runs = Runs::new();
+    #[cached(ttl = 1h, err_ttl = 1h)]
+    async fn flaky(id: u64) -> Result<u64, String> {
+        if RUNS.add() == 0 {
+            Ok(id)
+        } else {
+            Err("down".into())
+        }
+    }
+    on_both_runtimes(|_| async {
+        assert_eq!(flaky(1).await, Ok(1));
+        assert_eq!(flaky(1).refresh().await, Ok(Err("down".into())));
+        assert_eq!(flaky(1).await, Ok(1));
+        flaky(1).evict().await.unwrap();
+        assert_eq!(flaky(1).await, Err("down".into()));
+        assert_eq!(
+            flaky(1).peek().await,
+            Some(Err("down".into())),
+            "alone it is kept"
+        );
+        RUNS.take();
+    });
+}
+
+#[test]
+fn a_put_error_is_kept_as_a_load_would_keep_it() {
+    #[cached(ttl = 1h)]
+    async fn value(id: u64) -> Result<Option<u64>, Arc<str>> {
+        Ok(Some(id))
+    }
+    on_both_runtimes(|_| async {
+        value(1).put(Err("no".into())).await.unwrap();
+        assert_eq!(value(1).peek().await, None);
+        value(1).put(Ok(None)).await.unwrap();
+        assert_eq!(value(1).await, Ok(None));
+    });
+}
+
+#[test]
+fn what_is_put_during_a_load_is_not_overwritten_by_it() {
+    static GATE: tokio::sync::Notify = tokio::sync::Notify::const_new();
+    #[cached(ttl = 1h)]
+    async fn gated(id: u64) -> u64 {
+        GATE.notified().await;
+        id
+    }
+    on_both_runtimes(|cache| async move {
+        let before = tests::spawn_in(&cache, gated(1));
+        until("the load runs", || {
+            cache
+                .stats()
+                .functions
+                .first()
+                .is_some_and(|f| f.loads == 1)
+        })
+        .await;
+        gated(1).put(9).await.unwrap();
+        GATE.notify_one();
+        assert_eq!(before.await.unwrap(), 1);
+        assert_eq!(gated(1).await, 9);
+    });
+}
+
+#[test]
+fn only_a_cached_function_reached_in_the_first_poll_is_a_handle() {
+    #[cached(ttl = 1h)]
+    async fn cached_one(id: u64) -> u64 {
+        id
+    }
+    async fn passes_on(id: u64) -> u64 {
+        cached_one(id).await
+    }
+    async fn too_late(id: u64) -> u64 {
+        tokio::task::yield_now().await;
+        cached_one(id).await
+    }
+    async fn of_another_type(id: u64) -> String {
+        cached_one(id).await.to_string()
+    }
+    on_both_runtimes(|_| async {
+        assert_eq!(passes_on(1).refresh().await, Ok(1));
+        assert_eq!(passes_on(1).peek().await, Some(1));
+        assert_eq!(too_late(1).refresh().await, Err(NotCached));
+        assert_eq!(too_late(1).peek().await, None);
+        assert_eq!(of_another_type(1).evict().await, Err(NotCached));
+        assert_eq!(std::future::ready(1_u64).bypass().await, Err(NotCached));
+        assert_eq!(std::future::ready(1_u64).put(1).await, Err(NotCached));
+        assert_eq!(std::future::ready(1_u64).prefetch().await, Err(NotCached));
+        assert_eq!(
+            std::future::ready(1_u64).explain().await.map(|e| e.value),
+            Err(NotCached)
+        );
+        assert_eq!(
+            cached_one(1).await,
+            1,
+            "a question that was not taken asks nobody else"
+        );
+    });
+}
+
+#[test]
+fn explain_says_who_answered_and_why_memory_did_not() {
+    #[cached(ttl = 1h)]
+    async fn slow(id: u64) -> u64 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        id
+    }
+    on_both_runtimes(|cache| async move {
+        let (first, second) = tokio::join!(slow(7).explain(), slow(7).explain());
+        let (first, second) = (first.unwrap(), second.unwrap());
+        assert_eq!(
+            (first.source, first.miss),
+            (Source::Load, Some(Miss::Absent))
+        );
+        assert_eq!(
+            (second.source, second.miss),
+            (Source::SharedLoad, Some(Miss::Absent))
+        );
+        let third = slow(7).explain().await.unwrap();
+        assert_eq!(
+            (third.source, third.miss, &*third.key),
+            (Source::Memory, None, "7")
+        );
+        assert!(
+            third.time_left.unwrap() <= Duration::from_secs(3600)
+                && third.age < Duration::from_secs(10)
+        );
+        assert!(
+            third.to_string().contains("slow` for `7`: from memory"),
+            "{third}"
+        );
+
+        let disabled = Cache::scope(Cache::disabled(), async { slow(7).explain().await })
+            .await
+            .unwrap();
+        assert_eq!(
+            (disabled.source, disabled.miss),
+            (Source::Uncached, Some(Miss::Off))
+        );
+        assert_eq!(slow(7).bypass().await, Ok(7));
+        let stats = cache.stats();
+        assert_eq!(stats.function("slow").unwrap().shared_loads, 1);
+        let _ = cache.close(Duration::ZERO).await;
+        assert_eq!(slow(7).explain().await.unwrap().miss, Some(Miss::Off));
+    });
+}
