@@ -65,7 +65,6 @@ struct Inner {
 
 impl Cache {
     /// Starts to describe a cache.
-    #[must_use]
     pub fn builder() -> CacheBuilder {
         CacheBuilder::default()
     }

@@ -31,6 +31,10 @@ pub fn part<T: CacheKey + ?Sized>(key: &mut KeyWriter, value: &T) {
 /// Answers a call from memory, or says what is needed to go on.
 ///
 /// `identity` is a closure in the expansion: its type is unique per function and type parameters.
+///
+/// # Errors
+///
+/// The call that missed.
 #[inline]
 pub fn begin<I, S: Shape, X>(
     site: &'static Site,
@@ -166,15 +170,11 @@ fn answer<'a, S: Shape, X: 'static>(
     }
     let body = body(keep, maker);
     Box::pin(async move {
-        match call.ask(ask, &text, body).await {
-            Some((answer, trace)) => {
-                reply.with(|reply| reply.trace = Some(trace));
-                returned.output(answer)
-            }
-            None => {
-                reply.with(|reply| reply.is_done = true);
-                std::future::pending().await
-            }
-        }
+        let Some((answer, trace)) = call.ask(ask, &text, body).await else {
+            reply.with(|reply| reply.is_done = true);
+            return std::future::pending().await;
+        };
+        reply.with(|reply| reply.trace = Some(trace));
+        returned.output(answer)
     })
 }

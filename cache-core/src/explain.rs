@@ -86,12 +86,19 @@ impl<T> fmt::Display for Explained<T> {
         if let Some(miss) = self.miss {
             write!(f, " because {miss}")?;
         }
-        write!(f, ", {:?} old, ", self.age)?;
+        if self.source == Source::Memory {
+            write!(f, ", {:?} old", in_milliseconds(self.age))?;
+        }
         match self.time_left {
-            Some(left) => write!(f, "fresh for {left:?}"),
-            None => f.write_str("not kept"),
+            Some(left) => write!(f, ", fresh for {:?}", in_milliseconds(left)),
+            None => f.write_str(", not kept"),
         }
     }
+}
+
+/// The clock is no finer.
+fn in_milliseconds(span: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
 }
 
 impl fmt::Display for Source {

@@ -327,7 +327,9 @@ impl Flight {
             state.invite()
         };
         drop(state);
-        stuck.iter().for_each(|slot| slot.free());
+        for slot in stuck {
+            slot.free();
+        }
         invited.into_iter().for_each(Waker::wake);
         true
     }

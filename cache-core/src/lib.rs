@@ -1,4 +1,55 @@
-//! Two-tier caching of async functions.
+//! Caching of async functions: one attribute, one load per key, nothing stale.
+//!
+//! ```
+//! use cache_core::cached;
+//!
+//! #[cached(ttl = 5m)]
+//! async fn square(n: u64) -> u64 {
+//!     n * n // runs once in five minutes for each `n`, however many call
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! assert_eq!(square(7).await, 49);
+//! assert_eq!(square(7).await, 49); // from memory
+//! # }
+//! ```
+//!
+//! # Where to look
+//!
+//! - [`cached`] is the attribute, with a table of its options.
+//! - [`Cache`] is where values are kept. Without one, a default of 64 MiB works for the whole process.
+//! - [`CachedCall`] makes a call its own handle: refresh, evict, peek, put, bypass, prefetch, explain.
+//! - [`CacheKey`] is what arguments need to identify a value; derive it for your own types.
+//! - `testing`, behind the feature of that name, holds time that moves by hand.
+//!
+//! # How a call flows
+//!
+//! The arguments become a key of bytes on the stack. Memory is asked: a fresh entry is cloned and
+//! returned, without an allocation, an await, or a lock beyond that of one shard. Otherwise the call
+//! joins the *flight* of its key, or starts it; the first caller is the leader and runs the body, which
+//! is called a *load*. All who wait share its value, and its error where that is `Clone`. Where it is
+//! not, they load for themselves, and the first success answers all who still wait.
+//!
+//! A load runs *detached*, in a task of its own with owned copies of the arguments, where all
+//! arguments are owned or `&T` of a type that is `Clone + Send + Sync + 'static`; such a load outlives
+//! its callers. Otherwise it runs *inline*, in the task of its leader, and when the leader is dropped,
+//! or left behind unpolled for 50 ms, the next waiter takes over with its own arguments. The options
+//! `detached` and `inline` choose.
+//!
+//! A load that reaches its own key, or calls one that waits for it, runs that body uncached, as the
+//! plain function would, and warns once: nothing deadlocks.
+//!
+//! # What values need
+//!
+//! `Clone + Send + Sync + 'static`, and serde's `Serialize + DeserializeOwned` unless the function says
+//! `tiers = memory`. Errors need `Send + 'static`. `Result` and `Option` are told apart by type, so an
+//! alias of `Result` is one.
+//!
+//! # What it costs
+//!
+//! A hit takes about twice what a hand-written look-up in `quick_cache` does; `benches/README.md` in
+//! the repository has the numbers. An entry costs its value, its key and about 160 bytes.
 
 #[doc(hidden)]
 #[path = "private.rs"]
@@ -29,3 +80,7 @@ pub use handle::{CachedCall, NotCached};
 pub use key::{CacheKey, KeyWriter};
 pub use l1::Eviction;
 pub use stats::{FunctionStats, Stats};
+
+#[cfg(all(doctest, feature = "testing"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;

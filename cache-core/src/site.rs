@@ -103,7 +103,7 @@ impl Instance {
             None => path.to_owned(),
         };
         if self.site.version != 0 {
-            name.push_str(&format!("@{}", self.site.version));
+            name = format!("{name}@{}", self.site.version);
         }
         name
     }

@@ -83,7 +83,9 @@ impl Slots {
             }
             !is_stuck
         });
-        freed.iter().for_each(|slot| slot.free());
+        for slot in freed {
+            slot.free();
+        }
     }
 }
 

@@ -52,7 +52,7 @@ pub struct FunctionStats {
     pub name: String,
     /// Calls answered from memory.
     pub hits: u64,
-    /// Times the body began to run.
+    /// Times the body began to run, also past the cache: under `bypass` and while the cache is off.
     pub loads: u64,
     /// Loads that ended in an error or a panic.
     pub failures: u64,

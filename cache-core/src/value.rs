@@ -98,14 +98,20 @@ impl<V: Send + Sync + 'static, H: Send + Sync + 'static> Stored for Node<V, H> {
     }
 }
 
+/// An output taken apart.
+type Split<S> = Result<<S as Shape>::Kept, <S as Shape>::Error>;
+
+/// Makes an outcome that answers every caller, or gives the error that cannot.
+type Build<S> = fn(Entry, Split<S>) -> Result<Arc<dyn Stored>, <S as Shape>::Error>;
+
 /// The functions through which the engine, which knows no value type, handles one return type.
 ///
 /// [`returned`] is the only place that asks for bounds on the return type, so that each bound that
 /// is missing is one error, reported at the return type.
 pub struct Returned<S: Shape, X> {
-    build: fn(Entry, Result<S::Kept, S::Error>) -> Result<Arc<dyn Stored>, S::Error>,
+    build: Build<S>,
     answer: fn(&dyn Stored, Option<Nanos>) -> Option<S::Output>,
-    own: fn(Result<S::Kept, S::Error>) -> Box<dyn Any + Send>,
+    own: fn(Split<S>) -> Box<dyn Any + Send>,
     take: fn(Box<dyn Any + Send>) -> Option<S::Output>,
     sharing: PhantomData<fn() -> X>,
 }
@@ -138,7 +144,7 @@ where
         answer: answer::<S, X>,
         own: |split| Box::new(split),
         take: |own| {
-            let split = own.downcast::<Result<S::Kept, S::Error>>().ok()?;
+            let split = own.downcast::<Split<S>>().ok()?;
             Some(match *split {
                 Ok(kept) => S::kept(kept),
                 Err(error) => S::failed(error),
@@ -166,7 +172,7 @@ impl<S: Shape, X> Returned<S, X> {
     }
 
     /// An output for the caller whose load it was, and for nobody else.
-    pub(crate) fn own(&self, split: Result<S::Kept, S::Error>) -> Loaded {
+    pub(crate) fn own(&self, split: Split<S>) -> Loaded {
         Loaded::Own {
             has_failed: split.is_err(),
             output: (self.own)(split),
@@ -174,25 +180,18 @@ impl<S: Shape, X> Returned<S, X> {
     }
 
     /// An outcome that answers every caller, or the error that cannot.
-    pub(crate) fn build(
-        &self,
-        entry: Entry,
-        outcome: Result<S::Kept, S::Error>,
-    ) -> Result<Arc<dyn Stored>, S::Error> {
-        (self.build)(entry, outcome)
+    pub(crate) fn build(&self, entry: Entry, split: Split<S>) -> Result<Arc<dyn Stored>, S::Error> {
+        (self.build)(entry, split)
     }
 }
 
-fn build<S, X>(
-    entry: Entry,
-    outcome: Result<S::Kept, S::Error>,
-) -> Result<Arc<dyn Stored>, S::Error>
+fn build<S, X>(entry: Entry, split: Split<S>) -> Result<Arc<dyn Stored>, S::Error>
 where
     S: Shape,
     S::Kept: Send + Sync + 'static,
     X: Sharing<S::Error>,
 {
-    let outcome = match outcome {
+    let outcome = match split {
         Ok(kept) => Outcome::Value(kept),
         Err(error) => Outcome::Error(X::hold(error)?),
     };

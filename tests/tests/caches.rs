@@ -65,10 +65,7 @@ async fn a_call_goes_to_the_named_else_the_scoped_else_the_installed_else_the_de
         (entries(&scoped), entries(&named), entries(&installed)),
         (2, 1, 1)
     );
-    assert_eq!(
-        format!("{:?}", Cache::current()).contains("installed"),
-        true
-    );
+    assert!(format!("{:?}", Cache::current()).contains("installed"));
 }
 
 #[test]

@@ -479,7 +479,7 @@ fn a_slow_load_holds_up_no_other_key() {
     #[cached(ttl = 1h)]
     async fn load(id: u64) -> u64 {
         if id == 0 {
-            sleep(Duration::from_secs(60)).await;
+            sleep(Duration::from_mins(1)).await;
         }
         id
     }
@@ -575,7 +575,7 @@ fn a_runtime_that_ends_under_a_load_leaves_no_waiter_behind() {
     #[cached(ttl = 1h)]
     async fn slow(id: u64) -> u64 {
         if RUNS.add() == 0 {
-            sleep(Duration::from_secs(60)).await;
+            sleep(Duration::from_mins(1)).await;
         }
         id
     }

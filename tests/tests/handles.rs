@@ -179,7 +179,7 @@ fn explain_says_who_answered_and_why_memory_did_not() {
             (Source::Memory, None, "7")
         );
         assert!(
-            third.time_left.unwrap() <= Duration::from_secs(3600)
+            third.time_left.unwrap() <= Duration::from_hours(1)
                 && third.age < Duration::from_secs(10)
         );
         assert!(

@@ -132,7 +132,7 @@ fn a_ttl_can_be_read_from_the_value() {
 
 #[test]
 fn a_ttl_can_be_an_expression() {
-    const HOUR: Duration = Duration::from_secs(3600);
+    const HOUR: Duration = Duration::from_hours(1);
     struct Config {
         ttl: Duration,
     }

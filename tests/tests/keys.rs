@@ -146,7 +146,14 @@ async fn joined(
 #[test]
 fn parts_that_read_alike_when_joined_share_nothing() {
     alone(async {
-        let calls: [(&str, &str, &[&str], &str, Option<&str>); 8] = [
+        type Arguments = (
+            &'static str,
+            &'static str,
+            &'static [&'static str],
+            &'static str,
+            Option<&'static str>,
+        );
+        let calls: [Arguments; 8] = [
             ("a:b", "c", &[], "", None),
             ("a", "b:c", &[], "", None),
             ("a", "b", &["c"], "", None),

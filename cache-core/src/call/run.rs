@@ -104,7 +104,7 @@ impl<'a> Run<'a> {
         }
         match loaded {
             Loaded::Node { node, fate } => {
-                self.load.complete(node, *fate, self.cache.clock().now())
+                self.load.complete(node, *fate, self.cache.clock().now());
             }
             Loaded::Own { .. } => self.load.fail(),
         }
@@ -161,10 +161,8 @@ impl Detached {
     pub(super) async fn ended(self) -> Ended {
         match self.0.await {
             Ok(ended) => ended,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => resume_unwind(panic),
-                Err(_) => panic!("the runtime that ran this load was shut down"),
-            },
+            Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+            Err(error) => panic!("the runtime that ran this load was shut down: {error}"),
         }
     }
 }

@@ -16,6 +16,7 @@ pub struct TravelProbe<T>(PhantomData<fn() -> T>);
 impl<T: 'static> TravelProbe<T> {
     /// The probe of the kept value of a return type.
     #[inline]
+    #[must_use]
     pub fn of<S: Shape<Kept = T>, X>(_returned: &Returned<S, X>) -> Self {
         Self(PhantomData)
     }

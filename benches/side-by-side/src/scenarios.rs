@@ -1,0 +1,169 @@
+//! Which variants are measured against each other, and with which keys.
+
+mod labels;
+
+use crate::{
+    by_hand::{self, Expiring, Name, OwnedName, floor, from_floor},
+    harness::{
+        Call::{Hit, Miss},
+        Scenario, Variants,
+    },
+    load::{self, named},
+    ours, peers,
+};
+use labels::{
+    BY_HAND, CACHED_BY_KEY, CACHED_TTL, CONCURRENT, CONCURRENT_TTL, FLOOR, METHOD, MOKA, OURS,
+    OURS_DETACHED, OURS_INLINE,
+};
+
+/// All scenarios, with the caches of their variants still empty.
+pub(crate) fn all() -> Vec<Scenario> {
+    let one_key = Vec::leak(vec![7; 1024]);
+    vec![
+        Scenario {
+            goal: Some(2.0),
+            ..products(load::hot_ids()).scenario(
+                "arc",
+                "hit: `u64` key, `Arc` value, 1,024 hot keys",
+                Hit,
+            )
+        },
+        Scenario {
+            goal: Some(2.5),
+            ..named_products().scenario(
+                "text",
+                "hit: `(u64, &str of 28 bytes)` key, `Arc` value, 1,024 hot keys",
+                Hit,
+            )
+        },
+        prices().scenario("copy", "hit: `u64` key, `u64` value, 1,024 hot keys", Hit),
+        remarks().scenario(
+            "string",
+            "hit: `u64` key, `String` of 100 bytes, 1,024 hot keys",
+            Hit,
+        ),
+        Scenario {
+            threads: 2,
+            ..products(one_key).scenario(
+                "two-threads",
+                "hit: `u64` key, `Arc` value, two threads on one hot key",
+                Hit,
+            )
+        },
+        new_prices().scenario(
+            "miss",
+            "miss: `u64` key, `u64` value, no key twice, about 10,000 entries",
+            Miss,
+        ),
+    ]
+}
+
+fn products(keys: &'static [u64]) -> Variants<u64> {
+    let map = floor(keys, load::product);
+    let typed = Expiring::<u64, _>::new();
+    let moka = by_hand::moka();
+    Variants::of(keys)
+        .with(FLOOR, async move |id| from_floor(&map, id).await)
+        .with(BY_HAND, async move |id| {
+            typed.get(id, |id| load::product(*id)).await
+        })
+        .with(OURS, ours::product)
+        .with(METHOD, async |id| ours::Shop.product(id).await)
+        .with(CONCURRENT, peers::product_concurrent)
+        .with(CONCURRENT_TTL, peers::product_concurrent_ttl)
+        .with(CACHED_TTL, peers::product_ttl)
+        .with(CACHED_BY_KEY, peers::product_by_key)
+        .with(MOKA, async move |id| {
+            moka.get_with(id, async { load::product(id) }).await
+        })
+}
+
+fn named_products() -> Variants<(u64, &'static str)> {
+    let keys = load::hot_names();
+    let map = floor(keys, |(tenant, name)| named(tenant, name));
+    let typed = Expiring::<OwnedName, _>::new();
+    let moka = by_hand::moka();
+    Variants::of(keys)
+        .with(FLOOR, async move |key| from_floor(&map, key).await)
+        .with(BY_HAND, async move |(tenant, name)| {
+            typed
+                .get(Name(tenant, name), |key| named(key.0, key.1))
+                .await
+        })
+        .with(OURS, async |(tenant, name)| {
+            ours::product_named(tenant, name).await
+        })
+        .with(OURS_INLINE, async |(tenant, name)| {
+            ours::product_named_inline(tenant, name).await
+        })
+        .with(CONCURRENT, async |(tenant, name)| {
+            peers::named_concurrent(tenant, name).await
+        })
+        .with(CONCURRENT_TTL, async |(tenant, name)| {
+            peers::named_concurrent_ttl(tenant, name).await
+        })
+        .with(CACHED_TTL, async |(tenant, name)| {
+            peers::named_ttl(tenant, name).await
+        })
+        .with(CACHED_BY_KEY, async |(tenant, name)| {
+            peers::named_by_key(tenant, name).await
+        })
+        .with(MOKA, async move |(tenant, name): (u64, &str)| {
+            let load = async { named(tenant, name) };
+            moka.get_with((tenant, name.to_owned()), load).await
+        })
+}
+
+fn prices() -> Variants<u64> {
+    let keys = load::hot_ids();
+    let map = floor(keys, load::price);
+    let typed = Expiring::<u64, _>::new();
+    Variants::of(keys)
+        .with(FLOOR, async move |id| from_floor(&map, id).await)
+        .with(BY_HAND, async move |id| {
+            typed.get(id, |id| load::price(*id)).await
+        })
+        .with(OURS, ours::price)
+        .with(CONCURRENT_TTL, peers::price_concurrent_ttl)
+}
+
+fn remarks() -> Variants<u64> {
+    let keys = load::hot_ids();
+    let map = floor(keys, load::remark);
+    let typed = Expiring::<u64, _>::new();
+    Variants::of(keys)
+        .with(FLOOR, async move |id| from_floor(&map, id).await)
+        .with(BY_HAND, async move |id| {
+            typed.get(id, |id| load::remark(*id)).await
+        })
+        .with(OURS, ours::remark)
+        .with(CONCURRENT_TTL, peers::remark_concurrent_ttl)
+}
+
+fn new_prices() -> Variants<()> {
+    let typed = Expiring::<u64, _>::new();
+    let moka = by_hand::moka();
+    Variants::of(&[(); 1024])
+        .with(BY_HAND, async move |()| {
+            typed.get(load::new_id(), |id| load::price(*id)).await
+        })
+        .with(OURS_DETACHED, async |()| {
+            ours::new_price(load::new_id()).await
+        })
+        .with(OURS_INLINE, async |()| {
+            ours::new_price_inline(load::new_id()).await
+        })
+        .with(CONCURRENT_TTL, async |()| {
+            peers::new_price_concurrent_ttl(load::new_id()).await
+        })
+        .with(CACHED_TTL, async |()| {
+            peers::new_price_ttl(load::new_id()).await
+        })
+        .with(CACHED_BY_KEY, async |()| {
+            peers::new_price_by_key(load::new_id()).await
+        })
+        .with(MOKA, async move |()| {
+            let id = load::new_id();
+            moka.get_with(id, async { load::price(id) }).await
+        })
+}
