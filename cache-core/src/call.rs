@@ -14,8 +14,7 @@ use self::miss::{Body, Call};
 use crate::{
     cache::Cache,
     context::{self, Ask, Question},
-    key::{CacheKey, KeyWriter},
-    l1::{Key, KeyRef},
+    key::{CacheKey, Key, KeyRef, KeyWriter},
     site::{Instance, Site},
     value::{Keep, Maker, Returned, Shape},
 };

@@ -4,6 +4,7 @@
 //! A flight and the entry of its key change under one lock, so a result is kept only while its
 //! flight is still the one of its key: `evict`, `put`, `refresh` and `clear` take that place away.
 
+mod member;
 mod waits;
 mod watchdog;
 
@@ -14,16 +15,18 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
-    task::{Context, Poll, Waker},
+    task::Waker,
 };
 
+pub(crate) use member::{Load, Member, Turn};
 pub(crate) use waits::wait;
 
 use crate::{
     clock::Nanos,
-    l1::{Evicted, Key, KeyHasher, L1, Stored},
+    key::{Key, KeyHasher},
+    l1::{Evicted, L1, Stored},
     site::SiteState,
-    slot::{Lent, Slot},
+    slot::Slot,
     value::Fate,
 };
 
@@ -187,6 +190,13 @@ impl State {
         self.members == 0 && self.loading.is_empty()
     }
 
+    /// Takes the turns of loads that are no longer polled; gives them.
+    fn stop_stuck(&mut self, now: Nanos) -> Vec<Arc<Slot>> {
+        self.loading
+            .extract_if(.., |slot| slot.is_stuck(now))
+            .collect()
+    }
+
     fn stop(&mut self, slot: &Arc<Slot>) {
         self.loading.retain(|other| !Arc::ptr_eq(other, slot));
     }
@@ -234,6 +244,7 @@ impl Flight {
         Member {
             flight: Arc::clone(self),
             ticket: state.next_ticket,
+            has_waited: false,
         }
     }
 
@@ -307,183 +318,36 @@ impl Flight {
         }
     }
 
-    /// Counts loads that are no longer polled as gone. Gives whether the flight is to be watched on.
-    fn free_stuck(self: &Arc<Self>, now: Nanos) -> bool {
-        self.site.slots.free_stuck(now);
+    /// Looks for loads that are no longer polled, and wakes whoever can go on in their place. Gives
+    /// whether the flight is to be looked at again.
+    ///
+    /// Being late is not proof: a busy runtime polls nobody. So the one that is woken here decides, when
+    /// it is polled: a leader that is only late was woken before, and has been polled by then.
+    fn check(&self, now: Nanos) -> bool {
+        let lacks_slots = self.site.slots.has_stuck(now);
         let mut state = lock(&self.state);
         if state.answer.is_some() || state.is_idle() {
             self.is_watched.store(false, Relaxed);
             return false;
         }
-        let mut stuck = state.loading.clone();
-        stuck.retain(|slot| slot.is_stuck(now));
-        for slot in &stuck {
-            state.stop(slot);
-        }
-        // Whoever was woken last time is stuck as well: now the first to be polled takes over.
-        let invited = if state.is_open() && state.is_offered {
-            std::mem::take(&mut state.waiting).into_values().collect()
+        let mut woken = Vec::new();
+        if state.is_open() || state.loading.iter().any(|slot| slot.is_stuck(now)) {
+            // Whoever was woken last time did not come: now the first to be polled takes over.
+            let most = if state.is_offered { usize::MAX } else { 1 };
+            while woken.len() < most
+                && let Some((_, waker)) = state.waiting.pop_first()
+            {
+                woken.push(waker);
+            }
+            state.is_offered = true;
         } else {
-            state.invite()
-        };
-        drop(state);
-        for slot in stuck {
-            slot.free();
+            state.is_offered = false;
         }
-        invited.into_iter().for_each(Waker::wake);
+        if lacks_slots {
+            woken.extend(state.queued.pop_first().map(|(_, waker)| waker));
+        }
+        drop(state);
+        woken.into_iter().for_each(Waker::wake);
         true
     }
 }
-
-/// What a member of a flight is to do.
-pub(crate) enum Turn {
-    /// Another caller's load answers.
-    Answer(Arc<dyn Stored>),
-    /// Run the body.
-    Load(Arc<Load>),
-}
-
-/// A caller's place in a flight.
-#[derive(Debug)]
-pub(crate) struct Member {
-    flight: Arc<Flight>,
-    ticket: u64,
-}
-
-impl Member {
-    pub(crate) fn flight_id(&self) -> u64 {
-        self.flight.id
-    }
-
-    /// Waits for the answer, or for the turn to load.
-    ///
-    /// # Cancel safety
-    ///
-    /// A turn that was offered and not taken goes to the next waiter when the member is dropped.
-    pub(crate) async fn turn(&self, outer: Option<&Arc<Load>>, is_detached: bool) -> Turn {
-        std::future::poll_fn(|cx| self.poll_turn(cx, outer, is_detached)).await
-    }
-
-    fn poll_turn(
-        &self,
-        cx: &mut Context<'_>,
-        outer: Option<&Arc<Load>>,
-        is_detached: bool,
-    ) -> Poll<Turn> {
-        let mut state = lock(&self.flight.state);
-        if let Some(node) = &state.answer {
-            return Poll::Ready(Turn::Answer(Arc::clone(node)));
-        }
-        if state.is_open() {
-            state.is_offered = false;
-            let waker = state.waiting.remove(&self.ticket);
-            let slot = if is_detached {
-                Slot::detached()
-            } else {
-                Slot::inline()
-            };
-            state.loading.push(Arc::clone(&slot));
-            drop(state);
-            drop(waker);
-            return Poll::Ready(Turn::Load(Arc::new(Load {
-                flight: Arc::clone(&self.flight),
-                slot,
-                outer: outer.cloned(),
-                ticket: self.ticket,
-            })));
-        }
-        // A waker may drop a whole task: never under the lock.
-        let waker = state.waiting.insert(self.ticket, cx.waker().clone());
-        let has_inline = state.loading.iter().any(|slot| slot.is_inline());
-        drop(state);
-        drop(waker);
-        if has_inline {
-            self.flight.watch();
-        }
-        Poll::Pending
-    }
-}
-
-impl Drop for Member {
-    fn drop(&mut self) {
-        let mut state = lock(&self.flight.state);
-        state.members -= 1;
-        let waker = state.waiting.remove(&self.ticket);
-        let invited = state.invite();
-        drop(state);
-        drop(waker);
-        invited.into_iter().for_each(Waker::wake);
-        self.flight.leave_if_idle();
-    }
-}
-
-/// One run of a body on behalf of a flight.
-#[derive(Debug)]
-pub(crate) struct Load {
-    flight: Arc<Flight>,
-    pub(crate) slot: Arc<Slot>,
-    /// The load that this one was called from.
-    outer: Option<Arc<Load>>,
-    ticket: u64,
-}
-
-impl Load {
-    pub(crate) fn site(&self) -> &Arc<SiteState> {
-        &self.flight.site
-    }
-
-    /// This load and the loads it was called from, inside out.
-    fn chain(&self) -> impl Iterator<Item = &Load> {
-        std::iter::successors(Some(self), |load| load.outer.as_deref())
-    }
-
-    /// Whether this load, or one it was called from, is for `key` of the same cache.
-    pub(crate) fn is_for(&self, key: &Key, flights: &Arc<Flights>) -> bool {
-        self.chain()
-            .any(|load| load.flight.key == *key && Arc::ptr_eq(&load.flight.flights, flights))
-    }
-
-    /// The answer that another load gave while this one waited for its slot.
-    pub(crate) fn poll_answer(&self, cx: &mut Context<'_>) -> Option<Arc<dyn Stored>> {
-        let mut state = lock(&self.flight.state);
-        if state.answer.is_some() {
-            return state.answer.clone();
-        }
-        let waker = state.queued.insert(self.ticket, cx.waker().clone());
-        drop(state);
-        drop(waker);
-        // The slots may be held by loads that are no longer polled.
-        self.flight.watch();
-        None
-    }
-
-    /// The load has its slot and begins.
-    pub(crate) fn begin(&self) {
-        let waker = lock(&self.flight.state).queued.remove(&self.ticket);
-        drop(waker);
-    }
-
-    /// Waits for the slot that was lent to a call inside this load.
-    pub(crate) async fn take_back(&self, lent: Lent) {
-        self.flight.watch();
-        lent.take_back(&self.flight.site.slots).await;
-    }
-
-    pub(crate) fn complete(&self, node: &Arc<dyn Stored>, fate: Fate, now: Nanos) {
-        self.slot.free();
-        self.flight.complete(&self.slot, node, fate, now);
-    }
-
-    /// The body failed or panicked: the waiters load for themselves.
-    pub(crate) fn fail(&self) {
-        self.flight.stop(&self.slot, true);
-    }
-
-    /// The run was dropped half way: the next waiter takes over.
-    pub(crate) fn vanish(&self) {
-        self.flight.stop(&self.slot, false);
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -5,6 +5,7 @@ mod addresses;
 mod buffer;
 mod calendar;
 mod foreign;
+mod identity;
 mod impls;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may fail")]
@@ -13,6 +14,7 @@ mod text;
 mod times;
 mod writer;
 
+pub(crate) use identity::{Key, KeyHasher, KeyRef};
 pub use writer::KeyWriter;
 
 /// A type whose values can be part of a cache key.

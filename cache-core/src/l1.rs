@@ -3,215 +3,21 @@
 //! It knows no function and no value type. An entry counts for its value, its key and a fixed
 //! overhead; entries whose value cannot be weighed are bounded by number as well.
 
+mod entry;
 mod lru;
 mod unweighed;
 
-use std::{
-    any::{Any, TypeId},
-    fmt,
-    hash::{BuildHasherDefault, Hash, Hasher},
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering::Relaxed},
-    },
-};
+use std::sync::{Arc, atomic::Ordering::Relaxed};
 
-use quick_cache::{Equivalent, OptionsBuilder};
+pub(crate) use entry::{Entry, Stored};
+use quick_cache::OptionsBuilder;
 use smallvec::SmallVec;
 
 use self::{lru::LruTier, unweighed::Unweighed};
-use crate::{clock::Nanos, key::KeyWriter, stats::Counters};
-
-/// What an entry costs beside its key and its value: the map's slot, the node and its allocation.
-const ENTRY_OVERHEAD: usize = 160;
+use crate::key::{Key, KeyHasher, KeyRef};
 
 /// Smaller shards would refuse values that the whole cache has room for.
 const MIN_SHARD_BYTES: u64 = 4 << 20;
-
-/// The byte key of an entry, with the function it belongs to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Key {
-    hash: u64,
-    function: TypeId,
-    bytes: SmallVec<[u8; 24]>,
-}
-
-/// A borrowed [`Key`]: what a hit looks up without an allocation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct KeyRef<'a> {
-    hash: u64,
-    pub(crate) function: TypeId,
-    bytes: &'a [u8],
-}
-
-impl<'a> KeyRef<'a> {
-    #[inline]
-    pub(crate) fn new(function: TypeId, key: &'a KeyWriter) -> Self {
-        let mut mixed = Passed(0);
-        function.hash(&mut mixed);
-        Self {
-            hash: key.hash() ^ mixed.0,
-            function,
-            bytes: key.as_bytes(),
-        }
-    }
-
-    pub(crate) fn to_key(self) -> Key {
-        Key {
-            hash: self.hash,
-            function: self.function,
-            bytes: SmallVec::from_slice(self.bytes),
-        }
-    }
-}
-
-impl Key {
-    pub(crate) fn as_ref(&self) -> KeyRef<'_> {
-        KeyRef {
-            hash: self.hash,
-            function: self.function,
-            bytes: &self.bytes,
-        }
-    }
-}
-
-impl Hash for KeyRef<'_> {
-    #[inline]
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
-    }
-}
-
-impl Hash for Key {
-    #[inline]
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
-    }
-}
-
-impl Equivalent<Key> for KeyRef<'_> {
-    #[inline]
-    fn equivalent(&self, key: &Key) -> bool {
-        self.hash == key.hash && self.function == key.function && self.bytes == &*key.bytes
-    }
-}
-
-/// The hasher of maps whose keys bring a hash with them: of byte keys, and of `TypeId`s, which are
-/// hashes. Passes it on.
-pub(crate) type KeyHasher = BuildHasherDefault<Passed>;
-
-/// A hash on its way from a key to a map.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Passed(u64);
-
-impl Hasher for Passed {
-    #[inline]
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    #[inline]
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
-/// An entry with a value of a type that only its function knows.
-pub(crate) trait Stored: Any + Send + Sync {
-    fn entry(&self) -> &Entry;
-}
-
-impl fmt::Debug for dyn Stored {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.entry().fmt(f)
-    }
-}
-
-/// The times and the weight of an entry, and where it is counted. With the counts of its `Arc` and a
-/// value of one word it fits a cache line: a hit reads no second one.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    created: Nanos,
-    expires: Nanos,
-    counters: Arc<Counters>,
-    /// Bytes of the value.
-    size: u32,
-    /// Bytes that were added to the counters; zero while the entry is in no tier.
-    counted: AtomicU32,
-    is_weighed: bool,
-}
-
-impl Entry {
-    pub(crate) fn new(
-        created: Nanos,
-        expires: Nanos,
-        size: usize,
-        is_weighed: bool,
-        counters: Arc<Counters>,
-    ) -> Self {
-        Self {
-            created,
-            expires,
-            counters,
-            size: u32::try_from(size).unwrap_or(u32::MAX),
-            counted: AtomicU32::new(0),
-            is_weighed,
-        }
-    }
-
-    #[inline]
-    pub(crate) fn is_fresh(&self, now: Nanos) -> bool {
-        now < self.expires
-    }
-
-    #[inline]
-    pub(crate) fn count_hit(&self) {
-        self.counters.hits.add_one();
-    }
-
-    pub(crate) fn created(&self) -> Nanos {
-        self.created
-    }
-
-    pub(crate) fn expires(&self) -> Nanos {
-        self.expires
-    }
-
-    fn weight_under(&self, key: &Key) -> u64 {
-        let heap_of_key = if key.bytes.spilled() {
-            key.bytes.len()
-        } else {
-            0
-        };
-        (ENTRY_OVERHEAD + heap_of_key) as u64 + u64::from(self.size)
-    }
-
-    fn count(&self, key: &Key) {
-        let weight = u32::try_from(self.weight_under(key)).unwrap_or(u32::MAX);
-        if self.counted.swap(weight, Relaxed) == 0 {
-            self.counters.entries.fetch_add(1, Relaxed);
-            self.counters.bytes.fetch_add(u64::from(weight), Relaxed);
-        }
-    }
-}
-
-/// An entry is counted until the last reader lets go of it: however it left its tier, it is counted
-/// out exactly once.
-impl Drop for Entry {
-    fn drop(&mut self) {
-        let counted = self.counted.load(Relaxed);
-        if counted != 0 {
-            self.counters.entries.fetch_sub(1, Relaxed);
-            self.counters.bytes.fetch_sub(u64::from(counted), Relaxed);
-        }
-    }
-}
 
 /// Which entry leaves when memory is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -243,7 +49,7 @@ impl Evicted {
 
     /// Takes an entry that left, and counts why: too heavy itself, replaced, or evicted.
     fn take(&mut self, key: &Key, node: Arc<dyn Stored>) {
-        let counters = &node.entry().counters;
+        let counters = node.entry().counters();
         match &self.inserted {
             Some((_, inserted)) if Arc::ptr_eq(inserted, &node) => {
                 counters.rejected.fetch_add(1, Relaxed);
@@ -303,8 +109,8 @@ impl L1 {
         let mut evicted = Evicted::by(key, &node);
         let entry = node.entry();
         entry.count(key);
-        if !entry.is_weighed {
-            for (key, oldest) in self.unweighed.admit(&entry.counters, key, &node) {
+        if !entry.is_weighed() {
+            for (key, oldest) in self.unweighed.admit(entry.counters(), key, &node) {
                 if self
                     .remove_if(&key, |there| Arc::ptr_eq(there, &oldest))
                     .is_some()
@@ -402,6 +208,3 @@ impl quick_cache::Lifecycle<Key, Arc<dyn Stored>> for Evictor {
         evicted.take(&key, node);
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use crate::{l1::KeyHasher, slot::Slots, stats::Counters};
+use crate::{key::KeyHasher, slot::Slots, stats::Counters};
 
 /// Which tiers hold the entries of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

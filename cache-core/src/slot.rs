@@ -70,6 +70,13 @@ impl Slots {
         }
     }
 
+    /// Whether a load that is no longer polled holds a slot.
+    pub(crate) fn has_stuck(&self, now: Nanos) -> bool {
+        lock(&self.inline)
+            .iter()
+            .any(|slot| slot.upgrade().is_some_and(|slot| slot.is_stuck(now)))
+    }
+
     /// Frees the slots of loads that are no longer polled.
     pub(crate) fn free_stuck(&self, now: Nanos) {
         let mut freed = Vec::new();
@@ -196,6 +203,3 @@ impl Drop for Lent {
         self.0.lent.fetch_sub(1, Relaxed);
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -55,6 +55,13 @@ impl Argument {
         });
     }
 
+    /// The name in the signature, for errors that belong elsewhere.
+    pub(crate) fn outer_at(&self, place: Span) -> Ident {
+        let mut outer = self.outer.clone();
+        outer.set_span(outer.span().located_at(place));
+        outer
+    }
+
     /// The attributes that decide whether the argument is there.
     pub(crate) fn cfgs(&self) -> impl Iterator<Item = &Attribute> {
         self.attributes

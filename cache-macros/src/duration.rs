@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Literal, Span, TokenStream};
 use quote::quote_spanned;
 use syn::{Error, Expr, Lit, LitInt, Result, UnOp};
 
@@ -54,25 +54,31 @@ impl Time {
     pub(crate) fn to_tokens(&self, option: Span) -> TokenStream {
         let mixed = Span::mixed_site();
         match self {
-            Self::Literal(duration) => match (duration.subsec_micros(), duration.as_secs()) {
-                (0, seconds) => quote_spanned!(mixed=> ::core::time::Duration::from_secs(#seconds)),
-                (micros, 0) if micros % 1_000 != 0 => {
-                    let micros = u64::from(micros);
-                    quote_spanned!(mixed=> ::core::time::Duration::from_micros(#micros))
-                }
-                (micros, 0) => {
-                    let millis = u64::from(micros / 1_000);
-                    quote_spanned!(mixed=> ::core::time::Duration::from_millis(#millis))
-                }
-                (micros, seconds) => {
-                    let nanos = micros * 1_000;
-                    quote_spanned!(mixed=> ::core::time::Duration::new(#seconds, #nanos))
-                }
-            },
+            Self::Literal(duration) => literal_tokens(*duration),
             Self::Expr(value) => {
                 let expected = quote_spanned!(mixed.located_at(option)=> ::core::time::Duration);
                 quote_spanned!(mixed=> { let __cached_time: #expected = #value; __cached_time })
             }
+        }
+    }
+}
+
+fn literal_tokens(duration: Duration) -> TokenStream {
+    let mixed = Span::mixed_site();
+    let seconds = Literal::u64_unsuffixed(duration.as_secs());
+    match duration.subsec_micros() {
+        0 => quote_spanned!(mixed=> ::core::time::Duration::from_secs(#seconds)),
+        micros if duration.as_secs() > 0 => {
+            let nanos = Literal::u32_unsuffixed(micros * 1_000);
+            quote_spanned!(mixed=> ::core::time::Duration::new(#seconds, #nanos))
+        }
+        micros if micros % 1_000 == 0 => {
+            let millis = Literal::u32_unsuffixed(micros / 1_000);
+            quote_spanned!(mixed=> ::core::time::Duration::from_millis(#millis))
+        }
+        micros => {
+            let micros = Literal::u32_unsuffixed(micros);
+            quote_spanned!(mixed=> ::core::time::Duration::from_micros(#micros))
         }
     }
 }

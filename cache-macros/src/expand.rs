@@ -4,14 +4,13 @@
 //! is only the order of the calls, and where each of them stands, so that errors point at the user's
 //! own tokens.
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{FnArg, ReturnType, Signature, spanned::Spanned};
 
 use crate::{
     model::Model,
     options::{Tiers, Ttl},
-    spans,
 };
 
 mod key;
@@ -28,6 +27,7 @@ mod names;
 ///
 /// ```text
 /// async fn user(db: &Db, id: u64) -> Result<User, DbError> {
+///     use ::cache_core::__private as __cached;
 ///     static SITE = ..;
 ///     let returned = ..;                              // what the return type is, and its bounds
 ///     let begun = begin(&SITE, .., |key| ..);         // looks into the tiers
@@ -46,6 +46,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     let visibility = &model.function.visibility;
     let signature = signature(model);
     let inner_attributes = &model.function.inner_attributes;
+    let import = context.import();
     let site = context.site();
     let returned = context.returned();
     let peeked = context.peeked();
@@ -56,6 +57,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
         Delimiter::Brace,
         quote_spanned! {Span::mixed_site()=>
             #inner_attributes
+            #import
             #site
             #returned
             #peeked
@@ -88,8 +90,6 @@ fn signature(model: &Model) -> Signature {
 /// What all parts of the expansion refer to.
 struct Context<'a> {
     model: &'a Model,
-    /// The path of the runtime's `__private`.
-    private: TokenStream,
     /// The return type.
     output: TokenStream,
     output_span: Span,
@@ -97,118 +97,107 @@ struct Context<'a> {
 
 impl<'a> Context<'a> {
     fn new(model: &'a Model) -> Self {
-        let mixed = Span::mixed_site();
-        let renamed = model
-            .options
-            .krate
-            .as_ref()
-            .map(|path| path.value.to_token_stream());
-        let runtime = renamed.unwrap_or_else(|| quote_spanned!(mixed=> ::cache_core));
-        let private = quote_spanned!(mixed=> #runtime::__private);
         let signature = &model.function.signature;
         let (output, output_span) = match &signature.output {
             ReturnType::Type(_, ty) => (ty.to_token_stream(), ty.span()),
-            ReturnType::Default => (quote_spanned!(mixed=> ()), signature.ident.span()),
+            ReturnType::Default => (
+                quote_spanned!(Span::mixed_site()=> ()),
+                signature.ident.span(),
+            ),
         };
         Self {
             model,
-            private,
             output,
             output_span,
         }
     }
 
-    /// The path of the runtime, at a place of the user's.
-    fn private_at(&self, place: Span) -> TokenStream {
-        spans::all_at(place, self.private.clone())
+    /// One import, so that a path which leads nowhere is one error.
+    fn import(&self) -> TokenStream {
+        let path = self.model.options.krate.as_ref();
+        let path = path.map(|path| path.value.to_token_stream());
+        let mixed = Span::mixed_site();
+        let path = path.unwrap_or_else(|| quote_spanned!(mixed=> ::cache_core));
+        quote_spanned!(mixed=> use #path::__private as __cached;)
     }
 
     fn site(&self) -> TokenStream {
-        let Self { model, private, .. } = self;
+        let model = self.model;
         let mixed = Span::mixed_site();
-        let mut site = quote_spanned!(mixed=> #private::Site::new());
+        let mut site = quote_spanned!(mixed=> __cached::Site::new());
         if let Some(name) = &model.options.name {
             let name = &name.value;
             site.extend(quote_spanned!(mixed=> .named(#name)));
         }
         if let Some(version) = &model.options.version {
-            let version = version.value;
+            let version = Literal::u32_unsuffixed(version.value);
             site.extend(quote_spanned!(mixed=> .versioned(#version)));
         }
         match model.options.tiers.as_ref().map(|tiers| tiers.value) {
             None | Some(Tiers::Both) => {}
             Some(Tiers::Memory) => {
-                site.extend(quote_spanned!(mixed=> .tiers(#private::Tiers::Memory)));
+                site.extend(quote_spanned!(mixed=> .tiers(__cached::Tiers::Memory)));
             }
             Some(Tiers::Redis) => {
-                site.extend(quote_spanned!(mixed=> .tiers(#private::Tiers::Redis)));
+                site.extend(quote_spanned!(mixed=> .tiers(__cached::Tiers::Redis)));
             }
         }
         if let Some(loads) = &model.options.max_concurrent_loads {
-            let loads = loads.value;
+            let loads = Literal::u32_unsuffixed(loads.value);
             site.extend(quote_spanned!(mixed=> .max_concurrent_loads(#loads)));
         }
-        quote_spanned!(mixed=> static __CACHED_SITE: #private::Site = #site;)
+        quote_spanned!(mixed=> static __CACHED_SITE: __cached::Site = #site;)
     }
 
     /// Which shape the return type has. The last call asserts its bounds.
     fn returned(&self) -> TokenStream {
-        let Self {
-            private,
-            output,
-            output_span,
-            ..
-        } = self;
-        let assertion = self.private_at(*output_span);
-        let assertion = quote_spanned! {spans::at(*output_span)=>
-            #assertion::returned(__cached_shape, __cached_errors)
+        let output = &self.output;
+        let assertion = quote_spanned! {at(self.output_span)=>
+            __cached::returned(__cached_shape, __cached_errors)
         };
         quote_spanned! {Span::mixed_site()=>
             let __cached_returned = {
-                use #private::{
+                use __cached::{
                     ProbeFallibleOptional as _, ProbeLayer as _, ProbePlain as _, ProbeShared as _, ProbeUnshared as _,
                 };
-                let __cached_shape = (&&&#private::Probe::<#output>::NEW).shape();
-                let __cached_errors = (&&#private::ErrorProbe::of(&__cached_shape)).sharing();
+                let __cached_shape = (&&&__cached::Probe::<#output>::NEW).shape();
+                let __cached_errors = (&&__cached::ErrorProbe::of(&__cached_shape)).sharing();
                 #assertion
             };
         }
     }
 
     fn begun(&self) -> TokenStream {
-        let private = &self.private;
         let cache = self.cache();
         let key = self.key();
         quote_spanned! {Span::mixed_site()=>
-            let __cached_begun = #private::begin(&__CACHED_SITE, &|| (), &__cached_returned, #cache, #key);
+            let __cached_begun = __cached::begin(&__CACHED_SITE, &|| (), &__cached_returned, #cache, #key);
         }
     }
 
     /// Another cache than the installed one.
     fn cache(&self) -> TokenStream {
-        let private = &self.private;
         let Some(cache) = &self.model.options.cache else {
-            return quote_spanned!(Span::mixed_site()=> ::core::option::Option::None::<&#private::Cache>);
+            return quote_spanned!(Span::mixed_site()=> ::core::option::Option::None::<&__cached::Cache>);
         };
         let (value, place) = (&cache.value, cache.value.span());
-        let private = self.private_at(place);
-        quote_spanned! {spans::at(place)=>
-            ::core::option::Option::Some::<&#private::Cache>(&(#value))
+        quote_spanned! {at(place)=>
+            ::core::option::Option::Some::<&__cached::Cache>(&(#value))
         }
     }
 
     /// What becomes of a loaded value.
     fn keep(&self) -> TokenStream {
-        let Self { model, private, .. } = self;
+        let model = self.model;
         let options = &model.options;
         let mixed = Span::mixed_site();
-        let mut keep = quote_spanned!(mixed=> #private::Keep::new);
+        let mut keep = quote_spanned!(mixed=> __cached::Keep::new);
         let ttl = options.ttl.as_ref().map(|ttl| match &ttl.value {
             Ttl::Fixed(time) => {
                 let time = time.to_tokens(ttl.name.span());
-                quote_spanned!(mixed=> #private::Ttl::Fixed(#time))
+                quote_spanned!(mixed=> __cached::Ttl::Fixed(#time))
             }
-            Ttl::Of(closure) => quote_spanned!(mixed=> #private::Ttl::Of(#closure)),
+            Ttl::Of(closure) => quote_spanned!(mixed=> __cached::Ttl::Of(#closure)),
         });
         keep.extend(quote_spanned!(mixed=> (&__cached_returned, __cached_travel, #ttl)));
         for given in [&options.none_ttl, &options.err_ttl].into_iter().flatten() {
@@ -224,21 +213,15 @@ impl<'a> Context<'a> {
 
     /// How the value is weighed and, where it leaves the process, the assertion that it can.
     fn travel(&self) -> TokenStream {
-        let Self {
-            model,
-            private,
-            output_span,
-            ..
-        } = self;
-        let is_local = model
+        let is_local = self
+            .model
             .options
             .tiers
             .as_ref()
             .is_some_and(|tiers| tiers.value == Tiers::Memory);
         let assertion = (!is_local).then(|| {
-            let private = self.private_at(*output_span);
-            quote_spanned! {spans::at(*output_span)=>
-                let __cached_travel = #private::travels(__cached_travel);
+            quote_spanned! {at(self.output_span)=>
+                let __cached_travel = __cached::travels(__cached_travel);
             }
         });
         // Not asked where it does not matter: the answer for a value with a lifetime, `&'static str`
@@ -246,8 +229,8 @@ impl<'a> Context<'a> {
         let probe = (!is_local).then(|| quote_spanned!(Span::mixed_site()=> ProbeTravel as _,));
         quote_spanned! {Span::mixed_site()=>
             let __cached_travel = {
-                use #private::{ProbeSize as _, #probe ProbeWeigh as _};
-                (&&&#private::TravelProbe::of(&__cached_returned)).weigh()
+                use __cached::{ProbeSize as _, #probe ProbeWeigh as _};
+                (&&&__cached::TravelProbe::of(&__cached_returned)).weigh()
             };
             #assertion
         }
@@ -256,6 +239,11 @@ impl<'a> Context<'a> {
 
 /// A call of the method that is named as the option.
 fn call(option: &Ident, argument: &dyn ToTokens) -> TokenStream {
-    let method = Ident::new(&option.to_string(), spans::at(option.span()));
+    let method = Ident::new(&option.to_string(), at(option.span()));
     quote_spanned!(Span::mixed_site()=> .#method(#argument))
+}
+
+/// The macro's own span at the place of another. What has it is not taken for the user's by lints.
+fn at(place: Span) -> Span {
+    Span::mixed_site().located_at(place)
 }

@@ -105,14 +105,31 @@ fn refuse(function: &Function, mistakes: &mut Mistakes) {
     if let Some(constness) = &signature.constness {
         mistakes.at(
             constness,
-            format_args!("a `const fn` has nothing to await: remove `const` from `{name}`"),
+            format_args!("a `const fn` has nothing to await: write `async fn {name}`"),
         );
     } else if signature.asyncness.is_none() {
-        mistakes.at(
-            signature.fn_token,
-            format_args!("`{name}` is not async: write `async fn {name}`"),
-        );
+        let is_future = find(signature.output.to_token_stream(), &|ident| {
+            ident == "Future"
+        })
+        .is_some();
+        let message = if is_future {
+            format!("`{name}` returns a future: cache an `async fn` that it calls")
+        } else {
+            format!("`{name}` is not async: write `async fn {name}`")
+        };
+        mistakes.at(signature.fn_token, message);
     }
+    refuse_qualifiers(signature, mistakes);
+    if let ReturnType::Type(_, returned) = &signature.output {
+        refuse_return_type(returned, mistakes);
+    }
+    if let Some(receiver) = signature.receiver() {
+        refuse_receiver(receiver, mistakes);
+    }
+}
+
+fn refuse_qualifiers(signature: &Signature, mistakes: &mut Mistakes) {
+    let name = &signature.ident;
     if let Safety::Unsafe(token) = &signature.safety {
         mistakes.at(
             token,
@@ -134,12 +151,6 @@ fn refuse(function: &Function, mistakes: &mut Mistakes) {
             variadic.dots,
             "a key needs arguments that have types: remove `...`",
         );
-    }
-    if let ReturnType::Type(_, returned) = &signature.output {
-        refuse_return_type(returned, mistakes);
-    }
-    if let Some(receiver) = signature.receiver() {
-        refuse_receiver(receiver, mistakes);
     }
 }
 

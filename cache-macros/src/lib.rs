@@ -1,4 +1,7 @@
 //! The attribute macros of `cache-core`; use them through that crate.
+//!
+//! The way of `#[cached]` through the files: `parse` reads the options by the table in `options`,
+//! `function` and `argument` read the item, `model` checks one against the other, `expand` writes.
 
 mod argument;
 mod cache_key;
@@ -11,8 +14,9 @@ mod model;
 mod options;
 mod parse;
 mod self_rename;
-mod spans;
 mod suggest;
+#[cfg(test)]
+mod tests;
 mod text_key;
 
 use proc_macro::TokenStream;
@@ -20,11 +24,36 @@ use proc_macro::TokenStream;
 /// Caches an async function. The call site does not change.
 ///
 /// ```text
-/// #[cached(ttl = 5m, skip(db))]
+/// #[cached(ttl = 5m, skip(db), none_ttl = 10s)]
 /// pub async fn user(db: &Db, id: u64) -> Result<Option<User>, DbError> {
 ///     db.fetch_user(id).await
 /// }
 /// ```
+///
+/// | option | forms | meaning |
+/// |---|---|---|
+/// | `ttl` | `5m`, `1h30m`, `500ms`, an expression of type `Duration`, `\|value\| expr` | how long an entry is fresh; required |
+/// | `key` | `id`, `(tenant, id)`, `()`, `"user:{tenant}:{id}"` | what identifies the value; all arguments where it is not given |
+/// | `skip(..)` | names of arguments, `self` | what is not part of the default key: pools, clients |
+/// | `strategy` | `read_through` | what a read does |
+/// | `tiers` | `both`, `memory`, `redis` | where entries are kept; `memory` needs no serde |
+/// | `none_ttl` | like `ttl`, without the closure | how long `None` is fresh; like any other value where it is not given |
+/// | `err_ttl` | like `none_ttl` | how long `Err` is fresh; not kept where it is not given |
+/// | `keep_if` | `\|value\| expr`, a path | whether a value is kept |
+/// | `weight` | `\|value\| expr`, a path | how many bytes an entry counts for in memory |
+/// | `max_concurrent_loads` | a number from 1 | how many loads of this function run at once, 16 where it is not given |
+/// | `version` | a number | another version starts with no entries |
+/// | `name` | text | stands for `module::function` in keys, so that a move keeps the entries |
+/// | `inline`, `detached` | | where the load runs: in the caller's task, or in its own with owned copies of the arguments |
+/// | `cache` | an expression that derefs to `Cache` | another cache than the installed one |
+/// | `crate` | a path | where `cache_core` is, if not at `::cache_core` |
+///
+/// A method says whether `self` identifies the value, by `skip(self)` or `key`. In closures `value` is
+/// what is kept: `&T` of `T`, `Option<T>`, `Result<T, E>` and `Result<Option<T>, E>`.
+///
+/// A cached function that calls itself does so through a function that returns
+/// `Pin<Box<dyn Future<Output = T> + Send>>`: the compiler cannot see that its future is `Send` before
+/// it has read the body.
 #[proc_macro_attribute]
 pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
     cached::expand(options.into(), item.into()).into()

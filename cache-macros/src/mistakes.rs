@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::Span;
 use quote::ToTokens;
 use syn::Error;
 
@@ -27,8 +27,8 @@ impl Mistakes {
         }
     }
 
-    /// One `compile_error!` per mistake; nothing where there is none.
-    pub(crate) fn into_compile_errors(self) -> Option<TokenStream> {
-        self.0.map(Error::into_compile_error)
+    /// All of them, as one error; nothing where there is none.
+    pub(crate) fn into_error(self) -> Option<Error> {
+        self.0
     }
 }

@@ -38,7 +38,7 @@ pub(crate) enum Part {
     Text(String),
     /// An argument of the default key, by its position.
     Argument(usize),
-    Expr(Expr),
+    Expr(Box<Expr>),
 }
 
 impl Model {
@@ -89,7 +89,7 @@ impl Model {
 
     fn expressions(&self) -> impl Iterator<Item = TokenStream> {
         let key = self.key.iter().filter_map(|part| match part {
-            Part::Expr(expr) => Some(expr),
+            Part::Expr(expr) => Some(&**expr),
             _ => None,
         });
         let times = [&self.options.none_ttl, &self.options.err_ttl];
@@ -141,7 +141,12 @@ fn refuse_contradictions(options: &Options, mistakes: &mut Mistakes) {
 
 fn explicit_key(key: &Key, arguments: &[Argument], mistakes: &mut Mistakes) -> Vec<Part> {
     match key {
-        Key::Parts(parts) => parts.iter().cloned().map(Part::Expr).collect(),
+        Key::Parts(parts) => parts
+            .iter()
+            .cloned()
+            .map(Box::new)
+            .map(Part::Expr)
+            .collect(),
         Key::Text(text) => text_parts(text, arguments).unwrap_or_else(|message| {
             mistakes.at(text, message);
             Vec::new()
@@ -164,7 +169,7 @@ fn text_parts(text: &LitStr, arguments: &[Argument]) -> Result<Vec<Part>, String
         Piece::Argument(name) => {
             let mut ident = (*idents.iter().find(|ident| ident.unraw() == name)?).clone();
             ident.set_span(ident.span().located_at(text.span()));
-            Some(Part::Expr(parse_quote!(#ident)))
+            Some(Part::Expr(Box::new(parse_quote!(#ident))))
         }
     });
     Ok(parts.collect())

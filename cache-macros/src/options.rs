@@ -1,8 +1,11 @@
 //! The options of `#[cached(...)]`: a table of what there is, and what reads each.
 
-use syn::{Error, Expr, ExprPath, Ident, Lit, LitInt, LitStr, Path};
+use syn::{Error, Expr, Ident, LitStr, Path};
 
-use crate::{duration::Time, suggest};
+use self::values::{function, integer, key, loads, path, site_name, strategy, tiers, time, ttl};
+use crate::duration::Time;
+
+mod values;
 
 /// The value of an option, and where it was given.
 pub(crate) struct Given<T> {
@@ -12,7 +15,7 @@ pub(crate) struct Given<T> {
 
 pub(crate) enum Ttl {
     Fixed(Time),
-    Of(Expr),
+    Of(Box<Expr>),
 }
 
 pub(crate) enum Key {
@@ -176,158 +179,5 @@ fn give<T>(
 impl Wrong {
     fn at(tokens: impl quote::ToTokens, message: impl std::fmt::Display) -> Self {
         Self::Because(Error::new_spanned(tokens, message))
-    }
-}
-
-fn time(value: Expr, option: &str) -> Result<Time, Wrong> {
-    Time::from_expr(value, option).map_err(Wrong::Because)
-}
-
-fn key(value: Expr) -> Result<Key, Wrong> {
-    Ok(match value {
-        Expr::Tuple(tuple) => Key::Parts(tuple.elems.into_iter().collect()),
-        Expr::Paren(paren) => Key::Parts(vec![*paren.expr]),
-        Expr::Closure(_) => return Err(Wrong::Form),
-        value => match text(&value) {
-            Some(text) => Key::Text(text.clone()),
-            None => Key::Parts(vec![value]),
-        },
-    })
-}
-
-fn strategy(value: &Expr) -> Result<(), Wrong> {
-    const STRATEGIES: [&str; 1] = ["read_through"];
-    let named = if let Expr::Call(call) = value {
-        &call.func
-    } else {
-        value
-    };
-    let Some(word) = word(named) else {
-        return Err(Wrong::Form);
-    };
-    if STRATEGIES.iter().any(|known| word == known) {
-        return if matches!(value, Expr::Call(_)) {
-            Err(Wrong::Form)
-        } else {
-            Ok(())
-        };
-    }
-    let instead = suggest::instead(&word.to_string(), STRATEGIES);
-    Err(Wrong::at(
-        value,
-        format_args!("unknown strategy `{word}`, {instead}"),
-    ))
-}
-
-fn tiers(value: &Expr) -> Result<Tiers, Wrong> {
-    const TIERS: [(&str, Tiers); 3] = [
-        ("both", Tiers::Both),
-        ("memory", Tiers::Memory),
-        ("redis", Tiers::Redis),
-    ];
-    let word = word(value).ok_or(Wrong::Form)?;
-    if let Some((_, tiers)) = TIERS.iter().find(|(known, _)| word == known) {
-        return Ok(*tiers);
-    }
-    let instead = suggest::instead(&word.to_string(), TIERS.map(|(known, _)| known));
-    Err(Wrong::at(
-        value,
-        format_args!("unknown tiers `{word}`, {instead}"),
-    ))
-}
-
-fn ttl(value: Expr) -> Result<Ttl, Wrong> {
-    match value {
-        Expr::Closure(_) => function(value).map(Ttl::Of),
-        value => time(value, "ttl").map(Ttl::Fixed),
-    }
-}
-
-/// A closure, or a path where clippy would rather have that: `String::len`.
-fn function(value: Expr) -> Result<Expr, Wrong> {
-    match &value {
-        Expr::Closure(closure) if closure.inputs.len() == 1 => Ok(value),
-        Expr::Path(_) => Ok(value),
-        _ => Err(Wrong::Form),
-    }
-}
-
-fn loads(value: &Expr) -> Result<u32, Wrong> {
-    match integer(value)? {
-        0 => Err(Wrong::at(
-            value,
-            "no load could ever run: `max_concurrent_loads` is at least 1",
-        )),
-        loads => Ok(loads),
-    }
-}
-
-fn integer(value: &Expr) -> Result<u32, Wrong> {
-    let literal = literal(value).ok_or(Wrong::Form)?;
-    match literal {
-        Lit::Int(integer) if matches!(LitInt::suffix(integer), "" | "u32") => {
-            integer.base10_parse().map_err(|_| {
-                Wrong::at(
-                    integer,
-                    format_args!("`{integer}` is too large, the largest is {}", u32::MAX),
-                )
-            })
-        }
-        _ => Err(Wrong::Form),
-    }
-}
-
-fn site_name(value: &Expr) -> Result<LitStr, Wrong> {
-    let text = text(value).ok_or(Wrong::Form)?;
-    let name = text.value();
-    if name.is_empty() {
-        return Err(Wrong::at(
-            text,
-            "a name has at least one character: write `name = \"shop::user\"`",
-        ));
-    }
-    match name
-        .chars()
-        .find(|&c| c.is_whitespace() || c.is_control() || "<>{}".contains(c))
-    {
-        Some(c) => Err(Wrong::at(
-            text,
-            format_args!(
-                "a name has no {c:?} in it, nor other spaces, control characters or any of `<>{{}}`"
-            ),
-        )),
-        None => Ok(text.clone()),
-    }
-}
-
-fn path(value: Expr) -> Result<Path, Wrong> {
-    match value {
-        Expr::Path(ExprPath {
-            qself: None, path, ..
-        }) => Ok(path),
-        _ => Err(Wrong::Form),
-    }
-}
-
-fn word(value: &Expr) -> Option<&Ident> {
-    match value {
-        Expr::Path(path) => path.path.get_ident(),
-        Expr::Group(group) => word(&group.expr),
-        _ => None,
-    }
-}
-
-fn literal(value: &Expr) -> Option<&Lit> {
-    match value {
-        Expr::Lit(literal) => Some(&literal.lit),
-        Expr::Group(group) => literal(&group.expr),
-        _ => None,
-    }
-}
-
-fn text(value: &Expr) -> Option<&LitStr> {
-    match literal(value)? {
-        Lit::Str(text) => Some(text),
-        _ => None,
     }
 }

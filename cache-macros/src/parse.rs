@@ -168,16 +168,30 @@ fn starts_option(input: ParseStream<'_>) -> bool {
     })
 }
 
+/// Goes behind the comma that ends the option in which the mistake is.
 fn skip_to_next(input: ParseStream<'_>) {
+    skip_value(input);
+    let is_read = input.is_empty() || input.peek(Token![,]);
     while !input.is_empty() {
-        let is_comma = input
-            .parse::<Option<Token![,]>>()
-            .is_ok_and(|comma| comma.is_some());
-        if is_comma && (input.is_empty() || starts_option(input)) {
+        let is_comma = input.peek(Token![,]);
+        if input.parse::<TokenTree>().is_err() {
             return;
         }
-        if !is_comma && input.parse::<TokenTree>().is_err() {
+        if is_comma && (is_read || input.is_empty() || starts_option(input)) {
             return;
         }
+    }
+}
+
+/// Reads over the value of an option that is wrong before its value.
+fn skip_value(input: ParseStream<'_>) {
+    let ahead = input.fork();
+    let is_read = if input.peek(Token![=]) {
+        ahead.parse::<Token![=]>().is_ok() && ahead.parse::<Expr>().is_ok()
+    } else {
+        ahead.parse::<Group>().is_ok()
+    };
+    if is_read {
+        input.advance_to(&ahead);
     }
 }

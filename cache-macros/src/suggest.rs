@@ -11,14 +11,15 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
         .map(|(_, candidate)| candidate)
 }
 
-/// ``, did you mean `ttl`?`` where a known word is near, else which words there are.
+/// Which of the known words is meant where one is near, else which there are.
 pub(crate) fn instead<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
-    match nearest(word, known.clone()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => match list(known) {
-            list if list.is_empty() => "there are none".to_owned(),
-            list => format!("there are {list}"),
-        },
+    if let Some(near) = nearest(word, known.clone()) {
+        return format!("did you mean `{near}`?");
+    }
+    match known.clone().into_iter().count() {
+        0 => "there are none".to_owned(),
+        1 => format!("there is only {}", list(known)),
+        _ => format!("there are {}", list(known)),
     }
 }
 

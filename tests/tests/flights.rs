@@ -619,6 +619,31 @@ fn a_panicking_closure_of_an_option_is_a_panicking_load() {
 }
 
 #[test]
+fn a_panic_while_arguments_are_copied_stalls_nobody() {
+    #[derive(cache_core::CacheKey)]
+    struct Fragile(u64);
+    impl Clone for Fragile {
+        fn clone(&self) -> Self {
+            panic!("not to be copied")
+        }
+    }
+    #[cached(ttl = 1h)]
+    async fn fragile(argument: &Fragile) -> u64 {
+        argument.0
+    }
+    on_both_runtimes(|_| async {
+        for _ in 0..3 {
+            assert!(
+                AssertUnwindSafe(fragile(&Fragile(1)))
+                    .catch_unwind()
+                    .await
+                    .is_err()
+            );
+        }
+    });
+}
+
+#[test]
 fn the_scope_of_a_caller_goes_along_with_its_load() {
     #[cached(ttl = 1h)]
     async fn inner(id: u64) -> u64 {

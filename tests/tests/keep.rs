@@ -37,7 +37,7 @@ fn values_absences_and_errors_have_lifetimes_of_their_own() {
     timed(|clock| async move {
         for (id, lifetime) in [(0, 10), (1, 2), (2, 90)] {
             let output = lookup(id).await;
-            clock.advance(SECOND * lifetime - Duration::from_nanos(1));
+            clock.advance(SECOND * (lifetime - 1) + Duration::from_nanos(999_999_999));
             assert_eq!(lookup(id).peek().await, Some(output));
             clock.advance(Duration::from_nanos(1));
             assert_eq!(lookup(id).peek().await, None);

@@ -26,10 +26,6 @@ pub(crate) fn floor<K: Copy + Eq + Hash, V>(keys: &[K], load: impl Fn(K) -> V) -
 }
 
 /// A hit in the floor. Its keys were all put in before.
-#[expect(
-    clippy::unused_async,
-    reason = "all variants are awaited in the same way"
-)]
 pub(crate) async fn from_floor<K: Eq + Hash, V: Clone, S: BuildHasher>(
     map: &HashMap<K, V, S>,
     key: K,

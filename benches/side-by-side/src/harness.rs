@@ -4,10 +4,11 @@
 use std::{
     hint::black_box,
     sync::Barrier,
-    thread,
-    time::{Duration, Instant},
+    thread::{self, ScopedJoinHandle},
+    time::Instant,
 };
 
+use rustix::thread::{CpuSet, sched_setaffinity};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{clock::thread_time, load};
@@ -42,11 +43,13 @@ pub(crate) struct Label {
     pub(crate) title: &'static str,
 }
 
+/// Calls a function with each of its keys, as many times as it is told.
+type Passes = Box<dyn Fn(&Runtime, usize) + Send + Sync>;
+
 /// One way to cache a function.
 pub(crate) struct Variant {
     pub(crate) label: Label,
-    /// Calls with each of the keys, that many times.
-    passes: Box<dyn Fn(&Runtime, usize) + Send + Sync>,
+    passes: Passes,
 }
 
 /// Variants that are called with the same keys.
@@ -102,24 +105,38 @@ pub(crate) struct Scenario {
     /// How many times the hand-written variant ours may cost.
     pub(crate) goal: Option<f64>,
     /// Calls of one pass.
-    keys: usize,
+    pub(crate) keys: usize,
     pub(crate) variants: Vec<Variant>,
 }
 
 /// Nanoseconds of one call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cost {
+    /// What a thread used of its core: blind to what else the machine does, and to waiting.
     pub(crate) cpu: f64,
+    /// What passed until the last thread was done.
     pub(crate) wall: f64,
 }
 
 impl Scenario {
+    /// The part of a cost that variants are compared by: threads that wait for each other show on
+    /// the wall only.
+    pub(crate) fn nanos_of(&self, cost: Cost) -> f64 {
+        if self.threads == 1 {
+            cost.cpu
+        } else {
+            cost.wall
+        }
+    }
+
     /// The cost of a call in each variant.
     ///
     /// # Panics
     ///
     /// When a hit loaded, or a miss did not.
     pub(crate) fn measure(&self, rounds: usize, calls: usize) -> Vec<Cost> {
+        // Threads start some 100 µs apart: it takes more calls until that does not matter.
+        let calls = if self.threads > 1 { calls * 5 } else { calls };
         let mut samples: Vec<Vec<Cost>> = self.variants.iter().map(|_| Vec::new()).collect();
         for variant in &self.variants {
             self.sample(variant, calls);
@@ -145,60 +162,75 @@ impl Scenario {
 
     fn sample(&self, variant: &Variant, calls: usize) -> Cost {
         let passes = self.passes(calls);
-        // One for the threads to start together, after each has filled the cache.
+        // Twice: when each thread has filled the cache, and when the loads until then are counted.
         let barrier = Barrier::new(self.threads + 1);
-        let (times, loads) = thread::scope(|scope| {
-            let timed = || {
-                let runtime = Builder::new_current_thread()
-                    .enable_time()
-                    .build()
-                    .expect("a runtime without I/O asks the system for nothing");
+        let (costs, loads) = thread::scope(|scope| {
+            let work = |core| {
+                if self.threads > 1 {
+                    stay_on(core);
+                }
+                let runtime = runtime();
                 (variant.passes)(&runtime, 1);
                 barrier.wait();
                 barrier.wait();
-                time(|| (variant.passes)(&runtime, passes))
+                Cost::of(|| (variant.passes)(&runtime, passes))
             };
-            let threads: Vec<_> = (0..self.threads).map(|_| scope.spawn(timed)).collect();
+            let threads: Vec<_> = (0..self.threads)
+                .map(|core| scope.spawn(move || work(core)))
+                .collect();
             barrier.wait();
             let before = load::loads();
             barrier.wait();
-            let times: Vec<_> = threads
-                .into_iter()
-                .map(|thread| thread.join().expect("no variant panics"))
-                .collect();
-            (times, load::loads() - before)
+            let costs = threads.into_iter().map(ScopedJoinHandle::join);
+            let costs: Vec<_> = costs.map(|cost| cost.expect("no variant panics")).collect();
+            (costs, load::loads() - before)
         });
-        let calls = passes * self.keys;
+        let (threads, calls) = (self.threads as u64, (passes * self.keys) as u64);
         let expected = match self.call {
             Call::Hit => 0,
-            Call::Miss => calls * self.threads,
+            Call::Miss => threads * calls,
         };
-        assert_eq!(loads, expected as u64, "loads of `{}`", variant.label.id);
-        Cost::of(&times, calls)
+        assert_eq!(loads, expected, "loads of `{}`", variant.label.id);
+        Cost {
+            cpu: costs.iter().map(|cost| cost.cpu).sum::<f64>() / exact(threads * calls),
+            wall: costs.iter().map(|cost| cost.wall).fold(0.0, f64::max) / exact(calls),
+        }
     }
 }
 
-fn time(work: impl FnOnce()) -> (Duration, Duration) {
-    let (start, cpu) = (Instant::now(), thread_time());
-    work();
-    (Duration::from_nanos(thread_time() - cpu), start.elapsed())
+/// Keeps this thread on one core, where the system allows it: left to itself the scheduler may run
+/// two short threads one after the other on the same core, and they never meet.
+fn stay_on(core: usize) {
+    let mut cores = CpuSet::new();
+    cores.set(core);
+    let _ = sched_setaffinity(None, &cores);
+}
+
+/// A runtime of the current thread.
+pub(crate) fn runtime() -> Runtime {
+    let runtime = Builder::new_current_thread().enable_time().build();
+    runtime.expect("a runtime without I/O asks the system for nothing")
 }
 
 impl Cost {
-    /// The mean of the threads.
-    fn of(times: &[(Duration, Duration)], calls: usize) -> Self {
-        let all: (Duration, Duration) = times
-            .iter()
-            .fold((Duration::ZERO, Duration::ZERO), |sum, time| {
-                (sum.0 + time.0, sum.1 + time.1)
-            });
-        let calls = (calls * times.len()) as f64;
-        let per_call = |time: Duration| time.as_nanos() as f64 / calls;
+    /// The cost of some work as a whole.
+    fn of(work: impl FnOnce()) -> Self {
+        let (start, cpu) = (Instant::now(), thread_time());
+        work();
+        let (cpu, wall) = (thread_time() - cpu, start.elapsed());
         Self {
-            cpu: per_call(all.0),
-            wall: per_call(all.1),
+            cpu: exact(cpu),
+            wall: wall.as_secs_f64() * 1e9,
         }
     }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "calls and nanoseconds stay far below 2^52"
+)]
+fn exact(number: u64) -> f64 {
+    number as f64
 }
 
 fn median(samples: &[Cost]) -> Cost {

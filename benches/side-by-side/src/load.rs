@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) const CAPACITY: usize = 10_000;
 
 /// Long enough that nothing expires while it is measured.
-pub(crate) const TTL: Duration = Duration::from_secs(3600);
+pub(crate) const TTL: Duration = Duration::from_hours(1);
 
 /// How many keys are hot.
 const HOT: u64 = 1024;

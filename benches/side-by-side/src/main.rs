@@ -69,7 +69,7 @@ fn compare(scenarios: &[Scenario], arguments: &Arguments) -> bool {
         goals.extend(report.goals());
     }
     if !goals.is_empty() {
-        println!("Goals\n");
+        println!("Goals, by the slowest of ours:\n");
     }
     for goal in goals {
         println!("- {goal}");

@@ -1,5 +1,10 @@
 //! The same functions under the macros of `cached`.
 
+#![expect(
+    clippy::unused_async,
+    reason = "a load that waits for nothing measures the cache alone"
+)]
+
 use std::sync::Arc;
 
 use cached::macros::{cached, concurrent_cached};

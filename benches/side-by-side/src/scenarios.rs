@@ -6,7 +6,7 @@ use crate::{
     by_hand::{self, Expiring, Name, OwnedName, floor, from_floor},
     harness::{
         Call::{Hit, Miss},
-        Scenario, Variants,
+        Scenario, Variants, runtime,
     },
     load::{self, named},
     ours, peers,
@@ -24,7 +24,7 @@ pub(crate) fn all() -> Vec<Scenario> {
             goal: Some(2.0),
             ..products(load::hot_ids()).scenario(
                 "arc",
-                "hit: `u64` key, `Arc` value, 1,024 hot keys",
+                "a hit with a `u64` key and an `Arc` value, 1,024 hot keys",
                 Hit,
             )
         },
@@ -32,27 +32,31 @@ pub(crate) fn all() -> Vec<Scenario> {
             goal: Some(2.5),
             ..named_products().scenario(
                 "text",
-                "hit: `(u64, &str of 28 bytes)` key, `Arc` value, 1,024 hot keys",
+                "a hit with a `(u64, &str of 28 bytes)` key and an `Arc` value, 1,024 hot keys",
                 Hit,
             )
         },
-        prices().scenario("copy", "hit: `u64` key, `u64` value, 1,024 hot keys", Hit),
+        prices().scenario(
+            "copy",
+            "a hit with a `u64` key and a `u64` value, 1,024 hot keys",
+            Hit,
+        ),
         remarks().scenario(
             "string",
-            "hit: `u64` key, `String` of 100 bytes, 1,024 hot keys",
+            "a hit with a `u64` key and a `String` of 100 bytes, 1,024 hot keys",
             Hit,
         ),
         Scenario {
             threads: 2,
             ..products(one_key).scenario(
                 "two-threads",
-                "hit: `u64` key, `Arc` value, two threads on one hot key",
+                "a hit with a `u64` key and an `Arc` value, two threads on one key",
                 Hit,
             )
         },
         new_prices().scenario(
             "miss",
-            "miss: `u64` key, `u64` value, no key twice, about 10,000 entries",
+            "a miss with a `u64` key and a `u64` value, no key twice, room for 10,000",
             Miss,
         ),
     ]
@@ -141,6 +145,7 @@ fn remarks() -> Variants<u64> {
 }
 
 fn new_prices() -> Variants<()> {
+    runtime().block_on(ours::open_small());
     let typed = Expiring::<u64, _>::new();
     let moka = by_hand::moka();
     Variants::of(&[(); 1024])

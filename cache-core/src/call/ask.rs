@@ -73,11 +73,11 @@ impl Call {
         let flights = self.cache.flights();
         match body {
             Body::Detached(make) if tokio::runtime::Handle::try_current().is_ok() => {
-                if let Joined::Member(member, true) =
+                if let Joined::Member(mut member, true) =
                     flights.join(&self.key, &self.site, self.cache.clock().now())
                     && let Turn::Load(load) = member.turn(None, true).await
                 {
-                    drop(Run::new(&self.cache, load, make()).detach());
+                    drop(Run::new(&self.cache, load, make).detach());
                 }
             }
             body => {

@@ -11,7 +11,8 @@ use crate::{
     context,
     explain::{Miss, Source},
     flight::{Joined, Load, Member, Turn, wait},
-    l1::{Key, Stored},
+    key::Key,
+    l1::Stored,
     site::SiteState,
     stats::Counters,
     value::{Answer, Loaded},
@@ -108,7 +109,7 @@ impl Call {
     }
 
     /// Waits for the answer of a flight, or runs the body for it.
-    async fn ride(&self, member: Member, outer: Option<&Arc<Load>>, body: Body<'_>) -> Flown {
+    async fn ride(&self, mut member: Member, outer: Option<&Arc<Load>>, body: Body<'_>) -> Flown {
         let is_detached = body.is_detached();
         let load = match member.turn(outer, is_detached).await {
             Turn::Answer(node) => return self.share(node),
@@ -116,9 +117,9 @@ impl Call {
         };
         let ended = match body {
             Body::Detached(make) if is_detached => {
-                Run::new(&self.cache, load, make()).detach().ended().await
+                Run::new(&self.cache, load, make).detach().ended().await
             }
-            body => Run::new(&self.cache, load, body.start()).await,
+            body => Run::new(&self.cache, load, || body.start()).await,
         };
         match ended {
             Ended::Answered(node) => self.share(node),

@@ -43,19 +43,27 @@ enum Phase {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(cache: &Cache, load: Arc<Load>, body: BoxFuture<'a, Loaded>) -> Self {
-        Self {
+    /// Prepares a run. The turn is given on when making the body panics: it clones the user's arguments.
+    pub(super) fn new(
+        cache: &Cache,
+        load: Arc<Load>,
+        body: impl FnOnce() -> BoxFuture<'a, Loaded>,
+    ) -> Self {
+        let mut run = Self {
             cache: cache.clone(),
             load,
-            body,
+            body: Box::pin(std::future::pending()),
             phase: Phase::New,
             scope: context::scope(),
             span: tracing::Span::current(),
-        }
+        };
+        run.body = body();
+        run
     }
 
     /// Waits for a slot, or for another load's answer.
     fn poll_slot(&mut self, cx: &mut Context<'_>) -> Poll<Option<Arc<dyn Stored>>> {
+        let has_waited = matches!(self.phase, Phase::Queued(_));
         if matches!(self.phase, Phase::New) {
             let site = Arc::clone(self.load.site());
             let slot = Arc::clone(&self.load.slot);
@@ -69,7 +77,7 @@ impl<'a> Run<'a> {
             if queue.as_mut().poll(cx).is_pending() {
                 return self
                     .load
-                    .poll_answer(cx)
+                    .poll_answer(cx, has_waited)
                     .map_or(Poll::Pending, |node| Poll::Ready(Some(node)));
             }
             self.load.begin();

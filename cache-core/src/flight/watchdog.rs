@@ -49,7 +49,7 @@ fn run() {
         flights.retain(|flight| {
             flight
                 .upgrade()
-                .is_some_and(|flight| flight.free_stuck(system_now()))
+                .is_some_and(|flight| flight.check(system_now()))
         });
         WATCHED
             .lock()

@@ -8,7 +8,8 @@ use std::{
 
 use lru::LruCache;
 
-use super::{Evicted, Key, KeyHasher, KeyRef, Stored};
+use super::{Evicted, Stored};
+use crate::key::{Key, KeyHasher, KeyRef};
 
 /// A tier of at most `limit` bytes.
 #[derive(Debug)]

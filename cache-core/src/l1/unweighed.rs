@@ -6,8 +6,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak, atomic::Ordering::Relaxed},
 };
 
-use super::{Key, Stored};
-use crate::stats::Counters;
+use super::Stored;
+use crate::{key::Key, stats::Counters};
 
 /// The unweighed entries of every function, oldest first.
 #[derive(Debug)]

@@ -1,18 +1,18 @@
 //! The closure that writes the key.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::{Type, spanned::Spanned};
 
-use super::Context;
-use crate::{argument::Argument, function::find, model::Part, spans};
+use super::{Context, at};
+use crate::{argument::Argument, function::find, model::Part};
 
 /// What stands between two parts.
 const BETWEEN: &str = ":";
 
 impl Context<'_> {
     pub(super) fn key(&self) -> TokenStream {
-        let Self { model, private, .. } = self;
+        let model = self.model;
         let mixed = Span::mixed_site();
         let has_text = model.key.iter().any(|part| matches!(part, Part::Text(_)));
         let mut writes = TokenStream::new();
@@ -22,12 +22,12 @@ impl Context<'_> {
                 Part::Text(text) => literal(text),
                 Part::Expr(expr) => {
                     let place = expr.span();
-                    let private = self.private_at(place);
-                    let part = quote_spanned!(spans::at(place)=> #private::part::<_>(__cached_key, &(#expr)););
+                    let part =
+                        quote_spanned!(at(place)=> __cached::part::<_>(__cached_key, &(#expr)););
                     quote_spanned!(mixed=> #between #part)
                 }
                 Part::Argument(position) => match model.arguments.get(*position) {
-                    Some(argument) => self.argument_part(argument, between),
+                    Some(argument) => argument_part(argument, between),
                     None => TokenStream::new(),
                 },
             });
@@ -37,24 +37,19 @@ impl Context<'_> {
         } else {
             quote_spanned!(mixed=> __cached_key)
         };
-        quote_spanned!(mixed=> |#name: &mut #private::KeyWriter| { #writes })
+        quote_spanned!(mixed=> |#name: &mut __cached::KeyWriter| { #writes })
     }
+}
 
-    /// Stands at the argument's type, which is what lacks a bound where one is missing.
-    fn argument_part(&self, argument: &Argument, between: Option<TokenStream>) -> TokenStream {
-        let place = argument.ty.span();
-        let private = self.private_at(place);
-        let ty = nameable(&argument.ty);
-        let outer = Ident::new(
-            &argument.outer.to_string(),
-            argument.outer.span().located_at(place),
-        );
-        let part = quote_spanned!(spans::at(place)=> #private::part::<#ty>(__cached_key, &#outer););
-        let cfgs: Vec<_> = argument.cfgs().collect();
-        let between =
-            between.map(|between| quote_spanned!(Span::mixed_site()=> #(#cfgs)* #between));
-        quote_spanned!(Span::mixed_site()=> #between #(#cfgs)* #part)
-    }
+/// Stands at the argument's type, which is what lacks a bound where one is missing.
+fn argument_part(argument: &Argument, between: Option<TokenStream>) -> TokenStream {
+    let place = argument.ty.span();
+    let ty = nameable(&argument.ty);
+    let outer = argument.outer_at(place);
+    let part = quote_spanned!(at(place)=> __cached::part::<#ty>(__cached_key, &#outer););
+    let cfgs: Vec<_> = argument.cfgs().collect();
+    let between = between.map(|between| quote_spanned!(Span::mixed_site()=> #(#cfgs)* #between));
+    quote_spanned!(Span::mixed_site()=> #between #(#cfgs)* #part)
 }
 
 fn literal(text: &str) -> TokenStream {
@@ -65,7 +60,7 @@ fn literal(text: &str) -> TokenStream {
 fn nameable(ty: &Type) -> TokenStream {
     let tokens = ty.to_token_stream();
     match find(tokens.clone(), &|ident| ident == "impl") {
-        Some(token) => quote_spanned!(spans::at(token.span())=> _),
+        Some(token) => quote_spanned!(at(token.span())=> _),
         None => tokens,
     }
 }

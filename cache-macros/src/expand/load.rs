@@ -4,23 +4,18 @@ use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::quote_spanned;
 use syn::spanned::Spanned;
 
-use super::{Context, names::held};
-use crate::{model::Mode, spans};
+use super::{Context, at, names::held};
+use crate::model::{Mode, Model};
 
 impl Context<'_> {
     pub(super) fn load(&self) -> TokenStream {
-        let Self { model, private, .. } = self;
         let mixed = Span::mixed_site();
-        let probed = (model.mode == Mode::Probed).then(|| self.probed_mode());
-        let mode = match model.mode {
-            Mode::Inline => quote_spanned!(mixed=> #private::Inline),
-            Mode::Detached => quote_spanned!(mixed=> #private::Detached),
-            Mode::Probed => quote_spanned!(mixed=> __cached_mode),
-        };
-        let place = model.function.signature.asyncness.span();
-        let launch = Ident::new("launch", spans::at(place));
-        let future = quote_spanned!(spans::at(place)=> async move);
-        let holds = self.holds(&mode);
+        let probed = (self.model.mode == Mode::Probed).then(|| self.probed_mode());
+        let mode = self.mode(mixed);
+        let place = self.model.function.signature.asyncness.span();
+        let launch = Ident::new("launch", at(place));
+        let future = quote_spanned!(at(place)=> async move);
+        let holds = self.holds();
         let body = self.body();
         quote_spanned! {mixed=>
             #probed
@@ -28,9 +23,17 @@ impl Context<'_> {
         }
     }
 
+    fn mode(&self, place: Span) -> TokenStream {
+        match self.model.mode {
+            Mode::Inline => quote_spanned!(at(place)=> __cached::Inline),
+            Mode::Detached => quote_spanned!(at(place)=> __cached::Detached),
+            Mode::Probed => quote_spanned!(at(place)=> __cached_mode),
+        }
+    }
+
     /// Detached, unless something behind a reference cannot be owned.
     fn probed_mode(&self) -> TokenStream {
-        let Self { model, private, .. } = self;
+        let model = self.model;
         let references = model
             .arguments
             .iter()
@@ -39,49 +42,37 @@ impl Context<'_> {
             let (outer, cfgs) = (&argument.outer, argument.cfgs());
             quote_spanned! {Span::mixed_site()=>
                 #(#cfgs)*
-                let __cached_mode = __cached_mode.and((&&#private::HoldProbe::of(#outer)).mode());
+                let __cached_mode = __cached_mode.and((&&__cached::HoldProbe::of(#outer)).mode());
             }
         });
         quote_spanned! {Span::mixed_site()=>
             let __cached_mode = {
-                use #private::{Mode as _, ProbeBorrow as _, ProbeHold as _};
-                let __cached_mode = #private::Detached;
+                use __cached::{Mode as _, ProbeBorrow as _, ProbeHold as _};
+                let __cached_mode = __cached::Detached;
                 #(#probes)*
                 __cached_mode
             };
         }
     }
 
-    fn holds(&self, mode: &TokenStream) -> TokenStream {
+    /// Gives the load what it needs of the references among the arguments.
+    fn holds(&self) -> TokenStream {
+        let Model {
+            function,
+            arguments,
+            holds_self,
+            ..
+        } = self.model;
         let mut holds = TokenStream::new();
-        if let Some(receiver) = self
-            .model
-            .function
-            .signature
-            .receiver()
-            .filter(|_| self.model.holds_self)
-        {
+        if let Some(receiver) = function.signature.receiver().filter(|_| *holds_self) {
             let (place, token) = (receiver.span(), &receiver.self_token);
-            let mode = spans::all_at(place, mode.clone());
-            holds.extend(
-                quote_spanned!(spans::at(place)=> let __cached_held_self = #mode.hold(#token);),
-            );
+            let mode = self.mode(place);
+            holds.extend(quote_spanned!(at(place)=> let __cached_held_self = #mode.hold(#token);));
         }
-        for argument in self
-            .model
-            .arguments
-            .iter()
-            .filter(|argument| self.is_held(argument))
-        {
+        for argument in arguments.iter().filter(|argument| self.is_held(argument)) {
             let (place, held, cfgs) = (argument.ty.span(), held(argument), argument.cfgs());
-            let outer = Ident::new(
-                &argument.outer.to_string(),
-                argument.outer.span().located_at(place),
-            );
-            let mode = spans::all_at(place, mode.clone());
-            holds.extend(
-                quote_spanned!(spans::at(place)=> #(#cfgs)* let #held = #mode.hold(#outer);),
-            );
+            let (mode, outer) = (self.mode(place), argument.outer_at(place));
+            holds.extend(quote_spanned!(at(place)=> #(#cfgs)* let #held = #mode.hold(#outer);));
         }
         holds
     }
@@ -92,7 +83,7 @@ impl Context<'_> {
     /// in the body reads as it would in the function.
     fn body(&self) -> TokenStream {
         let output = &self.output;
-        let edge = quote_spanned! {spans::at(self.output_span)=>
+        let edge = quote_spanned! {at(self.output_span)=>
             #[allow(unreachable_code)]
             if false {
                 let __cached_edge: #output = loop {};
@@ -100,8 +91,11 @@ impl Context<'_> {
             }
         };
         let bindings = self.bindings();
-        let mut body = Group::new(Delimiter::Brace, self.model.function.statements.clone());
-        body.set_span(self.model.function.braces);
-        quote_spanned!(Span::mixed_site()=> { #edge #bindings #body })
+        let statements = &self.model.function.statements;
+        // With an item in it, the block is not taken for one whose braces its author could remove.
+        let block = quote_spanned!(Span::mixed_site()=> const _: () = (); #statements);
+        let mut block = Group::new(Delimiter::Brace, block);
+        block.set_span(self.model.function.braces);
+        quote_spanned!(Span::mixed_site()=> { #edge #bindings #block })
     }
 }

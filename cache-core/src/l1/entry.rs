@@ -1,0 +1,109 @@
+//! An entry: a value of a type that only its function knows, with its times and its weight.
+
+use std::{
+    any::Any,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+};
+
+use crate::{clock::Nanos, key::Key, stats::Counters};
+
+/// What an entry costs beside its key and its value: the map's slot, the node and its allocation.
+const ENTRY_OVERHEAD: usize = 160;
+
+/// An entry with a value of a type that only its function knows.
+pub(crate) trait Stored: Any + Send + Sync {
+    fn entry(&self) -> &Entry;
+}
+
+impl fmt::Debug for dyn Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.entry().fmt(f)
+    }
+}
+
+/// The times and the weight of an entry, and where it is counted. With the counts of its `Arc` and a
+/// value of one word it fits a cache line: a hit reads no second one.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    created: Nanos,
+    expires: Nanos,
+    counters: Arc<Counters>,
+    /// Bytes of the value.
+    size: u32,
+    /// Bytes that were added to the counters; zero while the entry is in no tier.
+    counted: AtomicU32,
+    is_weighed: bool,
+}
+
+impl Entry {
+    pub(crate) fn new(
+        created: Nanos,
+        expires: Nanos,
+        size: usize,
+        is_weighed: bool,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self {
+            created,
+            expires,
+            counters,
+            size: u32::try_from(size).unwrap_or(u32::MAX),
+            counted: AtomicU32::new(0),
+            is_weighed,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_fresh(&self, now: Nanos) -> bool {
+        now < self.expires
+    }
+
+    #[inline]
+    pub(crate) fn count_hit(&self) {
+        self.counters.hits.add_one();
+    }
+
+    pub(crate) fn created(&self) -> Nanos {
+        self.created
+    }
+
+    pub(crate) fn expires(&self) -> Nanos {
+        self.expires
+    }
+
+    pub(super) fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+
+    pub(super) fn is_weighed(&self) -> bool {
+        self.is_weighed
+    }
+
+    pub(super) fn weight_under(&self, key: &Key) -> u64 {
+        (ENTRY_OVERHEAD + key.heap_bytes()) as u64 + u64::from(self.size)
+    }
+
+    pub(super) fn count(&self, key: &Key) {
+        let weight = u32::try_from(self.weight_under(key)).unwrap_or(u32::MAX);
+        if self.counted.swap(weight, Relaxed) == 0 {
+            self.counters.entries.fetch_add(1, Relaxed);
+            self.counters.bytes.fetch_add(u64::from(weight), Relaxed);
+        }
+    }
+}
+
+/// An entry is counted until the last reader lets go of it: however it left its tier, it is counted
+/// out exactly once.
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let counted = self.counted.load(Relaxed);
+        if counted != 0 {
+            self.counters.entries.fetch_sub(1, Relaxed);
+            self.counters.bytes.fetch_sub(u64::from(counted), Relaxed);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+use super::tokens;
+use crate::cached;
+
+/// The expansion as it would be written. `Self` and `self` need an `impl` around them.
+fn expansion(options: &str, function: &str) -> String {
+    let expansion =
+        cached::try_expand(tokens(options), tokens(function)).expect("the test has no mistakes");
+    let file = syn::parse2(expansion).expect("the expansion is Rust");
+    prettyplease::unparse(&file)
+}
+
+macro_rules! shapes {
+    ($($name:ident: $options:literal, $function:literal;)*) => {
+        $(#[test]
+        fn $name() {
+            insta::with_settings!({
+                description => concat!("#[cached(", $options, ")]\n", $function),
+                omit_expression => true,
+                prepend_module_to_snapshot => false,
+            }, { insta::assert_snapshot!(stringify!($name), expansion($options, $function)); });
+        })*
+    };
+}
+
+shapes! {
+    free_function: "ttl = 5m, skip(db), none_ttl = 10s",
+        "/// Finds a user.\npub async fn user(db: &Db, id: u64) -> Result<Option<User>, DbError> { db.fetch(id).await }";
+    owned_arguments: "ttl = 1h30m",
+        "async fn user(tenant: String, id: u64) -> User { load(tenant, id).await }";
+    lifetime: "ttl = 500ms, skip(pool)",
+        "async fn user<'a>(pool: &'a Pool, id: u64) -> User { pool.load(id).await }";
+    generic: "ttl = 5m",
+        "async fn list<T, const N: usize>(ids: [T; N]) -> Vec<T> where T: CacheKey + Clone { load(ids).await }";
+    method: "ttl = 5m, skip(self)",
+        "async fn user(&self, id: u64) -> User { self.db.load(id).await }";
+    detached_method: "ttl = 5m, key = (self.tenant, name), detached",
+        "async fn user(&self, name: &str) -> User { let this = self; this.db.load(name, self.tenant).await }";
+    detached_arc: "ttl = 5m, skip(self), detached",
+        "async fn user(self: Arc<Self>, id: u64) -> User { self.db.load(id).await }";
+    patterns: "ttl = 5m",
+        "async fn sum((a, b): (u64, u64), mut c: u64, _d: u32, mut e: &str) -> u64 { c += a; c + b }";
+    pattern_in_key: "ttl = 5m, key = (id, c)",
+        "async fn sum(State(db): State<Db>, Path(mut id): Path<u64>, c: u64) -> u64 { id += 1; id + c }";
+    text_key: "ttl = 5m, key = \"user:{tenant}/{id}\"",
+        "async fn user(db: Db, tenant: &str, id: u64) -> User { db.load(tenant, id).await }";
+    same_key_for_all_calls: "ttl = 5m, key = ()",
+        "async fn config() -> Config { read().await }";
+    returns_nothing: "ttl = 5m",
+        "async fn ping(host: String) { println!(\"{host}\"); }";
+    raw_names: "ttl = 5m1ms, key = \"{type}\"",
+        "async fn find(r#type: &str) -> User { load(r#type).await }";
+    conditional_argument: "ttl = 5m",
+        "async fn user(id: u64, #[cfg(test)] db: &Db, #[allow(unused_mut)] mut n: u64) -> User { load(id).await }";
+    inner_attributes: "ttl = 5m",
+        "async fn one() -> u64 { #![allow(unused)] 1 }";
+    ttl_of_the_value: "ttl = |token| token.left(), tiers = memory",
+        "async fn token(id: u64) -> Token { load(id).await }";
+    every_option: "ttl = CONFIG.ttl, key = \"u:{id}\", strategy = read_through, tiers = redis, none_ttl = 1s, \
+        err_ttl = 500ms, keep_if = |user| user.is_active, max_concurrent_loads = 4, version = 2, name = \"user\", \
+        inline, cache = self.cache, crate = crate::vendored",
+        "pub(crate) async fn user(&self, id: u64) -> Result<Option<User>, DbError> { self.load(id).await }";
+}

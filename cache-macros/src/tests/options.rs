@@ -1,0 +1,257 @@
+use super::{refused, refused_options};
+
+#[test]
+fn every_option_is_taken() {
+    let all = "ttl = 1h, key = \"user:{id}\", strategy = read_through, tiers = both, none_ttl = 1s, err_ttl = 1s, \
+               keep_if = |user| user.is_active, weight = User::weight, max_concurrent_loads = 4, version = 2, \
+               name = \"shop::user\", inline, cache = db.cache, crate = shop::cache_core,";
+    assert!(refused_options(all).is_empty());
+    assert!(refused_options("ttl = 5m, skip(db, tenant), detached, tiers = memory").is_empty());
+    assert!(refused_options("ttl = 5m, key = ()").is_empty());
+    assert!(refused_options("ttl = 5m, key = (tenant, id + 1)").is_empty());
+}
+
+#[test]
+fn a_misspelt_option_is_one_mistake() {
+    assert_eq!(
+        refused_options("tll = 5m"),
+        ["tll: unknown option `tll`, did you mean `ttl`?"]
+    );
+}
+
+#[test]
+fn an_unknown_option_lists_all() {
+    assert_eq!(
+        refused_options("ttl = 5m, expire(1, 2)"),
+        [
+            "expire: unknown option `expire`, there are `ttl`, `key`, `skip`, `strategy`, `tiers`, `none_ttl`, \
+          `err_ttl`, `keep_if`, `weight`, `max_concurrent_loads`, `version`, `name`, `inline`, `detached`, \
+          `cache`, `crate`"
+        ]
+    );
+}
+
+#[test]
+fn ttl_is_required() {
+    let why = "`ttl` is missing: write how long an entry is fresh, as in `#[cached(ttl = 5m)]`";
+    assert_eq!(refused_options(""), [format!(": {why}")]);
+    assert_eq!(refused_options("key = id"), [format!(": {why}")]);
+}
+
+#[test]
+fn an_option_given_twice_is_refused_at_the_second() {
+    assert_eq!(
+        refused_options("ttl = 5m, version = 1, version = 2"),
+        ["version: `version` is given twice: remove one"]
+    );
+}
+
+#[test]
+fn an_option_without_its_value_is_refused() {
+    let form = "`ttl = 5m`, an expression of type `Duration`, or `ttl = |value| ..`";
+    assert_eq!(
+        refused_options("ttl"),
+        [format!("ttl: `ttl` needs a value: write {form}")]
+    );
+    assert_eq!(
+        refused_options("ttl ="),
+        [format!("=: `ttl` needs a value: write {form}")]
+    );
+    assert_eq!(
+        refused_options("ttl = , key = id"),
+        [format!("=: `ttl` needs a value: write {form}")]
+    );
+    assert_eq!(
+        refused_options("ttl 5m, key = id"),
+        [format!("ttl: `ttl` needs a value: write {form}")]
+    );
+    assert_eq!(
+        refused_options("ttl = 5m, skip"),
+        ["skip: `skip` needs a list: write `skip(db)`"]
+    );
+    assert_eq!(
+        refused_options("ttl = 5m, skip = db"),
+        ["skip: `skip` needs a list: write `skip(db)`"]
+    );
+}
+
+#[test]
+fn a_flag_takes_no_value() {
+    assert_eq!(
+        refused_options("ttl = 5m, inline = true"),
+        ["inline: `inline` takes no value: write `inline`"]
+    );
+    assert_eq!(
+        refused_options("ttl = 5m, detached()"),
+        ["detached: `detached` takes no value: write `detached`"]
+    );
+}
+
+#[test]
+fn a_value_of_another_form_is_refused_with_the_form() {
+    let cases = [
+        (
+            "version = \"2\"",
+            "\"2\"",
+            "`version` is written `version = 2`",
+        ),
+        ("version = 2u8", "2u8", "`version` is written `version = 2`"),
+        (
+            "max_concurrent_loads = many",
+            "many",
+            "`max_concurrent_loads` is written `max_concurrent_loads = 4`",
+        ),
+        (
+            "name = shop",
+            "shop",
+            "`name` is written `name = \"shop::user\"`",
+        ),
+        (
+            "weight = 5",
+            "5",
+            "`weight` is written `weight = |value| ..`",
+        ),
+        (
+            "keep_if = |a, b| a",
+            "|a, b| a",
+            "`keep_if` is written `keep_if = |value| ..`",
+        ),
+        (
+            "tiers = \"redis\"",
+            "\"redis\"",
+            "`tiers` is written `tiers = both`, `tiers = memory` or `tiers = redis`",
+        ),
+        (
+            "crate = \"shop\"",
+            "\"shop\"",
+            "`crate` is written `crate = path::to::cache_core`",
+        ),
+        (
+            "skip(db.pool)",
+            "(db.pool)",
+            "`skip` takes names of arguments: write `skip(db)`",
+        ),
+    ];
+    for (option, place, why) in cases {
+        assert_eq!(
+            refused_options(&format!("ttl = 5m, {option}")),
+            [format!("{place}: {why}")]
+        );
+    }
+}
+
+#[test]
+fn numbers_have_limits() {
+    assert_eq!(
+        refused_options("ttl = 5m, version = 4294967296"),
+        ["4294967296: `4294967296` is too large, the largest is 4294967295"]
+    );
+    assert_eq!(
+        refused_options("ttl = 5m, max_concurrent_loads = 0"),
+        ["0: no load could ever run: `max_concurrent_loads` is at least 1"]
+    );
+}
+
+#[test]
+fn a_strategy_that_does_not_exist_is_refused_with_those_that_do() {
+    assert_eq!(
+        refused_options("ttl = 5m, strategy = refresh_ahead(0.8)"),
+        ["refresh_ahead(0.8): unknown strategy `refresh_ahead`, there is only `read_through`"]
+    );
+    assert_eq!(
+        refused_options("ttl = 5m, strategy = read_trough"),
+        ["read_trough: unknown strategy `read_trough`, did you mean `read_through`?"]
+    );
+    assert_eq!(
+        refused_options("ttl = 5m, strategy = [read_through]"),
+        ["[read_through]: `strategy` is written `strategy = read_through`"]
+    );
+}
+
+#[test]
+fn unknown_tiers_are_refused() {
+    assert_eq!(
+        refused_options("ttl = 5m, tiers = memroy"),
+        ["memroy: unknown tiers `memroy`, did you mean `memory`?"]
+    );
+    assert_eq!(
+        refused_options("ttl = 5m, tiers = disk"),
+        ["disk: unknown tiers `disk`, there are `both`, `memory`, `redis`"]
+    );
+}
+
+#[test]
+fn a_name_is_text_that_a_key_can_hold() {
+    assert_eq!(
+        refused_options("ttl = 5m, name = \"\""),
+        ["\"\": a name has at least one character: write `name = \"shop::user\"`"]
+    );
+    for name in ["a b", "a<b", "a{b", "a}b", "a>b"] {
+        let [mistake] = &refused_options(&format!("ttl = 5m, name = \"{name}\""))[..] else {
+            panic!("`{name}` was not refused once");
+        };
+        assert!(mistake.contains("a name has no '"), "{mistake}");
+    }
+}
+
+#[test]
+fn skip_names_arguments() {
+    assert_eq!(
+        refused_options("ttl = 5m, skip(bd, tennant)"),
+        [
+            "bd: no argument is called `bd`, did you mean `db`?",
+            "tennant: no argument is called `tennant`, did you mean `tenant`?"
+        ]
+    );
+    assert_eq!(
+        refused("ttl = 5m, skip(db)", "async fn f() {}"),
+        ["db: no argument is called `db`, there are none"]
+    );
+}
+
+#[test]
+fn options_that_exclude_each_other_are_refused() {
+    assert_eq!(
+        refused_options("ttl = 5m, skip(db), key = id"),
+        ["skip: `skip` is about the default key, and there is a `key`: remove one of them"]
+    );
+    assert_eq!(
+        refused_options("ttl = 5m, inline, detached"),
+        ["detached: a load is either `inline` or `detached`: remove one of them"]
+    );
+    assert_eq!(
+        refused_options("ttl = 5m, tiers = redis, weight = |user| user.size"),
+        [
+            "weight: `weight` is for memory, and `tiers = redis` keeps nothing there: remove one of them"
+        ]
+    );
+}
+
+#[test]
+fn a_missing_comma_is_one_mistake() {
+    assert_eq!(
+        refused_options("ttl = 5m key = id"),
+        ["key: expected `,` before the next option"]
+    );
+    assert_eq!(
+        refused_options("ttl = 5m 3, key = id"),
+        ["3: expected `,` before the next option"]
+    );
+}
+
+#[test]
+fn all_mistakes_are_reported_in_one_go() {
+    let refused = refused_options(
+        "ttl = 300, kye = id, version = x, keep_if = |a, b| a, nme = \"x\", tiers = (a b), 5",
+    );
+    assert_eq!(refused.len(), 7, "{refused:#?}");
+    assert_eq!(refused[6], "5: expected an option, as in `ttl = 5m`");
+}
+
+#[test]
+fn a_mistake_in_the_key_is_not_also_a_missing_key() {
+    let method = "async fn f(&self, id: u64) {}";
+    assert_eq!(refused("ttl = 5m, key = (a b)", method).len(), 1);
+    assert_eq!(refused("ttl = 5m, skip(a b)", method).len(), 1);
+    assert_eq!(refused("ttl = 5m, kye = id", method).len(), 1);
+}

@@ -1,0 +1,29 @@
+use crate::suggest::{instead, nearest};
+
+#[test]
+fn slips_of_the_keyboard_are_near() {
+    let known = ["ttl", "tiers", "version", "max_concurrent_loads"];
+    assert_eq!(nearest("tll", known), Some("ttl"));
+    assert_eq!(nearest("tier", known), Some("tiers"));
+    assert_eq!(nearest("verison", known), Some("version"));
+    assert_eq!(
+        nearest("max_concurent_load", known),
+        Some("max_concurrent_loads")
+    );
+}
+
+#[test]
+fn other_words_are_not_near() {
+    assert_eq!(nearest("expire", ["ttl", "tiers"]), None);
+    assert_eq!(nearest("id", ["db"]), None);
+}
+
+#[test]
+fn without_a_near_word_all_are_listed() {
+    assert_eq!(
+        instead("expire", ["ttl", "tiers"]),
+        "there are `ttl`, `tiers`"
+    );
+    assert_eq!(instead("expire", ["ttl"]), "there is only `ttl`");
+    assert_eq!(instead("expire", []), "there are none");
+}
