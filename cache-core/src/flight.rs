@@ -244,7 +244,7 @@ impl Flight {
         Member {
             flight: Arc::clone(self),
             ticket: state.next_ticket,
-            has_waited: false,
+            patience: member::Patience::default(),
         }
     }
 

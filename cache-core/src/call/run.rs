@@ -63,7 +63,6 @@ impl<'a> Run<'a> {
 
     /// Waits for a slot, or for another load's answer.
     fn poll_slot(&mut self, cx: &mut Context<'_>) -> Poll<Option<Arc<dyn Stored>>> {
-        let has_waited = matches!(self.phase, Phase::Queued(_));
         if matches!(self.phase, Phase::New) {
             let site = Arc::clone(self.load.site());
             let slot = Arc::clone(&self.load.slot);
@@ -75,10 +74,7 @@ impl<'a> Run<'a> {
         }
         if let Phase::Queued(queue) = &mut self.phase {
             if queue.as_mut().poll(cx).is_pending() {
-                return self
-                    .load
-                    .poll_answer(cx, has_waited)
-                    .map_or(Poll::Pending, |node| Poll::Ready(Some(node)));
+                return self.load.poll_answer(cx).map(Some);
             }
             self.load.begin();
         }

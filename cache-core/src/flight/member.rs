@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     pin::pin,
-    sync::Arc,
+    sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
 };
 
@@ -30,7 +30,44 @@ pub(crate) enum Turn {
 pub(crate) struct Member {
     pub(super) flight: Arc<Flight>,
     pub(super) ticket: u64,
-    pub(super) has_waited: bool,
+    pub(super) patience: Patience,
+}
+
+/// What a sleeper makes of being woken with nothing to show for it: somebody else may be stuck.
+///
+/// The watchdog wakes from outside the runtime, and such a wake can overtake tasks that have waited
+/// longer. So the sleeper first goes to the back of the queue once, behind a leader that is only late.
+#[derive(Debug, Default)]
+pub(super) struct Patience {
+    has_slept: bool,
+    has_yielded: bool,
+}
+
+/// What a sleeper does next.
+enum Next {
+    Sleep,
+    Yield,
+    Act,
+}
+
+impl Patience {
+    /// Called with whether the sleeper's waker is still where it left it.
+    fn next(&mut self, is_undisturbed: bool) -> Next {
+        if !self.has_slept || is_undisturbed {
+            Next::Sleep
+        } else if std::mem::replace(&mut self.has_yielded, true) {
+            Next::Act
+        } else {
+            Next::Yield
+        }
+    }
+
+    fn sleep(&mut self) {
+        *self = Self {
+            has_slept: true,
+            has_yielded: false,
+        };
+    }
 }
 
 impl Member {
@@ -57,12 +94,18 @@ impl Member {
         if let Some(node) = &state.answer {
             return Poll::Ready(Turn::Answer(Arc::clone(node)));
         }
-        let was_woken = self.has_waited && !state.waiting.contains_key(&self.ticket);
-        let stuck = if was_woken {
-            state.stop_stuck(system_now())
-        } else {
-            Vec::new()
-        };
+        let mut stuck = Vec::new();
+        if !state.is_open() {
+            match self.patience.next(state.waiting.contains_key(&self.ticket)) {
+                Next::Sleep => {}
+                Next::Yield => {
+                    drop(state);
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Next::Act => stuck = state.stop_stuck(system_now()),
+            }
+        }
         if state.is_open() {
             state.is_offered = false;
             let waker = state.waiting.remove(&self.ticket);
@@ -82,11 +125,12 @@ impl Member {
                 slot,
                 outer: outer.cloned(),
                 ticket: self.ticket,
+                patience: Mutex::default(),
             })));
         }
         // A waker may drop a whole task: never under the lock.
         let waker = state.waiting.insert(self.ticket, cx.waker().clone());
-        self.has_waited = true;
+        self.patience.sleep();
         let has_inline = state.loading.iter().any(|slot| slot.is_inline());
         drop(state);
         drop(waker);
@@ -118,6 +162,7 @@ pub(crate) struct Load {
     /// The load that this one was called from.
     outer: Option<Arc<Load>>,
     ticket: u64,
+    patience: Mutex<Patience>,
 }
 
 impl Load {
@@ -136,26 +181,29 @@ impl Load {
             .any(|load| load.flight.key == *key && Arc::ptr_eq(&load.flight.flights, flights))
     }
 
-    /// The answer that another load gave while this one waits for its slot, as it `has_waited` before.
-    pub(crate) fn poll_answer(
-        &self,
-        cx: &mut Context<'_>,
-        has_waited: bool,
-    ) -> Option<Arc<dyn Stored>> {
+    /// The answer that another load gave while this one waits for its slot.
+    pub(crate) fn poll_answer(&self, cx: &mut Context<'_>) -> Poll<Arc<dyn Stored>> {
         let mut state = lock(&self.flight.state);
-        if state.answer.is_some() {
-            return state.answer.clone();
+        if let Some(answer) = &state.answer {
+            return Poll::Ready(Arc::clone(answer));
         }
-        let was_woken = has_waited && !state.queued.contains_key(&self.ticket);
+        let mut patience = lock(&self.patience);
+        let next = patience.next(state.queued.contains_key(&self.ticket));
+        if matches!(next, Next::Yield) {
+            drop((state, patience));
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let waker = state.queued.insert(self.ticket, cx.waker().clone());
-        drop(state);
+        patience.sleep();
+        drop((state, patience));
         drop(waker);
-        if was_woken {
+        if matches!(next, Next::Act) {
             self.flight.site.slots.free_stuck(system_now());
         }
         // The slots may be held by loads that are no longer polled.
         self.flight.watch();
-        None
+        Poll::Pending
     }
 
     /// The load has its slot and begins.
@@ -167,12 +215,10 @@ impl Load {
     /// Waits for the slot that was lent to a call inside this load.
     pub(crate) async fn take_back(&self, lent: Lent) {
         let mut taken = pin!(lent.take_back(&self.flight.site.slots));
-        let mut has_waited = false;
         std::future::poll_fn(|cx| {
             let polled = taken.as_mut().poll(cx);
             if polled.is_pending() {
-                self.poll_answer(cx, has_waited);
-                has_waited = true;
+                let _ = self.poll_answer(cx);
             }
             polled
         })
