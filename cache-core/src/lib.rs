@@ -54,6 +54,8 @@
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod cache;
 mod call;
 mod clock;

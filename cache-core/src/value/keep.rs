@@ -73,7 +73,7 @@ impl<S: Shape, X> Keep<S, X> {
     #[must_use]
     pub fn none_ttl(mut self, ttl: Duration) -> Self
     where
-        S: HasNone,
+        S::Output: HasNone,
     {
         self.none_ttl = Some(ttl);
         self
@@ -84,7 +84,7 @@ impl<S: Shape, X> Keep<S, X> {
     #[must_use]
     pub fn err_ttl(mut self, ttl: Duration) -> Self
     where
-        X: KeepsErrors<S>,
+        S::Output: KeepsErrors,
     {
         self.err_ttl = Some(ttl);
         self

@@ -11,12 +11,32 @@ use super::{
 };
 
 /// Asks for the shape of `R`.
+///
+/// An expansion never names the return type, for where that is misspelt the compiler would report each
+/// time: a `return` of [`never`](Self::never) that is never reached tells the compiler what `R` is.
 #[derive(Debug)]
 pub struct Probe<R>(PhantomData<fn() -> R>);
+
+impl<R> Clone for Probe<R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for Probe<R> {}
 
 impl<R> Probe<R> {
     /// The probe itself.
     pub const NEW: Self = Self(PhantomData);
+
+    /// A value that is written, and never made.
+    ///
+    /// # Panics
+    ///
+    /// Always.
+    pub fn never(self) -> R {
+        unreachable!("an expansion returns this under `if false`")
+    }
 }
 
 /// The most specific answer of [`Probe`].
@@ -137,13 +157,14 @@ pub trait ProbeUnshared {
 
 impl<E> ProbeUnshared for ErrorProbe<E> {}
 
-/// Errors that `err_ttl` can keep.
+/// Return types with an error that `err_ttl` can keep.
 #[diagnostic::on_unimplemented(
     message = "`err_ttl` needs a function that returns a `Result` whose error is `Clone + Send + Sync`",
-    label = "this function has no error that can be kept: remove the option",
-    note = "derive `Clone` for the error, or keep `Arc<E>` in it where a part of it is not `Clone`"
+    label = "`{Self}` has no error that can be kept",
+    note = "derive `Clone` for the error, put what is not `Clone` behind an `Arc`, or remove the option"
 )]
-pub trait KeepsErrors<E> {}
+pub trait KeepsErrors {}
 
-impl<T, E> KeepsErrors<Fallible<T, E>> for Shared {}
-impl<T, E> KeepsErrors<FallibleOptional<T, E>> for Shared {}
+// Else the compiler would report the bounds, and not why they are asked for.
+#[diagnostic::do_not_recommend]
+impl<T, E: Clone + Send + Sync + 'static> KeepsErrors for Result<T, E> {}

@@ -23,16 +23,16 @@ pub trait Shape: Copy + Send + Sync + 'static {
     fn inner(kept: &Self::Kept) -> Option<&Self::Inner>;
 }
 
-/// Shapes that have a `None` to keep apart.
+/// Return types that have a `None` to keep apart.
 #[diagnostic::on_unimplemented(
     message = "`none_ttl` needs a function that returns an `Option`, or a `Result` of one",
-    label = "this function never returns `None`: remove the option",
+    label = "`{Self}` has no `None`: remove the option",
     note = "for errors write `err_ttl = ..`, for values `ttl = ..`"
 )]
-pub trait HasNone: Shape {}
+pub trait HasNone {}
 
-impl<T: 'static> HasNone for Optional<T> {}
-impl<T: 'static, E: 'static> HasNone for FallibleOptional<T, E> {}
+impl<T> HasNone for Option<T> {}
+impl<T, E> HasNone for Result<Option<T>, E> {}
 
 /// One shape: its parameters, then what is kept of which output, and how closures see it.
 macro_rules! shape {

@@ -73,19 +73,19 @@ fn encoded_size<T: Serialize>(value: &T) -> Option<usize> {
 
 /// Values that can be sent to another process.
 #[diagnostic::on_unimplemented(
-    message = "the value of this function cannot travel to the shared tier",
-    label = "needs `serde::Serialize` and `serde::de::DeserializeOwned`",
+    message = "`{Self}` cannot travel to the shared tier",
+    label = "this value needs `serde::Serialize` and `serde::Deserialize`",
     note = "derive both for the value, or write `tiers = memory` to keep it in this process only"
 )]
 pub trait Travels {}
 
-impl Travels for Travel {}
+// Else the compiler would report the bounds, one by one, and not why they are asked for.
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> Travels for T {}
 
-/// Asserts that a value can travel.
+/// Asserts that the kept value of a return type can travel.
 #[inline]
-pub fn travels<W: Travels>(weigh: W) -> W {
-    weigh
-}
+pub fn travels<S: Shape<Kept: Travels>, X>(_returned: &Returned<S, X>) {}
 
 /// [`TravelProbe`] for values that serde carries both ways.
 pub trait ProbeTravel {

@@ -1,0 +1,18 @@
+use cache_core::cached;
+
+async fn plain(n: u64) -> String {
+    if n == 0 {
+        return n;
+    }
+    n.to_string()
+}
+
+#[cached(ttl = 5m)]
+async fn shown(n: u64) -> String {
+    if n == 0 {
+        return n;
+    }
+    n.to_string()
+}
+
+fn main() {}

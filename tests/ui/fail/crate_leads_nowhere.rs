@@ -1,0 +1,6 @@
+#[cached(ttl = 5m, crate = crate::vendored)]
+async fn square(n: u64) -> u64 {
+    n * n
+}
+
+fn main() {}

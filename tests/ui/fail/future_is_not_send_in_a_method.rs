@@ -1,0 +1,16 @@
+use std::rc::Rc;
+
+use cache_core::cached;
+
+struct Users;
+
+impl Users {
+    #[cached(ttl = 5m, skip(self))]
+    async fn name(&self, id: u64) -> String {
+        let id = Rc::new(id);
+        tokio::task::yield_now().await;
+        id.to_string()
+    }
+}
+
+fn main() {}

@@ -1,0 +1,22 @@
+#[cached(
+    key = |n| n,
+    skip = n,
+    strategy = "read_through",
+    tiers = "memory",
+    none_ttl = true,
+    err_ttl = 'a',
+    keep_if = true,
+    weight = 100,
+    max_concurrent_loads = "4",
+    version = 1.2,
+    name = square,
+    inline = true,
+    detached(),
+    crate = "cache_core",
+    ttl = "5m",
+)]
+async fn square(n: u64) -> u64 {
+    n * n
+}
+
+fn main() {}

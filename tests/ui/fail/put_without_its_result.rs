@@ -1,0 +1,12 @@
+use cache_core::{CachedCall, cached};
+
+#[cached(ttl = 5m)]
+async fn name(id: u64) -> Result<String, std::fmt::Error> {
+    Ok(id.to_string())
+}
+
+async fn keep() {
+    let _ = name(7).put("Ada".to_owned()).await;
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+use cache_core::cached;
+
+#[cached(ttl = 5m)]
+async fn user(id: u64) -> Usr {
+    User { id }
+}
+
+struct User {
+    id: u64,
+}
+
+fn main() {}
