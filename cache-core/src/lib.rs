@@ -51,11 +51,11 @@
 //! A hit takes about twice what a hand-written look-up in `quick_cache` does; `benches/README.md` in
 //! the repository has the numbers. An entry costs its value, its key and about 160 bytes.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
-#![cfg_attr(docsrs, feature(doc_cfg))]
-
 mod cache;
 mod call;
 mod clock;

@@ -151,6 +151,23 @@ pub(crate) fn find_borrow(tokens: TokenStream) -> Option<TokenTree> {
     reference
 }
 
+/// The first `&'static`.
+pub(crate) fn find_static_reference(tokens: TokenStream) -> Option<TokenTree> {
+    let tokens: Vec<_> = tokens.into_iter().collect();
+    let nested = tokens.iter().find_map(|token| match token {
+        TokenTree::Group(group) => find_static_reference(group.stream()),
+        _ => None,
+    });
+    let here = || {
+        let written = tokens.windows(3).find(|window| {
+            let text = window.iter().map(ToString::to_string);
+            text.eq(["&", "'", "static"])
+        })?;
+        written.first().cloned()
+    };
+    nested.or_else(here)
+}
+
 fn is_lint(attribute: &Attribute) -> bool {
     ["allow", "expect", "warn", "deny", "forbid"]
         .iter()

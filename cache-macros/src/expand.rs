@@ -90,26 +90,18 @@ fn signature(model: &Model) -> Signature {
 /// What all parts of the expansion refer to.
 struct Context<'a> {
     model: &'a Model,
-    /// The return type.
-    output: TokenStream,
+    /// Where the return type is.
     output_span: Span,
 }
 
 impl<'a> Context<'a> {
     fn new(model: &'a Model) -> Self {
         let signature = &model.function.signature;
-        let (output, output_span) = match &signature.output {
-            ReturnType::Type(_, ty) => (ty.to_token_stream(), ty.span()),
-            ReturnType::Default => (
-                quote_spanned!(Span::mixed_site()=> ()),
-                signature.ident.span(),
-            ),
+        let output_span = match &signature.output {
+            ReturnType::Type(_, ty) => ty.span(),
+            ReturnType::Default => signature.ident.span(),
         };
-        Self {
-            model,
-            output,
-            output_span,
-        }
+        Self { model, output_span }
     }
 
     /// One import, so that a path which leads nowhere is one error.
@@ -151,38 +143,52 @@ impl<'a> Context<'a> {
 
     /// Which shape the return type has. The last call asserts its bounds.
     fn returned(&self) -> TokenStream {
-        let output = &self.output;
+        let edge = self.edge();
         let assertion = quote_spanned! {at(self.output_span)=>
             __cached::returned(__cached_shape, __cached_errors)
         };
         quote_spanned! {Span::mixed_site()=>
+            let __cached_probe = __cached::Probe::NEW;
+            #edge
             let __cached_returned = {
                 use __cached::{
                     ProbeFallibleOptional as _, ProbeLayer as _, ProbePlain as _, ProbeShared as _, ProbeUnshared as _,
                 };
-                let __cached_shape = (&&&__cached::Probe::<#output>::NEW).shape();
+                let __cached_shape = (&&&__cached_probe).shape();
                 let __cached_errors = (&&__cached::ErrorProbe::of(&__cached_shape)).sharing();
                 #assertion
             };
         }
     }
 
-    fn begun(&self) -> TokenStream {
-        let cache = self.cache();
-        let key = self.key();
-        quote_spanned! {Span::mixed_site()=>
-            let __cached_begun = __cached::begin(&__CACHED_SITE, &|| (), &__cached_returned, #cache, #key);
-        }
+    /// Never runs. It tells the compiler the type of what it stands in, so that an error reads as it would
+    /// in the function.
+    fn edge(&self) -> TokenStream {
+        quote_spanned!(at(self.output_span)=> if false { return __cached_probe.never(); })
     }
 
-    /// Another cache than the installed one.
-    fn cache(&self) -> TokenStream {
-        let Some(cache) = &self.model.options.cache else {
-            return quote_spanned!(Span::mixed_site()=> ::core::option::Option::None::<&__cached::Cache>);
-        };
-        let (value, place) = (&cache.value, cache.value.span());
-        quote_spanned! {at(place)=>
-            ::core::option::Option::Some::<&__cached::Cache>(&(#value))
+    fn begun(&self) -> TokenStream {
+        let mixed = Span::mixed_site();
+        let key = self.key();
+        let begin = quote_spanned!(mixed=> __cached::begin);
+        match &self.model.options.cache {
+            None => quote_spanned! {mixed=>
+                let __cached_begun =
+                    #begin(&__CACHED_SITE, &|| (), &__cached_returned, ::core::option::Option::None, #key);
+            },
+            // The type stands at the option, where the error says that it is expected.
+            Some(cache) => {
+                let value = &cache.value;
+                let value = quote_spanned!(at(value.span())=> &(#value));
+                let expected = quote_spanned!(at(cache.name.span())=> &__cached::Cache);
+                quote_spanned! {mixed=>
+                    let __cached_begun = {
+                        let __cached_cache: #expected = #value;
+                        let __cached_cache = ::core::option::Option::Some(__cached_cache);
+                        #begin(&__CACHED_SITE, &|| (), &__cached_returned, __cached_cache, #key)
+                    };
+                }
+            }
         }
     }
 
@@ -213,15 +219,10 @@ impl<'a> Context<'a> {
 
     /// How the value is weighed and, where it leaves the process, the assertion that it can.
     fn travel(&self) -> TokenStream {
-        let is_local = self
-            .model
-            .options
-            .tiers
-            .as_ref()
-            .is_some_and(|tiers| tiers.value == Tiers::Memory);
+        let is_local = self.model.options.is_local();
         let assertion = (!is_local).then(|| {
             quote_spanned! {at(self.output_span)=>
-                let __cached_travel = __cached::travels(__cached_travel);
+                __cached::travels(&__cached_returned);
             }
         });
         // Not asked where it does not matter: the answer for a value with a lifetime, `&'static str`

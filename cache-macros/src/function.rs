@@ -89,6 +89,9 @@ pub(crate) fn read(item: TokenStream, mistakes: &mut Mistakes) -> Option<Functio
 fn refuse(function: &Function, mistakes: &mut Mistakes) {
     let signature = &function.signature;
     let name = &signature.ident;
+    let returned = signature.output.to_token_stream();
+    let is_future =
+        signature.asyncness.is_none() && find(returned, &|ident| ident == "Future").is_some();
     for attribute in &function.attributes {
         if attribute
             .path()
@@ -108,10 +111,6 @@ fn refuse(function: &Function, mistakes: &mut Mistakes) {
             format_args!("a `const fn` has nothing to await: write `async fn {name}`"),
         );
     } else if signature.asyncness.is_none() {
-        let is_future = find(signature.output.to_token_stream(), &|ident| {
-            ident == "Future"
-        })
-        .is_some();
         let message = if is_future {
             format!("`{name}` returns a future: cache an `async fn` that it calls")
         } else {
@@ -120,7 +119,9 @@ fn refuse(function: &Function, mistakes: &mut Mistakes) {
         mistakes.at(signature.fn_token, message);
     }
     refuse_qualifiers(signature, mistakes);
-    if let ReturnType::Type(_, returned) = &signature.output {
+    if let ReturnType::Type(_, returned) = &signature.output
+        && !is_future
+    {
         refuse_return_type(returned, mistakes);
     }
     if let Some(receiver) = signature.receiver() {

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
-use syn::{Expr, LitStr, Receiver, ReceiverKind, ext::IdentExt, parse_quote};
+use syn::{Expr, LitStr, Receiver, ReceiverKind, ReturnType, ext::IdentExt, parse_quote};
 
 use crate::{
     argument::{self, Argument},
@@ -46,6 +46,7 @@ impl Model {
         let arguments = Argument::all(&function.signature);
         let receiver = function.signature.receiver();
         refuse_contradictions(&options, mistakes);
+        refuse_static_reference(&options, &function, mistakes);
         let key = match &options.key {
             Some(key) => explicit_key(&key.value, &arguments, mistakes),
             None => default_key(&options, receiver, &arguments, mistakes),
@@ -135,6 +136,21 @@ fn refuse_contradictions(options: &Options, mistakes: &mut Mistakes) {
         mistakes.at(
             &weight.name,
             "`weight` is for memory, and `tiers = redis` keeps nothing there: remove one of them",
+        );
+    }
+}
+
+/// What refers to something else can be written to the shared tier, but not read back.
+fn refuse_static_reference(options: &Options, function: &Function, mistakes: &mut Mistakes) {
+    let is_local = options.is_local() || options.tiers.is_some() != options.is_tried("tiers");
+    if let ReturnType::Type(_, returned) = &function.signature.output
+        && !is_local
+        && let Some(token) = argument::find_static_reference(returned.to_token_stream())
+    {
+        mistakes.at(
+            token,
+            "a reference cannot be read back from the shared tier: return `String` or `Arc<str>`, or write \
+             `tiers = memory`",
         );
     }
 }

@@ -48,14 +48,23 @@ pub(crate) struct Options {
     pub(crate) detached: Option<Given<()>>,
     pub(crate) cache: Option<Given<Expr>>,
     pub(crate) krate: Option<Given<Path>>,
-    /// The options that were tried, with success or not, also under a misspelt name.
-    pub(crate) tried: Vec<&'static str>,
+    /// The options that were named, with success or not.
+    pub(crate) named: Vec<&'static str>,
+    /// The options that may be meant by what is not one.
+    pub(crate) meant: Vec<&'static str>,
 }
 
 impl Options {
+    /// Whether entries never leave the process.
+    pub(crate) fn is_local(&self) -> bool {
+        self.tiers
+            .as_ref()
+            .is_some_and(|tiers| tiers.value == Tiers::Memory)
+    }
+
     /// Whether the author has said something about this option, though it may not be understood.
     pub(crate) fn is_tried(&self, name: &str) -> bool {
-        self.tried.contains(&name)
+        self.named.contains(&name) || self.meant.contains(&name)
     }
 }
 

@@ -54,14 +54,16 @@ fn read_all(options: &mut Options, input: ParseStream<'_>, mistakes: &mut Mistak
 }
 
 fn read_one(options: &mut Options, input: ParseStream<'_>) -> Result<()> {
-    let name = input
-        .call(Ident::parse_any)
-        .map_err(|error| Error::new(error.span(), "expected an option, as in `ttl = 5m`"))?;
+    let name = input.call(Ident::parse_any).map_err(|error| {
+        // Whatever it is may be meant for it: what is not understood is not missing too.
+        options.meant.push("ttl");
+        Error::new(error.span(), "expected an option, as in `ttl = 5m`")
+    })?;
     let Some(known) = KNOWN.iter().find(|known| name == known.name) else {
         return Err(unknown(options, &name));
     };
-    let is_again = options.is_tried(known.name);
-    options.tried.push(known.name);
+    let is_again = options.named.contains(&known.name);
+    options.named.push(known.name);
     if is_again {
         return Err(Error::new_spanned(
             &name,
@@ -96,7 +98,7 @@ fn read_one(options: &mut Options, input: ParseStream<'_>) -> Result<()> {
 fn unknown(options: &mut Options, name: &Ident) -> Error {
     let text = name.to_string();
     let known = KNOWN.iter().map(|known| known.name);
-    options.tried.extend(suggest::nearest(&text, known.clone()));
+    options.meant.extend(suggest::nearest(&text, known.clone()));
     let instead = suggest::instead(&text, known);
     Error::new_spanned(name, format_args!("unknown option `{name}`, {instead}"))
 }

@@ -38,7 +38,13 @@ async fn recursive(id: u64) -> u64 {
 fn again(id: u64) -> BoxFuture<'static, u64> {
     static DEPTH: Runs = Runs::new();
     let depth = DEPTH.add();
-    Box::pin(async move { if depth % 3 == 2 { 0 } else { recursive(id).await } })
+    Box::pin(async move {
+        if depth % 3 == 2 {
+            0
+        } else {
+            recursive(id).await
+        }
+    })
 }
 
 /// One test, because a process has one subscriber for all its threads.

@@ -78,18 +78,8 @@ impl Context<'_> {
     }
 
     /// The user's statements between the user's braces, and before them what they need.
-    ///
-    /// The first statement never runs. It tells the compiler the type of the block, so that an error
-    /// in the body reads as it would in the function.
     fn body(&self) -> TokenStream {
-        let output = &self.output;
-        let edge = quote_spanned! {at(self.output_span)=>
-            #[allow(unreachable_code)]
-            if false {
-                let __cached_edge: #output = loop {};
-                return __cached_edge;
-            }
-        };
+        let edge = self.edge();
         let bindings = self.bindings();
         let statements = &self.model.function.statements;
         // With an item in it, the block is not taken for one whose braces its author could remove.

@@ -83,7 +83,7 @@ pub(super) fn held(argument: &Argument) -> Ident {
     format_ident!(
         "__cached_held_{}",
         argument.outer.unraw(),
-        span = Span::mixed_site()
+        span = Span::mixed_site().located_at(argument.outer.span())
     )
 }
 

@@ -119,7 +119,8 @@ pub(super) fn site_name(value: &Expr) -> Result<LitStr, Wrong> {
         Some(c) => Err(Wrong::at(
             text,
             format_args!(
-                "a name has no {c:?} in it, nor other spaces, control characters or any of `<>{{}}`"
+                "a name has no {c:?}, and no other space, control character or `<>{{}}`: write \
+                 `name = \"shop::user\"`"
             ),
         )),
         None => Ok(text.clone()),

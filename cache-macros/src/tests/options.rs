@@ -249,6 +249,20 @@ fn all_mistakes_are_reported_in_one_go() {
 }
 
 #[test]
+fn what_is_no_option_is_one_mistake() {
+    let why = "expected an option, as in `ttl = 5m`";
+    assert_eq!(refused_options("5m"), [format!("5m: {why}")]);
+    assert_eq!(
+        refused_options("\"5m\", ttl = 5m"),
+        [format!("\"5m\": {why}")]
+    );
+    assert_eq!(
+        refused_options("ttl = 5m, keys = id, key = id"),
+        ["keys: unknown option `keys`, did you mean `key`?"]
+    );
+}
+
+#[test]
 fn a_mistake_in_the_key_is_not_also_a_missing_key() {
     let method = "async fn f(&self, id: u64) {}";
     assert_eq!(refused("ttl = 5m, key = (a b)", method).len(), 1);

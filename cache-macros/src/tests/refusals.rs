@@ -14,6 +14,10 @@ fn functions_that_cannot_be_cached_are_refused_by_name() {
             "fn: `f` returns a future: cache an `async fn` that it calls",
         ),
         (
+            "fn f() -> impl Future<Output = u8> {}",
+            "fn: `f` returns a future: cache an `async fn` that it calls",
+        ),
+        (
             "async unsafe fn f() {}",
             "unsafe: the cache would call `f` unchecked: cache a safe function that calls it",
         ),
@@ -64,9 +68,29 @@ fn functions_that_cannot_be_cached_are_refused_by_name() {
 }
 
 #[test]
-fn a_static_reference_can_be_returned() {
-    assert!(refused_item("async fn f(name: &str) -> Option<&'static str> {}").is_empty());
+fn a_static_reference_is_returned_where_it_stays_in_the_process() {
+    let why = "a reference cannot be read back from the shared tier: return `String` or `Arc<str>`, or write \
+               `tiers = memory`";
+    for returned in [
+        "&'static str",
+        "Option<&'static str>",
+        "(u8, &'static [u8])",
+    ] {
+        let item = format!("async fn f(name: &str) -> {returned} {{}}");
+        assert_eq!(refused_item(&item), [format!("&: {why}")]);
+        assert_eq!(refused("ttl = 5m, tiers = redis", &item).len(), 1);
+        assert!(refused("ttl = 5m, tiers = memory", &item).is_empty());
+    }
+    assert_eq!(
+        refused(
+            "ttl = 5m, tiers = memroy",
+            "async fn f() -> &'static str {}"
+        )
+        .len(),
+        1
+    );
     assert!(refused_item("async fn f(name: &str) -> fn(&str) -> u8 {}").is_empty());
+    assert!(refused_item("async fn f(name: &str) -> Cow<'static, str> {}").is_empty());
 }
 
 #[test]

@@ -1,3 +1,5 @@
+use cache_core::cached;
+
 #[cached(ttl = 5m, crate = crate::vendored)]
 async fn square(n: u64) -> u64 {
     n * n

@@ -1,7 +1,7 @@
 use cache_core::cached;
 
 #[cached(ttl = 5m)]
-async fn serve(port: u16) -> ! {
+async fn serve() -> ! {
     loop {
         tokio::task::yield_now().await;
     }

@@ -1,3 +1,5 @@
+use cache_core::cached;
+
 #[cached(
     ttl = 5m, ttl = 5m,
     key = n, key = n,

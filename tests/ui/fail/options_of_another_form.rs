@@ -1,3 +1,5 @@
+use cache_core::cached;
+
 #[cached(
     key = |n| n,
     skip = n,
@@ -13,7 +15,7 @@
     inline = true,
     detached(),
     crate = "cache_core",
-    ttl = "5m",
+    ttl = [5, 6],
 )]
 async fn square(n: u64) -> u64 {
     n * n

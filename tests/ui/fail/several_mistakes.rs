@@ -1,8 +1,12 @@
 use cache_core::cached;
 
-#[cached(ttl = 300, kye = n, tiers = memroy)]
-fn square(&mut self, n: u64) -> impl Sized {
-    n * n
+struct Users;
+
+impl Users {
+    #[cached(ttl = 300, kye = n, tiers = memroy)]
+    fn square(&mut self, n: u64) -> impl Sized {
+        n * n
+    }
 }
 
 fn main() {}

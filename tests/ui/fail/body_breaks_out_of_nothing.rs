@@ -1,0 +1,18 @@
+use cache_core::cached;
+
+async fn plain(n: u64) -> u64 {
+    if n == 0 {
+        break;
+    }
+    n
+}
+
+#[cached(ttl = 5m)]
+async fn same(n: u64) -> u64 {
+    if n == 0 {
+        break;
+    }
+    n
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use cache_core::cached;
+
+#[cached(ttl = 5m)]
+async fn square(n: u64) -> u64 {
+    let square = ;
+    square
+}
+
+fn main() {}

@@ -1,6 +1,0 @@
-use cache_core::cached;
-
-fn main() {
-    #[cached(ttl = 5m)]
-    let square = async |n: u64| n * n;
-}

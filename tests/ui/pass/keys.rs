@@ -1,0 +1,71 @@
+//! What can be a part of a key, and what `derive(CacheKey)` takes.
+#![deny(warnings)]
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    marker::PhantomData,
+    sync::Arc,
+};
+
+use cache_core::{CacheKey, cached};
+
+#[derive(CacheKey)]
+struct Order<'a, T: Copy, const N: usize> {
+    tenant: &'a str,
+    items: [T; N],
+    kind: PhantomData<u8>,
+}
+
+#[derive(Clone, CacheKey)]
+struct UserId(u64);
+
+#[derive(CacheKey)]
+struct Unit;
+
+#[derive(Clone, CacheKey)]
+enum Page {
+    All,
+    Number(u32),
+    Between { from: u32, r#to: u32 },
+}
+
+#[derive(CacheKey)]
+enum Never {}
+
+#[cached(ttl = 1h)]
+async fn order(order: &Order<'_, u64, 2>) -> String {
+    format!("{}{:?}{:?}", order.tenant, order.items, order.kind)
+}
+
+#[cached(ttl = 1h)]
+async fn page(user: UserId, page: &Page, _unit: Unit) -> u64 {
+    match page {
+        Page::All => user.0,
+        Page::Number(number) => u64::from(*number),
+        Page::Between { from, to } => u64::from(from * to),
+    }
+}
+
+#[cached(ttl = 1h)]
+async fn standard(
+    map: BTreeMap<String, Vec<u8>>,
+    set: &BTreeSet<char>,
+    texts: (Arc<str>, Box<str>, Cow<'static, str>),
+    never: Option<Never>,
+) -> usize {
+    map.len() + set.len() + texts.0.len() + texts.1.len() + texts.2.len() + usize::from(never.is_some())
+}
+
+#[tokio::main]
+async fn main() {
+    for _ in 0..2 {
+        let items = Order { tenant: "a", items: [1, 2], kind: PhantomData };
+        assert_eq!(order(&items).await, "a[1, 2]PhantomData<u8>");
+        assert_eq!(page(UserId(7), &Page::All, Unit).await, 7);
+        assert_eq!(page(UserId(7), &Page::Number(3), Unit).await, 3);
+        assert_eq!(page(UserId(7), &Page::Between { from: 3, to: 4 }, Unit).await, 12);
+        let texts = ("a".into(), "b".into(), "c".into());
+        assert_eq!(standard(BTreeMap::new(), &BTreeSet::new(), texts, None).await, 3);
+    }
+}
