@@ -160,7 +160,7 @@ impl<F: Future> Future for Scoped<F> {
         let _restore = Restore::enter(Surroundings {
             scope: Some(this.cache.clone()),
             load: load(),
-            question: None,
+            question: SURROUNDINGS.with_borrow_mut(|around| around.question.take()),
         });
         this.future.poll(cx)
     }

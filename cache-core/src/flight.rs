@@ -6,7 +6,6 @@
 
 mod member;
 mod waits;
-mod watchdog;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -19,7 +18,7 @@ use std::{
 };
 
 pub(crate) use member::{Load, Member, Turn};
-pub(crate) use waits::wait;
+pub(crate) use waits::{Target, Wait, wait};
 
 use crate::{
     clock::Nanos,
@@ -28,6 +27,7 @@ use crate::{
     site::SiteState,
     slot::Slot,
     value::Fate,
+    watchdog::{self, Patience, Watched},
 };
 
 const SHARDS: usize = 32;
@@ -129,21 +129,18 @@ impl Flights {
 
     /// Does with the entry of a key what an outcome means for it. The caller holds the key's shard.
     fn settle(&self, key: &Key, node: Arc<dyn Stored>, fate: Fate, now: Nanos) -> Left {
+        let is_fresh = |old: &Arc<dyn Stored>| old.entry().is_fresh(now);
+        let old = match fate {
+            Fate::KeepUnlessFresh => self.l1.get(&key.as_ref()),
+            Fate::Forget => self.l1.remove(key),
+            Fate::Keep | Fate::Leave => None,
+        };
         let keeps = match fate {
             Fate::Keep => true,
-            Fate::KeepUnlessFresh => !self
-                .l1
-                .get(&key.as_ref())
-                .is_some_and(|old| old.entry().is_fresh(now)),
+            Fate::KeepUnlessFresh => !old.as_ref().is_some_and(is_fresh),
             Fate::Forget | Fate::Leave => false,
         };
-        if keeps {
-            Left(Some(self.l1.insert(key, node)), None)
-        } else if fate == Fate::Forget {
-            Left(None, self.l1.remove(key))
-        } else {
-            Left(None, None)
-        }
+        Left(keeps.then(|| self.l1.insert(key, node)), old)
     }
 }
 
@@ -191,9 +188,9 @@ impl State {
     }
 
     /// Takes the turns of loads that are no longer polled; gives them.
-    fn stop_stuck(&mut self, now: Nanos) -> Vec<Arc<Slot>> {
+    fn stop_gone(&mut self, now: Nanos) -> Vec<Arc<Slot>> {
         self.loading
-            .extract_if(.., |slot| slot.is_stuck(now))
+            .extract_if(.., |slot| slot.is_gone(now))
             .collect()
     }
 
@@ -244,7 +241,7 @@ impl Flight {
         Member {
             flight: Arc::clone(self),
             ticket: state.next_ticket,
-            patience: member::Patience::default(),
+            patience: Patience::default(),
         }
     }
 
@@ -269,23 +266,25 @@ impl Flight {
         let queued = std::mem::take(&mut state.queued);
         drop(state);
         drop(shard);
-        drop((left, place));
         waiting
             .into_values()
             .chain(queued.into_values())
             .for_each(Waker::wake);
+        drop((left, place));
     }
 
     /// A load ended without anything that others could have: they load for themselves.
     fn stop(self: &Arc<Self>, slot: &Arc<Slot>, has_failed: bool) {
-        slot.free();
+        self.site.slots.free(slot);
         let mut state = lock(&self.state);
+        let queued = state.queued.remove(&slot.id());
         state.stop(slot);
         if has_failed {
             state.at_once = self.site.slots.limit();
         }
         let invited = state.invite();
         drop(state);
+        drop(queued);
         if !invited.is_empty() {
             self.watch();
         }
@@ -314,38 +313,23 @@ impl Flight {
 
     fn watch(self: &Arc<Self>) {
         if !self.is_watched.swap(true, Relaxed) {
-            watchdog::watch(self);
+            let flight: Arc<dyn Watched> = Arc::clone(self) as _;
+            watchdog::watch(&flight);
         }
     }
+}
 
-    /// Looks for loads that are no longer polled, and wakes whoever can go on in their place. Gives
-    /// whether the flight is to be looked at again.
-    ///
-    /// Being late is not proof: a busy runtime polls nobody. So the one that is woken here decides, when
-    /// it is polled: a leader that is only late was woken before, and has been polled by then.
+impl Watched for Flight {
     fn check(&self, now: Nanos) -> bool {
-        let lacks_slots = self.site.slots.has_stuck(now);
         let mut state = lock(&self.state);
-        if state.answer.is_some() || state.is_idle() {
+        if state.answer.is_some() || state.waiting.is_empty() && !state.is_offered {
             self.is_watched.store(false, Relaxed);
             return false;
         }
-        let mut woken = Vec::new();
-        if state.is_open() || state.loading.iter().any(|slot| slot.is_stuck(now)) {
-            // Whoever was woken last time did not come: now the first to be polled takes over.
-            let most = if state.is_offered { usize::MAX } else { 1 };
-            while woken.len() < most
-                && let Some((_, waker)) = state.waiting.pop_first()
-            {
-                woken.push(waker);
-            }
-            state.is_offered = true;
-        } else {
-            state.is_offered = false;
-        }
-        if lacks_slots {
-            woken.extend(state.queued.pop_first().map(|(_, waker)| waker));
-        }
+        let has_room = state.is_open() || state.loading.iter().any(|slot| slot.is_gone(now));
+        let is_late = state.is_offered;
+        let woken = watchdog::wakers(&mut state.waiting, has_room, is_late);
+        state.is_offered = has_room;
         drop(state);
         woken.into_iter().for_each(Waker::wake);
         true

@@ -72,6 +72,7 @@ mod stats;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod value;
+mod watchdog;
 
 pub use cache::{Cache, CacheBuilder, Leftover};
 pub use cache_macros::{CacheKey, cached};

@@ -3,7 +3,7 @@
 pub use crate::{
     cache::Cache,
     call::{Detached, Held, HoldProbe, Inline, Missed, Mode, ProbeBorrow, ProbeHold, begin, part},
-    key::KeyWriter,
+    key::{CacheKey, KeyWriter},
     site::{Site, Tiers},
     value::{
         ErrorProbe, Keep, Probe, ProbeFallibleOptional, ProbeLayer, ProbePlain, ProbeShared,

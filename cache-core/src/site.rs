@@ -122,7 +122,7 @@ fn type_parameters(path: &str) -> &str {
 pub(crate) struct SiteState {
     pub(crate) name: String,
     pub(crate) counters: Arc<Counters>,
-    pub(crate) slots: Slots,
+    pub(crate) slots: Arc<Slots>,
     pub(crate) is_in_memory: bool,
     warned_of_recursion: AtomicBool,
 }
@@ -132,7 +132,7 @@ impl SiteState {
         Self {
             name: instance.name(),
             counters: Arc::default(),
-            slots: Slots::new(instance.site.max_concurrent_loads as usize),
+            slots: Arc::new(Slots::new(instance.site.max_concurrent_loads as usize)),
             is_in_memory: instance.site.is_in_memory(),
             warned_of_recursion: AtomicBool::new(false),
         }

@@ -1,24 +1,31 @@
-//! How many loads of one function run at once, and what becomes of the slot of a load that waits for
-//! another load or is no longer polled.
+//! How many loads of one function run at once, and what becomes of the slot of a load that is no
+//! longer polled.
 //!
-//! A load that waits for another load lends its slot, so every slot belongs to a load that can go
-//! on: loads that call each other cannot block each other here, however few the slots.
+//! A slot is taken by the load that is polled for it, never handed to one that sleeps: a caller left
+//! behind in the queue holds up nobody.
 
 use std::{
+    collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
-    task::{Wake, Waker},
+    task::{Context, Poll, Wake, Waker},
     time::Duration,
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use crate::{
+    clock::{Nanos, after, system_now},
+    watchdog::{self, Next, Patience, Watched},
+};
 
-use crate::clock::{Nanos, after, system_now};
+/// Woken for this long and not polled, a load in its caller's task is gone: whoever holds the future
+/// does not mean to go on with it.
+const INLINE_IS_GONE_AFTER: Duration = Duration::from_millis(50);
 
-/// Woken for this long and not polled: whoever holds the future does not mean to go on with it.
-const STUCK_AFTER: Duration = Duration::from_millis(50);
+/// The same for a load in a task of its own: its runtime is not driven any more. Rare, and a runtime
+/// that is only busy must not be taken for it.
+const DETACHED_IS_GONE_AFTER: Duration = Duration::from_secs(1);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -27,19 +34,25 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// The slots of one function.
 #[derive(Debug)]
 pub(crate) struct Slots {
-    semaphore: Arc<Semaphore>,
     limit: usize,
-    /// Loads in the task of a caller, which may stop polling them.
-    inline: Mutex<Vec<Weak<Slot>>>,
+    taken: Mutex<Taken>,
+    is_watched: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    holders: Vec<Arc<Slot>>,
+    queue: BTreeMap<u64, Waker>,
+    /// Somebody was woken to take a slot, and has not come yet.
+    is_offered: bool,
 }
 
 impl Slots {
     pub(crate) fn new(limit: usize) -> Self {
-        let limit = limit.clamp(1, Semaphore::MAX_PERMITS);
         Self {
-            semaphore: Arc::new(Semaphore::new(limit)),
-            limit,
-            inline: Mutex::default(),
+            limit: limit.max(1),
+            taken: Mutex::default(),
+            is_watched: AtomicBool::new(false),
         }
     }
 
@@ -47,125 +60,170 @@ impl Slots {
         self.limit
     }
 
+    /// The flights whose loads hold slots.
+    pub(crate) fn holders(&self) -> Vec<u64> {
+        lock(&self.taken)
+            .holders
+            .iter()
+            .map(|slot| slot.flight)
+            .collect()
+    }
+
     /// Takes a slot if one is free and nobody waits for it.
     pub(crate) fn try_take(&self, slot: &Arc<Slot>) -> bool {
-        let permit = Arc::clone(&self.semaphore).try_acquire_owned();
-        permit.map(|permit| self.give(slot, permit)).is_ok()
-    }
-
-    /// Waits for a slot, in the order of the callers.
-    pub(crate) async fn take(&self, slot: &Arc<Slot>) {
-        let permit = Arc::clone(&self.semaphore).acquire_owned().await;
-        self.give(slot, permit.expect("the semaphore is never closed"));
-    }
-
-    fn give(&self, slot: &Arc<Slot>, permit: OwnedSemaphorePermit) {
-        *lock(&slot.permit) = Some(permit);
-        if slot.pulse.is_some() {
-            let mut inline = lock(&self.inline);
-            if inline.len() >= self.limit.saturating_mul(2) {
-                inline.retain(|slot| slot.strong_count() > 0);
-            }
-            inline.push(Arc::downgrade(slot));
+        let mut taken = lock(&self.taken);
+        let is_free = taken.queue.is_empty() && taken.holders.len() < self.limit;
+        if is_free {
+            taken.holders.push(Arc::clone(slot));
         }
+        is_free
     }
 
-    /// Whether a load that is no longer polled holds a slot.
-    pub(crate) fn has_stuck(&self, now: Nanos) -> bool {
-        lock(&self.inline)
-            .iter()
-            .any(|slot| slot.upgrade().is_some_and(|slot| slot.is_stuck(now)))
-    }
-
-    /// Frees the slots of loads that are no longer polled.
-    pub(crate) fn free_stuck(&self, now: Nanos) {
-        let mut freed = Vec::new();
-        lock(&self.inline).retain(|slot| {
-            let Some(slot) = slot.upgrade() else {
-                return false;
-            };
-            let is_stuck = slot.is_stuck(now);
-            if is_stuck {
-                freed.push(slot);
+    /// Waits for a slot, first come first served.
+    pub(crate) fn poll_take(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        patience: &mut Patience,
+        cx: &Context<'_>,
+    ) -> Poll<()> {
+        let mut taken = lock(&self.taken);
+        let mut gone = Vec::new();
+        if taken.holders.len() >= self.limit {
+            match patience.next(taken.queue.contains_key(&slot.id)) {
+                Next::Sleep => {}
+                Next::Yield => {
+                    drop(taken);
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Next::Act => gone = taken.stop_gone(system_now()),
             }
-            !is_stuck
-        });
-        for slot in freed {
-            slot.free();
+        }
+        // A waker may drop a whole task: never under the lock.
+        let (polled, waker) = if taken.holders.len() < self.limit {
+            taken.is_offered = false;
+            taken.holders.push(Arc::clone(slot));
+            (Poll::Ready(()), taken.queue.remove(&slot.id))
+        } else {
+            patience.sleep();
+            (
+                Poll::Pending,
+                taken.queue.insert(slot.id, cx.waker().clone()),
+            )
+        };
+        drop(taken);
+        drop((gone, waker));
+        if polled.is_pending() && !self.is_watched.swap(true, Relaxed) {
+            let slots: Arc<dyn Watched> = Arc::clone(self) as _;
+            watchdog::watch(&slots);
+        }
+        polled
+    }
+
+    /// Gives a slot back, or a place in the queue.
+    pub(crate) fn free(&self, slot: &Arc<Slot>) {
+        let mut taken = lock(&self.taken);
+        let waker = taken.queue.remove(&slot.id);
+        taken.holders.retain(|holder| !Arc::ptr_eq(holder, slot));
+        let next = if taken.holders.len() < self.limit {
+            taken.queue.pop_first()
+        } else {
+            None
+        };
+        taken.is_offered |= next.is_some();
+        drop(taken);
+        drop(waker);
+        if let Some((_, next)) = next {
+            next.wake();
         }
     }
 }
 
-/// The claim of one load to a slot.
-#[derive(Debug, Default)]
-pub(crate) struct Slot {
-    permit: Mutex<Option<OwnedSemaphorePermit>>,
-    /// Calls inside the load that wait for other loads.
-    lent: AtomicUsize,
-    pulse: Option<Pulse>,
+impl Taken {
+    fn stop_gone(&mut self, now: Nanos) -> Vec<Arc<Slot>> {
+        self.holders
+            .extract_if(.., |slot| slot.is_gone(now))
+            .collect()
+    }
 }
 
-/// Whether an inline load is polled when it is woken.
+impl Watched for Slots {
+    fn check(&self, now: Nanos) -> bool {
+        let mut taken = lock(&self.taken);
+        if taken.queue.is_empty() {
+            self.is_watched.store(false, Relaxed);
+            return false;
+        }
+        let has_room =
+            taken.holders.len() < self.limit || taken.holders.iter().any(|slot| slot.is_gone(now));
+        let is_late = taken.is_offered;
+        let woken = watchdog::wakers(&mut taken.queue, has_room, is_late);
+        taken.is_offered = has_room;
+        drop(taken);
+        woken.into_iter().for_each(Waker::wake);
+        true
+    }
+}
+
+/// One load as seen from outside: whether it is polled when it is woken.
 #[derive(Debug)]
-struct Pulse {
+pub(crate) struct Slot {
+    /// In the order in which loads began to want a slot.
+    id: u64,
+    /// The flight it loads for.
+    flight: u64,
+    gone_after: Duration,
     /// When the load was woken and not polled since; zero while there is nothing to do.
     woken: AtomicU64,
+    is_polled: AtomicBool,
     waker: Mutex<Waker>,
 }
 
 impl Slot {
-    /// The slot of a load in a task of its own.
-    pub(crate) fn detached() -> Arc<Self> {
-        Arc::default()
-    }
-
-    /// The slot of a load that is polled by its caller.
-    pub(crate) fn inline() -> Arc<Self> {
+    pub(crate) fn new(flight: u64, is_detached: bool) -> Arc<Self> {
+        static NEXT_ID: AtomicU64 = AtomicU64::new(0);
         Arc::new(Self {
-            pulse: Some(Pulse {
-                woken: AtomicU64::new(0),
-                waker: Mutex::new(Waker::noop().clone()),
-            }),
-            ..Self::default()
+            id: NEXT_ID.fetch_add(1, Relaxed),
+            flight,
+            gone_after: if is_detached {
+                DETACHED_IS_GONE_AFTER
+            } else {
+                INLINE_IS_GONE_AFTER
+            },
+            // It is about to be polled for the first time.
+            woken: AtomicU64::new(system_now()),
+            is_polled: AtomicBool::new(false),
+            waker: Mutex::new(Waker::noop().clone()),
         })
     }
 
-    pub(crate) fn is_inline(&self) -> bool {
-        self.pulse.is_some()
-    }
-
-    /// Gives the slot back for good.
-    pub(crate) fn free(&self) {
-        drop(lock(&self.permit).take());
+    pub(crate) fn id(&self) -> u64 {
+        self.id
     }
 
     /// Notes that the load is polled now; gives the waker that it is to be polled with.
-    pub(crate) fn beat(self: &Arc<Self>, waker: &Waker) -> Waker {
-        let Some(pulse) = &self.pulse else {
-            return waker.clone();
-        };
-        pulse.woken.store(0, Relaxed);
-        let mut known = lock(&pulse.waker);
-        if !known.will_wake(waker) {
-            known.clone_from(waker);
-        }
+    pub(crate) fn begin_poll(self: &Arc<Self>, waker: &Waker) -> Waker {
+        self.is_polled.store(true, Relaxed);
+        self.woken.store(0, Relaxed);
+        let mut known = lock(&self.waker);
+        let before =
+            (!known.will_wake(waker)).then(|| std::mem::replace(&mut *known, waker.clone()));
         drop(known);
+        drop(before);
         Waker::from(Arc::clone(self))
     }
 
-    pub(crate) fn is_stuck(&self, now: Nanos) -> bool {
-        self.pulse.as_ref().is_some_and(|pulse| {
-            let woken = pulse.woken.load(Relaxed);
-            woken != 0 && now >= after(woken, STUCK_AFTER)
-        })
+    /// Notes that the poll is over. A wake during it counts from here: the poll may have been long.
+    pub(crate) fn end_poll(&self) {
+        if self.woken.load(Relaxed) != 0 {
+            self.woken.store(system_now(), Relaxed);
+        }
+        self.is_polled.store(false, Relaxed);
     }
 
-    /// Lends the slot while a call inside the load waits for another load.
-    pub(crate) fn lend(self: &Arc<Self>) -> Lent {
-        if self.lent.fetch_add(1, Relaxed) == 0 {
-            self.free();
-        }
-        Lent(Arc::clone(self))
+    pub(crate) fn is_gone(&self, now: Nanos) -> bool {
+        let woken = self.woken.load(Relaxed);
+        woken != 0 && !self.is_polled.load(Relaxed) && now >= after(woken, self.gone_after)
     }
 }
 
@@ -175,31 +233,10 @@ impl Wake for Slot {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if let Some(pulse) = &self.pulse {
-            let _ = pulse
-                .woken
-                .compare_exchange(0, system_now(), Relaxed, Relaxed);
-            let waker = lock(&pulse.waker).clone();
-            waker.wake();
-        }
-    }
-}
-
-/// A slot that is lent. Dropped without [`take_back`](Self::take_back), the load goes on without one.
-#[derive(Debug)]
-pub(crate) struct Lent(Arc<Slot>);
-
-impl Lent {
-    /// Waits for a slot again, when this was the last call of the load that waited.
-    pub(crate) async fn take_back(self, slots: &Slots) {
-        if self.0.lent.load(Relaxed) == 1 && !slots.try_take(&self.0) {
-            slots.take(&self.0).await;
-        }
-    }
-}
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        self.0.lent.fetch_sub(1, Relaxed);
+        let _ = self
+            .woken
+            .compare_exchange(0, system_now(), Relaxed, Relaxed);
+        let waker = lock(&self.waker).clone();
+        waker.wake();
     }
 }

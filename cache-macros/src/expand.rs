@@ -90,18 +90,26 @@ fn signature(model: &Model) -> Signature {
 /// What all parts of the expansion refer to.
 struct Context<'a> {
     model: &'a Model,
-    /// Where the return type is.
+    /// The return type.
+    output: TokenStream,
     output_span: Span,
 }
 
 impl<'a> Context<'a> {
     fn new(model: &'a Model) -> Self {
         let signature = &model.function.signature;
-        let output_span = match &signature.output {
-            ReturnType::Type(_, ty) => ty.span(),
-            ReturnType::Default => signature.ident.span(),
+        let (output, output_span) = match &signature.output {
+            ReturnType::Type(_, ty) => (ty.to_token_stream(), ty.span()),
+            ReturnType::Default => (
+                quote_spanned!(Span::mixed_site()=> ()),
+                signature.ident.span(),
+            ),
         };
-        Self { model, output_span }
+        Self {
+            model,
+            output,
+            output_span,
+        }
     }
 
     /// One import, so that a path which leads nowhere is one error.
@@ -142,29 +150,25 @@ impl<'a> Context<'a> {
     }
 
     /// Which shape the return type has. The last call asserts its bounds.
+    ///
+    /// The return type does not stand between `<` and `>`: there the compiler has other words for one that
+    /// is misspelt, and would report it a second time.
     fn returned(&self) -> TokenStream {
-        let edge = self.edge();
+        let output = &self.output;
         let assertion = quote_spanned! {at(self.output_span)=>
             __cached::returned(__cached_shape, __cached_errors)
         };
         quote_spanned! {Span::mixed_site()=>
-            let __cached_probe = __cached::Probe::NEW;
-            #edge
             let __cached_returned = {
                 use __cached::{
                     ProbeFallibleOptional as _, ProbeLayer as _, ProbePlain as _, ProbeShared as _, ProbeUnshared as _,
                 };
+                let __cached_probe = __cached::Probe::of(|| -> #output { loop {} });
                 let __cached_shape = (&&&__cached_probe).shape();
                 let __cached_errors = (&&__cached::ErrorProbe::of(&__cached_shape)).sharing();
                 #assertion
             };
         }
-    }
-
-    /// Never runs. It tells the compiler the type of what it stands in, so that an error reads as it would
-    /// in the function.
-    fn edge(&self) -> TokenStream {
-        quote_spanned!(at(self.output_span)=> if false { return __cached_probe.never(); })
     }
 
     fn begun(&self) -> TokenStream {
@@ -197,7 +201,6 @@ impl<'a> Context<'a> {
         let model = self.model;
         let options = &model.options;
         let mixed = Span::mixed_site();
-        let mut keep = quote_spanned!(mixed=> __cached::Keep::new);
         let ttl = options.ttl.as_ref().map(|ttl| match &ttl.value {
             Ttl::Fixed(time) => {
                 let time = time.to_tokens(ttl.name.span());
@@ -205,7 +208,9 @@ impl<'a> Context<'a> {
             }
             Ttl::Of(closure) => quote_spanned!(mixed=> __cached::Ttl::Of(#closure)),
         });
-        keep.extend(quote_spanned!(mixed=> (&__cached_returned, __cached_travel, #ttl)));
+        let mut keep = quote_spanned! {mixed=>
+            let __cached_keep = __cached::Keep::new(&__cached_returned, __cached_travel, #ttl);
+        };
         for given in [&options.none_ttl, &options.err_ttl].into_iter().flatten() {
             let time = given.value.to_tokens(given.name.span());
             keep.extend(call(&given.name, &time));
@@ -214,7 +219,7 @@ impl<'a> Context<'a> {
             keep.extend(call(&given.name, &given.value));
         }
         let travel = self.travel();
-        quote_spanned!(mixed=> #travel let __cached_keep = #keep;)
+        quote_spanned!(mixed=> #travel #keep)
     }
 
     /// How the value is weighed and, where it leaves the process, the assertion that it can.
@@ -222,26 +227,31 @@ impl<'a> Context<'a> {
         let is_local = self.model.options.is_local();
         let assertion = (!is_local).then(|| {
             quote_spanned! {at(self.output_span)=>
-                __cached::travels(&__cached_returned);
+                let __cached_travel = __cached::travels(__cached_travel);
             }
         });
         // Not asked where it does not matter: the answer for a value with a lifetime, `&'static str`
         // among them, is an error and not a no.
         let probe = (!is_local).then(|| quote_spanned!(Span::mixed_site()=> ProbeTravel as _,));
+        // At the place of the assertion, so that what both report is one error.
+        let weigh = quote_spanned! {at(self.output_span)=>
+            (&&&__cached::TravelProbe::of(&__cached_returned)).weigh()
+        };
         quote_spanned! {Span::mixed_site()=>
             let __cached_travel = {
                 use __cached::{ProbeSize as _, #probe ProbeWeigh as _};
-                (&&&__cached::TravelProbe::of(&__cached_returned)).weigh()
+                #weigh
             };
             #assertion
         }
     }
 }
 
-/// A call of the method that is named as the option.
+/// A call of the method that is named as the option, at the option.
 fn call(option: &Ident, argument: &dyn ToTokens) -> TokenStream {
-    let method = Ident::new(&option.to_string(), at(option.span()));
-    quote_spanned!(Span::mixed_site()=> .#method(#argument))
+    let place = at(option.span());
+    let method = Ident::new(&option.to_string(), place);
+    quote_spanned!(place=> let __cached_keep = __cached_keep.#method(#argument);)
 }
 
 /// The macro's own span at the place of another. What has it is not taken for the user's by lints.

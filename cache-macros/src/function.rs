@@ -3,7 +3,8 @@
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{
-    Attribute, Receiver, ReceiverKind, ReturnType, Safety, Signature, Token, Type, Visibility,
+    Attribute, Error, Receiver, ReceiverKind, ReturnType, Safety, Signature, Token, Type,
+    Visibility,
     parse::{Parse, ParseStream},
 };
 
@@ -41,7 +42,7 @@ impl Parse for Item {
             input.parse::<Token![;]>()?;
             return Ok(Self::Bodiless(signature.ident));
         }
-        let body: Group = input.parse()?;
+        let body = body(input.parse()?)?;
         let (inner_attributes, statements) = split_inner_attributes(body.stream());
         Ok(Self::Function(Box::new(Function {
             attributes,
@@ -51,6 +52,17 @@ impl Parse for Item {
             statements,
             braces: body.span(),
         })))
+    }
+}
+
+/// The braces, also where they are a `$body:block` of a `macro_rules!`.
+fn body(token: TokenTree) -> syn::Result<Group> {
+    match token {
+        TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => Ok(group),
+        TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
+            body(syn::parse2(group.stream())?)
+        }
+        other => Err(Error::new_spanned(other, "expected `{`")),
     }
 }
 

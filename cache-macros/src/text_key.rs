@@ -21,7 +21,7 @@ pub(crate) fn parse(text: &str, arguments: &[String]) -> Result<Vec<Piece>, Stri
     let mut names = Vec::new();
     for piece in &pieces {
         if let Piece::Argument(name) = piece {
-            check_name(name, arguments)?;
+            check_name(name, arguments, &pieces)?;
             names.push(name);
         }
     }
@@ -79,7 +79,7 @@ fn split(text: &str) -> Result<Vec<Piece>, String> {
     Ok(pieces)
 }
 
-fn check_name(name: &str, arguments: &[String]) -> Result<(), String> {
+fn check_name(name: &str, arguments: &[String], pieces: &[Piece]) -> Result<(), String> {
     if arguments.iter().any(|argument| argument == name) && name != "self" {
         return Ok(());
     }
@@ -94,8 +94,14 @@ fn check_name(name: &str, arguments: &[String]) -> Result<(), String> {
         ));
     }
     if name == "self" || name.contains(|c: char| !c.is_alphanumeric() && c != '_') {
+        let names = pieces.iter().filter_map(|piece| match piece {
+            Piece::Argument(name) => Some(name.as_str()),
+            Piece::Text(_) => None,
+        });
+        let names: Vec<_> = names.collect();
         return Err(format!(
-            "`{{{name}}}` is not an argument: write a tuple, as in `key = ({name},)`"
+            "`{{{name}}}` is not an argument: write `key = ({})`",
+            names.join(", ")
         ));
     }
     let known = arguments

@@ -10,8 +10,8 @@
 //!
 //! ```text
 //! valgrind --tool=callgrind --callgrind-out-file=/dev/null \
-//!     target/release/side-by-side --only ours --calls 102400     # I refs: a
-//! ...                             --only ours --calls 204800     # I refs: b
+//!     target/release/side-by-side --only ours --calls 102400     # Collected : a
+//! ...                             --only ours --calls 204800     # Collected : b
 //! instructions per hit = (b - a) / 102400
 //! ```
 //!

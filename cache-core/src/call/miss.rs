@@ -10,7 +10,7 @@ use crate::{
     cache::Cache,
     context,
     explain::{Miss, Source},
-    flight::{Joined, Load, Member, Turn, wait},
+    flight::{Joined, Load, Member, Target, Turn, wait},
     key::Key,
     l1::Stored,
     site::SiteState,
@@ -98,14 +98,11 @@ impl Call {
         let Some(outer) = outer else {
             return self.ride(member, None, body).await;
         };
-        let Some(_wait) = wait(&outer, member.flight_id()) else {
+        let Some(_wait) = wait(&outer, Target::Flight(member.flight_id())) else {
             drop(member);
             return self.recurse(body).await;
         };
-        let lent = outer.slot.lend();
-        let flown = self.ride(member, Some(&outer), body).await;
-        outer.take_back(lent).await;
-        flown
+        self.ride(member, Some(&outer), body).await
     }
 
     /// Waits for the answer of a flight, or runs the body for it.

@@ -15,7 +15,15 @@ use std::{
 use tokio::{sync::Notify, task::JoinHandle};
 
 use super::BoxFuture;
-use crate::{cache::Cache, context, flight::Load, l1::Stored, stats::Counters, value::Loaded};
+use crate::{
+    cache::Cache,
+    context,
+    flight::{Load, Target, Wait, wait},
+    l1::Stored,
+    stats::Counters,
+    value::Loaded,
+    watchdog::Patience,
+};
 
 /// How a run ended.
 pub(super) enum Ended {
@@ -37,7 +45,7 @@ pub(super) struct Run<'a> {
 
 enum Phase {
     New,
-    Queued(BoxFuture<'static, ()>),
+    Queued { patience: Patience, _wait: Wait },
     Loading,
     Ended,
 }
@@ -62,20 +70,23 @@ impl<'a> Run<'a> {
     }
 
     /// Waits for a slot, or for another load's answer.
-    fn poll_slot(&mut self, cx: &mut Context<'_>) -> Poll<Option<Arc<dyn Stored>>> {
-        if matches!(self.phase, Phase::New) {
-            let site = Arc::clone(self.load.site());
-            let slot = Arc::clone(&self.load.slot);
-            self.phase = if site.slots.try_take(&slot) {
-                Phase::Loading
-            } else {
-                Phase::Queued(Box::pin(async move { site.slots.take(&slot).await }))
+    fn poll_slot(&mut self, cx: &Context<'_>) -> Poll<Option<Arc<dyn Stored>>> {
+        let (slots, slot) = (&self.load.site().slots, &self.load.slot);
+        if matches!(self.phase, Phase::New)
+            && !slots.try_take(slot)
+            // Where those who hold the slots wait for this load, it goes on without one.
+            && let Some(wait) = wait(&self.load, Target::Slots(Arc::clone(slots)))
+        {
+            self.phase = Phase::Queued {
+                patience: Patience::default(),
+                _wait: wait,
             };
         }
-        if let Phase::Queued(queue) = &mut self.phase {
-            if queue.as_mut().poll(cx).is_pending() {
-                return self.load.poll_answer(cx).map(Some);
+        if let Phase::Queued { patience, .. } = &mut self.phase {
+            if let Poll::Ready(answer) = self.load.poll_answer(cx) {
+                return Poll::Ready(Some(answer));
             }
+            ready!(slots.poll_take(slot, patience, cx));
             self.load.begin();
         }
         self.phase = Phase::Loading;
@@ -119,8 +130,15 @@ impl Future for Run<'_> {
     type Output = Ended;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
-        let waker = self.load.slot.beat(cx.waker());
-        let cx = &mut Context::from_waker(&waker);
+        let waker = self.load.slot.begin_poll(cx.waker());
+        let polled = self.poll_phases(&mut Context::from_waker(&waker));
+        self.load.slot.end_poll();
+        polled
+    }
+}
+
+impl Run<'_> {
+    fn poll_phases(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
         if !matches!(self.phase, Phase::Loading)
             && let Some(node) = ready!(self.poll_slot(cx))
         {

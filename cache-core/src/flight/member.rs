@@ -1,9 +1,7 @@
 //! The two parts a caller can play in a flight: to wait in it, and to load for it.
 
 use std::{
-    future::Future,
-    pin::pin,
-    sync::{Arc, Mutex},
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
@@ -13,8 +11,9 @@ use crate::{
     key::Key,
     l1::Stored,
     site::SiteState,
-    slot::{Lent, Slot},
+    slot::Slot,
     value::Fate,
+    watchdog::{Next, Patience},
 };
 
 /// What a member of a flight is to do.
@@ -31,43 +30,6 @@ pub(crate) struct Member {
     pub(super) flight: Arc<Flight>,
     pub(super) ticket: u64,
     pub(super) patience: Patience,
-}
-
-/// What a sleeper makes of being woken with nothing to show for it: somebody else may be stuck.
-///
-/// The watchdog wakes from outside the runtime, and such a wake can overtake tasks that have waited
-/// longer. So the sleeper first goes to the back of the queue once, behind a leader that is only late.
-#[derive(Debug, Default)]
-pub(super) struct Patience {
-    has_slept: bool,
-    has_yielded: bool,
-}
-
-/// What a sleeper does next.
-enum Next {
-    Sleep,
-    Yield,
-    Act,
-}
-
-impl Patience {
-    /// Called with whether the sleeper's waker is still where it left it.
-    fn next(&mut self, is_undisturbed: bool) -> Next {
-        if !self.has_slept || is_undisturbed {
-            Next::Sleep
-        } else if std::mem::replace(&mut self.has_yielded, true) {
-            Next::Act
-        } else {
-            Next::Yield
-        }
-    }
-
-    fn sleep(&mut self) {
-        *self = Self {
-            has_slept: true,
-            has_yielded: false,
-        };
-    }
 }
 
 impl Member {
@@ -94,7 +56,7 @@ impl Member {
         if let Some(node) = &state.answer {
             return Poll::Ready(Turn::Answer(Arc::clone(node)));
         }
-        let mut stuck = Vec::new();
+        let mut gone = Vec::new();
         if !state.is_open() {
             match self.patience.next(state.waiting.contains_key(&self.ticket)) {
                 Next::Sleep => {}
@@ -103,40 +65,31 @@ impl Member {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                Next::Act => stuck = state.stop_stuck(system_now()),
+                Next::Act => gone = state.stop_gone(system_now()),
             }
         }
         if state.is_open() {
             state.is_offered = false;
             let waker = state.waiting.remove(&self.ticket);
-            let slot = if is_detached {
-                Slot::detached()
-            } else {
-                Slot::inline()
-            };
+            let slot = Slot::new(self.flight.id, is_detached);
             state.loading.push(Arc::clone(&slot));
             drop(state);
             drop(waker);
-            for slot in stuck {
-                slot.free();
+            for slot in gone {
+                self.flight.site.slots.free(&slot);
             }
             return Poll::Ready(Turn::Load(Arc::new(Load {
                 flight: Arc::clone(&self.flight),
                 slot,
                 outer: outer.cloned(),
-                ticket: self.ticket,
-                patience: Mutex::default(),
             })));
         }
         // A waker may drop a whole task: never under the lock.
         let waker = state.waiting.insert(self.ticket, cx.waker().clone());
         self.patience.sleep();
-        let has_inline = state.loading.iter().any(|slot| slot.is_inline());
         drop(state);
         drop(waker);
-        if has_inline {
-            self.flight.watch();
-        }
+        self.flight.watch();
         Poll::Pending
     }
 }
@@ -161,8 +114,6 @@ pub(crate) struct Load {
     pub(crate) slot: Arc<Slot>,
     /// The load that this one was called from.
     outer: Option<Arc<Load>>,
-    ticket: u64,
-    patience: Mutex<Patience>,
 }
 
 impl Load {
@@ -182,52 +133,25 @@ impl Load {
     }
 
     /// The answer that another load gave while this one waits for its slot.
-    pub(crate) fn poll_answer(&self, cx: &mut Context<'_>) -> Poll<Arc<dyn Stored>> {
+    pub(crate) fn poll_answer(&self, cx: &Context<'_>) -> Poll<Arc<dyn Stored>> {
         let mut state = lock(&self.flight.state);
         if let Some(answer) = &state.answer {
             return Poll::Ready(Arc::clone(answer));
         }
-        let mut patience = lock(&self.patience);
-        let next = patience.next(state.queued.contains_key(&self.ticket));
-        if matches!(next, Next::Yield) {
-            drop((state, patience));
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        let waker = state.queued.insert(self.ticket, cx.waker().clone());
-        patience.sleep();
-        drop((state, patience));
+        let waker = state.queued.insert(self.slot.id(), cx.waker().clone());
+        drop(state);
         drop(waker);
-        if matches!(next, Next::Act) {
-            self.flight.site.slots.free_stuck(system_now());
-        }
-        // The slots may be held by loads that are no longer polled.
-        self.flight.watch();
         Poll::Pending
     }
 
     /// The load has its slot and begins.
     pub(crate) fn begin(&self) {
-        let waker = lock(&self.flight.state).queued.remove(&self.ticket);
+        let waker = lock(&self.flight.state).queued.remove(&self.slot.id());
         drop(waker);
     }
 
-    /// Waits for the slot that was lent to a call inside this load.
-    pub(crate) async fn take_back(&self, lent: Lent) {
-        let mut taken = pin!(lent.take_back(&self.flight.site.slots));
-        std::future::poll_fn(|cx| {
-            let polled = taken.as_mut().poll(cx);
-            if polled.is_pending() {
-                let _ = self.poll_answer(cx);
-            }
-            polled
-        })
-        .await;
-        self.begin();
-    }
-
     pub(crate) fn complete(&self, node: &Arc<dyn Stored>, fate: Fate, now: Nanos) {
-        self.slot.free();
+        self.flight.site.slots.free(&self.slot);
         self.flight.complete(&self.slot, node, fate, now);
     }
 

@@ -1,48 +1,91 @@
-//! Which load waits for which: a call that would close a circle is not made to wait.
+//! Which load waits for what: one that would close a circle is not made to wait.
 //!
-//! Only calls inside loads are recorded, so ordinary misses never come here.
+//! Only calls inside loads, and loads that queue for a slot, are recorded: ordinary misses never come
+//! here. The last wait of a circle is the one that is refused, so no order of arrivals can close one.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
+};
 
 use super::Load;
+use crate::slot::Slots;
 
-/// Edges from a waiting flight to the flight it waits for, over all caches of the process.
-static WAITS: Mutex<Vec<(u64, u64)>> = Mutex::new(Vec::new());
+/// What a load waits for.
+#[derive(Clone, Debug)]
+pub(crate) enum Target {
+    /// The answer of a flight.
+    Flight(u64),
+    /// A slot: one of the loads that hold them.
+    Slots(Arc<Slots>),
+}
 
-fn waits() -> MutexGuard<'static, Vec<(u64, u64)>> {
+/// By the flight of the waiting load, over all caches of the process.
+static WAITS: LazyLock<Mutex<HashMap<u64, Vec<Target>>>> = LazyLock::new(Mutex::default);
+
+fn waits() -> MutexGuard<'static, HashMap<u64, Vec<Target>>> {
     WAITS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Target {
+    fn flights(&self) -> Vec<u64> {
+        match self {
+            Self::Flight(flight) => vec![*flight],
+            Self::Slots(slots) => slots.holders(),
+        }
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Flight(one), Self::Flight(other)) => one == other,
+            (Self::Slots(one), Self::Slots(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
 }
 
 /// One recorded wait, while it lasts.
 #[derive(Debug)]
-pub(crate) struct Wait(u64, u64);
+pub(crate) struct Wait {
+    from: u64,
+    target: Target,
+}
 
-/// Records that a call inside `load` waits for `flight`; nothing where `load`, or a load that waits for
-/// it, is what that flight waits for already.
-pub(crate) fn wait(load: &Load, flight: u64) -> Option<Wait> {
+/// Records that `load` waits for `target`; nothing where that waits for `load` already, or for a load
+/// that it was called from.
+pub(crate) fn wait(load: &Load, target: Target) -> Option<Wait> {
     let mut waits = waits();
-    let mut reached = vec![flight];
-    let mut next = 0;
-    while let Some(&at) = reached.get(next) {
-        if load.chain().any(|outer| outer.flight.id == at) {
+    let mut to_visit = target.flights();
+    let mut visited = HashSet::new();
+    while let Some(flight) = to_visit.pop() {
+        if load.chain().any(|outer| outer.flight.id == flight) {
             return None;
         }
-        for &(from, to) in waits.iter() {
-            if from == at && !reached.contains(&to) {
-                reached.push(to);
-            }
+        if visited.insert(flight) {
+            to_visit.extend(
+                waits
+                    .get(&flight)
+                    .into_iter()
+                    .flatten()
+                    .flat_map(Target::flights),
+            );
         }
-        next += 1;
     }
-    waits.push((load.flight.id, flight));
-    Some(Wait(load.flight.id, flight))
+    let from = load.flight.id;
+    waits.entry(from).or_default().push(target.clone());
+    Some(Wait { from, target })
 }
 
 impl Drop for Wait {
     fn drop(&mut self) {
         let mut waits = waits();
-        if let Some(at) = waits.iter().position(|&wait| wait == (self.0, self.1)) {
-            waits.swap_remove(at);
+        if let Some(targets) = waits.get_mut(&self.from) {
+            if let Some(at) = targets.iter().position(|target| target.is(&self.target)) {
+                targets.swap_remove(at);
+            }
+            if targets.is_empty() {
+                waits.remove(&self.from);
+            }
         }
     }
 }

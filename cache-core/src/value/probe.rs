@@ -1,7 +1,7 @@
 //! Questions about types that method resolution answers: which shape, which error.
 //!
 //! An inherent method cannot ask "is this a `Result`?". Method resolution can: it tries the impls for
-//! more references first, so `(&&&Probe::<R>::NEW).shape()` picks the most specific impl that fits.
+//! more references first, so `(&&&probe).shape()` picks the most specific impl that fits.
 
 use std::{convert::Infallible, marker::PhantomData};
 
@@ -11,31 +11,14 @@ use super::{
 };
 
 /// Asks for the shape of `R`.
-///
-/// An expansion never names the return type, for where that is misspelt the compiler would report each
-/// time: a `return` of [`never`](Self::never) that is never reached tells the compiler what `R` is.
 #[derive(Debug)]
 pub struct Probe<R>(PhantomData<fn() -> R>);
 
-impl<R> Clone for Probe<R> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<R> Copy for Probe<R> {}
-
 impl<R> Probe<R> {
-    /// The probe itself.
-    pub const NEW: Self = Self(PhantomData);
-
-    /// A value that is written, and never made.
-    ///
-    /// # Panics
-    ///
-    /// Always.
-    pub fn never(self) -> R {
-        unreachable!("an expansion returns this under `if false`")
+    /// The probe of what a function returns that is never called.
+    #[inline]
+    pub fn of(_never: impl Fn() -> R) -> Self {
+        Self(PhantomData)
     }
 }
 

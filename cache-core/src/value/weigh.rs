@@ -32,17 +32,13 @@ pub trait Weigh<T>: Copy + Send + Sync + 'static {
 #[derive(Clone, Copy, Debug)]
 pub struct Travel;
 
+/// The value can be sent to another process, and not be read there.
+#[derive(Clone, Copy, Debug)]
+pub struct TravelOneWay;
+
 /// The value cannot be sent to another process.
-#[derive(Debug)]
-pub struct CannotTravel<T, const SERIALIZES: bool>(PhantomData<fn() -> T>);
-
-impl<T, const SERIALIZES: bool> Clone for CannotTravel<T, SERIALIZES> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T, const SERIALIZES: bool> Copy for CannotTravel<T, SERIALIZES> {}
+#[derive(Clone, Copy, Debug)]
+pub struct CannotTravel;
 
 impl<T: Serialize> Weigh<T> for Travel {
     fn weigh(value: &T) -> Option<usize> {
@@ -50,13 +46,13 @@ impl<T: Serialize> Weigh<T> for Travel {
     }
 }
 
-impl<T: Serialize + 'static> Weigh<T> for CannotTravel<T, true> {
+impl<T: Serialize> Weigh<T> for TravelOneWay {
     fn weigh(value: &T) -> Option<usize> {
         encoded_size(value)
     }
 }
 
-impl<T: 'static> Weigh<T> for CannotTravel<T, false> {
+impl<T> Weigh<T> for CannotTravel {
     fn weigh(_value: &T) -> Option<usize> {
         None
     }
@@ -71,21 +67,23 @@ fn encoded_size<T: Serialize>(value: &T) -> Option<usize> {
     Some(size.ok()?.ok()?.max(size_of::<T>()))
 }
 
-/// Values that can be sent to another process.
+/// What is said of values that can be sent to another process.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot travel to the shared tier",
-    label = "this value needs `serde::Serialize` and `serde::Deserialize`",
+    message = "the value of this function cannot travel to the shared tier",
+    label = "this value needs `serde::Serialize` and `serde::de::DeserializeOwned`",
     note = "derive both for the value, or write `tiers = memory` to keep it in this process only"
 )]
 pub trait Travels {}
 
-// Else the compiler would report the bounds, one by one, and not why they are asked for.
+// Else the compiler would list what the user never wrote.
 #[diagnostic::do_not_recommend]
-impl<T: Serialize + DeserializeOwned> Travels for T {}
+impl Travels for Travel {}
 
-/// Asserts that the kept value of a return type can travel.
+/// Asserts that a value can travel.
 #[inline]
-pub fn travels<S: Shape<Kept: Travels>, X>(_returned: &Returned<S, X>) {}
+pub fn travels<W: Travels>(weigh: W) -> W {
+    weigh
+}
 
 /// [`TravelProbe`] for values that serde carries both ways.
 pub trait ProbeTravel {
@@ -100,30 +98,22 @@ impl<T: Serialize + DeserializeOwned> ProbeTravel for &&TravelProbe<T> {}
 
 /// [`TravelProbe`] for values that serde can only write.
 pub trait ProbeWeigh {
-    /// The value in question.
-    type Value;
     /// How the value is weighed.
     #[inline]
-    fn weigh(&self) -> CannotTravel<Self::Value, true> {
-        CannotTravel(PhantomData)
+    fn weigh(&self) -> TravelOneWay {
+        TravelOneWay
     }
 }
 
-impl<T: Serialize> ProbeWeigh for &TravelProbe<T> {
-    type Value = T;
-}
+impl<T: Serialize> ProbeWeigh for &TravelProbe<T> {}
 
 /// [`TravelProbe`] for everything else.
 pub trait ProbeSize {
-    /// The value in question.
-    type Value;
     /// How the value is weighed.
     #[inline]
-    fn weigh(&self) -> CannotTravel<Self::Value, false> {
-        CannotTravel(PhantomData)
+    fn weigh(&self) -> CannotTravel {
+        CannotTravel
     }
 }
 
-impl<T> ProbeSize for TravelProbe<T> {
-    type Value = T;
-}
+impl<T> ProbeSize for TravelProbe<T> {}

@@ -46,7 +46,10 @@ fn argument_part(argument: &Argument, between: Option<TokenStream>) -> TokenStre
     let place = argument.ty.span();
     let ty = nameable(&argument.ty);
     let outer = argument.outer_at(place);
-    let part = quote_spanned!(at(place)=> __cached::part::<#ty>(__cached_key, &#outer););
+    // Not `part::<#ty>`: between those the compiler has other words for a type that is misspelt, and would
+    // report it a second time.
+    let part =
+        quote_spanned!(at(place)=> <#ty as __cached::CacheKey>::write(&#outer, __cached_key););
     let cfgs: Vec<_> = argument.cfgs().collect();
     let between = between.map(|between| quote_spanned!(Span::mixed_site()=> #(#cfgs)* #between));
     quote_spanned!(Span::mixed_site()=> #between #(#cfgs)* #part)

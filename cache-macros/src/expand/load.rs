@@ -78,12 +78,23 @@ impl Context<'_> {
     }
 
     /// The user's statements between the user's braces, and before them what they need.
+    ///
+    /// The first statement never runs. It tells the compiler the type of the block, so that an error
+    /// in the body reads as it would in the function.
     fn body(&self) -> TokenStream {
-        let edge = self.edge();
+        let output = &self.output;
+        let edge = quote_spanned! {at(self.output_span)=>
+            #[allow(unreachable_code)]
+            if false {
+                let __cached_edge: #output = loop {};
+                return __cached_edge;
+            }
+        };
         let bindings = self.bindings();
         let statements = &self.model.function.statements;
-        // With an item in it, the block is not taken for one whose braces its author could remove.
-        let block = quote_spanned!(Span::mixed_site()=> const _: () = (); #statements);
+        // With a statement more, the block is not taken for one whose braces its author could remove. Not an
+        // item: from inside a block that has one, the compiler does not see what a misspelt name could mean.
+        let block = quote_spanned!(Span::mixed_site()=> let () = (); #statements);
         let mut block = Group::new(Delimiter::Brace, block);
         block.set_span(self.model.function.braces);
         quote_spanned!(Span::mixed_site()=> { #edge #bindings #block })

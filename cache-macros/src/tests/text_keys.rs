@@ -73,11 +73,15 @@ fn positions_and_formats_are_refused() {
 fn fields_and_self_are_refused_with_the_tuple_to_write() {
     assert_eq!(
         refused("{tenant.id}"),
-        ["`{tenant.id}` is not an argument: write a tuple, as in `key = (tenant.id,)`"]
+        ["`{tenant.id}` is not an argument: write `key = (tenant.id)`"]
     );
     assert_eq!(
         refused("{self}"),
-        ["`{self}` is not an argument: write a tuple, as in `key = (self,)`"]
+        ["`{self}` is not an argument: write `key = (self)`"]
+    );
+    assert_eq!(
+        refused("user:{tenant.id}:{id}"),
+        ["`{tenant.id}` is not an argument: write `key = (tenant.id, id)`"]
     );
 }
 

@@ -85,12 +85,17 @@ async fn items(n: u64) -> u64 {
 
 #[cached(ttl = 1h)]
 async fn shadowed(n: u64) -> u64 {
-    #[allow(non_upper_case_globals)]
-    const Result: u64 = 1;
-    struct Option;
-    let Ok = n + Result;
-    let Option = Option;
-    Ok
+    struct Result(u64);
+    enum Option {
+        Some(u64),
+    }
+    #[allow(non_snake_case)]
+    fn Ok(n: u64) -> Option {
+        Option::Some(n)
+    }
+    let Option::Some(m) = Ok(n);
+    let core = Result(m + 1);
+    core.0
 }
 
 #[cached(ttl = 1h)]

@@ -21,7 +21,7 @@ getter!(
 getter!(length(text: &str) -> usize, std::time::Duration::from_secs(60 * 60), { text.len() });
 
 macro_rules! literals {
-    ($name:ident, $ttl:literal, $version:literal, $key:literal, $text:literal, $loads:expr) => {
+    ($name:ident, $ttl:tt, $version:literal, $key:literal, $text:literal, $loads:expr) => {
         #[cached(ttl = $ttl, version = $version, key = $key, name = $text, max_concurrent_loads = $loads)]
         async fn $name(id: u64) -> u64 {
             id

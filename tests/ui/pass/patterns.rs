@@ -1,6 +1,5 @@
 //! Arguments that are patterns, `mut`, unused, or called as what the expansion itself binds.
 #![deny(warnings)]
-#![allow(non_snake_case, clippy::used_underscore_binding)]
 
 use cache_core::cached;
 
@@ -53,7 +52,7 @@ async fn locals(
     __cached_output: u64,
     __cached_arg0: u64,
     __cached: u64,
-    __CACHED_SITE: u64,
+    __cached_site: u64,
 ) -> u64 {
     __cached_key
         + __cached_begun
@@ -62,7 +61,7 @@ async fn locals(
         + __cached_output
         + __cached_arg0
         + __cached
-        + __CACHED_SITE
+        + __cached_site
 }
 
 #[cached(ttl = 1h, inline)]

@@ -1,0 +1,125 @@
+//! Finds loads that nobody polls while others wait for them: a future left behind in a `select!`, a
+//! runtime that is not driven.
+//!
+//! One thread for the process, asleep while no call waits, so that it depends on no runtime: the
+//! runtime may be just what is stuck. Being late is not proof, because a busy runtime polls nobody. So
+//! the thread only wakes somebody who waits, and that one decides when it is polled.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak},
+    task::Waker,
+    thread,
+    time::Duration,
+};
+
+use crate::clock::{Nanos, system_now};
+
+/// How often those who wait are looked after.
+const TICK: Duration = Duration::from_millis(25);
+
+static WATCHED: Mutex<Vec<Weak<dyn Watched>>> = Mutex::new(Vec::new());
+static ARRIVED: Condvar = Condvar::new();
+
+/// Something that calls wait for.
+pub(crate) trait Watched: Send + Sync {
+    /// Wakes those who could go on in place of loads that are not polled. Gives whether anybody waits.
+    fn check(&self, now: Nanos) -> bool;
+}
+
+/// Looks after something until nobody waits for it.
+pub(crate) fn watch(watched: &Arc<dyn Watched>) {
+    static THREAD: OnceLock<()> = OnceLock::new();
+    WATCHED
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(Arc::downgrade(watched));
+    ARRIVED.notify_one();
+    THREAD.get_or_init(|| {
+        let started = thread::Builder::new().name("cached-watchdog".into()).spawn(run);
+        if let Err(error) = started {
+            tracing::warn!(%error, "no thread for the watchdog: a caller that stops polling a load stalls its waiters");
+        }
+    });
+}
+
+fn run() {
+    loop {
+        let mut watched = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
+        while watched.is_empty() {
+            watched = ARRIVED
+                .wait(watched)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(watched);
+        thread::sleep(TICK);
+        let mut checked =
+            std::mem::take(&mut *WATCHED.lock().unwrap_or_else(PoisonError::into_inner));
+        checked.retain(|watched| {
+            watched
+                .upgrade()
+                .is_some_and(|watched| watched.check(system_now()))
+        });
+        WATCHED
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .append(&mut checked);
+    }
+}
+
+/// The wakers to wake: nobody's without room, the first one's with it, and everybody's when the first
+/// did not come.
+pub(crate) fn wakers(
+    sleepers: &mut BTreeMap<u64, Waker>,
+    has_room: bool,
+    is_late: bool,
+) -> Vec<Waker> {
+    match (has_room, is_late) {
+        (false, _) => Vec::new(),
+        (true, false) => sleepers
+            .pop_first()
+            .into_iter()
+            .map(|(_, waker)| waker)
+            .collect(),
+        (true, true) => std::mem::take(sleepers).into_values().collect(),
+    }
+}
+
+/// What a sleeper makes of being woken with nothing to show for it: somebody else may be gone.
+///
+/// The watchdog wakes from outside the runtime, and such a wake can overtake tasks that have waited
+/// longer. So the sleeper first goes to the back of the queue once, behind a load that is only late.
+#[derive(Debug, Default)]
+pub(crate) struct Patience {
+    has_slept: bool,
+    has_yielded: bool,
+}
+
+/// What a sleeper does next.
+pub(crate) enum Next {
+    Sleep,
+    /// Wake itself, and look again.
+    Yield,
+    /// Take the place of loads that are gone.
+    Act,
+}
+
+impl Patience {
+    /// Called with whether the sleeper's waker is still where it left it.
+    pub(crate) fn next(&mut self, is_undisturbed: bool) -> Next {
+        if !self.has_slept || is_undisturbed {
+            Next::Sleep
+        } else if std::mem::replace(&mut self.has_yielded, true) {
+            Next::Act
+        } else {
+            Next::Yield
+        }
+    }
+
+    pub(crate) fn sleep(&mut self) {
+        *self = Self {
+            has_slept: true,
+            has_yielded: false,
+        };
+    }
+}
