@@ -110,7 +110,7 @@ impl Flights {
     }
 
     /// Puts an outcome in place as if it had just been loaded. Loads begun before are not kept.
-    pub(crate) fn put(&self, key: &Key, node: Arc<dyn Stored>, fate: Fate, now: Nanos) {
+    pub(crate) fn put(&self, key: &Key, node: &Arc<dyn Stored>, fate: Fate, now: Nanos) {
         let mut shard = self.shard(key);
         let flight = shard.remove(key);
         let left = self.settle(key, node, fate, now);
@@ -128,7 +128,7 @@ impl Flights {
     }
 
     /// Does with the entry of a key what an outcome means for it. The caller holds the key's shard.
-    fn settle(&self, key: &Key, node: Arc<dyn Stored>, fate: Fate, now: Nanos) -> Left {
+    fn settle(&self, key: &Key, node: &Arc<dyn Stored>, fate: Fate, now: Nanos) -> Left {
         let is_fresh = |old: &Arc<dyn Stored>| old.entry().is_fresh(now);
         let old = match fate {
             Fate::KeepUnlessFresh => self.l1.get(&key.as_ref()),
@@ -256,7 +256,7 @@ impl Flight {
         if is_current {
             place = shard.remove(&self.key);
             if self.site.is_in_memory {
-                left = Some(self.flights.settle(&self.key, Arc::clone(node), fate, now));
+                left = Some(self.flights.settle(&self.key, node, fate, now));
             }
         }
         let mut state = lock(&self.state);

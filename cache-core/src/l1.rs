@@ -13,7 +13,10 @@ pub(crate) use entry::{Entry, Stored};
 use quick_cache::OptionsBuilder;
 use smallvec::SmallVec;
 
-use self::{lru::LruTier, unweighed::Unweighed};
+use self::{
+    lru::LruTier,
+    unweighed::{Place, Unweighed},
+};
 use crate::key::{Key, KeyHasher, KeyRef};
 
 /// Smaller shards would refuse values that the whole cache has room for.
@@ -105,25 +108,42 @@ impl L1 {
     /// Puts an entry in place of the one of its key. One that is heavier than its shard allows is not
     /// kept, and neither is the entry it was to replace.
     #[must_use = "dropping an entry runs the value's `Drop`: do it where no lock is held"]
-    pub(crate) fn insert(&self, key: &Key, node: Arc<dyn Stored>) -> Evicted {
-        let mut evicted = Evicted::by(key, &node);
-        let entry = node.entry();
-        entry.count(key);
-        if !entry.is_weighed() {
-            for (key, oldest) in self.unweighed.admit(entry.counters(), key, &node) {
-                if self
-                    .remove_if(&key, |there| Arc::ptr_eq(there, &oldest))
-                    .is_some()
-                {
-                    evicted.take(&key, oldest);
-                }
-            }
-        }
+    pub(crate) fn insert(&self, key: &Key, node: &Arc<dyn Stored>) -> Evicted {
+        let mut evicted = Evicted::by(key, node);
+        node.entry().count(key);
         match &self.tier {
-            Tier::Adaptive(cache) => cache.insert_with_lifecycle(key.clone(), node, &mut evicted),
-            Tier::Lru(lru) => lru.insert(key.clone(), node, &mut evicted),
+            Tier::Adaptive(cache) => {
+                cache.insert_with_lifecycle(key.clone(), Arc::clone(node), &mut evicted);
+            }
+            Tier::Lru(lru) => lru.insert(key.clone(), Arc::clone(node), &mut evicted),
+        }
+        if !node.entry().is_weighed() {
+            self.make_room(key, node, &mut evicted);
         }
         evicted
+    }
+
+    /// Evicts the oldest of a function's unweighed entries, beyond as many as it may have.
+    fn make_room(&self, key: &Key, node: &Arc<dyn Stored>, evicted: &mut Evicted) {
+        let is_at = |node: &Arc<dyn Stored>, address| address_of(node) == address;
+        let is_there = |(key, address): &Place| {
+            let mut is_there = false;
+            let stays = self.remove_if(key, |node| {
+                is_there = is_at(node, *address);
+                false
+            });
+            debug_assert!(stays.is_none(), "nothing is removed by asking");
+            is_there
+        };
+        let place = (key.clone(), address_of(node));
+        for (key, address) in self
+            .unweighed
+            .admit(node.entry().counters(), place, is_there)
+        {
+            if let Some(node) = self.remove_if(&key, |node| is_at(node, address)) {
+                evicted.take(&key, node);
+            }
+        }
     }
 
     pub(crate) fn remove(&self, key: &Key) -> Option<Arc<dyn Stored>> {
@@ -133,7 +153,7 @@ impl L1 {
     fn remove_if(
         &self,
         key: &Key,
-        is_it: impl Fn(&Arc<dyn Stored>) -> bool,
+        is_it: impl FnMut(&Arc<dyn Stored>) -> bool,
     ) -> Option<Arc<dyn Stored>> {
         match &self.tier {
             Tier::Adaptive(cache) => cache.remove_if(key, is_it).map(|(_, node)| node),
@@ -143,7 +163,8 @@ impl L1 {
 
     pub(crate) fn clear(&self) {
         match &self.tier {
-            Tier::Adaptive(cache) => cache.clear(),
+            // Not `clear`: that drops the values under the lock of their shard.
+            Tier::Adaptive(cache) => cache.drain().for_each(drop),
             Tier::Lru(lru) => lru.clear(),
         }
     }
@@ -207,4 +228,8 @@ impl quick_cache::Lifecycle<Key, Arc<dyn Stored>> for Evictor {
     fn on_evict(&self, evicted: &mut Evicted, key: Key, node: Arc<dyn Stored>) {
         evicted.take(&key, node);
     }
+}
+
+fn address_of(node: &Arc<dyn Stored>) -> usize {
+    Arc::as_ptr(node).cast::<()>().addr()
 }

@@ -19,6 +19,8 @@ pub(crate) struct Counters {
     pub(crate) evictions: AtomicU64,
     pub(crate) rejected: AtomicU64,
     pub(crate) entries: AtomicU64,
+    /// Those of the entries whose weight nobody knows.
+    pub(crate) unweighed: AtomicU64,
     pub(crate) bytes: AtomicU64,
 }
 

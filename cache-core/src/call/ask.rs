@@ -96,7 +96,7 @@ impl Call {
         {
             self.cache
                 .flights()
-                .put(&self.key, node, fate, self.cache.clock().now());
+                .put(&self.key, &node, fate, self.cache.clock().now());
         }
     }
 

@@ -9,6 +9,7 @@ use std::{
     },
 };
 
+use super::unweighed::Place;
 use crate::{clock::Nanos, key::Key, stats::Counters};
 
 /// What an entry costs beside its key and its value: the map's slot, the node and its allocation.
@@ -84,14 +85,24 @@ impl Entry {
     }
 
     pub(super) fn weight_under(&self, key: &Key) -> u64 {
-        (ENTRY_OVERHEAD + key.heap_bytes()) as u64 + u64::from(self.size)
+        let keys = if self.is_weighed { 1 } else { 2 };
+        let places = if self.is_weighed {
+            0
+        } else {
+            size_of::<Place>()
+        };
+        (ENTRY_OVERHEAD + places + keys * key.heap_bytes()) as u64 + u64::from(self.size)
     }
 
+    /// Counts the entry in, until it is dropped.
     pub(super) fn count(&self, key: &Key) {
         let weight = u32::try_from(self.weight_under(key)).unwrap_or(u32::MAX);
         if self.counted.swap(weight, Relaxed) == 0 {
             self.counters.entries.fetch_add(1, Relaxed);
             self.counters.bytes.fetch_add(u64::from(weight), Relaxed);
+            self.counters
+                .unweighed
+                .fetch_add(u64::from(!self.is_weighed), Relaxed);
         }
     }
 }
@@ -104,6 +115,9 @@ impl Drop for Entry {
         if counted != 0 {
             self.counters.entries.fetch_sub(1, Relaxed);
             self.counters.bytes.fetch_sub(u64::from(counted), Relaxed);
+            self.counters
+                .unweighed
+                .fetch_sub(u64::from(!self.is_weighed), Relaxed);
         }
     }
 }

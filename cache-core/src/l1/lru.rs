@@ -69,7 +69,7 @@ impl LruTier {
     pub(super) fn remove_if(
         &self,
         key: &Key,
-        is_it: impl Fn(&Arc<dyn Stored>) -> bool,
+        mut is_it: impl FnMut(&Arc<dyn Stored>) -> bool,
     ) -> Option<Arc<dyn Stored>> {
         let mut order = self.lock();
         if !is_it(order.entries.peek(key)?) {

@@ -3,21 +3,24 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, PoisonError, Weak, atomic::Ordering::Relaxed},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
 };
 
-use super::Stored;
 use crate::{key::Key, stats::Counters};
 
 /// The unweighed entries of every function, oldest first.
 #[derive(Debug)]
 pub(super) struct Unweighed {
     limit: usize,
-    /// By the address of the function's counters, which the entries keep alive.
-    functions: Mutex<HashMap<usize, Queue>>,
+    /// By the address of the function's counters, which its cache keeps.
+    functions: Mutex<HashMap<usize, VecDeque<Place>>>,
 }
 
-type Queue = VecDeque<(Key, Weak<dyn Stored>)>;
+/// An entry's key, and the address of its node: a later entry of the key has another one.
+pub(super) type Place = (Key, usize);
+
+/// Places of entries that left by themselves, beyond as many as there are entries.
+const SLACK: usize = 64;
 
 impl Unweighed {
     pub(super) fn new(limit: usize) -> Self {
@@ -31,29 +34,25 @@ impl Unweighed {
     pub(super) fn admit(
         &self,
         counters: &Arc<Counters>,
-        key: &Key,
-        node: &Arc<dyn Stored>,
-    ) -> Vec<(Key, Arc<dyn Stored>)> {
+        place: Place,
+        is_there: impl Fn(&Place) -> bool,
+    ) -> Vec<Place> {
         let mut functions = self
             .functions
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let queue = functions.entry(Arc::as_ptr(counters).addr()).or_default();
-        queue.push_back((key.clone(), Arc::downgrade(node)));
-        // Entries that were replaced or evicted stay in the queue until it is twice as long as needed.
-        if queue.len() > self.limit.saturating_mul(2) {
-            queue.retain(|(_, node)| node.strong_count() > 0);
+        queue.push_back(place);
+        let entries = usize::try_from(counters.unweighed.load(Relaxed)).unwrap_or(usize::MAX);
+        if queue.len() > entries.saturating_mul(2).saturating_add(SLACK) {
+            queue.retain(&is_there);
         }
         let mut leaving = Vec::new();
-        let mut surplus = usize::try_from(counters.entries.load(Relaxed))
-            .unwrap_or(usize::MAX)
-            .saturating_sub(self.limit);
-        while surplus > 0
-            && let Some((key, node)) = queue.pop_front()
+        while entries.saturating_sub(leaving.len()) > self.limit
+            && let Some(oldest) = queue.pop_front()
         {
-            if let Some(node) = node.upgrade() {
-                leaving.push((key, node));
-                surplus -= 1;
+            if is_there(&oldest) {
+                leaving.push(oldest);
             }
         }
         leaving

@@ -3,7 +3,7 @@
 use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
 use super::{
-    Fate, Loaded, Returned,
+    Fate, Loaded, Returned, Split,
     probe::KeepsErrors,
     shape::{HasNone, Shape},
     weigh::Weigh,
@@ -126,13 +126,11 @@ impl<S: Shape, X> Keep<S, X> {
                 None => (Duration::ZERO, Fate::Leave),
             },
         };
-        let is_kept = matches!(fate, Fate::Keep | Fate::KeepUnlessFresh);
-        let measured = if is_kept {
-            split.as_ref().ok().and_then(|kept| self.measure(kept))
-        } else {
-            None
+        let measured = match &split {
+            Ok(kept) if fate == Fate::Keep => self.measure(kept),
+            _ => None,
         };
-        let size = measured.unwrap_or(size_of::<S::Kept>());
+        let size = measured.unwrap_or(size_of::<Split<S>>());
         match self
             .returned
             .build(maker.entry(lifetime, size, measured.is_some()), split)

@@ -92,11 +92,42 @@ impl Context<'_> {
         };
         let bindings = self.bindings();
         let statements = &self.model.function.statements;
-        // With a statement more, the block is not taken for one whose braces its author could remove. Not an
-        // item: from inside a block that has one, the compiler does not see what a misspelt name could mean.
-        let block = quote_spanned!(Span::mixed_site()=> let () = (); #statements);
+        // With one more in it, the block is not taken for one whose braces its author could remove. An item
+        // only among others, as from inside a block that has one, the compiler does not see what a misspelt
+        // name could mean; no statement before items, as that is a lint.
+        let more = if starts_with_item(statements) {
+            quote_spanned!(Span::mixed_site()=> const _: () = ();)
+        } else {
+            quote_spanned!(Span::mixed_site()=> let () = ();)
+        };
+        let block = quote_spanned!(Span::mixed_site()=> #more #statements);
         let mut block = Group::new(Delimiter::Brace, block);
         block.set_span(self.model.function.braces);
         quote_spanned!(Span::mixed_site()=> { #edge #bindings #block })
     }
+}
+
+/// Whether the statements may start with an item.
+fn starts_with_item(statements: &TokenStream) -> bool {
+    const STARTS: [&str; 17] = [
+        "async",
+        "const",
+        "enum",
+        "extern",
+        "fn",
+        "impl",
+        "macro_rules",
+        "mod",
+        "pub",
+        "static",
+        "struct",
+        "trait",
+        "type",
+        "union",
+        "unsafe",
+        "use",
+        "#",
+    ];
+    let first = statements.clone().into_iter().next();
+    first.is_some_and(|token| STARTS.contains(&token.to_string().as_str()))
 }
