@@ -5,10 +5,7 @@ mod builder;
 use std::{
     fmt,
     future::Future,
-    sync::{
-        Arc, LazyLock, OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, LazyLock, OnceLock},
     time::Duration,
 };
 
@@ -60,7 +57,6 @@ struct Inner {
     flights: Arc<Flights>,
     sites: SiteStates,
     tasks: Arc<Tasks>,
-    is_on: AtomicBool,
 }
 
 impl Cache {
@@ -75,7 +71,7 @@ impl Cache {
     #[must_use]
     pub fn disabled() -> Self {
         let cache = CacheBuilder::default().build_now();
-        cache.0.is_on.store(false, Ordering::Relaxed);
+        cache.flights().turn_off();
         cache
     }
 
@@ -86,7 +82,6 @@ impl Cache {
             flights: Arc::new(Flights::new(l1)),
             sites: SiteStates::default(),
             tasks: Arc::default(),
-            is_on: AtomicBool::new(true),
         }))
     }
 
@@ -178,21 +173,19 @@ impl Cache {
     ///
     /// Dropped half way, the cache is closed all the same and loads run on.
     pub async fn close(&self, deadline: Duration) -> Leftover {
-        self.0.is_on.store(false, Ordering::Release);
-        self.clear();
+        self.flights().turn_off();
         let tasks = &self.0.tasks;
         if tasks.running() > 0 {
             // Late is not an error: what was left is the answer.
             let _ = tokio::time::timeout(deadline, tasks.idle()).await;
         }
-        self.clear();
         Leftover {
             loads: tasks.running(),
         }
     }
 
     pub(crate) fn is_on(&self) -> bool {
-        self.0.is_on.load(Ordering::Acquire)
+        self.flights().is_on()
     }
 
     #[inline]

@@ -10,7 +10,7 @@ use std::{any::TypeId, fmt, future::Future, pin::Pin, sync::Arc};
 pub use mode::{Detached, Held, HoldProbe, Inline, Mode, ProbeBorrow, ProbeHold};
 pub(crate) use run::Tasks;
 
-use self::miss::{Body, Call};
+use self::miss::{Body, Call, Place};
 use crate::{
     cache::Cache,
     context::{self, Ask, Question},
@@ -157,7 +157,9 @@ fn answer<'a, S: Shape, X: 'static>(
     let returned = *keep.returned();
     let Some(question) = question else {
         let body = body(keep, maker);
-        return Box::pin(async move { returned.output(call.fly(None, body).await.answer) });
+        return Box::pin(async move {
+            returned.output(call.fly(Place::InAnyFlight, body).await.answer)
+        });
     };
     let (Question { ask, reply, .. }, text) = *question;
     if let Ask::Put(output) = ask {

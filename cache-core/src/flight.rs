@@ -40,6 +40,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[derive(Debug)]
 pub(crate) struct Flights {
     pub(crate) l1: L1,
+    is_on: AtomicBool,
     hasher: KeyHasher,
     shards: [Mutex<Shard>; SHARDS],
 }
@@ -58,14 +59,27 @@ impl Flights {
     pub(crate) fn new(l1: L1) -> Self {
         Self {
             l1,
+            is_on: AtomicBool::new(true),
             hasher: KeyHasher::default(),
             shards: std::array::from_fn(|_| Mutex::default()),
         }
     }
 
+    pub(crate) fn is_on(&self) -> bool {
+        self.is_on.load(Relaxed)
+    }
+
+    /// Keeps nothing from here on, and forgets what is there. Whoever sees the shard of a key after this
+    /// has been there sees that it is off.
+    pub(crate) fn turn_off(&self) {
+        self.is_on.store(false, Relaxed);
+        self.clear();
+    }
+
     fn shard(&self, key: &Key) -> MutexGuard<'_, Shard> {
         let hash = self.hasher.hash_one(key);
-        lock(&self.shards[usize::try_from(hash % SHARDS as u64).unwrap_or(0)])
+        // Other bits than those by which the shard's own map finds its place.
+        lock(&self.shards[usize::try_from((hash >> 32) % SHARDS as u64).unwrap_or(0)])
     }
 
     /// Joins the flight of a key, or starts it. A fresh entry is looked for once more: it may have come
@@ -75,15 +89,21 @@ impl Flights {
         if let Some(flight) = shard.get(key) {
             return Joined::Member(flight.enter(), false);
         }
-        if site.is_in_memory
-            && let Some(node) = self.l1.get(&key.as_ref())
-            && node.entry().is_fresh(now)
-        {
-            return Joined::Hit(node);
+        let node = if site.is_in_memory {
+            self.l1.get(&key.as_ref())
+        } else {
+            None
+        };
+        if let Some(node) = node.as_ref().filter(|node| node.entry().is_fresh(now)) {
+            return Joined::Hit(Arc::clone(node));
         }
         let flight = Flight::new(self, key, site);
         shard.insert(key.clone(), Arc::clone(&flight));
-        Joined::Member(flight.enter(), true)
+        let member = flight.enter();
+        drop(shard);
+        // Not before: it may be the last of an expired entry, and a value's own `Drop` may do anything.
+        drop(node);
+        Joined::Member(member, true)
     }
 
     /// Starts a new flight for a key; the one before keeps its waiters and loses its place.
@@ -130,6 +150,7 @@ impl Flights {
     /// Does with the entry of a key what an outcome means for it. The caller holds the key's shard.
     fn settle(&self, key: &Key, node: &Arc<dyn Stored>, fate: Fate, now: Nanos) -> Left {
         let is_fresh = |old: &Arc<dyn Stored>| old.entry().is_fresh(now);
+        let fate = if self.is_on() { fate } else { Fate::Leave };
         let old = match fate {
             Fate::KeepUnlessFresh => self.l1.get(&key.as_ref()),
             Fate::Forget => self.l1.remove(key),

@@ -5,7 +5,7 @@
 //! behind in the queue holds up nobody.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -16,6 +16,7 @@ use std::{
 
 use crate::{
     clock::{Nanos, after, system_now},
+    key::KeyHasher,
     watchdog::{self, Next, Patience, Watched},
 };
 
@@ -41,7 +42,7 @@ pub(crate) struct Slots {
 
 #[derive(Debug, Default)]
 struct Taken {
-    holders: Vec<Arc<Slot>>,
+    holders: HashMap<u64, Arc<Slot>, KeyHasher>,
     queue: BTreeMap<u64, Waker>,
     /// Somebody was woken to take a slot, and has not come yet.
     is_offered: bool,
@@ -64,7 +65,7 @@ impl Slots {
     pub(crate) fn holders(&self) -> Vec<u64> {
         lock(&self.taken)
             .holders
-            .iter()
+            .values()
             .map(|slot| slot.flight)
             .collect()
     }
@@ -74,7 +75,7 @@ impl Slots {
         let mut taken = lock(&self.taken);
         let is_free = taken.queue.is_empty() && taken.holders.len() < self.limit;
         if is_free {
-            taken.holders.push(Arc::clone(slot));
+            taken.holders.insert(slot.id, Arc::clone(slot));
         }
         is_free
     }
@@ -102,7 +103,7 @@ impl Slots {
         // A waker may drop a whole task: never under the lock.
         let (polled, waker) = if taken.holders.len() < self.limit {
             taken.is_offered = false;
-            taken.holders.push(Arc::clone(slot));
+            taken.holders.insert(slot.id, Arc::clone(slot));
             (Poll::Ready(()), taken.queue.remove(&slot.id))
         } else {
             patience.sleep();
@@ -124,7 +125,7 @@ impl Slots {
     pub(crate) fn free(&self, slot: &Arc<Slot>) {
         let mut taken = lock(&self.taken);
         let waker = taken.queue.remove(&slot.id);
-        taken.holders.retain(|holder| !Arc::ptr_eq(holder, slot));
+        let holder = taken.holders.remove(&slot.id);
         let next = if taken.holders.len() < self.limit {
             taken.queue.pop_first()
         } else {
@@ -132,7 +133,7 @@ impl Slots {
         };
         taken.is_offered |= next.is_some();
         drop(taken);
-        drop(waker);
+        drop((holder, waker));
         if let Some((_, next)) = next {
             next.wake();
         }
@@ -141,9 +142,8 @@ impl Slots {
 
 impl Taken {
     fn stop_gone(&mut self, now: Nanos) -> Vec<Arc<Slot>> {
-        self.holders
-            .extract_if(.., |slot| slot.is_gone(now))
-            .collect()
+        let gone = self.holders.extract_if(|_, slot| slot.is_gone(now));
+        gone.map(|(_, slot)| slot).collect()
     }
 }
 
@@ -154,8 +154,8 @@ impl Watched for Slots {
             self.is_watched.store(false, Relaxed);
             return false;
         }
-        let has_room =
-            taken.holders.len() < self.limit || taken.holders.iter().any(|slot| slot.is_gone(now));
+        let has_room = taken.holders.len() < self.limit
+            || taken.holders.values().any(|slot| slot.is_gone(now));
         let is_late = taken.is_offered;
         let woken = watchdog::wakers(&mut taken.queue, has_room, is_late);
         taken.is_offered = has_room;

@@ -7,6 +7,7 @@
 
 use std::{
     collections::BTreeMap,
+    panic::{self, AssertUnwindSafe},
     sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak},
     task::Waker,
     thread,
@@ -55,16 +56,22 @@ fn run() {
         thread::sleep(TICK);
         let mut checked =
             std::mem::take(&mut *WATCHED.lock().unwrap_or_else(PoisonError::into_inner));
-        checked.retain(|watched| {
-            watched
-                .upgrade()
-                .is_some_and(|watched| watched.check(system_now()))
-        });
+        checked.retain(is_waited_for);
         WATCHED
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .append(&mut checked);
     }
+}
+
+/// A waker that panics, or a value that does when it is dropped here, must not end the thread.
+fn is_waited_for(watched: &Weak<dyn Watched>) -> bool {
+    let checked = panic::catch_unwind(AssertUnwindSafe(|| {
+        watched
+            .upgrade()
+            .is_some_and(|watched| watched.check(system_now()))
+    }));
+    checked.unwrap_or(true)
 }
 
 /// The wakers to wake: nobody's without room, the first one's with it, and everybody's when the first

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    miss::{Body, Call, Flown},
+    miss::{Body, Call, Flown, Place},
     run::Run,
 };
 use crate::{
@@ -30,11 +30,8 @@ impl Call {
                 node.entry().count_hit();
                 Flown::by(Answer::Shared(node), Source::Memory)
             }
-            (Ask::Explain, Err(_)) => self.fly(None, body).await,
-            (Ask::Refresh, _) => {
-                let member = self.cache.flights().renew(&self.key, &self.site);
-                self.fly(Some(member), body).await
-            }
+            (Ask::Explain, Err(_)) => self.fly(Place::InAnyFlight, body).await,
+            (Ask::Refresh, _) => self.fly(Place::InNewFlight, body).await,
             (Ask::Bypass, _) => {
                 Counters::add(&self.counters().loads);
                 Flown::by(body.start().await.into_answer(), Source::Uncached)
@@ -71,18 +68,18 @@ impl Call {
     /// Loads for later callers. Where the load runs in this task, it is over when this returns.
     async fn prefetch(&self, body: Body<'_>) {
         let flights = self.cache.flights();
-        match body {
-            Body::Detached(make) if tokio::runtime::Handle::try_current().is_ok() => {
-                if let Joined::Member(mut member, true) =
-                    flights.join(&self.key, &self.site, self.cache.clock().now())
+        match (body.runtime(), body) {
+            (Some(runtime), Body::Detached(make)) => {
+                let now = self.cache.clock().now();
+                if let Joined::Member(mut member, true) = flights.join(&self.key, &self.site, now)
                     && let Turn::Load(load) = member.turn(None, true).await
                 {
-                    drop(Run::new(&self.cache, load, make).detach());
+                    drop(Run::new(&self.cache, load, make).detach(&runtime));
                 }
             }
-            body => {
+            (_, body) => {
                 if !flights.is_loading(&self.key) {
-                    self.fly(None, body).await;
+                    self.fly(Place::InAnyFlight, body).await;
                 }
             }
         }

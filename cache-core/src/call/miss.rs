@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
+
 use super::{
     BoxFuture,
     run::{Ended, Run},
@@ -33,10 +35,22 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// Whether the body runs in a task of its own. Outside a runtime there is none.
-    pub(super) fn is_detached(&self) -> bool {
-        matches!(self, Self::Detached(_)) && tokio::runtime::Handle::try_current().is_ok()
+    /// The runtime for a task of its own; nothing where the body runs in the caller's.
+    pub(super) fn runtime(&self) -> Option<Handle> {
+        match self {
+            Self::Inline(_) => None,
+            // Outside a runtime there are no tasks.
+            Self::Detached(_) => Handle::try_current().ok(),
+        }
     }
+}
+
+/// Which flight answers a call.
+pub(super) enum Place {
+    /// The one of its key, begun by whomever.
+    InAnyFlight,
+    /// One that begins now, and that later callers join.
+    InNewFlight,
 }
 
 /// A call in the engine, which knows no value type.
@@ -69,24 +83,21 @@ impl Call {
         &self.site.counters
     }
 
-    /// Joins the flight of the key, or goes on in `started`.
-    pub(super) async fn fly(&self, started: Option<Member>, body: Body<'_>) -> Flown {
+    /// Answers through the flight of the key.
+    pub(super) async fn fly(&self, place: Place, body: Body<'_>) -> Flown {
         if !self.cache.is_on() {
             return self.run_uncached(body, Miss::Off).await;
         }
-        let outer = context::load();
+        let (flights, outer) = (self.cache.flights(), context::load());
         if outer
             .as_ref()
-            .is_some_and(|outer| outer.is_for(&self.key, self.cache.flights()))
+            .is_some_and(|outer| outer.is_for(&self.key, flights))
         {
             return self.recurse(body).await;
         }
-        let joined = match started {
-            Some(member) => Joined::Member(member, true),
-            None => self
-                .cache
-                .flights()
-                .join(&self.key, &self.site, self.cache.clock().now()),
+        let joined = match place {
+            Place::InAnyFlight => flights.join(&self.key, &self.site, self.cache.clock().now()),
+            Place::InNewFlight => Joined::Member(flights.renew(&self.key, &self.site), true),
         };
         let member = match joined {
             Joined::Hit(node) => {
@@ -107,16 +118,19 @@ impl Call {
 
     /// Waits for the answer of a flight, or runs the body for it.
     async fn ride(&self, mut member: Member, outer: Option<&Arc<Load>>, body: Body<'_>) -> Flown {
-        let is_detached = body.is_detached();
-        let load = match member.turn(outer, is_detached).await {
+        let runtime = body.runtime();
+        let load = match member.turn(outer, runtime.is_some()).await {
             Turn::Answer(node) => return self.share(node),
             Turn::Load(load) => load,
         };
-        let ended = match body {
-            Body::Detached(make) if is_detached => {
-                Run::new(&self.cache, load, make).detach().ended().await
+        let ended = match (body, runtime) {
+            (Body::Detached(make), Some(runtime)) => {
+                Run::new(&self.cache, load, make)
+                    .detach(&runtime)
+                    .ended()
+                    .await
             }
-            body => Run::new(&self.cache, load, || body.start()).await,
+            (body, _) => Run::new(&self.cache, load, || body.start()).await,
         };
         match ended {
             Ended::Answered(node) => self.share(node),

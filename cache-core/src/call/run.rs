@@ -12,7 +12,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use tokio::{sync::Notify, task::JoinHandle};
+use tokio::{runtime::Handle, sync::Notify, task::JoinHandle};
 
 use super::BoxFuture;
 use crate::{
@@ -162,9 +162,9 @@ impl Drop for Run<'_> {
 
 impl Run<'static> {
     /// Goes on in a task of its own, which nobody has to wait for.
-    pub(super) fn detach(self) -> Detached {
+    pub(super) fn detach(self, runtime: &Handle) -> Detached {
         let running = self.cache.tasks().enter();
-        Detached(tokio::spawn(async move {
+        Detached(runtime.spawn(async move {
             let _running = running;
             self.await
         }))

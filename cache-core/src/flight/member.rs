@@ -151,8 +151,9 @@ impl Load {
     }
 
     pub(crate) fn complete(&self, node: &Arc<dyn Stored>, fate: Fate, now: Nanos) {
-        self.flight.site.slots.free(&self.slot);
+        // In this order: whoever takes the slot next finds the answer.
         self.flight.complete(&self.slot, node, fate, now);
+        self.flight.site.slots.free(&self.slot);
     }
 
     /// The body failed or panicked: the waiters load for themselves.

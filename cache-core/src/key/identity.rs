@@ -16,7 +16,7 @@ use super::KeyWriter;
 pub(crate) struct Key {
     hash: u64,
     function: TypeId,
-    bytes: SmallVec<[u8; 24]>,
+    bytes: SmallVec<[u8; 40]>,
 }
 
 /// A borrowed [`Key`]: what a hit looks up without an allocation.

@@ -122,8 +122,8 @@ impl<S: Shape, X> Keep<S, X> {
                 None => (Duration::ZERO, Fate::Forget),
             },
             Err(_) => match self.err_ttl {
-                Some(lifetime) => (lifetime, Fate::KeepUnlessFresh),
-                None => (Duration::ZERO, Fate::Leave),
+                Some(lifetime) if lifetime > Duration::ZERO => (lifetime, Fate::KeepUnlessFresh),
+                _ => (Duration::ZERO, Fate::Leave),
             },
         };
         let measured = match &split {
