@@ -35,6 +35,10 @@ pub fn part<T: CacheKey + ?Sized>(key: &mut KeyWriter, value: &T) {
 ///
 /// The call that missed.
 #[inline]
+#[expect(
+    clippy::result_large_err,
+    reason = "a box would cost every miss an allocation more"
+)]
 pub fn begin<I, S: Shape, X>(
     site: &'static Site,
     _identity: &I,

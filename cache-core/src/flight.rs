@@ -12,7 +12,7 @@ use std::{
     hash::BuildHasher,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, Ordering::Relaxed},
     },
     task::Waker,
 };
@@ -173,8 +173,6 @@ struct Left(Option<Evicted>, Option<Arc<dyn Stored>>);
 /// One key on its way to a value.
 #[derive(Debug)]
 pub(crate) struct Flight {
-    /// Unique in the process.
-    pub(crate) id: u64,
     key: Key,
     flights: Arc<Flights>,
     site: Arc<SiteState>,
@@ -235,9 +233,7 @@ impl State {
 
 impl Flight {
     fn new(flights: &Arc<Flights>, key: &Key, site: &Arc<SiteState>) -> Arc<Self> {
-        static NEXT_ID: AtomicU64 = AtomicU64::new(0);
         Arc::new(Self {
-            id: NEXT_ID.fetch_add(1, Relaxed),
             key: key.clone(),
             flights: Arc::clone(flights),
             site: Arc::clone(site),

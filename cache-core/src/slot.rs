@@ -61,13 +61,9 @@ impl Slots {
         self.limit
     }
 
-    /// The flights whose loads hold slots.
+    /// The loads that hold slots.
     pub(crate) fn holders(&self) -> Vec<u64> {
-        lock(&self.taken)
-            .holders
-            .values()
-            .map(|slot| slot.flight)
-            .collect()
+        lock(&self.taken).holders.keys().copied().collect()
     }
 
     /// Takes a slot if one is free and nobody waits for it.
@@ -168,10 +164,8 @@ impl Watched for Slots {
 /// One load as seen from outside: whether it is polled when it is woken.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    /// In the order in which loads began to want a slot.
+    /// Unique in the process, in the order in which loads began to want a slot.
     id: u64,
-    /// The flight it loads for.
-    flight: u64,
     gone_after: Duration,
     /// When the load was woken and not polled since; zero while there is nothing to do.
     woken: AtomicU64,
@@ -180,11 +174,10 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    pub(crate) fn new(flight: u64, is_detached: bool) -> Arc<Self> {
+    pub(crate) fn new(is_detached: bool) -> Arc<Self> {
         static NEXT_ID: AtomicU64 = AtomicU64::new(0);
         Arc::new(Self {
             id: NEXT_ID.fetch_add(1, Relaxed),
-            flight,
             gone_after: if is_detached {
                 DETACHED_IS_GONE_AFTER
             } else {

@@ -109,7 +109,7 @@ impl Call {
         let Some(outer) = outer else {
             return self.ride(member, None, body).await;
         };
-        let Some(_wait) = wait(&outer, Target::Flight(member.flight_id())) else {
+        let Some(_wait) = wait(&outer, Target::Flight(Arc::clone(member.flight()))) else {
             drop(member);
             return self.recurse(body).await;
         };

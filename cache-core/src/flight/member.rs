@@ -33,8 +33,8 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    pub(crate) fn flight_id(&self) -> u64 {
-        self.flight.id
+    pub(crate) fn flight(&self) -> &Arc<Flight> {
+        &self.flight
     }
 
     /// Waits for the answer, or for the turn to load.
@@ -71,7 +71,7 @@ impl Member {
         if state.is_open() {
             state.is_offered = false;
             let waker = state.waiting.remove(&self.ticket);
-            let slot = Slot::new(self.flight.id, is_detached);
+            let slot = Slot::new(is_detached);
             state.loading.push(Arc::clone(&slot));
             drop(state);
             drop(waker);

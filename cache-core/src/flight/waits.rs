@@ -8,19 +8,19 @@ use std::{
     sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
 };
 
-use super::Load;
+use super::{Flight, Load, lock};
 use crate::slot::Slots;
 
 /// What a load waits for.
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
-    /// The answer of a flight.
-    Flight(u64),
+    /// The answer of a flight: one of its loads.
+    Flight(Arc<Flight>),
     /// A slot: one of the loads that hold them.
     Slots(Arc<Slots>),
 }
 
-/// By the flight of the waiting load, over all caches of the process.
+/// By the waiting load, over all caches of the process.
 static WAITS: LazyLock<Mutex<HashMap<u64, Vec<Target>>>> = LazyLock::new(Mutex::default);
 
 fn waits() -> MutexGuard<'static, HashMap<u64, Vec<Target>>> {
@@ -28,16 +28,19 @@ fn waits() -> MutexGuard<'static, HashMap<u64, Vec<Target>>> {
 }
 
 impl Target {
-    fn flights(&self) -> Vec<u64> {
+    fn loads(&self) -> Vec<u64> {
         match self {
-            Self::Flight(flight) => vec![*flight],
+            Self::Flight(flight) => {
+                let state = lock(&flight.state);
+                state.loading.iter().map(|slot| slot.id()).collect()
+            }
             Self::Slots(slots) => slots.holders(),
         }
     }
 
     fn is(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Flight(one), Self::Flight(other)) => one == other,
+            (Self::Flight(one), Self::Flight(other)) => Arc::ptr_eq(one, other),
             (Self::Slots(one), Self::Slots(other)) => Arc::ptr_eq(one, other),
             _ => false,
         }
@@ -55,23 +58,18 @@ pub(crate) struct Wait {
 /// that it was called from.
 pub(crate) fn wait(load: &Load, target: Target) -> Option<Wait> {
     let mut waits = waits();
-    let mut to_visit = target.flights();
+    let mut to_visit = target.loads();
     let mut visited = HashSet::new();
-    while let Some(flight) = to_visit.pop() {
-        if load.chain().any(|outer| outer.flight.id == flight) {
+    while let Some(reached) = to_visit.pop() {
+        if load.chain().any(|outer| outer.slot.id() == reached) {
             return None;
         }
-        if visited.insert(flight) {
-            to_visit.extend(
-                waits
-                    .get(&flight)
-                    .into_iter()
-                    .flatten()
-                    .flat_map(Target::flights),
-            );
+        if visited.insert(reached) {
+            let further = waits.get(&reached).into_iter().flatten();
+            to_visit.extend(further.flat_map(Target::loads));
         }
     }
-    let from = load.flight.id;
+    let from = load.slot.id();
     waits.entry(from).or_default().push(target.clone());
     Some(Wait { from, target })
 }
