@@ -9,8 +9,8 @@ use crate::load::{self, Product};
 /// A cache with room for about as many entries as the others have.
 static SMALL: OnceLock<Cache> = OnceLock::new();
 
-/// An entry of an 8-byte value weighs 168 bytes.
-const SMALL_BYTES: u64 = 10_000 * 168;
+/// An entry of an 8-byte value weighs 208 bytes.
+const SMALL_BYTES: u64 = 10_000 * 208;
 
 #[cached(ttl = 1h)]
 pub(crate) async fn product(id: u64) -> Arc<Product> {

@@ -56,7 +56,7 @@ impl CacheBuilder {
     /// The bound on the weight of all entries in memory, in bytes. Default: 64 MiB.
     ///
     /// An entry weighs what its value is when encoded (or what the option `weight` says, or its
-    /// `size_of`), its key, and 160 bytes.
+    /// `size_of`), the part of its key beyond 40 bytes, and 200 bytes for all the rest: what an allocator counts, to within a tenth.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.memory_limit = bytes;
         self

@@ -12,8 +12,9 @@ use std::{
 use super::unweighed::Place;
 use crate::{clock::Nanos, key::Key, stats::Counters};
 
-/// What an entry costs beside its key and its value: the map's slot, the node and its allocation.
-const ENTRY_OVERHEAD: usize = 160;
+/// What an entry costs beside its value and the heap of its key: the map's slot with the key in it, the
+/// node and its allocation. Counted by an allocator.
+const ENTRY_OVERHEAD: usize = 200;
 
 /// An entry with a value of a type that only its function knows.
 pub(crate) trait Stored: Any + Send + Sync {
