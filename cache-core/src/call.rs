@@ -14,18 +14,12 @@ use self::miss::{Body, Call, Place};
 use crate::{
     cache::Cache,
     context::{self, Ask, Question},
-    key::{CacheKey, Key, KeyRef, KeyWriter},
+    key::{Key, KeyRef, KeyWriter},
     site::{Instance, Site},
     value::{Keep, Maker, Returned, Shape},
 };
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// Writes one argument into a key.
-#[inline]
-pub fn part<T: CacheKey + ?Sized>(key: &mut KeyWriter, value: &T) {
-    value.write(key);
-}
 
 /// Answers a call from memory, or says what is needed to go on.
 ///
@@ -49,43 +43,27 @@ pub fn begin<I, S: Shape, X>(
     let mut writer = KeyWriter::for_bytes();
     write_key(&mut writer);
     let key = KeyRef::new(typeid::of::<I>(), &writer);
-    if context::is_plain() {
-        let cache = cache.unwrap_or_else(|| Cache::ambient());
-        if let Some(output) = hit(cache, &key, returned) {
-            return Ok(output);
-        }
-        return Err(Missed::new(
-            cache.clone(),
+    let miss = |cache, question| {
+        Err(Missed::new(
+            cache,
             site,
             std::any::type_name::<I>(),
             key,
-            None,
-        ));
+            question,
+        ))
+    };
+    if context::is_plain() {
+        let cache = cache.unwrap_or_else(|| Cache::ambient());
+        return hit(cache, &key, returned).map_or_else(|| miss(cache.clone(), None), Ok);
     }
     let cache = cache.cloned().unwrap_or_else(Cache::current);
     let Some(question) = context::take_question(TypeId::of::<S::Output>()) else {
-        return match hit(&cache, &key, returned) {
-            Some(output) => Ok(output),
-            None => Err(Missed::new(
-                cache,
-                site,
-                std::any::type_name::<I>(),
-                key,
-                None,
-            )),
-        };
+        return hit(&cache, &key, returned).map_or_else(|| miss(cache, None), Ok);
     };
     question.reply.with(|reply| reply.is_taken = true);
     let mut text = KeyWriter::for_text();
     write_key(&mut text);
-    let question = Box::new((question, text.into_text()));
-    Err(Missed::new(
-        cache,
-        site,
-        std::any::type_name::<I>(),
-        key,
-        Some(question),
-    ))
+    miss(cache, Some(Box::new((question, text.into_text()))))
 }
 
 #[inline]
@@ -152,10 +130,13 @@ fn answer<'a, S: Shape, X: 'static>(
         question,
     } = missed;
     let site = cache.sites().of(&instance);
+    let is_bypass = question
+        .as_ref()
+        .is_some_and(|question| matches!(question.0.ask, Ask::Bypass));
     let maker = Maker {
         clock: cache.clock().clone(),
         counters: Arc::clone(&site.counters),
-        keeps: cache.is_on(),
+        keeps: cache.is_on() && !is_bypass,
     };
     let call = Call { cache, site, key };
     let returned = *keep.returned();

@@ -262,15 +262,19 @@ impl Flight {
         }
     }
 
+    /// Whether this is still the flight of its key.
+    fn has_place(&self, shard: &Shard) -> bool {
+        shard
+            .get(&self.key)
+            .is_some_and(|flight| std::ptr::eq(&raw const **flight, self))
+    }
+
     /// A load succeeded, or failed in a way that all waiters can share.
     fn complete(&self, slot: &Arc<Slot>, node: &Arc<dyn Stored>, fate: Fate, now: Nanos) {
         let mut shard = self.flights.shard(&self.key);
-        let is_current = shard
-            .get(&self.key)
-            .is_some_and(|flight| std::ptr::eq(&raw const **flight, self));
         let mut left = None;
         let mut place = None;
-        if is_current {
+        if self.has_place(&shard) {
             place = shard.remove(&self.key);
             if self.site.is_in_memory {
                 left = Some(self.flights.settle(&self.key, node, fate, now));
@@ -315,11 +319,8 @@ impl Flight {
             return;
         }
         let mut shard = self.flights.shard(&self.key);
-        let is_current = shard
-            .get(&self.key)
-            .is_some_and(|flight| std::ptr::eq(&raw const **flight, self));
         // Callers enter under the shard's lock: one may have come since.
-        let place = if is_current && lock(&self.state).is_idle() {
+        let place = if self.has_place(&shard) && lock(&self.state).is_idle() {
             shard.remove(&self.key)
         } else {
             None

@@ -1,6 +1,6 @@
 //! What becomes of a loaded output: how long it is kept, whether at all, and for how many bytes.
 
-use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     Fate, Loaded, Returned, Split,
@@ -36,7 +36,6 @@ pub struct Keep<S: Shape, X> {
     keep_if: Option<fn(&S::Inner) -> bool>,
     weight: Option<fn(&S::Inner) -> usize>,
     measure: fn(&S::Kept) -> Option<usize>,
-    sharing: PhantomData<fn() -> X>,
 }
 
 impl<S: Shape, X> fmt::Debug for Keep<S, X> {
@@ -64,7 +63,6 @@ impl<S: Shape, X> Keep<S, X> {
             keep_if: None,
             weight: None,
             measure: W::weigh,
-            sharing: PhantomData,
         }
     }
 
