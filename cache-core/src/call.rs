@@ -14,12 +14,18 @@ use self::miss::{Body, Call, Place};
 use crate::{
     cache::Cache,
     context::{self, Ask, Question},
-    key::{Key, KeyRef, KeyWriter},
+    key::{CacheKey, Key, KeyRef, KeyWriter},
     site::{Instance, Site},
     value::{Keep, Maker, Returned, Shape},
 };
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Writes what an expression in a key gives.
+#[inline]
+pub fn part<T: CacheKey + ?Sized>(key: &mut KeyWriter, value: &T) {
+    value.write(key);
+}
 
 /// Answers a call from memory, or says what is needed to go on.
 ///

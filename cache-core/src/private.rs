@@ -2,7 +2,7 @@
 
 pub use crate::{
     cache::Cache,
-    call::{Detached, Held, HoldProbe, Inline, Missed, Mode, ProbeBorrow, ProbeHold, begin},
+    call::{Detached, Held, HoldProbe, Inline, Missed, Mode, ProbeBorrow, ProbeHold, begin, part},
     key::{CacheKey, KeyWriter},
     site::{Site, Tiers},
     value::{
