@@ -233,3 +233,20 @@ impl quick_cache::Lifecycle<Key, Arc<dyn Stored>> for Evictor {
 fn address_of(node: &Arc<dyn Stored>) -> usize {
     Arc::as_ptr(node).cast::<()>().addr()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_hold_at_least_four_mebibytes_and_together_no_more_than_the_limit() {
+        for limit in [1, 1_000, 3 << 20, 4 << 20, 13 << 20, 64 << 20, 10 << 30] {
+            let cache = adaptive(limit);
+            assert!(cache.capacity() <= limit, "{limit}");
+            assert!(
+                cache.shard_capacity() >= limit.min(MIN_SHARD_BYTES),
+                "{limit}"
+            );
+        }
+    }
+}
