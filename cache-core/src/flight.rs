@@ -17,7 +17,7 @@ use std::{
     task::Waker,
 };
 
-pub(crate) use member::{Load, Member, Turn};
+pub(crate) use member::{Load, Member, Overtaken, Turn, Underway};
 pub(crate) use waits::{Target, Wait, wait};
 
 use crate::{
@@ -133,9 +133,10 @@ impl Flights {
     pub(crate) fn put(&self, key: &Key, node: &Arc<dyn Stored>, fate: Fate, now: Nanos) {
         let mut shard = self.shard(key);
         let flight = shard.remove(key);
-        let left = self.settle(key, node, fate, now);
+        let mut left = self.settle(key, node, fate, now);
+        left.place = flight;
         drop(shard);
-        drop((flight, left));
+        drop(left);
     }
 
     /// Forgets every entry. Loads begun before are not kept.
@@ -161,14 +162,24 @@ impl Flights {
             Fate::KeepUnlessFresh => !old.as_ref().is_some_and(is_fresh),
             Fate::Forget | Fate::Leave => false,
         };
-        Left(keeps.then(|| self.l1.insert(key, node)), old)
+        Left {
+            evicted: keeps.then(|| self.l1.insert(key, node)),
+            entry: old,
+            place: None,
+        }
     }
 }
 
-/// What an outcome pushed out, to be dropped without locks.
+/// What an outcome pushed out, to be dropped where no lock is held and all is done: a value's own
+/// `Drop` may do anything.
+#[derive(Default)]
 #[must_use]
 #[expect(dead_code, reason = "held for its drop")]
-struct Left(Option<Evicted>, Option<Arc<dyn Stored>>);
+struct Left {
+    evicted: Option<Evicted>,
+    entry: Option<Arc<dyn Stored>>,
+    place: Option<Arc<Flight>>,
+}
 
 /// One key on its way to a value.
 #[derive(Debug)]
@@ -270,15 +281,14 @@ impl Flight {
     }
 
     /// A load succeeded, or failed in a way that all waiters can share.
-    fn complete(&self, slot: &Arc<Slot>, node: &Arc<dyn Stored>, fate: Fate, now: Nanos) {
+    fn complete(&self, slot: &Arc<Slot>, node: &Arc<dyn Stored>, fate: Fate, now: Nanos) -> Left {
         let mut shard = self.flights.shard(&self.key);
-        let mut left = None;
-        let mut place = None;
+        let mut left = Left::default();
         if self.has_place(&shard) {
-            place = shard.remove(&self.key);
             if self.site.is_in_memory {
-                left = Some(self.flights.settle(&self.key, node, fate, now));
+                left = self.flights.settle(&self.key, node, fate, now);
             }
+            left.place = shard.remove(&self.key);
         }
         let mut state = lock(&self.state);
         state.stop(slot);
@@ -287,16 +297,12 @@ impl Flight {
         let queued = std::mem::take(&mut state.queued);
         drop(state);
         drop(shard);
-        waiting
-            .into_values()
-            .chain(queued.into_values())
-            .for_each(Waker::wake);
-        drop((left, place));
+        watchdog::wake(waiting.into_values().chain(queued.into_values()));
+        left
     }
 
     /// A load ended without anything that others could have: they load for themselves.
     fn stop(self: &Arc<Self>, slot: &Arc<Slot>, has_failed: bool) {
-        self.site.slots.free(slot);
         let mut state = lock(&self.state);
         let queued = state.queued.remove(&slot.id());
         state.stop(slot);
@@ -309,7 +315,7 @@ impl Flight {
         if !invited.is_empty() {
             self.watch();
         }
-        invited.into_iter().for_each(Waker::wake);
+        watchdog::wake(invited);
         self.leave_if_idle();
     }
 
@@ -349,7 +355,7 @@ impl Watched for Flight {
         let woken = watchdog::wakers(&mut state.waiting, has_room, is_late);
         state.is_offered = has_room;
         drop(state);
-        woken.into_iter().for_each(Waker::wake);
+        watchdog::wake(woken);
         true
     }
 }

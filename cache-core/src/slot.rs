@@ -130,9 +130,7 @@ impl Slots {
         taken.is_offered |= next.is_some();
         drop(taken);
         drop((holder, waker));
-        if let Some((_, next)) = next {
-            next.wake();
-        }
+        watchdog::wake(next.map(|(_, waker)| waker));
     }
 }
 
@@ -156,7 +154,7 @@ impl Watched for Slots {
         let woken = watchdog::wakers(&mut taken.queue, has_room, is_late);
         taken.is_offered = has_room;
         drop(taken);
-        woken.into_iter().for_each(Waker::wake);
+        watchdog::wake(woken);
         true
     }
 }
@@ -194,29 +192,39 @@ impl Slot {
         self.id
     }
 
-    /// Notes that the load is polled now; gives the waker that it is to be polled with.
-    pub(crate) fn begin_poll(self: &Arc<Self>, waker: &Waker) -> Waker {
+    /// Polls the load, and notes when.
+    pub(crate) fn poll<R>(
+        self: &Arc<Self>,
+        cx: &Context<'_>,
+        poll: impl FnOnce(&mut Context<'_>) -> R,
+    ) -> R {
         self.is_polled.store(true, Relaxed);
         self.woken.store(0, Relaxed);
         let mut known = lock(&self.waker);
-        let before =
-            (!known.will_wake(waker)).then(|| std::mem::replace(&mut *known, waker.clone()));
+        let before = (!known.will_wake(cx.waker()))
+            .then(|| std::mem::replace(&mut *known, cx.waker().clone()));
         drop(known);
         drop(before);
-        Waker::from(Arc::clone(self))
-    }
-
-    /// Notes that the poll is over. A wake during it counts from here: the poll may have been long.
-    pub(crate) fn end_poll(&self) {
-        if self.woken.load(Relaxed) != 0 {
-            self.woken.store(system_now(), Relaxed);
-        }
-        self.is_polled.store(false, Relaxed);
+        let _polled = Polled(self);
+        poll(&mut Context::from_waker(&Waker::from(Arc::clone(self))))
     }
 
     pub(crate) fn is_gone(&self, now: Nanos) -> bool {
         let woken = self.woken.load(Relaxed);
         woken != 0 && !self.is_polled.load(Relaxed) && now >= after(woken, self.gone_after)
+    }
+}
+
+/// A poll, until it is over, also by a panic. A wake during it counts from its end: it may be long.
+struct Polled<'a>(&'a Slot);
+
+impl Drop for Polled<'_> {
+    fn drop(&mut self) {
+        let Self(slot) = self;
+        if slot.woken.load(Relaxed) != 0 {
+            slot.woken.store(system_now(), Relaxed);
+        }
+        slot.is_polled.store(false, Relaxed);
     }
 }
 

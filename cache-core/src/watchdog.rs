@@ -64,7 +64,7 @@ fn run() {
     }
 }
 
-/// A waker that panics, or a value that does when it is dropped here, must not end the thread.
+/// A value that panics when it is dropped here must not end the thread.
 fn is_waited_for(watched: &Weak<dyn Watched>) -> bool {
     let checked = panic::catch_unwind(AssertUnwindSafe(|| {
         watched
@@ -72,6 +72,15 @@ fn is_waited_for(watched: &Weak<dyn Watched>) -> bool {
             .is_some_and(|watched| watched.check(system_now()))
     }));
     checked.unwrap_or(true)
+}
+
+/// Wakes tasks. One whose waker panics must not take along those behind it, nor the caller.
+pub(crate) fn wake(wakers: impl IntoIterator<Item = Waker>) {
+    for waker in wakers {
+        if panic::catch_unwind(AssertUnwindSafe(|| waker.wake())).is_err() {
+            tracing::error!("a waker panicked: its task may sleep on");
+        }
+    }
 }
 
 /// The wakers to wake: nobody's without room, the first one's with it, and everybody's when the first

@@ -72,9 +72,10 @@ impl Call {
             (Some(runtime), Body::Detached(make)) => {
                 let now = self.cache.clock().now();
                 if let Joined::Member(mut member, true) = flights.join(&self.key, &self.site, now)
-                    && let Turn::Load(load) = member.turn(None, true).await
+                    && let Turn::Load(underway) = member.turn(None, true).await
                 {
-                    drop(Run::new(&self.cache, load, make).detach(&runtime));
+                    let run = Run::new(&self.cache, underway, make());
+                    drop(run.detach(&runtime, Some(member)));
                 }
             }
             (_, body) => {

@@ -12,7 +12,7 @@ use crate::{
     cache::Cache,
     context,
     explain::{Miss, Source},
-    flight::{Joined, Load, Member, Target, Turn, wait},
+    flight::{Joined, Load, Member, Overtaken, Target, Turn, wait},
     key::Key,
     l1::Stored,
     site::SiteState,
@@ -119,22 +119,25 @@ impl Call {
     /// Waits for the answer of a flight, or runs the body for it.
     async fn ride(&self, mut member: Member, outer: Option<&Arc<Load>>, body: Body<'_>) -> Flown {
         let runtime = body.runtime();
-        let load = match member.turn(outer, runtime.is_some()).await {
+        let underway = match member.turn(outer, runtime.is_some()).await {
             Turn::Answer(node) => return self.share(node),
-            Turn::Load(load) => load,
+            Turn::Load(underway) => underway,
         };
         let ended = match (body, runtime) {
             (Body::Detached(make), Some(runtime)) => {
-                Run::new(&self.cache, load, make)
-                    .detach(&runtime)
-                    .ended()
-                    .await
+                let run = Run::new(&self.cache, underway, make());
+                run.detach(&runtime, None).ended().await
             }
-            (body, _) => Run::new(&self.cache, load, || body.start()).await,
+            (body, _) => Run::new(&self.cache, underway, body.start()).await,
         };
         match ended {
-            Ended::Answered(node) => self.share(node),
             Ended::Loaded(loaded) => Flown::by(loaded.into_answer(), Source::Load),
+            Ended::Overtaken(Overtaken::Answered(node)) => self.share(node),
+            Ended::Overtaken(Overtaken::Abandoned) => {
+                unreachable!(
+                    "a load is abandoned when its last caller has gone, and this one is here"
+                )
+            }
         }
     }
 

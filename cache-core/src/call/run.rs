@@ -18,8 +18,7 @@ use super::BoxFuture;
 use crate::{
     cache::Cache,
     context,
-    flight::{Load, Target, Wait, wait},
-    l1::Stored,
+    flight::{Load, Member, Overtaken, Target, Underway, Wait, wait},
     stats::Counters,
     value::Loaded,
     watchdog::Patience,
@@ -28,54 +27,47 @@ use crate::{
 /// How a run ended.
 pub(super) enum Ended {
     Loaded(Loaded),
-    /// Another load answered while this one waited for its slot.
-    Answered(Arc<dyn Stored>),
+    /// Before it began.
+    Overtaken(Overtaken),
 }
 
 /// A body that runs for a flight.
 pub(super) struct Run<'a> {
     cache: Cache,
-    load: Arc<Load>,
-    body: BoxFuture<'a, Loaded>,
     phase: Phase,
+    body: BoxFuture<'a, Loaded>,
     /// The scope and the span of the caller, which a task of its own would not have.
     scope: Option<Cache>,
     span: tracing::Span,
+    /// Behind the body: when the next load begins, this one has dropped what it held.
+    underway: Underway,
 }
 
 enum Phase {
     New,
     Queued { patience: Patience, _wait: Wait },
     Loading,
-    Ended,
 }
 
 impl<'a> Run<'a> {
-    /// Prepares a run. The turn is given on when making the body panics: it clones the user's arguments.
-    pub(super) fn new(
-        cache: &Cache,
-        load: Arc<Load>,
-        body: impl FnOnce() -> BoxFuture<'a, Loaded>,
-    ) -> Self {
-        let mut run = Self {
+    pub(super) fn new(cache: &Cache, underway: Underway, body: BoxFuture<'a, Loaded>) -> Self {
+        Self {
             cache: cache.clone(),
-            load,
-            body: Box::pin(std::future::pending()),
             phase: Phase::New,
+            body,
             scope: context::scope(),
             span: tracing::Span::current(),
-        };
-        run.body = body();
-        run
+            underway,
+        }
     }
 
-    /// Waits for a slot, or for another load's answer.
-    fn poll_slot(&mut self, cx: &Context<'_>) -> Poll<Option<Arc<dyn Stored>>> {
-        let (slots, slot) = (&self.load.site().slots, &self.load.slot);
+    /// Waits for a slot, as long as the load is wanted.
+    fn poll_slot(&mut self, load: &Arc<Load>, cx: &Context<'_>) -> Poll<Option<Overtaken>> {
+        let (slots, slot) = (&load.site().slots, &load.slot);
         if matches!(self.phase, Phase::New)
             && !slots.try_take(slot)
             // Where those who hold the slots wait for this load, it goes on without one.
-            && let Some(wait) = wait(&self.load, Target::Slots(Arc::clone(slots)))
+            && let Some(wait) = wait(load, Target::Slots(Arc::clone(slots)))
         {
             self.phase = Phase::Queued {
                 patience: Patience::default(),
@@ -83,46 +75,47 @@ impl<'a> Run<'a> {
             };
         }
         if let Phase::Queued { patience, .. } = &mut self.phase {
-            if let Poll::Ready(answer) = self.load.poll_answer(cx) {
-                return Poll::Ready(Some(answer));
+            if let Poll::Ready(overtaken) = load.poll_queued(cx) {
+                return Poll::Ready(Some(overtaken));
             }
             ready!(slots.poll_take(slot, patience, cx));
-            self.load.begin();
+            load.begin();
         }
         self.phase = Phase::Loading;
-        Counters::add(&self.load.site().counters.loads);
+        Counters::add(&load.site().counters.loads);
         Poll::Ready(None)
     }
 
-    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Loaded> {
+    fn poll_body(&mut self, load: &Arc<Load>, cx: &mut Context<'_>) -> Poll<Loaded> {
         let polled = catch_unwind(AssertUnwindSafe(|| {
             let _entered = self.span.enter();
-            context::within_load(&self.load, self.scope.as_ref(), || {
-                self.body.as_mut().poll(cx)
-            })
+            context::within_load(load, self.scope.as_ref(), || self.body.as_mut().poll(cx))
         }));
-        match polled {
-            Ok(polled) => polled,
-            Err(panic) => {
-                self.phase = Phase::Ended;
-                Counters::add(&self.load.site().counters.failures);
-                self.load.fail();
-                resume_unwind(panic)
-            }
-        }
+        polled.unwrap_or_else(|panic| {
+            Counters::add(&load.site().counters.failures);
+            self.underway.fail();
+            resume_unwind(panic)
+        })
     }
 
-    fn end(&mut self, loaded: &Loaded) {
-        self.phase = Phase::Ended;
+    fn poll_load(&mut self, load: &Arc<Load>, cx: &mut Context<'_>) -> Poll<Ended> {
+        if !matches!(self.phase, Phase::Loading)
+            && let Some(overtaken) = ready!(self.poll_slot(load, cx))
+        {
+            return Poll::Ready(Ended::Overtaken(overtaken));
+        }
+        let loaded = ready!(self.poll_body(load, cx));
         if loaded.has_failed() {
-            Counters::add(&self.load.site().counters.failures);
+            Counters::add(&load.site().counters.failures);
         }
-        match loaded {
+        match &loaded {
             Loaded::Node { node, fate } => {
-                self.load.complete(node, *fate, self.cache.clock().now());
+                self.underway
+                    .complete(node, *fate, self.cache.clock().now());
             }
-            Loaded::Own { .. } => self.load.fail(),
+            Loaded::Own { .. } => self.underway.fail(),
         }
+        Poll::Ready(Ended::Loaded(loaded))
     }
 }
 
@@ -130,42 +123,21 @@ impl Future for Run<'_> {
     type Output = Ended;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
-        let waker = self.load.slot.begin_poll(cx.waker());
-        let polled = self.poll_phases(&mut Context::from_waker(&waker));
-        self.load.slot.end_poll();
-        polled
-    }
-}
-
-impl Run<'_> {
-    fn poll_phases(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
-        if !matches!(self.phase, Phase::Loading)
-            && let Some(node) = ready!(self.poll_slot(cx))
-        {
-            self.phase = Phase::Ended;
-            self.load.vanish();
-            return Poll::Ready(Ended::Answered(node));
-        }
-        let loaded = ready!(self.poll_body(cx));
-        self.end(&loaded);
-        Poll::Ready(Ended::Loaded(loaded))
-    }
-}
-
-impl Drop for Run<'_> {
-    fn drop(&mut self) {
-        if !matches!(self.phase, Phase::Ended) {
-            self.load.vanish();
-        }
+        let load = self
+            .underway
+            .load()
+            .expect("a future is not polled after it ended");
+        let load = Arc::clone(load);
+        load.slot.poll(cx, |cx| self.poll_load(&load, cx))
     }
 }
 
 impl Run<'static> {
-    /// Goes on in a task of its own, which nobody has to wait for.
-    pub(super) fn detach(self, runtime: &Handle) -> Detached {
+    /// Goes on in a task of its own, on behalf of its callers, or of `member` where none is to wait.
+    pub(super) fn detach(self, runtime: &Handle, member: Option<Member>) -> Detached {
         let running = self.cache.tasks().enter();
         Detached(runtime.spawn(async move {
-            let _running = running;
+            let _held = (running, member);
             self.await
         }))
     }

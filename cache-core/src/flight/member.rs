@@ -2,7 +2,7 @@
 
 use std::{
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 use super::{Flight, Flights, lock};
@@ -13,7 +13,7 @@ use crate::{
     site::SiteState,
     slot::Slot,
     value::Fate,
-    watchdog::{Next, Patience},
+    watchdog::{self, Next, Patience},
 };
 
 /// What a member of a flight is to do.
@@ -21,7 +21,7 @@ pub(crate) enum Turn {
     /// Another caller's load answers.
     Answer(Arc<dyn Stored>),
     /// Run the body.
-    Load(Arc<Load>),
+    Load(Underway),
 }
 
 /// A caller's place in a flight.
@@ -78,11 +78,12 @@ impl Member {
             for slot in gone {
                 self.flight.site.slots.free(&slot);
             }
-            return Poll::Ready(Turn::Load(Arc::new(Load {
+            let load = Load {
                 flight: Arc::clone(&self.flight),
                 slot,
                 outer: outer.cloned(),
-            })));
+            };
+            return Poll::Ready(Turn::Load(Underway(Some(Arc::new(load)))));
         }
         // A waker may drop a whole task: never under the lock.
         let waker = state.waiting.insert(self.ticket, cx.waker().clone());
@@ -99,10 +100,14 @@ impl Drop for Member {
         let mut state = lock(&self.flight.state);
         state.members -= 1;
         let waker = state.waiting.remove(&self.ticket);
-        let invited = state.invite();
+        let mut woken = state.invite();
+        if state.members == 0 {
+            // What has not begun by now, nobody wants any more.
+            woken.extend(std::mem::take(&mut state.queued).into_values());
+        }
         drop(state);
         drop(waker);
-        invited.into_iter().for_each(Waker::wake);
+        watchdog::wake(woken);
         self.flight.leave_if_idle();
     }
 }
@@ -132,11 +137,14 @@ impl Load {
             .any(|load| load.flight.key == *key && Arc::ptr_eq(&load.flight.flights, flights))
     }
 
-    /// The answer that another load gave while this one waits for its slot.
-    pub(crate) fn poll_answer(&self, cx: &Context<'_>) -> Poll<Arc<dyn Stored>> {
+    /// What becomes of this load while it waits for its slot.
+    pub(crate) fn poll_queued(&self, cx: &Context<'_>) -> Poll<Overtaken> {
         let mut state = lock(&self.flight.state);
         if let Some(answer) = &state.answer {
-            return Poll::Ready(Arc::clone(answer));
+            return Poll::Ready(Overtaken::Answered(Arc::clone(answer)));
+        }
+        if state.members == 0 {
+            return Poll::Ready(Overtaken::Abandoned);
         }
         let waker = state.queued.insert(self.slot.id(), cx.waker().clone());
         drop(state);
@@ -149,20 +157,51 @@ impl Load {
         let waker = lock(&self.flight.state).queued.remove(&self.slot.id());
         drop(waker);
     }
+}
 
-    pub(crate) fn complete(&self, node: &Arc<dyn Stored>, fate: Fate, now: Nanos) {
-        // In this order: whoever takes the slot next finds the answer.
-        self.flight.complete(&self.slot, node, fate, now);
-        self.flight.site.slots.free(&self.slot);
+/// Why a load that waited for its slot need not begin.
+pub(crate) enum Overtaken {
+    /// Another load answered.
+    Answered(Arc<dyn Stored>),
+    /// Every caller is gone.
+    Abandoned,
+}
+
+/// A turn to load, until the load is over. Dropped before, the next waiter takes over.
+#[derive(Debug)]
+pub(crate) struct Underway(Option<Arc<Load>>);
+
+impl Underway {
+    /// The load; nothing once it is over.
+    pub(crate) fn load(&self) -> Option<&Arc<Load>> {
+        self.0.as_ref()
+    }
+
+    pub(crate) fn complete(&mut self, node: &Arc<dyn Stored>, fate: Fate, now: Nanos) {
+        if let Some(load) = self.0.take() {
+            // In this order: whoever takes the slot next finds the answer, and what is dropped at the
+            // end may panic.
+            let left = load.flight.complete(&load.slot, node, fate, now);
+            load.site().slots.free(&load.slot);
+            drop(left);
+        }
     }
 
     /// The body failed or panicked: the waiters load for themselves.
-    pub(crate) fn fail(&self) {
-        self.flight.stop(&self.slot, true);
+    pub(crate) fn fail(&mut self) {
+        self.stop(true);
     }
 
-    /// The run was dropped half way: the next waiter takes over.
-    pub(crate) fn vanish(&self) {
-        self.flight.stop(&self.slot, false);
+    fn stop(&mut self, has_failed: bool) {
+        if let Some(load) = self.0.take() {
+            load.site().slots.free(&load.slot);
+            load.flight.stop(&load.slot, has_failed);
+        }
+    }
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        self.stop(false);
     }
 }
