@@ -161,7 +161,7 @@ impl Cache {
         self.0.flights.clear();
     }
 
-    /// Ends the cache: forgets every entry, lets running loads end, and gives what was left.
+    /// Ends the cache: forgets every entry, lets detached loads end, and gives what was left.
     ///
     /// From the first moment on calls run their bodies, as with [`Cache::disabled`].
     ///
@@ -224,6 +224,6 @@ impl fmt::Debug for Cache {
 #[non_exhaustive]
 #[must_use = "loads that are left run on until the runtime ends"]
 pub struct Leftover {
-    /// Loads that were still running at the deadline.
+    /// Detached loads that were still running at the deadline. Inline loads belong to their callers.
     pub loads: usize,
 }

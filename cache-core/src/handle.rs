@@ -56,7 +56,7 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
 
     /// Loads now, replaces the entry and gives the value. A load that fails leaves the entry as it is.
     ///
-    /// Loads of this key that began before are not kept.
+    /// Loads of this key that began before are not kept, and each refresh is a load of its own.
     ///
     /// # Errors
     ///

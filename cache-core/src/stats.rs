@@ -56,7 +56,7 @@ pub struct FunctionStats {
     pub hits: u64,
     /// Times the body began to run, also past the cache: under `bypass` and while the cache is off.
     pub loads: u64,
-    /// Loads that ended in an error or a panic.
+    /// Loads that ended in an error, or inside a flight in a panic.
     pub failures: u64,
     /// Calls answered by the load of another caller: stampedes prevented.
     pub shared_loads: u64,
@@ -85,16 +85,37 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// The row of the function whose name ends in `name`, compared by whole path segments.
+    /// The first row of a function whose path ends in `name`, compared by whole segments, without
+    /// type parameters and version.
     ///
-    /// `stats.function("user")` finds `shop::users::user`.
+    /// `stats.function("user")` finds `shop::users::user`, `shop::user@2` and `shop::user<u8>`.
     #[must_use]
     pub fn function(&self, name: &str) -> Option<&FunctionStats> {
         self.functions.iter().find(|row| {
-            row.name
-                .strip_suffix(name)
-                .is_some_and(|rest| rest.is_empty() || rest.ends_with("::"))
+            let rest = row.path().strip_suffix(name);
+            rest.is_some_and(|rest| rest.is_empty() || rest.ends_with("::"))
         })
+    }
+}
+
+impl FunctionStats {
+    /// The name without version and type parameters.
+    fn path(&self) -> &str {
+        let path = self
+            .name
+            .rsplit_once('@')
+            .map_or(&*self.name, |(path, _)| path);
+        let mut depth = 0_usize;
+        // From the end: an earlier list belongs to the type that the function is a method of.
+        let start_of_list = path.char_indices().rev().find(|&(_, c)| {
+            depth += usize::from(c == '>');
+            depth -= usize::from(c == '<' && depth > 0);
+            depth == 0
+        });
+        match start_of_list {
+            Some((at, '<')) => &path[..at],
+            _ => path,
+        }
     }
 }
 
@@ -109,18 +130,19 @@ impl fmt::Display for Stats {
             .max("function".len());
         writeln!(
             f,
-            "{:<width$} {:>12} {:>10} {:>10} {:>10} {:>10} {:>12}",
-            "function", "hits", "loads", "failures", "shared", "entries", "bytes"
+            "{:<width$} {:>12} {:>10} {:>10} {:>10} {:>10} {:>10} {:>12}",
+            "function", "hits", "loads", "failures", "shared", "evictions", "entries", "bytes"
         )?;
         for row in &self.functions {
             writeln!(
                 f,
-                "{:<width$} {:>12} {:>10} {:>10} {:>10} {:>10} {:>12}",
+                "{:<width$} {:>12} {:>10} {:>10} {:>10} {:>10} {:>10} {:>12}",
                 row.name,
                 row.hits,
                 row.loads,
                 row.failures,
                 row.shared_loads,
+                row.evictions,
                 row.entries,
                 row.bytes
             )?;
@@ -130,5 +152,37 @@ impl fmt::Display for Stats {
             "{} entries, {} of {} bytes",
             self.entries, self.bytes, self.memory_limit
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_is_found_by_the_end_of_its_path() {
+        let named = |name: &str| FunctionStats {
+            name: name.into(),
+            ..FunctionStats::default()
+        };
+        for (name, path) in [
+            ("shop::users::user", "shop::users::user"),
+            ("shop::user@2", "shop::user"),
+            ("shop::user<alloc::vec::Vec<u8>>@2", "shop::user"),
+            ("shop::Store<u8>::find", "shop::Store<u8>::find"),
+            (
+                "<shop::Store as shop::Named>::find",
+                "<shop::Store as shop::Named>::find",
+            ),
+        ] {
+            assert_eq!(named(name).path(), path);
+        }
+        let stats = Stats {
+            functions: vec![named("shop::superuser"), named("shop::user<u8>")],
+            ..Stats::default()
+        };
+        assert_eq!(stats.function("user"), Some(&stats.functions[1]));
+        assert_eq!(stats.function("shop::user"), Some(&stats.functions[1]));
+        assert_eq!(stats.function("us"), None);
     }
 }

@@ -6,6 +6,7 @@
 mod keep;
 mod probe;
 mod shape;
+mod size;
 mod weigh;
 
 use std::{any::Any, marker::PhantomData, sync::Arc};

@@ -228,13 +228,13 @@ fn a_value_too_heavy_for_memory_is_returned_and_counted() {
     timed(|_| async {
         for eviction in [Eviction::Adaptive, Eviction::Lru] {
             let cache = Cache::builder()
-                .memory_limit(10_000)
+                .memory_limit(65_536)
                 .eviction(eviction)
                 .build()
                 .await
                 .unwrap();
             Cache::scope(cache.clone(), async {
-                assert_eq!(block(50_000).await.len(), 50_000);
+                assert_eq!(block(100_000).await.len(), 100_000);
                 assert_eq!(block(10).await.len(), 10);
             })
             .await;
@@ -251,13 +251,13 @@ fn a_value_too_heavy_for_memory_is_returned_and_counted() {
 
 #[test]
 fn lru_evicts_what_was_not_used_for_the_longest_time() {
-    #[cached(ttl = 1h, weight = |_value| 1_000)]
+    #[cached(ttl = 1h, weight = |_value| 20_000)]
     async fn item(id: u64) -> u64 {
         id
     }
     timed(|_| async {
         let cache = Cache::builder()
-            .memory_limit(4_000)
+            .memory_limit(65_536)
             .eviction(Eviction::Lru)
             .build()
             .await

@@ -7,6 +7,9 @@ use crate::{
     l1::{Eviction, L1},
 };
 
+/// Less is a number of entries, written where bytes are meant.
+const LEAST_MEMORY: u64 = 64 << 10;
+
 /// Describes a [`Cache`]; start with [`Cache::builder`].
 ///
 /// ```
@@ -55,8 +58,10 @@ impl CacheBuilder {
 
     /// The bound on the weight of all entries in memory, in bytes. Default: 64 MiB.
     ///
-    /// An entry weighs what its value is when encoded (or what the option `weight` says, or its
-    /// `size_of`), the part of its key beyond 40 bytes, and 200 bytes for all the rest: what an allocator counts, to within a tenth.
+    /// An entry weighs about what an allocator counts for it: 200 bytes, the part of its key beyond 40
+    /// bytes, and its value. A value weighs what the option `weight` says; else the sum of what serde
+    /// shows of it (numbers by their type, texts and collections by what is in them), which is less
+    /// than the truth where capacity is spare or serde skips a field; else its `size_of`.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.memory_limit = bytes;
         self
@@ -68,8 +73,9 @@ impl CacheBuilder {
         self
     }
 
-    /// How many entries one function may have whose heap memory nobody can see: those of types that
-    /// are not `Serialize`, in functions without the option `weight`. The oldest leaves. Default: 10,000.
+    /// How many entries one function may have whose heap memory nobody can see: values that are not
+    /// `Serialize`, in functions without the option `weight`, and errors kept by `err_ttl`. The oldest
+    /// leaves. Default: 10,000.
     pub fn unweighed_limit(mut self, entries: usize) -> Self {
         self.unweighed_limit = entries;
         self
@@ -105,9 +111,9 @@ impl CacheBuilder {
                 "`namespace` is the first part of every shared key: write a name without spaces and `:`",
             );
         }
-        if self.memory_limit == 0 {
+        if self.memory_limit < LEAST_MEMORY {
             return refuse(
-                "`memory_limit` of 0 keeps nothing: write `Cache::disabled()` if that is meant",
+                "`memory_limit` is in bytes, and below 64 KiB it keeps next to nothing: write for instance `64 << 20`, or `Cache::disabled()` if that is meant",
             );
         }
         if self.unweighed_limit == 0 {

@@ -11,7 +11,6 @@ use crate::{
     explain::{Miss, Source, Trace},
     flight::{Joined, Turn},
     l1::Stored,
-    stats::Counters,
     value::{Answer, Loaded},
 };
 
@@ -32,10 +31,7 @@ impl Call {
             }
             (Ask::Explain, Err(_)) => self.fly(Place::InAnyFlight, body).await,
             (Ask::Refresh, _) => self.fly(Place::InNewFlight, body).await,
-            (Ask::Bypass, _) => {
-                Counters::add(&self.counters().loads);
-                Flown::by(body.start().await.into_answer(), Source::Uncached)
-            }
+            (Ask::Bypass, _) => self.run_uncached(body, None).await,
             (Ask::Evict, _) => {
                 self.cache.flights().evict(&self.key);
                 return None;

@@ -79,14 +79,14 @@ impl Flown {
 }
 
 impl Call {
-    pub(super) fn counters(&self) -> &Counters {
+    fn counters(&self) -> &Counters {
         &self.site.counters
     }
 
     /// Answers through the flight of the key.
     pub(super) async fn fly(&self, place: Place, body: Body<'_>) -> Flown {
         if !self.cache.is_on() {
-            return self.run_uncached(body, Miss::Off).await;
+            return self.run_uncached(body, Some(Miss::Off)).await;
         }
         let (flights, outer) = (self.cache.flights(), context::load());
         if outer
@@ -148,15 +148,20 @@ impl Call {
 
     async fn recurse(&self, body: Body<'_>) -> Flown {
         self.site.warn_of_recursion();
-        self.run_uncached(body, Miss::Recursion).await
+        self.run_uncached(body, Some(Miss::Recursion)).await
     }
 
-    async fn run_uncached(&self, body: Body<'_>, miss: Miss) -> Flown {
+    /// Runs the body past the cache, for a reason where the caller did not ask for it.
+    pub(super) async fn run_uncached(&self, body: Body<'_>, miss: Option<Miss>) -> Flown {
         Counters::add(&self.counters().loads);
+        let loaded = body.start().await;
+        if loaded.has_failed() {
+            Counters::add(&self.counters().failures);
+        }
         Flown {
-            answer: body.start().await.into_answer(),
+            answer: loaded.into_answer(),
             source: Source::Uncached,
-            miss: Some(miss),
+            miss,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Returned, shape::Shape};
+use super::{Returned, shape::Shape, size::size};
 
 /// Asks what is known of a kept value: `(&&TravelProbe::of(&returned)).weigh()`.
 #[derive(Debug)]
@@ -42,13 +42,13 @@ pub struct CannotTravel;
 
 impl<T: Serialize> Weigh<T> for Travel {
     fn weigh(value: &T) -> Option<usize> {
-        encoded_size(value)
+        size_of_value(value)
     }
 }
 
 impl<T: Serialize> Weigh<T> for TravelOneWay {
     fn weigh(value: &T) -> Option<usize> {
-        encoded_size(value)
+        size_of_value(value)
     }
 }
 
@@ -58,13 +58,12 @@ impl<T> Weigh<T> for CannotTravel {
     }
 }
 
-/// Nothing where the value refuses to be encoded, or its implementation panics: a value that cannot
+/// Nothing where the value refuses to be serialized, or its implementation panics: a value that cannot
 /// be weighed must not become a call that fails.
-fn encoded_size<T: Serialize>(value: &T) -> Option<usize> {
-    let size = catch_unwind(AssertUnwindSafe(|| {
-        postcard::serialize_with_flavor(value, postcard::ser_flavors::Size::default())
-    }));
-    Some(size.ok()?.ok()?.max(size_of::<T>()))
+fn size_of_value<T: Serialize>(value: &T) -> Option<usize> {
+    catch_unwind(AssertUnwindSafe(|| size(value)))
+        .ok()
+        .flatten()
 }
 
 /// What is said of values that can be sent to another process.
