@@ -85,10 +85,10 @@ pub use writer::KeyWriter;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be part of a cache key",
     label = "this type does not implement `CacheKey`",
+    note = "if the argument does not identify the value, as a pool or a client, leave it out with `skip(..)`",
     note = "for a type of your own, write `#[derive(CacheKey)]` above it",
     note = "floats and hash maps have no canonical form: write `key = ...` with something that has one, such as \
-            `value.to_bits()` or a `BTreeMap`",
-    note = "if the argument does not identify the value, leave it out with `skip(..)`"
+            `value.to_bits()` or a `BTreeMap`"
 )]
 pub trait CacheKey {
     /// Describes the value to `key`.

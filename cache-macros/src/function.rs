@@ -124,7 +124,9 @@ fn refuse(function: &Function, mistakes: &mut Mistakes) {
         );
     } else if signature.asyncness.is_none() {
         let message = if is_future {
-            format!("`{name}` returns a future: cache an `async fn` that it calls")
+            format!(
+                "`{name}` returns a future: cache an `async fn` that it calls, and under `#[async_trait]` one outside the trait"
+            )
         } else {
             format!("`{name}` is not async: write `async fn {name}`")
         };

@@ -36,7 +36,7 @@ use proc_macro::TokenStream;
 /// | `key` | `id`, `(tenant, id)`, `()`, `"user:{tenant}:{id}"` | what identifies the value; all arguments where it is not given |
 /// | `skip(..)` | names of arguments, `self` | what is not part of the default key: pools, clients |
 /// | `strategy` | `read_through` | what a read does |
-/// | `tiers` | `both`, `memory`, `redis` | where entries are kept; `memory` needs no serde |
+/// | `tiers` | `both`, `memory`, `redis` | where entries are kept; `memory` needs no serde, `redis` keeps nothing while there is no shared tier |
 /// | `none_ttl` | like `ttl`, without the closure | how long `None` is fresh; like any other value where it is not given |
 /// | `err_ttl` | like `none_ttl` | how long `Err` is fresh; not kept where it is not given |
 /// | `keep_if` | `\|value\| expr`, a path | whether a value is kept |
@@ -51,6 +51,9 @@ use proc_macro::TokenStream;
 /// A method says whether `self` identifies the value, by `skip(self)` or `key`. In closures `value` is
 /// what is kept: `&T` of `T`, `Option<T>`, `Result<T, E>` and `Result<Option<T>, E>`.
 ///
+/// The expressions in options are evaluated in the caller: `cache` and `key` for every call, `ttl`,
+/// `none_ttl` and `err_ttl` for every call that memory does not answer.
+///
 /// A cached function that calls itself does so through a function that returns
 /// `Pin<Box<dyn Future<Output = T> + Send>>`: the compiler cannot see that its future is `Send` before
 /// it has read the body.
@@ -59,7 +62,9 @@ pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
     cached::expand(options.into(), item.into()).into()
 }
 
-/// Makes a type a part of keys.
+/// Makes a struct or an enum a part of keys: its fields in their order, an enum by the name of its variant.
+///
+/// `#[cache_key(crate = path)]` says where `cache_core` is, if not at `::cache_core`.
 #[proc_macro_derive(CacheKey, attributes(cache_key))]
 pub fn derive_cache_key(input: TokenStream) -> TokenStream {
     cache_key::expand(input.into()).into()

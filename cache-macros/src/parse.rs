@@ -95,8 +95,49 @@ fn read_one(options: &mut Options, input: ParseStream<'_>) -> Result<()> {
     }
 }
 
+/// Words that other crates use, and what to write here.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("convert", "write what it gives as `key = ..`"),
+    ("expire", "write `ttl = 5m`"),
+    ("map_error", "leave it out: errors pass as they are"),
+    (
+        "max_capacity",
+        "write `Cache::builder().memory_limit(bytes)`",
+    ),
+    ("max_size", "write `Cache::builder().memory_limit(bytes)`"),
+    (
+        "option",
+        "leave it out: `Option` is seen by its type, and `none_ttl` says how long `None` is kept",
+    ),
+    ("refresh", "call `.refresh()` where it is wanted"),
+    (
+        "result",
+        "leave it out: `Result` is seen by its type, and an `Err` is not kept",
+    ),
+    (
+        "size",
+        "write `Cache::builder().memory_limit(bytes)`, or `weight = |value| ..` for one value's bytes",
+    ),
+    (
+        "sync_writes",
+        "leave it out: one load per key is always shared",
+    ),
+    ("time", "write `ttl = 5m`"),
+    ("time_to_live", "write `ttl = 5m`"),
+    (
+        "unbound",
+        "leave it out: memory is always bounded, by `Cache::builder().memory_limit(bytes)`",
+    ),
+];
+
 fn unknown(options: &mut Options, name: &Ident) -> Error {
     let text = name.to_string();
+    if let Some((_, instead)) = ELSEWHERE.iter().find(|(word, _)| *word == text) {
+        if instead.contains("ttl = 5m") {
+            options.meant.push("ttl");
+        }
+        return Error::new_spanned(name, format_args!("there is no option `{name}`: {instead}"));
+    }
     let known = KNOWN.iter().map(|known| known.name);
     options.meant.extend(suggest::nearest(&text, known.clone()));
     let instead = suggest::instead(&text, known);

@@ -84,10 +84,8 @@ impl Context<'_> {
     fn body(&self) -> TokenStream {
         let output = &self.output;
         let edge = quote_spanned! {at(self.output_span)=>
-            #[allow(unreachable_code)]
             if false {
-                let __cached_edge: #output = loop {};
-                return __cached_edge;
+                return (|| -> #output { loop {} })();
             }
         };
         let bindings = self.bindings();

@@ -22,9 +22,9 @@ fn a_misspelt_option_is_one_mistake() {
 #[test]
 fn an_unknown_option_lists_all() {
     assert_eq!(
-        refused_options("ttl = 5m, expire(1, 2)"),
+        refused_options("ttl = 5m, frobnicate(1, 2)"),
         [
-            "expire: unknown option `expire`, there are `ttl`, `key`, `skip`, `strategy`, `tiers`, `none_ttl`, \
+            "frobnicate: unknown option `frobnicate`, there are `ttl`, `key`, `skip`, `strategy`, `tiers`, `none_ttl`, \
           `err_ttl`, `keep_if`, `weight`, `max_concurrent_loads`, `version`, `name`, `inline`, `detached`, \
           `cache`, `crate`"
         ]

@@ -1,0 +1,8 @@
+use cache_core::cached;
+
+#[cached(time = 60, max_size = 100, result = true, sync_writes = true)]
+async fn user(id: u64) -> u64 {
+    id
+}
+
+fn main() {}
