@@ -8,9 +8,11 @@ use std::{
     cell::{Cell, RefCell},
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     task::{Context, Poll},
 };
+
+use parking_lot::Mutex;
 
 use crate::{cache::Cache, explain::Trace, flight::Load};
 
@@ -47,7 +49,7 @@ pub(crate) struct Replied {
 
 impl Reply {
     pub(crate) fn with<R>(&self, change: impl FnOnce(&mut Replied) -> R) -> R {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.0.lock())
     }
 }
 

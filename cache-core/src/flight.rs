@@ -11,11 +11,13 @@ use std::{
     collections::{BTreeMap, HashMap},
     hash::BuildHasher,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     task::Waker,
 };
+
+use parking_lot::{Mutex, MutexGuard};
 
 pub(crate) use member::{Load, Member, Overtaken, Turn, Underway};
 pub(crate) use waits::{Target, Wait, wait};
@@ -31,10 +33,6 @@ use crate::{
 };
 
 const SHARDS: usize = 32;
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// The flights of one cache, and the tier they fill.
 #[derive(Debug)]
@@ -79,7 +77,7 @@ impl Flights {
     fn shard(&self, key: &Key) -> MutexGuard<'_, Shard> {
         let hash = self.hasher.hash_one(key);
         // Other bits than those by which the shard's own map finds its place.
-        lock(&self.shards[usize::try_from((hash >> 32) % SHARDS as u64).unwrap_or(0)])
+        self.shards[usize::try_from((hash >> 32) % SHARDS as u64).unwrap_or(0)].lock()
     }
 
     /// Joins the flight of a key, or starts it. A fresh entry is looked for once more: it may have come
@@ -142,7 +140,7 @@ impl Flights {
     /// Forgets every entry. Loads begun before are not kept.
     pub(crate) fn clear(&self) {
         for shard in &self.shards {
-            let flights = std::mem::take(&mut *lock(shard));
+            let flights = std::mem::take(&mut *shard.lock());
             drop(flights);
         }
         self.l1.clear();
@@ -263,7 +261,7 @@ impl Flight {
     }
 
     fn enter(self: &Arc<Self>) -> Member {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         state.members += 1;
         state.next_ticket += 1;
         Member {
@@ -290,7 +288,7 @@ impl Flight {
             }
             left.place = shard.remove(&self.key);
         }
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         state.stop(slot);
         state.answer.get_or_insert_with(|| Arc::clone(node));
         let waiting = std::mem::take(&mut state.waiting);
@@ -303,7 +301,7 @@ impl Flight {
 
     /// A load ended without anything that others could have: they load for themselves.
     fn stop(self: &Arc<Self>, slot: &Arc<Slot>, has_failed: bool) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         let queued = state.queued.remove(&slot.id());
         state.stop(slot);
         if has_failed {
@@ -321,12 +319,12 @@ impl Flight {
 
     /// Takes a flight that nobody cares for out of the way of new callers.
     fn leave_if_idle(&self) {
-        if !lock(&self.state).is_idle() {
+        if !self.state.lock().is_idle() {
             return;
         }
         let mut shard = self.flights.shard(&self.key);
         // Callers enter under the shard's lock: one may have come since.
-        let place = if self.has_place(&shard) && lock(&self.state).is_idle() {
+        let place = if self.has_place(&shard) && self.state.lock().is_idle() {
             shard.remove(&self.key)
         } else {
             None
@@ -345,7 +343,7 @@ impl Flight {
 
 impl Watched for Flight {
     fn check(&self, now: Nanos) -> bool {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         if state.answer.is_some() || state.waiting.is_empty() && !state.is_offered {
             self.is_watched.store(false, Relaxed);
             return false;

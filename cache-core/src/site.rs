@@ -4,10 +4,12 @@ use std::{
     any::TypeId,
     collections::HashMap,
     sync::{
-        Arc, RwLock,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
+
+use parking_lot::RwLock;
 
 use crate::{key::KeyHasher, slot::Slots, stats::Counters};
 
@@ -175,18 +177,12 @@ pub(crate) struct SiteStates(RwLock<HashMap<TypeId, Arc<SiteState>, KeyHasher>>)
 
 impl SiteStates {
     pub(crate) fn of(&self, instance: &Instance) -> Arc<SiteState> {
-        let known = self
-            .0
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let known = self.0.read();
         if let Some(state) = known.get(&instance.id) {
             return Arc::clone(state);
         }
         drop(known);
-        let mut known = self
-            .0
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut known = self.0.write();
         Arc::clone(
             known
                 .entry(instance.id)
@@ -195,10 +191,7 @@ impl SiteStates {
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<SiteState>> {
-        let known = self
-            .0
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let known = self.0.read();
         let mut states: Vec<_> = known.values().cloned().collect();
         states.sort_by(|a, b| a.name.cmp(&b.name));
         states

@@ -7,12 +7,14 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     task::{Context, Poll, Wake, Waker},
     time::Duration,
 };
+
+use parking_lot::Mutex;
 
 use crate::{
     clock::{Nanos, after, system_now},
@@ -27,10 +29,6 @@ const INLINE_IS_GONE_AFTER: Duration = Duration::from_millis(50);
 /// The same for a load in a task of its own: its runtime is not driven any more. Rare, and a runtime
 /// that is only busy must not be taken for it.
 const DETACHED_IS_GONE_AFTER: Duration = Duration::from_secs(1);
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// The slots of one function.
 #[derive(Debug)]
@@ -63,12 +61,12 @@ impl Slots {
 
     /// The loads that hold slots.
     pub(crate) fn holders(&self) -> Vec<u64> {
-        lock(&self.taken).holders.keys().copied().collect()
+        self.taken.lock().holders.keys().copied().collect()
     }
 
     /// Takes a slot if one is free and nobody waits for it.
     pub(crate) fn try_take(&self, slot: &Arc<Slot>) -> bool {
-        let mut taken = lock(&self.taken);
+        let mut taken = self.taken.lock();
         let is_free = taken.queue.is_empty() && taken.holders.len() < self.limit;
         if is_free {
             taken.holders.insert(slot.id, Arc::clone(slot));
@@ -83,7 +81,7 @@ impl Slots {
         patience: &mut Patience,
         cx: &Context<'_>,
     ) -> Poll<()> {
-        let mut taken = lock(&self.taken);
+        let mut taken = self.taken.lock();
         let mut gone = Vec::new();
         if taken.holders.len() >= self.limit {
             match patience.next(taken.queue.contains_key(&slot.id)) {
@@ -119,7 +117,7 @@ impl Slots {
 
     /// Gives a slot back, or a place in the queue.
     pub(crate) fn free(&self, slot: &Arc<Slot>) {
-        let mut taken = lock(&self.taken);
+        let mut taken = self.taken.lock();
         let waker = taken.queue.remove(&slot.id);
         let holder = taken.holders.remove(&slot.id);
         let next = if taken.holders.len() < self.limit {
@@ -143,7 +141,7 @@ impl Taken {
 
 impl Watched for Slots {
     fn check(&self, now: Nanos) -> bool {
-        let mut taken = lock(&self.taken);
+        let mut taken = self.taken.lock();
         if taken.queue.is_empty() {
             self.is_watched.store(false, Relaxed);
             return false;
@@ -200,7 +198,7 @@ impl Slot {
     ) -> R {
         self.is_polled.store(true, Relaxed);
         self.woken.store(0, Relaxed);
-        let mut known = lock(&self.waker);
+        let mut known = self.waker.lock();
         let before = (!known.will_wake(cx.waker()))
             .then(|| std::mem::replace(&mut *known, cx.waker().clone()));
         drop(known);
@@ -237,7 +235,7 @@ impl Wake for Slot {
         let _ = self
             .woken
             .compare_exchange(0, system_now(), Relaxed, Relaxed);
-        let waker = lock(&self.waker).clone();
+        let waker = self.waker.lock().clone();
         waker.wake();
     }
 }

@@ -8,11 +8,13 @@
 use std::{
     collections::BTreeMap,
     panic::{self, AssertUnwindSafe},
-    sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak},
+    sync::{Arc, OnceLock, Weak},
     task::Waker,
     thread,
     time::Duration,
 };
+
+use parking_lot::{Condvar, Mutex};
 
 use crate::clock::{Nanos, system_now};
 
@@ -31,10 +33,7 @@ pub(crate) trait Watched: Send + Sync {
 /// Looks after something until nobody waits for it.
 pub(crate) fn watch(watched: &Arc<dyn Watched>) {
     static THREAD: OnceLock<()> = OnceLock::new();
-    WATCHED
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push(Arc::downgrade(watched));
+    WATCHED.lock().push(Arc::downgrade(watched));
     ARRIVED.notify_one();
     THREAD.get_or_init(|| {
         let started = thread::Builder::new().name("cached-watchdog".into()).spawn(run);
@@ -46,21 +45,15 @@ pub(crate) fn watch(watched: &Arc<dyn Watched>) {
 
 fn run() {
     loop {
-        let mut watched = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watched = WATCHED.lock();
         while watched.is_empty() {
-            watched = ARRIVED
-                .wait(watched)
-                .unwrap_or_else(PoisonError::into_inner);
+            ARRIVED.wait(&mut watched);
         }
         drop(watched);
         thread::sleep(TICK);
-        let mut checked =
-            std::mem::take(&mut *WATCHED.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut checked = std::mem::take(&mut *WATCHED.lock());
         checked.retain(is_waited_for);
-        WATCHED
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .append(&mut checked);
+        WATCHED.lock().append(&mut checked);
     }
 }
 

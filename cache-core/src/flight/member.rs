@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::{Flight, Flights, lock};
+use super::{Flight, Flights};
 use crate::{
     clock::{Nanos, system_now},
     key::Key,
@@ -52,7 +52,7 @@ impl Member {
         outer: Option<&Arc<Load>>,
         is_detached: bool,
     ) -> Poll<Turn> {
-        let mut state = lock(&self.flight.state);
+        let mut state = self.flight.state.lock();
         if let Some(node) = &state.answer {
             return Poll::Ready(Turn::Answer(Arc::clone(node)));
         }
@@ -97,7 +97,7 @@ impl Member {
 
 impl Drop for Member {
     fn drop(&mut self) {
-        let mut state = lock(&self.flight.state);
+        let mut state = self.flight.state.lock();
         state.members -= 1;
         let waker = state.waiting.remove(&self.ticket);
         let mut woken = state.invite();
@@ -139,7 +139,7 @@ impl Load {
 
     /// What becomes of this load while it waits for its slot.
     pub(crate) fn poll_queued(&self, cx: &Context<'_>) -> Poll<Overtaken> {
-        let mut state = lock(&self.flight.state);
+        let mut state = self.flight.state.lock();
         if let Some(answer) = &state.answer {
             return Poll::Ready(Overtaken::Answered(Arc::clone(answer)));
         }
@@ -154,7 +154,7 @@ impl Load {
 
     /// The load has its slot and begins.
     pub(crate) fn begin(&self) {
-        let waker = lock(&self.flight.state).queued.remove(&self.slot.id());
+        let waker = self.flight.state.lock().queued.remove(&self.slot.id());
         drop(waker);
     }
 }

@@ -5,10 +5,12 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, LazyLock},
 };
 
-use super::{Flight, Load, lock};
+use parking_lot::{Mutex, MutexGuard};
+
+use super::{Flight, Load};
 use crate::slot::Slots;
 
 /// What a load waits for.
@@ -24,14 +26,14 @@ pub(crate) enum Target {
 static WAITS: LazyLock<Mutex<HashMap<u64, Vec<Target>>>> = LazyLock::new(Mutex::default);
 
 fn waits() -> MutexGuard<'static, HashMap<u64, Vec<Target>>> {
-    WAITS.lock().unwrap_or_else(PoisonError::into_inner)
+    WAITS.lock()
 }
 
 impl Target {
     fn loads(&self) -> Vec<u64> {
         match self {
             Self::Flight(flight) => {
-                let state = lock(&flight.state);
+                let state = flight.state.lock();
                 state.loading.iter().map(|slot| slot.id()).collect()
             }
             Self::Slots(slots) => slots.holders(),

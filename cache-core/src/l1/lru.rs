@@ -3,10 +3,11 @@
 use std::{
     borrow::Borrow,
     hash::{Hash, Hasher},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
 use lru::LruCache;
+use parking_lot::Mutex;
 
 use super::{Evicted, Stored};
 use crate::key::{Key, KeyHasher, KeyRef};
@@ -35,18 +36,13 @@ impl LruTier {
         }
     }
 
-    /// The order holds no invariant that a panic inside it could break half way: it is used on.
-    fn lock(&self) -> MutexGuard<'_, Order> {
-        self.order.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub(super) fn get(&self, key: &KeyRef<'_>) -> Option<Arc<dyn Stored>> {
-        self.lock().entries.get(key as &dyn Lookup).cloned()
+        self.order.lock().entries.get(key as &dyn Lookup).cloned()
     }
 
     pub(super) fn insert(&self, key: Key, node: Arc<dyn Stored>, evicted: &mut Evicted) {
         let weight = node.entry().weight_under(&key);
-        let mut order = self.lock();
+        let mut order = self.order.lock();
         if let Some((key, replaced)) = order.pop(&key) {
             evicted.take(&key, replaced);
         }
@@ -71,7 +67,7 @@ impl LruTier {
         key: &Key,
         mut is_it: impl FnMut(&Arc<dyn Stored>) -> bool,
     ) -> Option<Arc<dyn Stored>> {
-        let mut order = self.lock();
+        let mut order = self.order.lock();
         if !is_it(order.entries.peek(key)?) {
             return None;
         }
@@ -79,7 +75,7 @@ impl LruTier {
     }
 
     pub(super) fn clear(&self) {
-        let mut order = self.lock();
+        let mut order = self.order.lock();
         order.bytes = 0;
         let entries = std::mem::replace(
             &mut order.entries,
@@ -90,11 +86,11 @@ impl LruTier {
     }
 
     pub(super) fn entries(&self) -> u64 {
-        self.lock().entries.len() as u64
+        self.order.lock().entries.len() as u64
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        self.lock().bytes
+        self.order.lock().bytes
     }
 }
 

@@ -3,8 +3,10 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
+    sync::{Arc, atomic::Ordering::Relaxed},
 };
+
+use parking_lot::Mutex;
 
 use crate::{key::Key, stats::Counters};
 
@@ -37,10 +39,7 @@ impl Unweighed {
         place: Place,
         is_there: impl Fn(&Place) -> bool,
     ) -> Vec<Place> {
-        let mut functions = self
-            .functions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut functions = self.functions.lock();
         let queue = functions.entry(Arc::as_ptr(counters).addr()).or_default();
         queue.push_back(place);
         let entries = usize::try_from(counters.unweighed.load(Relaxed)).unwrap_or(usize::MAX);
