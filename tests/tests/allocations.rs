@@ -9,8 +9,9 @@ use std::{
 };
 
 use allocation_counter::measure;
-use cache_core::{Cache, cached};
+use cache_core::{Cache, CacheKey, Eviction, cached};
 
+#[derive(Clone)]
 struct Shop;
 
 #[cached(ttl = 1h)]
@@ -34,6 +35,22 @@ impl Shop {
     async fn method(&self, id: u64) -> u64 {
         id
     }
+
+    #[cached(ttl = 1h, skip(self), detached)]
+    async fn detached(&self, id: u64) -> u64 {
+        id
+    }
+}
+
+#[cached(ttl = 1h, key = "user:{tenant}:{id}")]
+async fn by_text_key(tenant: &str, id: u64) -> u64 {
+    id + tenant.len() as u64
+}
+
+#[cached(ttl = 1h)]
+async fn generic<T: CacheKey + Send + Sync + 'static>(value: T) -> usize {
+    let _ = value;
+    size_of::<T>()
 }
 
 /// Polls a call once: a hit is ready, without a wake and without a runtime.
@@ -44,38 +61,60 @@ fn hit<F: Future>(call: F) -> F::Output {
     }
 }
 
-#[test]
-fn a_hit_allocates_nothing_and_awaits_nothing() {
+const NAME: &str = "a name of more than twenty-eight bytes";
+
+/// One call of every shape.
+async fn call_all() {
+    assert_eq!(&*by_number(1).await, "1");
+    assert!(by_text(1, NAME, &["a", "b"]).await.is_ok());
+    assert_eq!(by_three(&Shop, 1, String::new(), true).await, 2);
+    assert_eq!(Shop.method(1).await, 1);
+    assert_eq!(Shop.detached(1).await, 1);
+    assert_eq!(by_text_key("shop", 1).await, 5);
+    assert_eq!((generic(1_u8).await, generic(1_u64).await), (1, 8));
+}
+
+fn loads(cache: &Cache) -> u64 {
+    cache.stats().functions.iter().map(|row| row.loads).sum()
+}
+
+/// Calls everything once, then counts what a thousand calls more allocate.
+fn allocations_of_hits(cache: &Cache, is_scoped: bool) -> u64 {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
-    let name = "a name of more than twenty-eight bytes";
-    runtime.block_on(async {
-        by_number(1).await;
-        by_text(1, name, &["a", "b"]).await.unwrap();
-        by_three(&Shop, 1, String::new(), true).await;
-        Shop.method(1).await;
-    });
+    runtime.block_on(Cache::scope(cache.clone(), call_all()));
+    runtime.block_on(call_all());
     drop(runtime);
-    let loads = || {
-        Cache::current()
-            .stats()
-            .functions
-            .iter()
-            .map(|row| row.loads)
-            .sum::<u64>()
-    };
-    let before = loads();
+    let before = loads(cache);
     let counted = measure(|| {
         for _ in 0..1_000 {
-            assert_eq!(&*hit(by_number(1)), "1");
-            assert!(hit(by_text(1, name, &["a", "b"])).is_ok());
-            assert_eq!(hit(by_three(&Shop, 1, String::new(), true)), 2);
-            assert_eq!(hit(Shop.method(1)), 1);
+            if is_scoped {
+                hit(Cache::scope(cache.clone(), call_all()));
+            } else {
+                hit(call_all());
+            }
         }
     });
-    assert_eq!(counted.count_total, 0);
-    assert_eq!(loads(), before);
+    assert_eq!(loads(cache), before, "all were hits");
+    counted.count_total
+}
+
+#[test]
+fn a_hit_allocates_nothing_and_awaits_nothing() {
+    assert_eq!(allocations_of_hits(&Cache::current(), false), 0);
+}
+
+#[test]
+fn a_hit_in_a_scope_allocates_nothing_under_either_policy() {
+    for eviction in [Eviction::Adaptive, Eviction::Lru] {
+        let cache = futures::executor::block_on(Cache::builder().eviction(eviction).build());
+        assert_eq!(
+            allocations_of_hits(&cache.unwrap(), true),
+            0,
+            "{eviction:?}"
+        );
+    }
 }
 
 #[test]
