@@ -2,7 +2,11 @@
 
 use std::{
     future::Future,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+        mpsc::{self, RecvTimeoutError},
+    },
+    thread,
     time::Duration,
 };
 
@@ -35,6 +39,24 @@ pub fn on_both_runtimes<F: Future<Output = ()>>(test: impl Fn(Cache) -> F) {
             let ended = tokio::time::timeout(SOON, Cache::scope(cache.clone(), test(cache))).await;
             assert!(ended.is_ok(), "hung on the {name} runtime");
         });
+    }
+}
+
+/// Runs a test on a thread of its own: one that blocks its thread fails as well.
+///
+/// # Panics
+///
+/// When the test panics, or is not over `within` that time.
+pub fn bounded(within: Duration, test: impl FnOnce() + Send + 'static) {
+    let (over, is_over) = mpsc::channel();
+    let running = thread::spawn(move || {
+        test();
+        let _ = over.send(());
+    });
+    let ended = is_over.recv_timeout(within);
+    assert_ne!(ended, Err(RecvTimeoutError::Timeout), "a thread is blocked");
+    if let Err(panic) = running.join() {
+        std::panic::resume_unwind(panic);
     }
 }
 
@@ -75,6 +97,41 @@ impl Runs {
     /// How many since the last time this was asked.
     pub fn take(&self) -> usize {
         self.0.swap(0, Ordering::SeqCst)
+    }
+}
+
+/// Random numbers that a seed decides, for as many tasks as like:
+/// `SplitMix64`, <https://prng.di.unimi.it/splitmix64.c>.
+#[derive(Debug)]
+pub struct Random(AtomicU64);
+
+impl Random {
+    /// The numbers of one seed.
+    #[must_use]
+    pub const fn of_seed(seed: u64) -> Self {
+        // Neighbouring seeds would begin with neighbouring states.
+        Self(AtomicU64::new(seed.wrapping_mul(0xD134_2543_DE82_EF95)))
+    }
+
+    /// The next number, less than `n`.
+    ///
+    /// # Panics
+    ///
+    /// When `n` is zero.
+    pub fn below(&self, n: usize) -> usize {
+        let mut x = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+        x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        usize::try_from((x ^ (x >> 31)) % n as u64).expect("it is less than a `usize`")
+    }
+
+    /// One of several, each as likely.
+    ///
+    /// # Panics
+    ///
+    /// When there are none.
+    pub fn one_of<T: Copy>(&self, choices: &[T]) -> T {
+        choices[self.below(choices.len())]
     }
 }
 

@@ -2,17 +2,24 @@
 //! a task of their own (`detached`) and in the task of a caller (`inline`).
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use cache_core::{Cache, CachedCall, Source, cached};
+use cache_core::{CachedCall, Source, cached};
 use futures::{FutureExt, future::join_all};
 use tests::{Runs, on_both_runtimes, spawn_in, until};
-use tokio::{sync::Notify, time::sleep};
+use tokio::{
+    sync::Notify,
+    time::{sleep, timeout},
+};
 
 const SHORT: Duration = Duration::from_millis(20);
-
-/// A future that calls its own function needs a name for its type.
-type Recursive<T> = futures::future::BoxFuture<'static, T>;
 
 #[derive(Clone, Debug, PartialEq)]
 struct Shared(&'static str);
@@ -223,21 +230,6 @@ fn a_detached_load_does_not_need_its_leader_to_be_polled() {
 }
 
 #[test]
-fn a_stuck_load_does_not_keep_the_slot_that_others_need() {
-    #[cached(ttl = 1h, inline, max_concurrent_loads = 1)]
-    async fn slow(id: u64) -> u64 {
-        sleep(SHORT).await;
-        id
-    }
-    on_both_runtimes(|cache| async move {
-        let mut stuck = Box::pin(slow(1));
-        assert!(futures::poll!(&mut stuck).is_pending());
-        assert_eq!(spawn_in(&cache, slow(2)).await.unwrap(), 2);
-        assert_eq!(stuck.await, 1);
-    });
-}
-
-#[test]
 fn a_slow_load_that_nobody_woke_is_not_taken_for_stuck() {
     static RUNS: Runs = Runs::new();
     #[cached(ttl = 1h, inline)]
@@ -328,159 +320,6 @@ fn the_first_success_answers_all_who_still_wait() {
 }
 
 #[test]
-fn no_more_loads_run_at_once_than_the_function_allows() {
-    static RUNNING: Runs = Runs::new();
-    static MOST: std::sync::Mutex<usize> = std::sync::Mutex::new(0);
-    #[cached(ttl = 1h, max_concurrent_loads = 3)]
-    async fn capped(id: u64) -> u64 {
-        let running = RUNNING.add() + 1;
-        {
-            let mut most = MOST.lock().unwrap();
-            *most = running.max(*most);
-        }
-        sleep(Duration::from_millis(5)).await;
-        RUNNING.sub();
-        id
-    }
-    on_both_runtimes(|cache| async move {
-        let calls: Vec<_> = (0..40).map(|id| spawn_in(&cache, capped(id))).collect();
-        for call in calls {
-            call.await.unwrap();
-        }
-        assert_eq!(*MOST.lock().unwrap(), 3);
-    });
-}
-
-#[test]
-fn a_load_that_reaches_its_own_key_runs_its_body_uncached() {
-    static RUNS: Runs = Runs::new();
-    #[cached(ttl = 1h)]
-    async fn detached(id: u64) -> u64 {
-        if RUNS.add() == 0 {
-            again(id, false).await + 1
-        } else {
-            id
-        }
-    }
-    #[cached(ttl = 1h, inline)]
-    async fn inline(id: u64) -> u64 {
-        if RUNS.add() == 0 {
-            again(id, true).await + 1
-        } else {
-            id
-        }
-    }
-    fn again(id: u64, is_inline: bool) -> Recursive<u64> {
-        if is_inline {
-            Box::pin(inline(id))
-        } else {
-            Box::pin(detached(id))
-        }
-    }
-    on_both_runtimes(|_| async {
-        assert_eq!(detached(1).await, 2);
-        assert_eq!(RUNS.take(), 2);
-        assert_eq!(inline(1).await, 2);
-        assert_eq!(RUNS.take(), 2);
-        assert_eq!(
-            (detached(1).await, inline(1).await),
-            (2, 2),
-            "the outer value is kept"
-        );
-    });
-}
-
-#[test]
-fn loads_that_wait_for_each_other_in_a_circle_do_not_deadlock() {
-    static ROUNDS: Runs = Runs::new();
-    #[cached(ttl = 1h)]
-    async fn left() -> u64 {
-        sleep(SHORT).await;
-        if ROUNDS.add() < 10 {
-            to_right().await + 1
-        } else {
-            1
-        }
-    }
-    #[cached(ttl = 1h)]
-    async fn right() -> u64 {
-        sleep(SHORT).await;
-        if ROUNDS.add() < 10 {
-            to_left().await + 1
-        } else {
-            1
-        }
-    }
-    fn to_left() -> Recursive<u64> {
-        Box::pin(left())
-    }
-    fn to_right() -> Recursive<u64> {
-        Box::pin(right())
-    }
-    on_both_runtimes(|cache| async move {
-        // Both loads begin, then each calls the key that the other is loading.
-        let (left, right) = (spawn_in(&cache, left()), spawn_in(&cache, right()));
-        assert!(left.await.unwrap() > 0 && right.await.unwrap() > 0);
-        ROUNDS.take();
-    });
-}
-
-#[test]
-fn a_recursive_function_goes_deeper_than_its_slots() {
-    #[cached(ttl = 1h, max_concurrent_loads = 1)]
-    async fn fibonacci(n: u64) -> u64 {
-        if n < 2 {
-            return n;
-        }
-        let (a, b) = tokio::join!(before(n - 1), before(n - 2));
-        a + b
-    }
-    fn before(n: u64) -> Recursive<u64> {
-        Box::pin(fibonacci(n))
-    }
-    on_both_runtimes(|cache| async move {
-        assert_eq!(fibonacci(60).await, 1_548_008_755_920);
-        assert_eq!(cache.stats().function("fibonacci").unwrap().loads, 61);
-    });
-}
-
-#[test]
-fn loads_of_two_functions_that_need_each_others_slots_go_on() {
-    #[cached(ttl = 1h, max_concurrent_loads = 1)]
-    async fn page(id: u64) -> u64 {
-        sleep(Duration::from_millis(2)).await;
-        if id == 0 {
-            0
-        } else {
-            to_config(id - 1).await + 1
-        }
-    }
-    #[cached(ttl = 1h, max_concurrent_loads = 1)]
-    async fn config(id: u64) -> u64 {
-        sleep(Duration::from_millis(2)).await;
-        if id == 0 {
-            0
-        } else {
-            to_page(id - 1).await + 1
-        }
-    }
-    fn to_page(id: u64) -> Recursive<u64> {
-        Box::pin(page(id))
-    }
-    fn to_config(id: u64) -> Recursive<u64> {
-        Box::pin(config(id))
-    }
-    on_both_runtimes(|cache| async move {
-        let calls: Vec<_> = (0..30)
-            .flat_map(|id| [spawn_in(&cache, page(id)), spawn_in(&cache, config(id))])
-            .collect();
-        for (at, call) in calls.into_iter().enumerate() {
-            assert_eq!(call.await.unwrap(), at as u64 / 2);
-        }
-    });
-}
-
-#[test]
 fn a_slow_load_holds_up_no_other_key() {
     #[cached(ttl = 1h)]
     async fn load(id: u64) -> u64 {
@@ -561,57 +400,6 @@ fn a_load_begun_before_a_clear_is_not_kept() {
 }
 
 #[test]
-fn a_call_outside_any_runtime_loads_inline() {
-    #[cached(ttl = 1h)]
-    async fn ready(id: u64) -> u64 {
-        id
-    }
-    let cache = futures::executor::block_on(Cache::builder().build()).unwrap();
-    let twice = async { (ready(3).await, ready(3).await) };
-    assert_eq!(
-        futures::executor::block_on(Cache::scope(cache.clone(), twice)),
-        (3, 3)
-    );
-    assert_eq!(cache.stats().function("ready").unwrap().loads, 1);
-}
-
-#[test]
-fn a_runtime_that_ends_under_a_load_leaves_no_waiter_behind() {
-    static RUNS: Runs = Runs::new();
-    #[cached(ttl = 1h)]
-    async fn slow(id: u64) -> u64 {
-        if RUNS.add() == 0 {
-            sleep(Duration::from_mins(1)).await;
-        }
-        id
-    }
-    let cache = futures::executor::block_on(Cache::builder().build()).unwrap();
-    let doomed = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .unwrap();
-    drop(doomed.spawn(Cache::scope(cache.clone(), slow(1))));
-    let waiting = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    waiting.block_on(async {
-        until("the load runs", || RUNS.peek() == 1).await;
-        let waiter = spawn_in(&cache, slow(1));
-        tokio::task::yield_now().await;
-        doomed.shutdown_background();
-        assert_eq!(
-            tokio::time::timeout(tests::SOON, waiter)
-                .await
-                .unwrap()
-                .unwrap(),
-            1
-        );
-    });
-}
-
-#[test]
 fn a_panicking_closure_of_an_option_is_a_panicking_load() {
     #[cached(ttl = 1h, keep_if = |value| *value < 10 || panic!("no such number"))]
     async fn picky(id: u64) -> u64 {
@@ -650,23 +438,67 @@ fn a_panic_while_arguments_are_copied_stalls_nobody() {
 }
 
 #[test]
-fn the_scope_of_a_caller_goes_along_with_its_load() {
-    #[cached(ttl = 1h)]
-    async fn inner(id: u64) -> u64 {
+fn a_key_whose_arguments_could_not_be_copied_loads_once_they_can() {
+    static IS_CLOSED: AtomicBool = AtomicBool::new(false);
+    struct Pool;
+    impl Clone for Pool {
+        fn clone(&self) -> Self {
+            assert!(!IS_CLOSED.load(Ordering::SeqCst), "the pool is closed");
+            Self
+        }
+    }
+    #[cached(ttl = 1h, skip(pool))]
+    async fn row(pool: &Pool, id: u64) -> u64 {
+        let _ = pool;
         id
     }
-    #[cached(ttl = 1h)]
-    async fn outer(id: u64) -> u64 {
-        inner(id).await
+    on_both_runtimes(|_| async {
+        IS_CLOSED.store(true, Ordering::SeqCst);
+        let closed = AssertUnwindSafe(row(&Pool, 1)).catch_unwind().await;
+        assert!(closed.is_err());
+        IS_CLOSED.store(false, Ordering::SeqCst);
+        // At once, not after the second in which a load that nobody polls is given up.
+        let in_time = timeout(Duration::from_millis(500), row(&Pool, 1)).await;
+        assert_eq!(in_time, Ok(1));
+    });
+}
+
+#[test]
+fn waiters_dropped_in_any_order_leave_the_others_their_answer() {
+    const CALLERS: usize = 2_000;
+    #[cached(ttl = 1h, max_concurrent_loads = 1)]
+    async fn detached(id: u64) -> u64 {
+        sleep(SHORT).await;
+        id
+    }
+    #[cached(ttl = 1h, inline, max_concurrent_loads = 1)]
+    async fn inline(id: u64) -> u64 {
+        sleep(SHORT).await;
+        id
     }
     on_both_runtimes(|cache| async move {
-        outer(1).await;
-        assert_eq!(cache.stats().entries, 2);
-        assert!(
-            Arc::new(Cache::current())
-                .stats()
-                .function("inner")
-                .is_some()
-        );
+        for id in 0..6 {
+            let call = move || async move {
+                if id % 2 == 0 {
+                    detached(id).await
+                } else {
+                    inline(id).await
+                }
+            };
+            let calls: Vec<_> = (0..CALLERS).map(|_| spawn_in(&cache, call())).collect();
+            sleep(Duration::from_millis(5)).await;
+            // A step that shares no factor with their number meets each of them once.
+            let mut order = (0..CALLERS).map(|nth| &calls[(nth * 1_237 + 71) % CALLERS]);
+            for (nth, call) in order.by_ref().take(CALLERS - 5).enumerate() {
+                call.abort();
+                if nth % 100 == 0 {
+                    tokio::task::yield_now().await;
+                }
+            }
+            drop(order);
+            for ended in join_all(calls).await {
+                assert!(ended.map_or_else(|error| error.is_cancelled(), |value| value == id));
+            }
+        }
     });
 }
