@@ -229,13 +229,7 @@ fn a_runtime_that_ends_under_a_load_leaves_no_waiter_behind() {
         let waiter = spawn_in(&cache, slow(1));
         tokio::task::yield_now().await;
         doomed.shutdown_background();
-        assert_eq!(
-            tokio::time::timeout(tests::SOON, waiter)
-                .await
-                .unwrap()
-                .unwrap(),
-            1
-        );
+        assert_eq!(timeout(tests::SOON, waiter).await.unwrap().unwrap(), 1);
     });
 }
 
