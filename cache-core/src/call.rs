@@ -49,27 +49,47 @@ pub fn begin<I, S: Shape, X>(
     let mut writer = KeyWriter::for_bytes();
     write_key(&mut writer);
     let key = KeyRef::new(typeid::of::<I>(), &writer);
-    let miss = |cache, question| {
-        Err(Missed::new(
-            cache,
+    if !context::is_plain() {
+        return begin_surrounded(
             site,
+            returned,
+            cache,
+            &key,
             std::any::type_name::<I>(),
-            key,
-            question,
-        ))
-    };
-    if context::is_plain() {
-        let cache = cache.unwrap_or_else(|| Cache::ambient());
-        return hit(cache, &key, returned).map_or_else(|| miss(cache.clone(), None), Ok);
+            &write_key,
+        );
     }
+    let cache = cache.unwrap_or_else(|| Cache::ambient());
+    hit(cache, &key, returned)
+        .ok_or_else(|| Missed::new(cache.clone(), site, std::any::type_name::<I>(), key, None))
+}
+
+/// [`begin`] in a scope, or for a handle. Apart from it, so that the plain call is short enough to be
+/// compiled in place.
+#[cold]
+#[inline(never)]
+#[expect(
+    clippy::result_large_err,
+    reason = "a box would cost every miss an allocation more"
+)]
+fn begin_surrounded<S: Shape, X>(
+    site: &'static Site,
+    returned: &Returned<S, X>,
+    cache: Option<&Cache>,
+    key: &KeyRef<'_>,
+    type_name: &'static str,
+    write_key: &dyn Fn(&mut KeyWriter),
+) -> Result<S::Output, Missed> {
     let cache = cache.cloned().unwrap_or_else(Cache::current);
     let Some(question) = context::take_question(TypeId::of::<S::Output>()) else {
-        return hit(&cache, &key, returned).map_or_else(|| miss(cache, None), Ok);
+        return hit(&cache, key, returned)
+            .ok_or_else(|| Missed::new(cache, site, type_name, *key, None));
     };
     question.reply.with(|reply| reply.is_taken = true);
     let mut text = KeyWriter::for_text();
     write_key(&mut text);
-    miss(cache, Some(Box::new((question, text.into_text()))))
+    let question = Box::new((question, text.into_text()));
+    Err(Missed::new(cache, site, type_name, *key, Some(question)))
 }
 
 #[inline]
