@@ -12,7 +12,6 @@ use std::{
 pub use builder::CacheBuilder;
 
 use crate::{
-    call::Tasks,
     clock::Clock,
     context::{self, Scoped},
     error::{Error, ErrorKind},
@@ -20,6 +19,7 @@ use crate::{
     l1::L1,
     site::SiteStates,
     stats::Stats,
+    tasks::Tasks,
 };
 
 static INSTALLED: OnceLock<Cache> = OnceLock::new();

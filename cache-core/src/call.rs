@@ -8,7 +8,6 @@ mod run;
 use std::{any::TypeId, fmt, future::Future, pin::Pin, sync::Arc};
 
 pub use mode::{Detached, Held, HoldProbe, Inline, Mode, ProbeBorrow, ProbeHold};
-pub(crate) use run::Tasks;
 
 use self::miss::{Body, Call, Place};
 use crate::{

@@ -5,14 +5,11 @@ use std::{
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
-use tokio::{runtime::Handle, sync::Notify, task::JoinHandle};
+use tokio::{runtime::Handle, task::JoinHandle};
 
 use super::BoxFuture;
 use crate::{
@@ -158,44 +155,5 @@ impl Detached {
             Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
             Err(error) => panic!("the runtime that ran this load was shut down: {error}"),
         }
-    }
-}
-
-/// The loads of one cache that run in tasks of their own.
-#[derive(Debug, Default)]
-pub(crate) struct Tasks {
-    running: AtomicUsize,
-    ended: Notify,
-}
-
-impl Tasks {
-    fn enter(self: &Arc<Self>) -> Running {
-        self.running.fetch_add(1, Ordering::AcqRel);
-        Running(Arc::clone(self))
-    }
-
-    pub(crate) fn running(&self) -> usize {
-        self.running.load(Ordering::Acquire)
-    }
-
-    /// Waits until no load runs.
-    pub(crate) async fn idle(&self) {
-        loop {
-            let ended = self.ended.notified();
-            if self.running() == 0 {
-                return;
-            }
-            ended.await;
-        }
-    }
-}
-
-/// One running load, while it runs.
-struct Running(Arc<Tasks>);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Ordering::AcqRel);
-        self.0.ended.notify_waiters();
     }
 }
