@@ -135,6 +135,23 @@ impl Random {
     }
 }
 
+/// Waits until the functions of a cache have begun so many loads.
+///
+/// # Panics
+///
+/// When they do not [`SOON`].
+pub async fn until_loads(cache: &Cache, loads: u64) {
+    let begun = || {
+        cache
+            .stats()
+            .functions
+            .iter()
+            .map(|row| row.loads)
+            .sum::<u64>()
+    };
+    until("the load runs", || begun() == loads).await;
+}
+
 /// Waits until something is so.
 ///
 /// # Panics

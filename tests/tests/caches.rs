@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use cache_core::{Cache, CachedCall, ErrorKind, cached};
-use tests::{Runs, on_both_runtimes, spawn_in, until};
+use tests::{Runs, on_both_runtimes, spawn_in, until_loads};
 use tokio::sync::Notify;
 
 #[cached(ttl = 1h)]
@@ -117,14 +117,7 @@ fn close_waits_for_loads_until_its_deadline_and_says_what_is_left() {
     }
     on_both_runtimes(|cache| async move {
         let call = spawn_in(&cache, gated(1));
-        until("the load runs", || {
-            cache
-                .stats()
-                .functions
-                .first()
-                .is_some_and(|f| f.loads == 1)
-        })
-        .await;
+        until_loads(&cache, 1).await;
         assert_eq!(cache.close(Duration::from_millis(20)).await.loads, 1);
         GATE.notify_one();
         assert_eq!(call.await.unwrap(), 1);

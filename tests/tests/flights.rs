@@ -13,7 +13,7 @@ use std::{
 
 use cache_core::{CachedCall, Source, cached};
 use futures::{FutureExt, future::join_all};
-use tests::{Runs, on_both_runtimes, spawn_in, until};
+use tests::{Runs, on_both_runtimes, spawn_in, until, until_loads};
 use tokio::{
     sync::Notify,
     time::{sleep, timeout},
@@ -80,14 +80,7 @@ fn a_detached_load_outlives_its_leader() {
     }
     on_both_runtimes(|cache| async move {
         let leader = spawn_in(&cache, slow(1));
-        until("the load runs", || {
-            cache
-                .stats()
-                .functions
-                .first()
-                .is_some_and(|f| f.loads == 1)
-        })
-        .await;
+        until_loads(&cache, 1).await;
         let waiter = spawn_in(&cache, slow(1));
         leader.abort();
         assert_eq!(waiter.await.unwrap(), 1);
@@ -107,14 +100,7 @@ fn a_dropped_inline_leader_hands_over_to_the_next_waiter() {
     }
     on_both_runtimes(|cache| async move {
         let leader = spawn_in(&cache, slow(1));
-        until("the load runs", || {
-            cache
-                .stats()
-                .functions
-                .first()
-                .is_some_and(|f| f.loads == 1)
-        })
-        .await;
+        until_loads(&cache, 1).await;
         let waiters: Vec<_> = (0..50).map(|_| spawn_in(&cache, slow(1))).collect();
         tokio::task::yield_now().await;
         leader.abort();
@@ -331,10 +317,7 @@ fn a_slow_load_holds_up_no_other_key() {
     on_both_runtimes(|cache| async move {
         load(1).await;
         let slow = spawn_in(&cache, load(0));
-        until("the slow load runs", || {
-            cache.stats().functions[0].loads == 2
-        })
-        .await;
+        until_loads(&cache, 2).await;
         // More keys than any table of locks has buckets.
         join_all((1..2_000).map(load)).await;
         assert!(!slow.is_finished());
@@ -384,14 +367,7 @@ fn a_load_begun_before_a_clear_is_not_kept() {
     }
     on_both_runtimes(|cache| async move {
         let before = spawn_in(&cache, gated(1));
-        until("the load runs", || {
-            cache
-                .stats()
-                .functions
-                .first()
-                .is_some_and(|f| f.loads == 1)
-        })
-        .await;
+        until_loads(&cache, 1).await;
         cache.clear();
         GATE.notify_one();
         assert_eq!(before.await.unwrap(), 1);

@@ -4,7 +4,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use cache_core::{Cache, CachedCall, Miss, NotCached, Source, cached};
-use tests::{Runs, on_both_runtimes, until};
+use tests::{Runs, on_both_runtimes, until, until_loads};
 
 fn assert_send<F: Future + Send>(future: F) -> F {
     future
@@ -103,14 +103,7 @@ fn what_is_put_during_a_load_is_not_overwritten_by_it() {
     }
     on_both_runtimes(|cache| async move {
         let before = tests::spawn_in(&cache, gated(1));
-        until("the load runs", || {
-            cache
-                .stats()
-                .functions
-                .first()
-                .is_some_and(|f| f.loads == 1)
-        })
-        .await;
+        until_loads(&cache, 1).await;
         gated(1).put(9).await.unwrap();
         GATE.notify_one();
         assert_eq!(before.await.unwrap(), 1);

@@ -7,8 +7,11 @@ use std::{
 
 use super::{CacheKey, KeyWriter};
 
-const V4: u8 = 4;
-const V6: u8 = 6;
+#[inline]
+fn versioned(key: &mut KeyWriter, version: u8, address: &impl CacheKey) {
+    key.tag(version, "");
+    address.write(key);
+}
 
 impl CacheKey for Ipv4Addr {
     #[inline]
@@ -28,14 +31,8 @@ impl CacheKey for IpAddr {
     #[inline]
     fn write(&self, key: &mut KeyWriter) {
         match self {
-            Self::V4(address) => {
-                key.tag(V4, "");
-                address.write(key);
-            }
-            Self::V6(address) => {
-                key.tag(V6, "");
-                address.write(key);
-            }
+            Self::V4(address) => versioned(key, 4, address),
+            Self::V6(address) => versioned(key, 6, address),
         }
     }
 }
@@ -58,14 +55,8 @@ impl CacheKey for SocketAddr {
     #[inline]
     fn write(&self, key: &mut KeyWriter) {
         match self {
-            Self::V4(address) => {
-                key.tag(V4, "");
-                address.write(key);
-            }
-            Self::V6(address) => {
-                key.tag(V6, "");
-                address.write(key);
-            }
+            Self::V4(address) => versioned(key, 4, address),
+            Self::V6(address) => versioned(key, 6, address),
         }
     }
 }
