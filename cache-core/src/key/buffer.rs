@@ -52,7 +52,8 @@ impl Buffer {
         }
         let mut word = [0; 8];
         word[..N].copy_from_slice(&bytes);
-        self.hasher.write_u64(u64::from_le_bytes(word));
+        // As 128 bits: those are mixed in at once, narrower numbers wait in the hasher for others.
+        self.hasher.write_u128(u64::from_le_bytes(word).into());
         self.store(&bytes);
     }
 
