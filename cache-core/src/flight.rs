@@ -49,8 +49,8 @@ type Shard = HashMap<Key, Arc<Flight>, KeyHasher>;
 pub(crate) enum Joined {
     /// The entry came while the caller was on its way.
     Hit(Arc<dyn Stored>),
-    /// A place in a flight, and whether the caller began it.
-    Member(Member, bool),
+    /// A place in a flight.
+    Member(Member),
 }
 
 impl Flights {
@@ -85,7 +85,7 @@ impl Flights {
     pub(crate) fn join(self: &Arc<Self>, key: &Key, site: &Arc<SiteState>, now: Nanos) -> Joined {
         let mut shard = self.shard(key);
         if let Some(flight) = shard.get(key) {
-            return Joined::Member(flight.enter(), false);
+            return Joined::Member(flight.enter());
         }
         let node = if site.is_in_memory {
             self.l1.get(&key.as_ref())
@@ -101,7 +101,7 @@ impl Flights {
         drop(shard);
         // Not before: it may be the last of an expired entry, and a value's own `Drop` may do anything.
         drop(node);
-        Joined::Member(member, true)
+        Joined::Member(member)
     }
 
     /// Starts a new flight for a key; the one before keeps its waiters and loses its place.
@@ -194,6 +194,8 @@ struct State {
     answer: Option<Arc<dyn Stored>>,
     /// Callers that have a place, waiting or loading.
     members: usize,
+    /// A prefetch asked for the value: it is wanted without anybody who waits.
+    is_wanted: bool,
     waiting: BTreeMap<u64, Waker>,
     /// Those whose turn it is and who wait for a slot: an answer is what they wait for as well.
     queued: BTreeMap<u64, Waker>,
@@ -208,6 +210,11 @@ struct State {
 impl State {
     fn is_open(&self) -> bool {
         self.answer.is_none() && self.loading.len() < self.at_once
+    }
+
+    /// Nobody would miss a load that has not begun.
+    fn is_abandoned(&self) -> bool {
+        self.members == 0 && !self.is_wanted
     }
 
     /// Nobody waits and nobody loads.
@@ -249,6 +256,7 @@ impl Flight {
             state: Mutex::new(State {
                 answer: None,
                 members: 0,
+                is_wanted: false,
                 waiting: BTreeMap::new(),
                 queued: BTreeMap::new(),
                 next_ticket: 0,

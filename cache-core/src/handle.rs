@@ -64,7 +64,7 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     ///
     /// # Cancel safety
     ///
-    /// As for the call itself: a detached load runs on, an inline one ends.
+    /// As for the call itself: a detached load runs on once it has begun, an inline one ends.
     fn refresh(self) -> impl Future<Output = Result<Self::Output, NotCached>> {
         output_of(Asked::new(self, Ask::Refresh))
     }
@@ -121,7 +121,7 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     ///
     /// # Cancel safety
     ///
-    /// As for the call itself: a detached load runs on, an inline one ends.
+    /// A detached load runs on, an inline one ends.
     fn prefetch(self) -> impl Future<Output = Result<(), NotCached>> {
         done(Asked::new(self, Ask::Prefetch))
     }

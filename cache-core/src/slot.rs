@@ -59,9 +59,11 @@ impl Slots {
         self.limit
     }
 
-    /// The loads that hold slots.
-    pub(crate) fn holders(&self) -> Vec<u64> {
-        self.taken.lock().holders.keys().copied().collect()
+    /// The loads that hold the slots; nothing while one is free.
+    pub(crate) fn holders(&self) -> Option<Vec<u64>> {
+        let taken = self.taken.lock();
+        let is_full = taken.holders.len() >= self.limit;
+        is_full.then(|| taken.holders.keys().copied().collect())
     }
 
     /// Takes a slot if one is free and nobody waits for it.

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     context::Ask,
     explain::{Miss, Source, Trace},
-    flight::{Joined, Turn},
+    flight::Joined,
     l1::Stored,
     value::{Answer, Loaded},
 };
@@ -67,11 +67,12 @@ impl Call {
         match (body.runtime(), body) {
             (Some(runtime), Body::Detached(make)) => {
                 let now = self.cache.clock().now();
-                if let Joined::Member(mut member, true) = flights.join(&self.key, &self.site, now)
-                    && let Turn::Load(underway) = member.turn(None, true).await
-                {
-                    let run = Run::new(&self.cache, underway, make());
-                    drop(run.detach(&runtime, Some(member)));
+                if let Joined::Member(mut member) = flights.join(&self.key, &self.site, now) {
+                    member.want();
+                    // Whose turn it is not has nothing to wait for: somebody loads.
+                    if let Some(underway) = member.try_turn() {
+                        drop(Run::new(&self.cache, underway, make()).detach(&runtime));
+                    }
                 }
             }
             (_, body) => {

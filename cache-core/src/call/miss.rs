@@ -97,14 +97,14 @@ impl Call {
         }
         let joined = match place {
             Place::InAnyFlight => flights.join(&self.key, &self.site, self.cache.clock().now()),
-            Place::InNewFlight => Joined::Member(flights.renew(&self.key, &self.site), true),
+            Place::InNewFlight => Joined::Member(flights.renew(&self.key, &self.site)),
         };
         let member = match joined {
             Joined::Hit(node) => {
                 node.entry().count_hit();
                 return Flown::by(Answer::Shared(node), Source::Memory);
             }
-            Joined::Member(member, _) => member,
+            Joined::Member(member) => member,
         };
         let Some(outer) = outer else {
             return self.ride(member, None, body).await;
@@ -126,7 +126,7 @@ impl Call {
         let ended = match (body, runtime) {
             (Body::Detached(make), Some(runtime)) => {
                 let run = Run::new(&self.cache, underway, make());
-                run.detach(&runtime, None).ended().await
+                run.detach(&runtime).ended().await
             }
             (body, _) => Run::new(&self.cache, underway, body.start()).await,
         };

@@ -15,7 +15,7 @@ use super::BoxFuture;
 use crate::{
     cache::Cache,
     context,
-    flight::{Load, Member, Overtaken, Target, Underway, Wait, wait},
+    flight::{Load, Overtaken, Target, Underway, Wait, wait},
     stats::Counters,
     value::Loaded,
     watchdog::Patience,
@@ -130,11 +130,11 @@ impl Future for Run<'_> {
 }
 
 impl Run<'static> {
-    /// Goes on in a task of its own, on behalf of its callers, or of `member` where none is to wait.
-    pub(super) fn detach(self, runtime: &Handle, member: Option<Member>) -> Detached {
+    /// Goes on in a task of its own, which nobody has to wait for.
+    pub(super) fn detach(self, runtime: &Handle) -> Detached {
         let running = self.cache.tasks().enter();
         Detached(runtime.spawn(async move {
-            let _held = (running, member);
+            let _running = running;
             self.await
         }))
     }

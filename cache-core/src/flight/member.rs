@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::{Flight, Flights};
+use super::{Flight, Flights, State};
 use crate::{
     clock::{Nanos, system_now},
     key::Key,
@@ -46,6 +46,18 @@ impl Member {
         std::future::poll_fn(|cx| self.poll_turn(cx, outer, is_detached)).await
     }
 
+    /// The turn to load in a task of its own, if it is there to take at once.
+    pub(crate) fn try_turn(&mut self) -> Option<Underway> {
+        let mut state = self.flight.state.lock();
+        let is_open = state.is_open();
+        is_open.then(|| self.flight.start(&mut state, None, true))
+    }
+
+    /// Asks for the value without waiting for it.
+    pub(crate) fn want(&self) {
+        self.flight.state.lock().is_wanted = true;
+    }
+
     fn poll_turn(
         &mut self,
         cx: &mut Context<'_>,
@@ -69,21 +81,14 @@ impl Member {
             }
         }
         if state.is_open() {
-            state.is_offered = false;
             let waker = state.waiting.remove(&self.ticket);
-            let slot = Slot::new(is_detached);
-            state.loading.push(Arc::clone(&slot));
+            let underway = self.flight.start(&mut state, outer, is_detached);
             drop(state);
             drop(waker);
             for slot in gone {
                 self.flight.site.slots.free(&slot);
             }
-            let load = Load {
-                flight: Arc::clone(&self.flight),
-                slot,
-                outer: outer.cloned(),
-            };
-            return Poll::Ready(Turn::Load(Underway(Some(Arc::new(load)))));
+            return Poll::Ready(Turn::Load(underway));
         }
         // A waker may drop a whole task: never under the lock.
         let waker = state.waiting.insert(self.ticket, cx.waker().clone());
@@ -95,13 +100,32 @@ impl Member {
     }
 }
 
+impl Flight {
+    /// Begins a load. The caller has found that one may begin.
+    fn start(
+        self: &Arc<Self>,
+        state: &mut State,
+        outer: Option<&Arc<Load>>,
+        is_detached: bool,
+    ) -> Underway {
+        state.is_offered = false;
+        let slot = Slot::new(is_detached);
+        state.loading.push(Arc::clone(&slot));
+        Underway(Some(Arc::new(Load {
+            flight: Arc::clone(self),
+            slot,
+            outer: outer.cloned(),
+        })))
+    }
+}
+
 impl Drop for Member {
     fn drop(&mut self) {
         let mut state = self.flight.state.lock();
         state.members -= 1;
         let waker = state.waiting.remove(&self.ticket);
         let mut woken = state.invite();
-        if state.members == 0 {
+        if state.is_abandoned() {
             // What has not begun by now, nobody wants any more.
             woken.extend(std::mem::take(&mut state.queued).into_values());
         }
@@ -143,7 +167,7 @@ impl Load {
         if let Some(answer) = &state.answer {
             return Poll::Ready(Overtaken::Answered(Arc::clone(answer)));
         }
-        if state.members == 0 {
+        if state.is_abandoned() {
             return Poll::Ready(Overtaken::Abandoned);
         }
         let waker = state.queued.insert(self.slot.id(), cx.waker().clone());
