@@ -58,11 +58,21 @@ pub(crate) struct Wait {
     target: Target,
 }
 
+/// So many loads are looked at for a slot. More would take longer than running without one is worth,
+/// under a lock that all nested calls share.
+const MOST_FOR_A_SLOT: usize = 256;
+
 /// Records that `load` waits for `target`; nothing where that could go on only after `load`, or after a
 /// load that it was called from.
 pub(crate) fn wait(load: &Load, target: Target) -> Option<Wait> {
     let mut waits = waits();
-    if !Reachable::from(&target, &waits).goes_on_without(load) {
+    let chain = load.chain().map(|outer| outer.slot.id()).collect();
+    let most = match target {
+        // Never given up: running uncached what another load has under way multiplies.
+        Target::Flight(_) => usize::MAX,
+        Target::Slots(_) => MOST_FOR_A_SLOT,
+    };
+    if !Reachable::from(&target, &waits, &chain, most)?.goes_on() {
         return None;
     }
     let from = load.slot.id();
@@ -71,27 +81,34 @@ pub(crate) fn wait(load: &Load, target: Target) -> Option<Wait> {
 }
 
 /// What a wait depends on: targets, each of which needs one of its loads, and loads, each of which needs
-/// all that it waits for.
+/// all that it waits for. Without the loads that stand still until the wait is over.
 #[derive(Default)]
 struct Reachable {
-    /// The loads of each target, the first being the one that is asked about; empty where it needs none.
-    targets: Vec<Vec<u64>>,
+    /// The loads of each target, the first being the one that is asked about; nothing where it needs none.
+    targets: Vec<Option<Vec<u64>>>,
     /// What each load waits for, in the order in which they were found.
     loads: Vec<(u64, Vec<usize>)>,
 }
 
 impl Reachable {
-    fn from(target: &Target, waits: &HashMap<u64, Vec<Target>>) -> Self {
+    /// Nothing where there are more than `most` loads to look at.
+    fn from(
+        target: &Target,
+        waits: &HashMap<u64, Vec<Target>>,
+        chain: &HashSet<u64>,
+        most: usize,
+    ) -> Option<Self> {
         let mut found = Self::default();
-        let mut places = HashMap::new();
-        let mut visited = HashSet::new();
+        let mut places = HashMap::from([(target.address(), 0)]);
+        let mut visited = chain.clone();
         let mut to_visit = vec![target];
-        places.insert(target.address(), 0);
         while let Some(target) = to_visit.get(found.targets.len()) {
-            let loads = target.loads().unwrap_or_default();
-            for &load in loads.iter().filter(|&&load| visited.insert(load)) {
-                let targets = waits.get(&load).into_iter().flatten();
-                let targets = targets.map(|target| {
+            let loads = target.loads();
+            for &load in loads.iter().flatten() {
+                if !visited.insert(load) {
+                    continue;
+                }
+                let targets = waits.get(&load).into_iter().flatten().map(|target| {
                     *places.entry(target.address()).or_insert_with(|| {
                         to_visit.push(target);
                         to_visit.len() - 1
@@ -99,33 +116,31 @@ impl Reachable {
                 });
                 found.loads.push((load, targets.collect()));
             }
+            if found.loads.len() > most {
+                return None;
+            }
             found.targets.push(loads);
         }
-        found
+        Some(found)
     }
 
-    /// Whether the first target can go on while `load` and those it was called from stand still.
-    fn goes_on_without(&self, load: &Load) -> bool {
-        let mut standing: HashSet<u64> = self.loads.iter().map(|&(load, _)| load).collect();
-        let chain: HashSet<u64> = load.chain().map(|outer| outer.slot.id()).collect();
-        let goes_on = |target: &usize, standing: &HashSet<u64>| {
-            let loads = &self.targets[*target];
-            loads.is_empty() || loads.iter().any(|load| !standing.contains(load))
+    /// Whether the first target can go on.
+    fn goes_on(&self) -> bool {
+        let mut going = HashSet::new();
+        let goes_on = |target: usize, going: &HashSet<u64>| match &self.targets[target] {
+            Some(loads) => loads.iter().any(|load| going.contains(load)),
+            None => true,
         };
         // What was found last is what others wait for: backwards, most is known when it is asked.
         loop {
-            let before = standing.len();
+            let before = going.len();
             for (load, targets) in self.loads.iter().rev() {
-                if !chain.contains(load) && targets.iter().all(|target| goes_on(target, &standing))
-                {
-                    standing.remove(load);
+                if targets.iter().all(|&target| goes_on(target, &going)) {
+                    going.insert(*load);
                 }
             }
-            if goes_on(&0, &standing) {
-                return true;
-            }
-            if standing.len() == before {
-                return false;
+            if goes_on(0, &going) || going.len() == before {
+                return goes_on(0, &going);
             }
         }
     }
