@@ -26,6 +26,10 @@ pub fn part<T: CacheKey + ?Sized>(key: &mut KeyWriter, value: &T) {
     value.write(key);
 }
 
+/// A key is written to its end.
+#[derive(Clone, Copy, Debug)]
+pub struct Written;
+
 /// Answers a call from memory, or says what is needed to go on.
 ///
 /// `identity` is a closure in the expansion: its type is unique per function and type parameters.
@@ -43,10 +47,10 @@ pub fn begin<I, S: Shape, X>(
     _identity: &I,
     returned: &Returned<S, X>,
     cache: Option<&Cache>,
-    write_key: impl Fn(&mut KeyWriter),
+    write_key: impl Fn(&mut KeyWriter) -> Written,
 ) -> Result<S::Output, Missed> {
     let mut writer = KeyWriter::for_bytes();
-    write_key(&mut writer);
+    let Written = write_key(&mut writer);
     let key = KeyRef::new(typeid::of::<I>(), &writer);
     if !context::is_plain() {
         return begin_surrounded(
@@ -77,7 +81,7 @@ fn begin_surrounded<S: Shape, X>(
     cache: Option<&Cache>,
     key: &KeyRef<'_>,
     type_name: &'static str,
-    write_key: &dyn Fn(&mut KeyWriter),
+    write_key: &dyn Fn(&mut KeyWriter) -> Written,
 ) -> Result<S::Output, Missed> {
     let cache = cache.cloned().unwrap_or_else(Cache::current);
     let Some(question) = context::take_question(TypeId::of::<S::Output>()) else {
@@ -86,7 +90,7 @@ fn begin_surrounded<S: Shape, X>(
     };
     question.reply.with(|reply| reply.is_taken = true);
     let mut text = KeyWriter::for_text();
-    write_key(&mut text);
+    let Written = write_key(&mut text);
     let question = Box::new((question, text.into_text()));
     Err(Missed::new(cache, site, type_name, *key, Some(question)))
 }

@@ -39,7 +39,7 @@
 //!
 //! A load that reaches its own key, or calls one that waits for it, runs that body uncached, as the
 //! plain function would, and warns once: nothing deadlocks. What a body awaits through a task that it
-//! spawned itself is not seen.
+//! spawned itself is not seen: where that waits for the body's own key or slot, it waits for ever.
 //!
 //! A detached load runs on the runtime of the caller that began it. While a runtime is alive and
 //! nobody drives it, as between two `block_on` of a current-thread runtime, so are the loads on it:

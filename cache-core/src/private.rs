@@ -2,7 +2,10 @@
 
 pub use crate::{
     cache::Cache,
-    call::{Detached, Held, HoldProbe, Inline, Missed, Mode, ProbeBorrow, ProbeHold, begin, part},
+    call::{
+        Detached, Held, HoldProbe, Inline, Missed, Mode, ProbeBorrow, ProbeHold, Written, begin,
+        part,
+    },
     key::{CacheKey, KeyWriter},
     site::{Site, Tiers},
     value::{

@@ -473,3 +473,58 @@ fn a_queued_load_that_nobody_waits_for_any_more_does_not_begin() {
         );
     });
 }
+
+#[test]
+fn a_load_that_calls_its_own_function_widely_keeps_to_the_slots() {
+    static RUNNING: Runs = Runs::new();
+    static MOST: std::sync::Mutex<usize> = std::sync::Mutex::new(0);
+    #[cached(ttl = 1h, max_concurrent_loads = 4)]
+    async fn folder(id: u64) -> u64 {
+        if id == 0 {
+            return join_all((1..=100).map(inside)).await.into_iter().sum();
+        }
+        let running = RUNNING.add() + 1;
+        {
+            let mut most = MOST.lock().unwrap();
+            *most = running.max(*most);
+        }
+        sleep(Duration::from_millis(2)).await;
+        RUNNING.sub();
+        1
+    }
+    fn inside(id: u64) -> Recursive<u64> {
+        Box::pin(folder(id))
+    }
+    on_both_runtimes(|_| async {
+        assert_eq!(folder(0).await, 100);
+        let most = *MOST.lock().unwrap();
+        assert!(most <= 4, "{most} at once");
+    });
+}
+
+#[test]
+fn a_prefetch_neither_waits_for_the_load_of_another_nor_is_lost_with_it() {
+    static GATE: Notify = Notify::const_new();
+    static RUNS: Runs = Runs::new();
+    #[cached(ttl = 1h, max_concurrent_loads = 1)]
+    async fn gated(id: u64) -> u64 {
+        RUNS.add();
+        if id == 0 {
+            GATE.notified().await;
+        }
+        id
+    }
+    on_both_runtimes(|cache| async move {
+        let first = spawn_in(&cache, gated(0));
+        until("the slot is taken", || RUNS.peek() == 1).await;
+        let mut queued = Box::pin(gated(1));
+        assert!(futures::poll!(&mut queued).is_pending());
+        let prefetch = timeout(Duration::from_secs(5), gated(1).prefetch()).await;
+        prefetch.expect("a prefetch does not wait").unwrap();
+        drop(queued);
+        GATE.notify_one();
+        first.await.unwrap();
+        until("the prefetch is kept", || cache.stats().entries == 2).await;
+        assert_eq!(RUNS.take(), 2);
+    });
+}

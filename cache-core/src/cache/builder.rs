@@ -61,7 +61,8 @@ impl CacheBuilder {
     /// An entry weighs about what an allocator counts for it: 200 bytes, the part of its key beyond 40
     /// bytes, and its value. A value weighs what the option `weight` says; else the sum of what serde
     /// shows of it (numbers by their type, texts and collections by what is in them), which is less
-    /// than the truth where capacity is spare or serde skips a field; else its `size_of`.
+    /// than the truth where capacity is spare, where serde skips a field, and for many small boxes, enums
+    /// of very different variants and `serde_json::Value`: give those a `weight`; else its `size_of`.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.memory_limit = bytes;
         self

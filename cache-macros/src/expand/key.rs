@@ -37,7 +37,8 @@ impl Context<'_> {
         } else {
             quote_spanned!(mixed=> __cached_key)
         };
-        quote_spanned!(mixed=> |#name: &mut __cached::KeyWriter| { #writes })
+        // The closure gives something that a user's own `return` cannot give: half a key is no key.
+        quote_spanned!(mixed=> |#name: &mut __cached::KeyWriter| { #writes __cached::Written })
     }
 }
 
