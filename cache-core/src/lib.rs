@@ -53,7 +53,7 @@
 //!
 //! # What it costs
 //!
-//! A hit takes 1.9 to 2.3 times what a hand-written look-up in `quick_cache` does, and allocates nothing
+//! A hit takes 1.9 to 2.4 times what a hand-written look-up in `quick_cache` does, and allocates nothing
 //! for keys up to 128 bytes; `benches/README.md` in the repository has the numbers. An entry costs its
 //! value, the part of its key beyond 40 bytes, and about 200 bytes.
 //!
