@@ -16,7 +16,7 @@ use crate::slot::Slots;
 /// What a load waits for.
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
-    /// The answer of a flight: one of its loads.
+    /// The answer of a flight: any of its loads, but each may fail, and the last must not stand still.
     Flight(Arc<Flight>),
     /// A slot: one of the loads that hold them.
     Slots(Arc<Slots>),
@@ -30,7 +30,7 @@ fn waits() -> MutexGuard<'static, HashMap<u64, Vec<Target>>> {
 }
 
 impl Target {
-    /// The loads of which one has to go on; nothing where none has to.
+    /// The loads on which it depends; nothing where it depends on none.
     fn loads(&self) -> Option<Vec<u64>> {
         match self {
             Self::Flight(flight) => {
@@ -39,6 +39,15 @@ impl Target {
                 (!loads.is_empty()).then_some(loads)
             }
             Self::Slots(slots) => slots.holders(),
+        }
+    }
+
+    /// Whether it can go on, of its loads those being `going` that can.
+    fn goes_on(&self, loads: &[u64], going: &HashSet<u64>) -> bool {
+        let mut loads = loads.iter();
+        match self {
+            Self::Flight(_) => loads.all(|load| going.contains(load)),
+            Self::Slots(_) => loads.any(|load| going.contains(load)),
         }
     }
 
@@ -80,21 +89,21 @@ pub(crate) fn wait(load: &Load, target: Target) -> Option<Wait> {
     Some(Wait { from, target })
 }
 
-/// What a wait depends on: targets, each of which needs one of its loads, and loads, each of which needs
-/// all that it waits for. Without the loads that stand still until the wait is over.
+/// What a wait depends on: targets, and loads, each of which needs all that it waits for. Without the
+/// loads that stand still until the wait is over.
 #[derive(Default)]
-struct Reachable {
-    /// The loads of each target, the first being the one that is asked about; nothing where it needs none.
-    targets: Vec<Option<Vec<u64>>>,
+struct Reachable<'a> {
+    /// Each target with its loads, the first being the one that is asked about.
+    targets: Vec<(&'a Target, Option<Vec<u64>>)>,
     /// What each load waits for, in the order in which they were found.
     loads: Vec<(u64, Vec<usize>)>,
 }
 
-impl Reachable {
+impl<'a> Reachable<'a> {
     /// Nothing where there are more than `most` loads to look at.
     fn from(
-        target: &Target,
-        waits: &HashMap<u64, Vec<Target>>,
+        target: &'a Target,
+        waits: &'a HashMap<u64, Vec<Target>>,
         chain: &HashSet<u64>,
         most: usize,
     ) -> Option<Self> {
@@ -102,7 +111,7 @@ impl Reachable {
         let mut places = HashMap::from([(target.address(), 0)]);
         let mut visited = chain.clone();
         let mut to_visit = vec![target];
-        while let Some(target) = to_visit.get(found.targets.len()) {
+        while let Some(&target) = to_visit.get(found.targets.len()) {
             let loads = target.loads();
             for &load in loads.iter().flatten() {
                 if !visited.insert(load) {
@@ -119,7 +128,7 @@ impl Reachable {
             if found.loads.len() > most {
                 return None;
             }
-            found.targets.push(loads);
+            found.targets.push((target, loads));
         }
         Some(found)
     }
@@ -128,8 +137,8 @@ impl Reachable {
     fn goes_on(&self) -> bool {
         let mut going = HashSet::new();
         let goes_on = |target: usize, going: &HashSet<u64>| match &self.targets[target] {
-            Some(loads) => loads.iter().any(|load| going.contains(load)),
-            None => true,
+            (target, Some(loads)) => target.goes_on(loads, going),
+            (_, None) => true,
         };
         // What was found last is what others wait for: backwards, most is known when it is asked.
         loop {
