@@ -80,6 +80,8 @@ mod flight;
 mod handle;
 mod key;
 mod l1;
+#[allow(dead_code, reason = "the engine does not use it yet")]
+mod l2;
 mod site;
 mod slot;
 mod stats;

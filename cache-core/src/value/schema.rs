@@ -1,0 +1,1 @@
+//! What a type asks of a deserializer: the shape of its encoding, found by reading placeholders.
