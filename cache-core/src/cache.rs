@@ -17,6 +17,7 @@ use crate::{
     error::{Error, ErrorKind},
     flight::Flights,
     l1::L1,
+    l2::L2,
     site::SiteStates,
     stats::Stats,
     tasks::Tasks,
@@ -55,6 +56,7 @@ struct Inner {
     namespace: String,
     clock: Clock,
     flights: Arc<Flights>,
+    l2: Option<Arc<L2>>,
     sites: SiteStates,
     tasks: Arc<Tasks>,
 }
@@ -75,11 +77,12 @@ impl Cache {
         cache
     }
 
-    pub(super) fn new(namespace: String, clock: Clock, l1: L1) -> Self {
+    pub(super) fn new(namespace: String, clock: Clock, l1: L1, l2: Option<Arc<L2>>) -> Self {
         Self(Arc::new(Inner {
             namespace,
             clock,
             flights: Arc::new(Flights::new(l1)),
+            l2,
             sites: SiteStates::default(),
             tasks: Arc::default(),
         }))
@@ -156,32 +159,41 @@ impl Cache {
         }
     }
 
-    /// Forgets every entry. Loads that began before are not kept.
+    /// Forgets every entry in memory. Loads that began before are not kept. Redis keeps its entries.
     pub fn clear(&self) {
         self.0.flights.clear();
     }
 
-    /// Ends the cache: forgets every entry, lets detached loads end, and gives what was left.
+    /// Ends the cache: forgets every entry in memory, lets detached loads end and what is on its way to
+    /// Redis arrive, and gives what was left.
     ///
     /// From the first moment on calls run their bodies, as with [`Cache::disabled`].
     ///
     /// # Panics
     ///
-    /// When loads are running and this is called outside a Tokio runtime with its timer enabled.
+    /// When loads are running or values on their way, and this is called outside a Tokio runtime with
+    /// its timer enabled.
     ///
     /// # Cancel safety
     ///
-    /// Dropped half way, the cache is closed all the same and loads run on.
+    /// Dropped half way, the cache is closed all the same, loads run on and values are sent.
     pub async fn close(&self, deadline: Duration) -> Leftover {
         self.flights().turn_off();
-        let tasks = &self.0.tasks;
-        if tasks.running() > 0 {
+        let left = || Leftover {
+            loads: self.0.tasks.running(),
+            fills: self.0.l2.as_ref().map_or(0, |l2| l2.unsent()),
+        };
+        if left() != Leftover::default() {
+            let ended = async {
+                self.0.tasks.idle().await;
+                if let Some(l2) = &self.0.l2 {
+                    l2.emptied().await;
+                }
+            };
             // Late is not an error: what was left is the answer.
-            let _ = tokio::time::timeout(deadline, tasks.idle()).await;
+            let _ = tokio::time::timeout(deadline, ended).await;
         }
-        Leftover {
-            loads: tasks.running(),
-        }
+        left()
     }
 
     pub(crate) fn is_on(&self) -> bool {
@@ -196,6 +208,14 @@ impl Cache {
     #[inline]
     pub(crate) fn clock(&self) -> &Clock {
         &self.0.clock
+    }
+
+    pub(crate) fn l2(&self) -> Option<&Arc<L2>> {
+        self.0.l2.as_ref()
+    }
+
+    pub(crate) fn namespace(&self) -> &str {
+        &self.0.namespace
     }
 
     pub(crate) fn sites(&self) -> &SiteStates {
@@ -215,15 +235,18 @@ impl fmt::Debug for Cache {
             .field("entries", &l1.entries())
             .field("bytes", &l1.bytes())
             .field("memory_limit", &l1.limit())
+            .field("l2", &self.0.l2)
             .finish_non_exhaustive()
     }
 }
 
 /// What [`Cache::close`] could not wait for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use = "loads that are left run on until the runtime ends"]
 pub struct Leftover {
     /// Detached loads that were still running at the deadline. Inline loads belong to their callers.
     pub loads: usize,
+    /// Changes of Redis that were still on their way.
+    pub fills: usize,
 }

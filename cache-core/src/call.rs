@@ -3,13 +3,17 @@
 mod ask;
 mod miss;
 mod mode;
+mod remote;
 mod run;
 
 use std::{any::TypeId, fmt, future::Future, pin::Pin, sync::Arc};
 
 pub use mode::{Detached, Held, HoldProbe, Inline, Mode, ProbeBorrow, ProbeHold};
 
-use self::miss::{Body, Call, Place};
+use self::{
+    miss::{Body, Call, Place},
+    remote::Remote,
+};
 use crate::{
     cache::Cache,
     context::{self, Ask, Question},
@@ -63,8 +67,15 @@ pub fn begin<I, S: Shape, X>(
         );
     }
     let cache = cache.unwrap_or_else(|| Cache::ambient());
-    hit(cache, &key, returned)
-        .ok_or_else(|| Missed::new(cache.clone(), site, std::any::type_name::<I>(), key, None))
+    hit(cache, &key, returned).ok_or_else(|| {
+        Missed::new(
+            cache.clone(),
+            site,
+            std::any::type_name::<I>(),
+            key,
+            &write_key,
+        )
+    })
 }
 
 /// [`begin`] in a scope, or for a handle. Apart from it, so that the plain call is short enough to be
@@ -86,13 +97,22 @@ fn begin_surrounded<S: Shape, X>(
     let cache = cache.cloned().unwrap_or_else(Cache::current);
     let Some(question) = context::take_question(TypeId::of::<S::Output>()) else {
         return hit(&cache, key, returned)
-            .ok_or_else(|| Missed::new(cache, site, type_name, *key, None));
+            .ok_or_else(|| Missed::new(cache, site, type_name, *key, write_key));
     };
     question.reply.with(|reply| reply.is_taken = true);
+    Err(Missed {
+        instance: Instance::new(site, key.function, type_name),
+        key: key.to_key(),
+        text: Some(text_of(write_key)),
+        question: Some(Box::new(question)),
+        cache,
+    })
+}
+
+fn text_of(write_key: &dyn Fn(&mut KeyWriter) -> Written) -> String {
     let mut text = KeyWriter::for_text();
     let Written = write_key(&mut text);
-    let question = Box::new((question, text.into_text()));
-    Err(Missed::new(cache, site, type_name, *key, Some(question)))
+    text.into_text()
 }
 
 #[inline]
@@ -112,8 +132,10 @@ pub struct Missed {
     cache: Cache,
     instance: Instance,
     key: Key,
-    /// What a handle asks, with the readable key for its answer.
-    question: Option<Box<(Question, String)>>,
+    /// The readable key, where the shared tier or a handle needs it.
+    text: Option<String>,
+    /// What a handle asks.
+    question: Option<Box<Question>>,
 }
 
 impl fmt::Debug for Missed {
@@ -131,17 +153,17 @@ impl Missed {
         site: &'static Site,
         type_name: &'static str,
         key: KeyRef<'_>,
-        question: Option<Box<(Question, String)>>,
+        write_key: &dyn Fn(&mut KeyWriter) -> Written,
     ) -> Self {
+        let l2 = cache.l2().filter(|_| site.is_shared());
         Self {
-            cache,
-            instance: Instance {
-                site,
-                id: key.function,
-                type_name,
-            },
+            text: l2
+                .filter(|l2| l2.is_worth_asking())
+                .map(|_| text_of(write_key)),
+            instance: Instance::new(site, key.function, type_name),
             key: key.to_key(),
-            question,
+            question: None,
+            cache,
         }
     }
 }
@@ -156,18 +178,28 @@ fn answer<'a, S: Shape, X: 'static>(
         cache,
         instance,
         key,
+        text,
         question,
     } = missed;
     let site = cache.sites().of(&instance);
     let is_bypass = question
         .as_ref()
-        .is_some_and(|question| matches!(question.0.ask, Ask::Bypass));
+        .is_some_and(|question| matches!(question.ask, Ask::Bypass));
     let maker = Maker {
         clock: cache.clock().clone(),
         counters: Arc::clone(&site.counters),
         keeps: cache.is_on() && !is_bypass,
     };
-    let call = Call { cache, site, key };
+    let remote = text.as_ref().filter(|_| !is_bypass).and_then(|text| {
+        let key = (&key, &**text);
+        Remote::new(&cache, instance.site, &site, key, keep, &maker)
+    });
+    let call = Call {
+        cache,
+        site,
+        key,
+        remote,
+    };
     let returned = *keep.returned();
     let Some(question) = question else {
         let body = body(keep, maker);
@@ -175,7 +207,8 @@ fn answer<'a, S: Shape, X: 'static>(
             returned.output(call.fly(Place::InAnyFlight, body).await.answer)
         });
     };
-    let (Question { ask, reply, .. }, text) = *question;
+    let Question { ask, reply, .. } = *question;
+    let text = text.unwrap_or_default();
     if let Ask::Put(output) = ask {
         if let Ok(output) = output.downcast::<S::Output>() {
             call.put(keep.erase(*output, &maker));

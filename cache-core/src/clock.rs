@@ -52,6 +52,10 @@ pub(crate) fn after(now: Nanos, span: Duration) -> Nanos {
     now.saturating_add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX))
 }
 
+pub(crate) fn before(now: Nanos, span: Duration) -> Nanos {
+    now.saturating_sub(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX))
+}
+
 #[cfg(target_os = "linux")]
 #[inline]
 pub(crate) fn system_now() -> Nanos {

@@ -20,6 +20,10 @@ pub enum ErrorKind {
     Configuration,
     /// A cache is already installed in this process.
     AlreadyInstalled,
+    /// Redis answered and refuses: the user or password, the database, or because it is too old.
+    Refused,
+    /// Redis does not answer, and the cache was to require it.
+    Unreachable,
 }
 
 impl Error {

@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use crate::l2::RedisMiss;
+
 /// A value, and where it came from.
 ///
 /// [`CachedCall::explain`](crate::CachedCall::explain) gives it; [`Display`](fmt::Display) says it in
@@ -19,6 +21,8 @@ pub struct Explained<T> {
     pub source: Source,
     /// Why memory did not answer; nothing where it did.
     pub miss: Option<Miss>,
+    /// Why Redis did not answer; nothing where it did, or was not to be asked.
+    pub redis: Option<RedisMiss>,
     /// How long ago the value was loaded.
     pub age: Duration,
     /// How long the entry stays fresh; nothing where the value was not kept.
@@ -31,6 +35,8 @@ pub struct Explained<T> {
 pub enum Source {
     /// An entry in the memory of this process.
     Memory,
+    /// An entry in Redis, which is kept in memory from now on.
+    Redis,
     /// The body, run for this call.
     Load,
     /// The body, run for another call that this one waited for.
@@ -62,6 +68,7 @@ pub(crate) struct Trace {
     pub(crate) key: String,
     pub(crate) source: Source,
     pub(crate) miss: Option<Miss>,
+    pub(crate) redis: Option<RedisMiss>,
     pub(crate) age: Duration,
     pub(crate) time_left: Option<Duration>,
 }
@@ -74,6 +81,7 @@ impl Trace {
             key: self.key,
             source: self.source,
             miss: self.miss,
+            redis: self.redis,
             age: self.age,
             time_left: self.time_left,
         }
@@ -86,7 +94,10 @@ impl<T> fmt::Display for Explained<T> {
         if let Some(miss) = self.miss {
             write!(f, " because {miss}")?;
         }
-        if self.source == Source::Memory {
+        if let Some(miss) = self.redis {
+            write!(f, " and Redis {miss}")?;
+        }
+        if matches!(self.source, Source::Memory | Source::Redis) {
             write!(f, ", {:?} old", in_milliseconds(self.age))?;
         }
         match self.time_left {
@@ -105,8 +116,9 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Memory => "from memory",
+            Self::Redis => "from Redis",
             Self::Load => "loaded",
-            Self::SharedLoad => "loaded by another call",
+            Self::SharedLoad => "by the load of another call",
             Self::Uncached => "run uncached",
         })
     }

@@ -12,12 +12,14 @@ use std::{
     hash::BuildHasher,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     task::Waker,
+    time::Duration,
 };
 
 use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::oneshot;
 
 pub(crate) use member::{Load, Member, Overtaken, Turn, Underway};
 pub(crate) use waits::{Target, Wait, wait};
@@ -26,6 +28,7 @@ use crate::{
     clock::Nanos,
     key::{Key, KeyHasher},
     l1::{Evicted, L1, Stored},
+    l2::{Posted, Route},
     site::SiteState,
     slot::Slot,
     value::Fate,
@@ -95,7 +98,7 @@ impl Flights {
         if let Some(node) = node.as_ref().filter(|node| node.entry().is_fresh(now)) {
             return Joined::Hit(Arc::clone(node));
         }
-        let flight = Flight::new(self, key, site);
+        let flight = Flight::new(self, key, site, false);
         shard.insert(key.clone(), Arc::clone(&flight));
         let member = flight.enter();
         drop(shard);
@@ -104,9 +107,10 @@ impl Flights {
         Joined::Member(member)
     }
 
-    /// Starts a new flight for a key; the one before keeps its waiters and loses its place.
+    /// Starts a new flight for a key, one that loads whatever the shared tier has; the one before keeps
+    /// its waiters and loses its place.
     pub(crate) fn renew(self: &Arc<Self>, key: &Key, site: &Arc<SiteState>) -> Member {
-        let flight = Flight::new(self, key, site);
+        let flight = Flight::new(self, key, site, true);
         let member = flight.enter();
         let before = self.shard(key).insert(key.clone(), flight);
         drop(before);
@@ -118,21 +122,25 @@ impl Flights {
         self.shard(key).contains_key(key)
     }
 
-    /// Removes the entry of a key. Loads begun before are not kept.
-    pub(crate) fn evict(&self, key: &Key) {
+    /// Removes the entry of a key, also at the end of its route. Loads begun before are not kept.
+    pub(crate) fn evict(&self, key: &Key, route: Option<(&Route, oneshot::Sender<()>)>) {
         let mut shard = self.shard(key);
-        let flight = shard.remove(key);
-        let node = self.l1.remove(key);
+        let left = Left {
+            place: shard.remove(key),
+            entry: self.l1.remove(key),
+            evicted: None,
+            posted: route.map(|(route, done)| route.delete(Some(done))),
+        };
         drop(shard);
-        drop((flight, node));
+        drop(left);
     }
 
-    /// Puts an outcome in place as if it had just been loaded. Loads begun before are not kept.
-    pub(crate) fn put(&self, key: &Key, node: &Arc<dyn Stored>, fate: Fate, now: Nanos) {
+    /// Puts an arrival in place as if it had just been loaded. Loads begun before are not kept.
+    pub(crate) fn put(&self, key: &Key, is_in_memory: bool, arrival: &Arrival<'_>) {
         let mut shard = self.shard(key);
-        let flight = shard.remove(key);
-        let mut left = self.settle(key, node, fate, now);
-        left.place = flight;
+        let place = shard.remove(key);
+        let mut left = self.settle(key, is_in_memory, arrival);
+        left.place = place;
         drop(shard);
         drop(left);
     }
@@ -146,10 +154,25 @@ impl Flights {
         self.l1.clear();
     }
 
-    /// Does with the entry of a key what an outcome means for it. The caller holds the key's shard.
-    fn settle(&self, key: &Key, node: &Arc<dyn Stored>, fate: Fate, now: Nanos) -> Left {
+    /// Does with the entries of a key what an arrival means for them. The caller holds the key's shard.
+    fn settle(&self, key: &Key, is_in_memory: bool, arrival: &Arrival<'_>) -> Left {
+        if !self.is_on() {
+            return Left::default();
+        }
+        let mut left = if is_in_memory {
+            self.keep(key, arrival)
+        } else {
+            Left::default()
+        };
+        left.posted = arrival.post();
+        left
+    }
+
+    fn keep(&self, key: &Key, arrival: &Arrival<'_>) -> Left {
+        let Arrival {
+            node, fate, now, ..
+        } = *arrival;
         let is_fresh = |old: &Arc<dyn Stored>| old.entry().is_fresh(now);
-        let fate = if self.is_on() { fate } else { Fate::Leave };
         let old = match fate {
             Fate::KeepUnlessFresh => self.l1.get(&key.as_ref()),
             Fate::Forget => self.l1.remove(key),
@@ -164,11 +187,39 @@ impl Flights {
             evicted: keeps.then(|| self.l1.insert(key, node)),
             entry: old,
             place: None,
+            posted: None,
         }
     }
 }
 
-/// What an outcome pushed out, to be dropped where no lock is held and all is done: a value's own
+/// What a load ended in, and what it means for the entries of its key.
+#[derive(Clone, Copy)]
+pub(crate) struct Arrival<'a> {
+    pub(crate) node: &'a Arc<dyn Stored>,
+    pub(crate) fate: Fate,
+    pub(crate) now: Nanos,
+    /// The way to the entry in the shared tier, where that is to follow.
+    pub(crate) route: Option<&'a Route>,
+    pub(crate) load_time: Duration,
+    /// Nobody has looked whether the shared tier has an entry that is now outdated.
+    pub(crate) is_unasked: bool,
+}
+
+impl Arrival<'_> {
+    fn post(&self) -> Option<Posted> {
+        let route = self.route?;
+        match self.fate {
+            Fate::Keep => {
+                let left = self.node.entry().expires().saturating_sub(self.now);
+                route.fill(self.node, Duration::from_nanos(left), self.load_time)
+            }
+            Fate::Forget if self.is_unasked => Some(route.delete(None)),
+            Fate::Forget | Fate::KeepUnlessFresh | Fate::Leave => None,
+        }
+    }
+}
+
+/// What an arrival pushed out, to be dropped where no lock is held and all is done: a value's own
 /// `Drop` may do anything.
 #[derive(Default)]
 #[must_use]
@@ -177,6 +228,7 @@ struct Left {
     evicted: Option<Evicted>,
     entry: Option<Arc<dyn Stored>>,
     place: Option<Arc<Flight>>,
+    posted: Option<Posted>,
 }
 
 /// One key on its way to a value.
@@ -187,6 +239,10 @@ pub(crate) struct Flight {
     site: Arc<SiteState>,
     state: Mutex<State>,
     is_watched: AtomicBool,
+    /// It began to replace what there is.
+    is_renewal: bool,
+    /// Until when its loads may wait for the shared tier; zero while none has asked.
+    reads_until: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -248,7 +304,12 @@ impl State {
 }
 
 impl Flight {
-    fn new(flights: &Arc<Flights>, key: &Key, site: &Arc<SiteState>) -> Arc<Self> {
+    fn new(
+        flights: &Arc<Flights>,
+        key: &Key,
+        site: &Arc<SiteState>,
+        is_renewal: bool,
+    ) -> Arc<Self> {
         Arc::new(Self {
             key: key.clone(),
             flights: Arc::clone(flights),
@@ -265,6 +326,8 @@ impl Flight {
                 is_offered: false,
             }),
             is_watched: AtomicBool::new(false),
+            is_renewal,
+            reads_until: AtomicU64::new(0),
         })
     }
 
@@ -287,18 +350,17 @@ impl Flight {
     }
 
     /// A load succeeded, or failed in a way that all waiters can share.
-    fn complete(&self, slot: &Arc<Slot>, node: &Arc<dyn Stored>, fate: Fate, now: Nanos) -> Left {
+    fn complete(&self, slot: &Arc<Slot>, arrival: &Arrival<'_>) -> Left {
         let mut shard = self.flights.shard(&self.key);
         let mut left = Left::default();
         if self.has_place(&shard) {
-            if self.site.is_in_memory {
-                left = self.flights.settle(&self.key, node, fate, now);
-            }
+            let is_in_memory = self.site.is_in_memory;
+            left = self.flights.settle(&self.key, is_in_memory, arrival);
             left.place = shard.remove(&self.key);
         }
         let mut state = self.state.lock();
         state.stop(slot);
-        state.answer.get_or_insert_with(|| Arc::clone(node));
+        state.answer.get_or_insert_with(|| Arc::clone(arrival.node));
         let waiting = std::mem::take(&mut state.waiting);
         let queued = std::mem::take(&mut state.queued);
         drop(state);

@@ -99,6 +99,7 @@ pub use explain::{Explained, Miss, Source};
 pub use handle::{CachedCall, NotCached};
 pub use key::{CacheKey, KeyWriter};
 pub use l1::Eviction;
+pub use l2::{RedisMiss, codec::Codec};
 pub use stats::{FunctionStats, Stats};
 
 #[cfg(all(doctest, feature = "testing"))]

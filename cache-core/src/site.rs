@@ -4,14 +4,14 @@ use std::{
     any::TypeId,
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
 
 use parking_lot::RwLock;
 
-use crate::{key::KeyHasher, slot::Slots, stats::Counters};
+use crate::{key::KeyHasher, l2::Entries, slot::Slots, stats::Counters};
 
 /// Which tiers hold the entries of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +80,14 @@ impl Site {
     pub(crate) fn is_in_memory(&self) -> bool {
         self.tiers != Tiers::Redis
     }
+
+    pub(crate) fn is_shared(&self) -> bool {
+        self.tiers != Tiers::Memory
+    }
+
+    pub(crate) fn key_shape(&self) -> &'static str {
+        ""
+    }
 }
 
 /// One instantiation of an annotated function: what its entries in every tier are told apart by.
@@ -93,6 +101,14 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
+    pub(crate) fn new(site: &'static Site, id: TypeId, type_name: &'static str) -> Self {
+        Self {
+            site,
+            id,
+            type_name,
+        }
+    }
+
     /// The readable name: module, implementing type, function and type parameters, or the option
     /// `name` with those type parameters; `@version` where there is one.
     fn name(&self) -> String {
@@ -146,6 +162,9 @@ pub(crate) struct SiteState {
     pub(crate) counters: Arc<Counters>,
     pub(crate) slots: Arc<Slots>,
     pub(crate) is_in_memory: bool,
+    pub(crate) is_shared: bool,
+    /// Made when the function first meets a shared tier; nothing where its values cannot travel.
+    entries: OnceLock<Option<Arc<Entries>>>,
     warned_of_recursion: AtomicBool,
 }
 
@@ -156,8 +175,34 @@ impl SiteState {
             counters: Arc::default(),
             slots: Arc::new(Slots::new(instance.site.max_concurrent_loads as usize)),
             is_in_memory: instance.site.is_in_memory(),
+            is_shared: instance.site.is_shared(),
+            entries: OnceLock::new(),
             warned_of_recursion: AtomicBool::new(false),
         }
+    }
+
+    /// The entries of the function in the shared tier, described at the first call; nothing where its
+    /// values cannot travel, which is said once.
+    pub(crate) fn entries(
+        &self,
+        describe: impl FnOnce() -> Result<Entries, String>,
+    ) -> Option<&Arc<Entries>> {
+        let entries = self.entries.get_or_init(|| match describe() {
+            Ok(entries) => Some(Arc::new(entries)),
+            Err(reason) => {
+                tracing::warn!(
+                    function = self.name,
+                    "values of this function stay in the memory of this process: {reason}"
+                );
+                None
+            }
+        });
+        entries.as_ref()
+    }
+
+    /// Whether it is known that values of the function cannot travel.
+    pub(crate) fn cannot_travel(&self) -> bool {
+        matches!(self.entries.get(), Some(None))
     }
 
     /// Says once per function that a load reached its own key.

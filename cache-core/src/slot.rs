@@ -164,7 +164,7 @@ impl Watched for Slots {
 pub(crate) struct Slot {
     /// Unique in the process, in the order in which loads began to want a slot.
     id: u64,
-    gone_after: Duration,
+    is_detached: AtomicBool,
     /// When the load was woken and not polled since; zero while there is nothing to do.
     woken: AtomicU64,
     is_polled: AtomicBool,
@@ -176,11 +176,7 @@ impl Slot {
         static NEXT_ID: AtomicU64 = AtomicU64::new(0);
         Arc::new(Self {
             id: NEXT_ID.fetch_add(1, Relaxed),
-            gone_after: if is_detached {
-                DETACHED_IS_GONE_AFTER
-            } else {
-                INLINE_IS_GONE_AFTER
-            },
+            is_detached: AtomicBool::new(is_detached),
             // It is about to be polled for the first time.
             woken: AtomicU64::new(system_now()),
             is_polled: AtomicBool::new(false),
@@ -190,6 +186,11 @@ impl Slot {
 
     pub(crate) fn id(&self) -> u64 {
         self.id
+    }
+
+    /// The load goes on in a task of its own.
+    pub(crate) fn detach(&self) {
+        self.is_detached.store(true, Relaxed);
     }
 
     /// Polls the load, and notes when.
@@ -211,7 +212,12 @@ impl Slot {
 
     pub(crate) fn is_gone(&self, now: Nanos) -> bool {
         let woken = self.woken.load(Relaxed);
-        woken != 0 && !self.is_polled.load(Relaxed) && now >= after(woken, self.gone_after)
+        let gone_after = if self.is_detached.load(Relaxed) {
+            DETACHED_IS_GONE_AFTER
+        } else {
+            INLINE_IS_GONE_AFTER
+        };
+        woken != 0 && !self.is_polled.load(Relaxed) && now >= after(woken, gone_after)
     }
 }
 

@@ -22,6 +22,13 @@ pub(crate) struct Counters {
     /// Those of the entries whose weight nobody knows.
     pub(crate) unweighed: AtomicU64,
     pub(crate) bytes: AtomicU64,
+    pub(crate) redis_hits: AtomicU64,
+    pub(crate) redis_misses: AtomicU64,
+    pub(crate) redis_unusable: AtomicU64,
+    pub(crate) redis_faults: AtomicU64,
+    pub(crate) redis_fills: AtomicU64,
+    pub(crate) redis_fills_lost: AtomicU64,
+    pub(crate) redis_too_large: AtomicU64,
 }
 
 impl Counters {
@@ -40,6 +47,13 @@ impl Counters {
             rejected: self.rejected.load(Relaxed),
             entries: self.entries.load(Relaxed),
             bytes: self.bytes.load(Relaxed),
+            redis_hits: self.redis_hits.load(Relaxed),
+            redis_misses: self.redis_misses.load(Relaxed),
+            redis_unusable: self.redis_unusable.load(Relaxed),
+            redis_faults: self.redis_faults.load(Relaxed),
+            redis_fills: self.redis_fills.load(Relaxed),
+            redis_fills_lost: self.redis_fills_lost.load(Relaxed),
+            redis_too_large: self.redis_too_large.load(Relaxed),
         }
     }
 }
@@ -68,6 +82,20 @@ pub struct FunctionStats {
     pub entries: u64,
     /// The weight of those entries in bytes.
     pub bytes: u64,
+    /// Reads of Redis that gave the value.
+    pub redis_hits: u64,
+    /// Reads that found nothing, or an entry past its time.
+    pub redis_misses: u64,
+    /// Reads that found what could not be used: damaged, or of another key, type or format.
+    pub redis_unusable: u64,
+    /// Reads that Redis did not answer in time, or at all.
+    pub redis_faults: u64,
+    /// Values that were written to Redis.
+    pub redis_fills: u64,
+    /// Values that were to be written to Redis and were not.
+    pub redis_fills_lost: u64,
+    /// Those of the lost ones that were larger than the cache's limit for one value.
+    pub redis_too_large: u64,
 }
 
 /// What a cache did, by function and in all. [`Display`](fmt::Display) shows it as a table.

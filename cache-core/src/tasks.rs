@@ -1,11 +1,19 @@
-//! How many loads of a cache run in tasks of their own: what closing it waits for.
+//! The tasks of a cache: where they begin, and how many of them are loads, which closing waits for.
 
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
 };
 
-use tokio::sync::Notify;
+use tokio::{runtime::Handle, sync::Notify, task::JoinHandle};
+
+/// Begins a task. All tasks of a cache begin here.
+pub(crate) fn spawn<F>(runtime: &Handle, task: F) -> JoinHandle<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    runtime.spawn(task)
+}
 
 /// The loads of one cache that run in tasks of their own.
 #[derive(Debug, Default)]

@@ -1,4 +1,6 @@
-//! What tests of cached code need: time that moves by hand.
+//! What tests of cached code need: time that moves by hand, and a Redis that fails when it is told to.
+
+mod fake_redis;
 
 use std::{
     sync::{
@@ -7,6 +9,8 @@ use std::{
     },
     time::Duration,
 };
+
+pub use fake_redis::FakeRedis;
 
 use crate::clock::{Clock, after};
 

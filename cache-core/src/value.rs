@@ -9,12 +9,16 @@ mod probe;
 pub(crate) mod schema;
 mod shape;
 mod size;
+mod transport;
 mod weigh;
 
 use std::{any::Any, marker::PhantomData, sync::Arc};
 
 pub(crate) use keep::Maker;
 pub use keep::{Keep, Ttl};
+#[cfg(test)]
+pub(crate) use transport::Transport;
+pub(crate) use transport::{Refusal, Wire};
 pub use probe::{
     ErrorProbe, Probe, ProbeFallibleOptional, ProbeLayer, ProbePlain, ProbeShared, ProbeUnshared,
 };
@@ -98,6 +102,13 @@ pub(crate) struct Node<V, H> {
 impl<V: Send + Sync + 'static, H: Send + Sync + 'static> Stored for Node<V, H> {
     fn entry(&self) -> &Entry {
         &self.entry
+    }
+
+    fn value(&self) -> Option<&dyn Any> {
+        match &self.outcome {
+            Outcome::Value(value) => Some(value),
+            Outcome::Error(_) => None,
+        }
     }
 }
 

@@ -1,14 +1,28 @@
 //! The description of a cache, checked when it is built.
 
+use std::{fmt, sync::Arc, time::Duration};
+
+#[cfg(feature = "testing")]
+use crate::testing::FakeRedis;
 use crate::{
     cache::Cache,
     clock::Clock,
     error::{Error, ErrorKind},
     l1::{Eviction, L1},
+    l2::{L2, Limits, Store},
 };
+#[cfg(feature = "redis")]
+use crate::l2::redis::{Address, RedisStore};
 
 /// Less is a number of entries, written where bytes are meant.
 const LEAST_MEMORY: u64 = 64 << 10;
+
+/// What Redis takes in one value.
+const LARGEST_VALUE: usize = 512 << 20;
+
+/// How long building a cache waits for Redis.
+#[cfg(feature = "redis")]
+const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 
 /// Describes a [`Cache`]; start with [`Cache::builder`].
 ///
@@ -35,6 +49,24 @@ pub struct CacheBuilder {
     eviction: Eviction,
     unweighed_limit: usize,
     clock: Clock,
+    #[cfg(feature = "redis")]
+    redis: Option<Url>,
+    requires_redis: bool,
+    #[cfg(feature = "testing")]
+    fake_redis: Option<FakeRedis>,
+    redis_limits: Limits,
+}
+
+/// May hold a password: shown to nobody.
+#[derive(Clone)]
+#[cfg(feature = "redis")]
+struct Url(String);
+
+#[cfg(feature = "redis")]
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("..")
+    }
 }
 
 impl Default for CacheBuilder {
@@ -45,6 +77,15 @@ impl Default for CacheBuilder {
             eviction: Eviction::default(),
             unweighed_limit: 10_000,
             clock: Clock::system(),
+            #[cfg(feature = "redis")]
+            redis: None,
+            requires_redis: false,
+            #[cfg(feature = "testing")]
+            fake_redis: None,
+            redis_limits: Limits {
+                budget: Duration::from_millis(100),
+                value: 1 << 20,
+            },
         }
     }
 }
@@ -88,20 +129,67 @@ impl CacheBuilder {
         self
     }
 
-    /// Builds the cache.
+    /// The Redis that this cache shares its entries through: `redis://[user:password@]host[:port][/database]`,
+    /// or `unix:///path/to/socket`. Redis 6.2, Valkey 7.2, or newer.
+    ///
+    /// A Redis that cannot be reached, is slow, full or damaged costs calls no more than the
+    /// [budget](Self::redis_budget): they load as if there were none, and it is used again as soon as
+    /// it answers.
+    #[cfg(feature = "redis")]
+    pub fn redis(mut self, url: impl Into<String>) -> Self {
+        self.redis = Some(Url(url.into()));
+        self
+    }
+
+    /// Makes it an error of [`build`](Self::build) that Redis cannot be reached. Without it the cache
+    /// works on memory until it can.
+    pub fn require_redis(mut self) -> Self {
+        self.requires_redis = true;
+        self
+    }
+
+    /// How long a call may be held for Redis before it loads, in all. Default: 100 ms.
+    pub fn redis_budget(mut self, budget: Duration) -> Self {
+        self.redis_limits.budget = budget;
+        self
+    }
+
+    /// The largest value that is kept in Redis, in encoded bytes before compression. A larger one stays
+    /// in memory. Default: 1 MiB.
+    pub fn redis_value_limit(mut self, bytes: usize) -> Self {
+        self.redis_limits.value = bytes;
+        self
+    }
+
+    /// A stand-in for Redis, for tests.
+    #[cfg(feature = "testing")]
+    pub fn fake_redis(mut self, redis: &FakeRedis) -> Self {
+        self.fake_redis = Some(redis.clone());
+        self
+    }
+
+    /// Builds the cache, and connects it to Redis, which takes a second at most.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`] when an option has a value that cannot work.
+    /// [`ErrorKind::Configuration`] when an option has a value that cannot work,
+    /// [`ErrorKind::Refused`] when Redis refuses the user, the password or the database, or is too old,
+    /// and with [`require_redis`](Self::require_redis) [`ErrorKind::Unreachable`] when it does not answer.
+    ///
+    /// # Panics
+    ///
+    /// With a URL of Redis, when this is called outside a Tokio runtime with its timer and I/O enabled.
     ///
     /// # Cancel safety
     ///
     /// Nothing is left behind.
-    #[expect(
-        clippy::unused_async,
-        reason = "a cache with a shared tier connects here"
-    )]
     pub async fn build(self) -> Result<Cache, Error> {
+        self.check()?;
+        let l2 = self.connect().await?;
+        Ok(self.assemble(l2))
+    }
+
+    fn check(&self) -> Result<(), Error> {
         let refuse = |message: &str| Err(Error::new(ErrorKind::Configuration, message));
         if self.namespace.is_empty()
             || self
@@ -122,11 +210,69 @@ impl CacheBuilder {
                 "`unweighed_limit` of 0 keeps no value without a weight: write at least 1",
             );
         }
-        Ok(self.build_now())
+        if self.redis_limits.budget.is_zero() {
+            return refuse(
+                "`redis_budget` of zero never waits for Redis: write for instance `Duration::from_millis(100)`, or `tiers = memory` if that is meant",
+            );
+        }
+        if self.redis_limits.value > LARGEST_VALUE {
+            return refuse(
+                "`redis_value_limit` is in bytes, and Redis takes no value over 512 MiB: write less",
+            );
+        }
+        Ok(())
     }
 
+    /// The shared tier, where one was asked for.
+    async fn connect(&self) -> Result<Option<Arc<L2>>, Error> {
+        let store = self.store().await?;
+        if store.is_none() && self.requires_redis {
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                "`require_redis` needs to know which: write `.redis(\"redis://127.0.0.1/\")`",
+            ));
+        }
+        Ok(store.map(|store| L2::new(store, self.redis_limits)))
+    }
+
+    #[cfg_attr(
+        not(feature = "redis"),
+        expect(clippy::unused_async, reason = "only Redis has to be waited for")
+    )]
+    async fn store(&self) -> Result<Option<Arc<dyn Store>>, Error> {
+        #[cfg(feature = "testing")]
+        if let Some(fake) = &self.fake_redis {
+            return Ok(Some(fake.store()));
+        }
+        #[cfg(feature = "redis")]
+        if let Some(Url(url)) = &self.redis {
+            let address = Address::parse(url)?;
+            let shown = address.to_string();
+            let (store, missing) = RedisStore::connect(address, CONNECT_WITHIN).await?;
+            match missing {
+                Some(reason) if self.requires_redis => {
+                    return Err(Error::new(
+                        ErrorKind::Unreachable,
+                        format_args!("{shown} does not answer: {reason}"),
+                    ));
+                }
+                Some(reason) => tracing::warn!(
+                    "{shown} does not answer, and the cache works on memory until it does: {reason}"
+                ),
+                None => {}
+            }
+            return Ok(Some(Arc::new(store)));
+        }
+        Ok(None)
+    }
+
+    /// The cache without its shared tier.
     pub(super) fn build_now(self) -> Cache {
+        self.assemble(None)
+    }
+
+    fn assemble(self, l2: Option<Arc<L2>>) -> Cache {
         let l1 = L1::new(self.memory_limit, self.eviction, self.unweighed_limit);
-        Cache::new(self.namespace, self.clock, l1)
+        Cache::new(self.namespace, self.clock, l1, l2)
     }
 }

@@ -2,15 +2,20 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::runtime::Handle;
+
 use super::{
+    BoxFuture,
     miss::{Body, Call, Flown, Place},
     run::Run,
 };
 use crate::{
     context::Ask,
     explain::{Miss, Source, Trace},
-    flight::Joined,
+    flight::{Arrival, Joined, Underway},
     l1::Stored,
+    l2::RedisMiss,
+    tasks,
     value::{Answer, Loaded},
 };
 
@@ -29,14 +34,22 @@ impl Call {
                 node.entry().count_hit();
                 Flown::by(Answer::Shared(node), Source::Memory)
             }
+            (Ask::Peek, Err(Miss::Absent | Miss::Expired | Miss::NotInMemory)) => {
+                let node = self.remote.as_ref()?.peek().await.ok()?;
+                Flown::by(Answer::Shared(node), Source::Redis)
+            }
             (Ask::Explain, Err(_)) => self.fly(Place::InAnyFlight, body).await,
             (Ask::Refresh, _) => self.fly(Place::InNewFlight, body).await,
             (Ask::Bypass, _) => self.run_uncached(body, None).await,
             (Ask::Evict, _) => {
-                self.cache.flights().evict(&self.key);
+                match &self.remote {
+                    Some(remote) => remote.evict(&self.cache, &self.key).await,
+                    None => self.cache.flights().evict(&self.key, None),
+                }
                 return None;
             }
-            (Ask::Prefetch, Err(Miss::Absent | Miss::Expired)) => {
+            (Ask::Prefetch, Err(Miss::NotInMemory)) if self.remote.is_none() => return None,
+            (Ask::Prefetch, Err(Miss::Absent | Miss::Expired | Miss::NotInMemory)) => {
                 self.prefetch(body).await;
                 return None;
             }
@@ -71,7 +84,7 @@ impl Call {
                     member.want();
                     // Whose turn it is not has nothing to wait for: somebody loads.
                     if let Some(underway) = member.try_turn() {
-                        drop(Run::new(&self.cache, underway, make()).detach(&runtime));
+                        self.load_apart(underway, make(), &runtime);
                     }
                 }
             }
@@ -83,16 +96,49 @@ impl Call {
         }
     }
 
+    /// Loads in a task of its own, unless Redis has the value.
+    fn load_apart(
+        &self,
+        mut underway: Underway,
+        body: BoxFuture<'static, Loaded>,
+        runtime: &Handle,
+    ) {
+        let Some(remote) = self.remote.clone() else {
+            drop(Run::new(&self.cache, underway, None, body).detach(runtime));
+            return;
+        };
+        let (cache, runtime) = (self.cache.clone(), runtime.clone());
+        tasks::spawn(&runtime.clone(), async move {
+            if remote.answer(&cache, &mut underway).await.is_err() {
+                Run::new(&cache, underway, Some(remote.route), body).detach(&runtime);
+            }
+        });
+    }
+
     /// Keeps a value as if it had been loaded now.
     pub(super) fn put(&self, loaded: Loaded) {
-        if let Loaded::Node { node, fate } = loaded
-            && self.cache.is_on()
-            && self.site.is_in_memory
-        {
-            self.cache
-                .flights()
-                .put(&self.key, &node, fate, self.cache.clock().now());
+        if let Loaded::Node { node, fate } = loaded {
+            let arrival = Arrival {
+                node: &node,
+                fate,
+                now: self.cache.clock().now(),
+                route: self.remote.as_ref().map(|remote| &remote.route),
+                load_time: Duration::ZERO,
+                is_unasked: true,
+            };
+            let is_in_memory = self.site.is_in_memory;
+            self.cache.flights().put(&self.key, is_in_memory, &arrival);
         }
+    }
+
+    /// Why Redis did not answer, where it was not even asked.
+    fn redis_unasked(&self) -> Option<RedisMiss> {
+        self.cache.l2().filter(|_| self.site.is_shared)?;
+        Some(if self.site.cannot_travel() {
+            RedisMiss::CannotTravel
+        } else {
+            RedisMiss::Unavailable
+        })
     }
 
     fn trace(&self, flown: &Flown, miss: Option<Miss>, text: &str) -> Trace {
@@ -119,6 +165,10 @@ impl Call {
             } else {
                 miss
             }),
+            redis: match flown.source {
+                Source::Load => flown.redis.or_else(|| self.redis_unasked()),
+                _ => None,
+            },
             age,
             time_left,
         }

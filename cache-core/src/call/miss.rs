@@ -6,6 +6,7 @@ use tokio::runtime::Handle;
 
 use super::{
     BoxFuture,
+    remote::Remote,
     run::{Ended, Run},
 };
 use crate::{
@@ -15,6 +16,7 @@ use crate::{
     flight::{Joined, Load, Member, Overtaken, Target, Turn, wait},
     key::Key,
     l1::Stored,
+    l2::RedisMiss,
     site::SiteState,
     stats::Counters,
     value::{Answer, Loaded},
@@ -58,6 +60,8 @@ pub(super) struct Call {
     pub(super) cache: Cache,
     pub(super) site: Arc<SiteState>,
     pub(super) key: Key,
+    /// The entry in the shared tier, where there is one that is worth asking for.
+    pub(super) remote: Option<Remote>,
 }
 
 /// How a call was answered.
@@ -66,6 +70,8 @@ pub(super) struct Flown {
     pub(super) source: Source,
     /// Set where the call could not be what its caller wanted.
     pub(super) miss: Option<Miss>,
+    /// Set where Redis was asked in vain.
+    pub(super) redis: Option<RedisMiss>,
 }
 
 impl Flown {
@@ -74,6 +80,7 @@ impl Flown {
             answer,
             source,
             miss: None,
+            redis: None,
         }
     }
 }
@@ -119,19 +126,32 @@ impl Call {
     /// Waits for the answer of a flight, or runs the body for it.
     async fn ride(&self, mut member: Member, outer: Option<&Arc<Load>>, body: Body<'_>) -> Flown {
         let runtime = body.runtime();
-        let underway = match member.turn(outer, runtime.is_some()).await {
+        let is_apart = runtime.is_some() && self.remote.is_none();
+        let mut underway = match member.turn(outer, is_apart).await {
             Turn::Answer(node) => return self.share(node),
             Turn::Load(underway) => underway,
         };
+        let mut redis = None;
+        if let Some(remote) = &self.remote {
+            // In this task also where the load has one of its own: an answer is worth no task.
+            match remote.answer(&self.cache, &mut underway).await {
+                Ok(node) => return Flown::by(Answer::Shared(node), Source::Redis),
+                Err(miss) => redis = miss,
+            }
+        }
+        let route = self.remote.as_ref().map(|remote| remote.route.clone());
         let ended = match (body, runtime) {
             (Body::Detached(make), Some(runtime)) => {
-                let run = Run::new(&self.cache, underway, make());
+                let run = Run::new(&self.cache, underway, route, make());
                 run.detach(&runtime).ended().await
             }
-            (body, _) => Run::new(&self.cache, underway, body.start()).await,
+            (body, _) => Run::new(&self.cache, underway, route, body.start()).await,
         };
         match ended {
-            Ended::Loaded(loaded) => Flown::by(loaded.into_answer(), Source::Load),
+            Ended::Loaded(loaded) => Flown {
+                redis,
+                ..Flown::by(loaded.into_answer(), Source::Load)
+            },
             Ended::Overtaken(Overtaken::Answered(node)) => self.share(node),
             Ended::Overtaken(Overtaken::Abandoned) => {
                 unreachable!(
@@ -159,9 +179,8 @@ impl Call {
             Counters::add(&self.counters().failures);
         }
         Flown {
-            answer: loaded.into_answer(),
-            source: Source::Uncached,
             miss,
+            ..Flown::by(loaded.into_answer(), Source::Uncached)
         }
     }
 }

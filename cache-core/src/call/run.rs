@@ -7,6 +7,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use tokio::{runtime::Handle, task::JoinHandle};
@@ -14,9 +15,12 @@ use tokio::{runtime::Handle, task::JoinHandle};
 use super::BoxFuture;
 use crate::{
     cache::Cache,
+    clock::{Nanos, system_now},
     context,
-    flight::{Load, Overtaken, Target, Underway, Wait, wait},
+    flight::{Arrival, Load, Overtaken, Target, Underway, Wait, wait},
+    l2::Route,
     stats::Counters,
+    tasks,
     value::Loaded,
     watchdog::Patience,
 };
@@ -31,6 +35,8 @@ pub(super) enum Ended {
 /// A body that runs for a flight.
 pub(super) struct Run<'a> {
     cache: Cache,
+    /// Where the value goes besides memory.
+    route: Option<Route>,
     phase: Phase,
     body: BoxFuture<'a, Loaded>,
     /// The scope and the span of the caller, which a task of its own would not have.
@@ -43,13 +49,19 @@ pub(super) struct Run<'a> {
 enum Phase {
     New,
     Queued { patience: Patience, _wait: Wait },
-    Loading,
+    Loading { since: Nanos },
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(cache: &Cache, underway: Underway, body: BoxFuture<'a, Loaded>) -> Self {
+    pub(super) fn new(
+        cache: &Cache,
+        underway: Underway,
+        route: Option<Route>,
+        body: BoxFuture<'a, Loaded>,
+    ) -> Self {
         Self {
             cache: cache.clone(),
+            route,
             phase: Phase::New,
             body,
             scope: context::scope(),
@@ -78,7 +90,9 @@ impl<'a> Run<'a> {
             ready!(slots.poll_take(slot, patience, cx));
             load.begin();
         }
-        self.phase = Phase::Loading;
+        self.phase = Phase::Loading {
+            since: system_now(),
+        };
         Counters::add(&load.site().counters.loads);
         Poll::Ready(None)
     }
@@ -95,8 +109,15 @@ impl<'a> Run<'a> {
         })
     }
 
+    fn time_loading(&self) -> Duration {
+        match self.phase {
+            Phase::Loading { since } => Duration::from_nanos(system_now().saturating_sub(since)),
+            Phase::New | Phase::Queued { .. } => Duration::ZERO,
+        }
+    }
+
     fn poll_load(&mut self, load: &Arc<Load>, cx: &mut Context<'_>) -> Poll<Ended> {
-        if !matches!(self.phase, Phase::Loading)
+        if !matches!(self.phase, Phase::Loading { .. })
             && let Some(overtaken) = ready!(self.poll_slot(load, cx))
         {
             return Poll::Ready(Ended::Overtaken(overtaken));
@@ -106,10 +127,14 @@ impl<'a> Run<'a> {
             Counters::add(&load.site().counters.failures);
         }
         match &loaded {
-            Loaded::Node { node, fate } => {
-                self.underway
-                    .complete(node, *fate, self.cache.clock().now());
-            }
+            Loaded::Node { node, fate } => self.underway.complete(&Arrival {
+                node,
+                fate: *fate,
+                now: self.cache.clock().now(),
+                route: self.route.as_ref(),
+                load_time: self.time_loading(),
+                is_unasked: load.is_renewal(),
+            }),
             Loaded::Own { .. } => self.underway.fail(),
         }
         Poll::Ready(Ended::Loaded(loaded))
@@ -133,7 +158,10 @@ impl Run<'static> {
     /// Goes on in a task of its own, which nobody has to wait for.
     pub(super) fn detach(self, runtime: &Handle) -> Detached {
         let running = self.cache.tasks().enter();
-        Detached(runtime.spawn(async move {
+        if let Some(load) = self.underway.load() {
+            load.slot.detach();
+        }
+        Detached(tasks::spawn(runtime, async move {
             let _running = running;
             self.await
         }))

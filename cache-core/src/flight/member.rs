@@ -1,18 +1,18 @@
 //! The two parts a caller can play in a flight: to wait in it, and to load for it.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     task::{Context, Poll},
+    time::Duration,
 };
 
-use super::{Flight, Flights, State};
+use super::{Flight, Flights, Arrival, State};
 use crate::{
-    clock::{Nanos, system_now},
+    clock::{after, system_now},
     key::Key,
     l1::Stored,
     site::SiteState,
     slot::Slot,
-    value::Fate,
     watchdog::{self, Next, Patience},
 };
 
@@ -161,6 +161,33 @@ impl Load {
             .any(|load| load.flight.key == *key && Arc::ptr_eq(&load.flight.flights, flights))
     }
 
+    /// Whether the flight began to replace what there is, without a look at it.
+    pub(crate) fn is_renewal(&self) -> bool {
+        self.flight.is_renewal
+    }
+
+    /// How long this load may wait for the shared tier. All loads of a flight share one `budget`, since
+    /// all hold up the same callers; nothing where it is used up, or the answer known.
+    pub(crate) fn time_to_read(&self, budget: Duration) -> Option<Duration> {
+        if self.is_renewal() {
+            return None;
+        }
+        let now = system_now();
+        let until = &self.flight.reads_until;
+        match until.compare_exchange(0, after(now, budget), Relaxed, Relaxed) {
+            Ok(_) => Some(budget),
+            Err(until) => {
+                let left = Duration::from_nanos(until.saturating_sub(now));
+                (!left.is_zero()).then_some(left)
+            }
+        }
+    }
+
+    /// The shared tier had no answer: no other load of this flight need ask.
+    pub(crate) fn has_read(&self) {
+        self.flight.reads_until.store(1, Relaxed);
+    }
+
     /// What becomes of this load while it waits for its slot.
     pub(crate) fn poll_queued(&self, cx: &Context<'_>) -> Poll<Overtaken> {
         let mut state = self.flight.state.lock();
@@ -201,11 +228,11 @@ impl Underway {
         self.0.as_ref()
     }
 
-    pub(crate) fn complete(&mut self, node: &Arc<dyn Stored>, fate: Fate, now: Nanos) {
+    pub(crate) fn complete(&mut self, arrival: &Arrival<'_>) {
         if let Some(load) = self.0.take() {
             // In this order: whoever takes the slot next finds the answer, and what is dropped at the
             // end may panic.
-            let left = load.flight.complete(&load.slot, node, fate, now);
+            let left = load.flight.complete(&load.slot, arrival);
             load.site().slots.free(&load.slot);
             drop(left);
         }

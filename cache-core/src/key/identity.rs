@@ -8,6 +8,7 @@ use std::{
 
 use quick_cache::Equivalent;
 use smallvec::SmallVec;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::KeyWriter;
 
@@ -56,6 +57,11 @@ impl Key {
         } else {
             0
         }
+    }
+
+    /// A hash of the bytes that is the same in every process.
+    pub(crate) fn digest(&self) -> u64 {
+        xxh3_64(&self.bytes)
     }
 
     pub(crate) fn as_ref(&self) -> KeyRef<'_> {

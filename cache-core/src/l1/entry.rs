@@ -19,6 +19,9 @@ const ENTRY_OVERHEAD: usize = 200;
 /// An entry with a value of a type that only its function knows.
 pub(crate) trait Stored: Any + Send + Sync {
     fn entry(&self) -> &Entry;
+
+    /// What was loaded, where that was no error.
+    fn value(&self) -> Option<&dyn Any>;
 }
 
 impl fmt::Debug for dyn Stored {
@@ -75,6 +78,11 @@ impl Entry {
 
     pub(crate) fn expires(&self) -> Nanos {
         self.expires
+    }
+
+    /// Bytes of the value.
+    pub(crate) fn size(&self) -> usize {
+        self.size as usize
     }
 
     pub(super) fn counters(&self) -> &Arc<Counters> {

@@ -6,11 +6,13 @@ use super::{
     Fate, Loaded, Returned, Split,
     probe::KeepsErrors,
     shape::{HasNone, Shape},
+    transport::{Refusal, Transport},
     weigh::Weigh,
 };
 use crate::{
-    clock::{Clock, Nanos, after},
-    l1::Entry,
+    clock::{Clock, Nanos, after, before},
+    l1::{Entry, Stored},
+    l2::codec::Codec,
     stats::Counters,
 };
 
@@ -22,6 +24,14 @@ pub enum Ttl<T> {
     /// As long as the value says. `None` has no value to say it: without `none_ttl` it is not kept.
     Of(fn(&T) -> Duration),
 }
+
+impl<T> Clone for Ttl<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Ttl<T> {}
 
 /// The options of a function that look at what it returned.
 #[expect(
@@ -36,7 +46,17 @@ pub struct Keep<S: Shape, X> {
     keep_if: Option<fn(&S::Inner) -> bool>,
     weight: Option<fn(&S::Inner) -> usize>,
     measure: fn(&S::Kept) -> Option<usize>,
+    transport: Option<Transport<S::Kept>>,
+    compress: Option<usize>,
 }
+
+impl<S: Shape, X> Clone for Keep<S, X> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S: Shape, X> Copy for Keep<S, X> {}
 
 impl<S: Shape, X> fmt::Debug for Keep<S, X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -63,7 +83,26 @@ impl<S: Shape, X> Keep<S, X> {
             keep_if: None,
             weight: None,
             measure: W::weigh,
+            transport: W::transport(),
+            compress: None,
         }
+    }
+
+    /// The option `codec`.
+    #[inline]
+    #[must_use]
+    pub fn codec<C: Codec<S::Kept>>(mut self) -> Self {
+        let known = self.transport.map(Transport::over::<C>);
+        self.transport = Some(known.unwrap_or_else(Transport::opaque::<C>));
+        self
+    }
+
+    /// The option `compress`.
+    #[inline]
+    #[must_use]
+    pub fn compress(mut self, from: usize) -> Self {
+        self.compress = Some(from);
+        self
     }
 
     /// The option `none_ttl`.
@@ -108,6 +147,31 @@ impl<S: Shape, X> Keep<S, X> {
         &self.returned
     }
 
+    pub(crate) fn transport(&self) -> Option<Transport<S::Kept>> {
+        self.transport
+    }
+
+    /// From how many bytes on an encoded value is compressed.
+    pub(crate) fn compress_from(&self) -> Option<usize> {
+        self.compress
+    }
+
+    /// Makes an entry of a value that came from another process.
+    pub(crate) fn receive(
+        &self,
+        transport: &Transport<S::Kept>,
+        bytes: &[u8],
+        times: Times,
+        maker: &Maker,
+    ) -> Result<Arc<dyn Stored>, Refusal> {
+        let kept = transport.decode(bytes)?;
+        let measured = self.measure(&kept);
+        let size = measured.unwrap_or(size_of::<Split<S>>());
+        let entry = maker.entry(times, size, measured.is_some());
+        let built = self.returned.build(entry, Ok(kept));
+        built.map_err(|_| "a value is not an error".into())
+    }
+
     /// Hands an output to the engine. Runs the closures of the user's options.
     pub(crate) fn erase(&self, output: S::Output, maker: &Maker) -> Loaded {
         let split = S::split(output);
@@ -129,10 +193,8 @@ impl<S: Shape, X> Keep<S, X> {
             _ => None,
         };
         let size = measured.unwrap_or(size_of::<Split<S>>());
-        match self
-            .returned
-            .build(maker.entry(lifetime, size, measured.is_some()), split)
-        {
+        let entry = maker.entry(maker.from_now(lifetime), size, measured.is_some());
+        match self.returned.build(entry, split) {
             Ok(node) => Loaded::Node { node, fate },
             Err(error) => self.returned.own(Err(error)),
         }
@@ -168,16 +230,30 @@ pub(crate) struct Maker {
     pub(crate) keeps: bool,
 }
 
+/// When an entry was made and until when it is fresh.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    created: Nanos,
+    expires: Nanos,
+}
+
 impl Maker {
     /// An entry that is born now: the value was read from its source before.
-    fn entry(&self, lifetime: Duration, size: usize, is_measured: bool) -> Entry {
-        let created: Nanos = self.clock.now();
-        Entry::new(
-            created,
-            after(created, lifetime),
-            size,
-            is_measured,
-            Arc::clone(&self.counters),
-        )
+    fn from_now(&self, lifetime: Duration) -> Times {
+        self.times(Duration::ZERO, lifetime)
+    }
+
+    /// An entry of this age that stays fresh for `left`.
+    pub(crate) fn times(&self, age: Duration, left: Duration) -> Times {
+        let now = self.clock.now();
+        Times {
+            created: before(now, age),
+            expires: after(now, left),
+        }
+    }
+
+    fn entry(&self, times: Times, size: usize, is_measured: bool) -> Entry {
+        let counters = Arc::clone(&self.counters);
+        Entry::new(times.created, times.expires, size, is_measured, counters)
     }
 }

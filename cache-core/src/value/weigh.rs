@@ -7,7 +7,8 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Returned, shape::Shape, size::size};
+use super::{Returned, shape::Shape, size::size, transport::Transport};
+use crate::l2::codec::Postcard;
 
 /// Asks what is known of a kept value: `(&&TravelProbe::of(&returned)).weigh()`.
 #[derive(Debug)]
@@ -22,10 +23,16 @@ impl<T: 'static> TravelProbe<T> {
     }
 }
 
-/// How many bytes a value counts for in memory.
+/// How many bytes a value counts for in memory, and how it leaves the process.
 pub trait Weigh<T>: Copy + Send + Sync + 'static {
     /// The weight in bytes; nothing where the heap behind the value cannot be seen.
     fn weigh(value: &T) -> Option<usize>;
+
+    /// How the value travels unless the function says otherwise.
+    #[doc(hidden)]
+    fn transport() -> Option<Transport<T>> {
+        None
+    }
 }
 
 /// The value is `Serialize + DeserializeOwned`.
@@ -40,9 +47,13 @@ pub struct TravelOneWay;
 #[derive(Clone, Copy, Debug)]
 pub struct CannotTravel;
 
-impl<T: Serialize> Weigh<T> for Travel {
+impl<T: Serialize + DeserializeOwned + 'static> Weigh<T> for Travel {
     fn weigh(value: &T) -> Option<usize> {
         size_of_value(value)
+    }
+
+    fn transport() -> Option<Transport<T>> {
+        Some(Transport::traced::<Postcard>())
     }
 }
 

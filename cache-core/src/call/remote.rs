@@ -1,0 +1,116 @@
+//! The shared tier as one call sees it: the way to its entry, and how the value comes back.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{runtime::Handle, sync::oneshot, time::timeout};
+
+use crate::{
+    cache::Cache,
+    flight::{Arrival, Underway},
+    key::Key,
+    l1::Stored,
+    l2::{Age, Described, Entries, RedisMiss, Route},
+    site::{Site, SiteState},
+    value::{Fate, Keep, Maker, Refusal, Shape},
+};
+
+/// The entry of one call in the shared tier.
+#[derive(Clone)]
+pub(super) struct Remote {
+    pub(super) route: Route,
+    receive: Arc<dyn Fn(&[u8], Age) -> Result<Arc<dyn Stored>, Refusal> + Send + Sync>,
+}
+
+impl Remote {
+    /// The entry of a call with this key; nothing where there is no shared tier or values cannot travel.
+    pub(super) fn new<S: Shape, X: 'static>(
+        cache: &Cache,
+        site: &'static Site,
+        state: &SiteState,
+        (key, text): (&Key, &str),
+        keep: Keep<S, X>,
+        maker: &Maker,
+    ) -> Option<Self> {
+        let l2 = cache.l2().filter(|_| state.is_shared)?;
+        let transport = keep.transport()?;
+        let entries = state.entries(|| {
+            let described = Described {
+                namespace: cache.namespace(),
+                function: &state.name,
+                key_shape: site.key_shape(),
+            };
+            let counters = Arc::clone(&state.counters);
+            Entries::new(&described, transport.wire(), keep.compress_from(), counters)
+        })?;
+        let maker = maker.clone();
+        Some(Self {
+            route: Route {
+                l2: Arc::clone(l2),
+                entries: Arc::clone(entries),
+                key: entries.key(text, key.digest()),
+            },
+            receive: Arc::new(move |bytes, Age { age, left }| {
+                keep.receive(&transport, bytes, maker.times(age, left), &maker)
+            }),
+        })
+    }
+
+    /// The entry, without a part in any flight.
+    pub(super) async fn peek(&self) -> Result<Arc<dyn Stored>, RedisMiss> {
+        self.read(self.route.l2.budget()).await
+    }
+
+    async fn read(&self, within: Duration) -> Result<Arc<dyn Stored>, RedisMiss> {
+        self.route.read(within, &*self.receive).await
+    }
+
+    /// Answers a flight from the shared tier. Ends the load where there is an answer; else it is to go on,
+    /// and told why, unless it was not to ask.
+    ///
+    /// # Cancel safety
+    ///
+    /// The next waiter asks for what is left of the time.
+    pub(super) async fn answer(
+        &self,
+        cache: &Cache,
+        underway: &mut Underway,
+    ) -> Result<Arc<dyn Stored>, Option<RedisMiss>> {
+        let load = Arc::clone(underway.load().expect("the load has not ended"));
+        let within = load.time_to_read(self.route.l2.budget()).ok_or(None)?;
+        let mut reading = pin!(self.read(within));
+        // As a load it is watched: whoever leaves it unpolled loses the turn.
+        let read = poll_fn(|cx| load.slot.poll(cx, |cx| reading.as_mut().poll(cx))).await;
+        match read {
+            Ok(node) => {
+                underway.complete(&Arrival {
+                    node: &node,
+                    fate: Fate::Keep,
+                    now: cache.clock().now(),
+                    route: None,
+                    load_time: Duration::ZERO,
+                    is_unasked: false,
+                });
+                Ok(node)
+            }
+            Err(miss) => {
+                load.has_read();
+                Err(Some(miss))
+            }
+        }
+    }
+
+    /// Removes the entry in both tiers; waits until Redis was told, within the budget.
+    pub(super) async fn evict(&self, cache: &Cache, key: &Key) {
+        let (done, is_done) = oneshot::channel();
+        cache.flights().evict(key, Some((&self.route, done)));
+        // Outside a runtime nobody sends it, and late is not an error: it is sent when it can be.
+        if Handle::try_current().is_ok() {
+            let _ = timeout(self.route.l2.budget(), is_done).await;
+        }
+    }
+}
