@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::oneshot;
+use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{Change, Entries, EntryKey, L2, Posted, Receive, RedisMiss};
 use crate::l1::Stored;
@@ -22,7 +22,8 @@ impl Route {
         within: Duration,
         receive: Receive<'_>,
     ) -> Result<Arc<dyn Stored>, RedisMiss> {
-        if !self.l2.is_worth_asking() {
+        // Outside a runtime there is no timer to keep to the time by.
+        if !self.l2.is_worth_asking() || Handle::try_current().is_err() {
             return Err(RedisMiss::Unavailable);
         }
         let (entries, key) = (&self.entries, &self.key);

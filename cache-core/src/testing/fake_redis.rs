@@ -53,6 +53,8 @@ struct State {
     delay: Duration,
     /// The bytes of an entry, and when they expire in microseconds since 1970.
     entries: HashMap<String, (Vec<u8>, u64)>,
+    reads: u64,
+    writes: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -109,6 +111,18 @@ impl FakeRedis {
     /// Takes so long for each answer, from here on.
     pub fn delay(&self, by: Duration) {
         self.0.state.lock().delay = by;
+    }
+
+    /// How often it was asked for an entry.
+    #[must_use]
+    pub fn reads(&self) -> u64 {
+        self.0.state.lock().reads
+    }
+
+    /// How many entries it was to take or to remove.
+    #[must_use]
+    pub fn writes(&self) -> u64 {
+        self.0.state.lock().writes
     }
 
     /// The keys of its entries, sorted.
@@ -212,6 +226,7 @@ impl Store for FakeRedis {
         _expected: usize,
         within: Duration,
     ) -> Pending<'a, Result<Option<Vec<u8>>, StoreError>> {
+        self.0.state.lock().reads += 1;
         Box::pin(self.answer(within, |state, now| {
             let (bytes, expires) = state.entries.get(key)?;
             (now < *expires).then(|| bytes.clone())
@@ -220,6 +235,7 @@ impl Store for FakeRedis {
 
     fn write(&self, writes: Vec<Write>, within: Duration) -> Pending<'_, Vec<Result<(), StoreError>>> {
         let count = writes.len();
+        self.0.state.lock().writes += count as u64;
         Box::pin(async move {
             let answered = self.answer(within, |state, now| {
                 let results = writes.into_iter().map(|write| state.write(write, now));

@@ -1,0 +1,62 @@
+//! The client as it comes: one multiplexed connection.
+
+use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
+use serde::{Deserialize, Serialize};
+
+use crate::measure::KEYS;
+
+/// About 1 KiB.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Article {
+    pub(crate) id: u64,
+    pub(crate) title: String,
+    pub(crate) text: String,
+}
+
+impl Article {
+    pub(crate) fn new(id: u64) -> Self {
+        Self {
+            id,
+            title: format!("article {id}"),
+            text: "x".repeat(1_000),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Bare(MultiplexedConnection);
+
+impl Bare {
+    pub(crate) async fn connect(url: &str) -> Self {
+        let client = redis::Client::open(url).expect("the URL is one");
+        // No time-out, as ours has none inside the client.
+        let config = AsyncConnectionConfig::new().set_response_timeout(None);
+        let connected = client.get_multiplexed_async_connection_with_config(&config);
+        Self(connected.await.expect("the server is there"))
+    }
+
+    pub(crate) async fn fill(&self) {
+        for n in 0..KEYS {
+            let bytes = postcard::to_allocvec(&Article::new(n)).expect("it can be encoded");
+            let mut set = redis::cmd("SET");
+            set.arg(key(n)).arg(bytes);
+            let set = set.exec_async(&mut self.0.clone()).await;
+            set.expect("the server takes it");
+        }
+    }
+
+    pub(crate) async fn read_bytes(self, n: u64) -> Vec<u8> {
+        let mut connection = self.0;
+        let read = redis::cmd("GET").arg(key(n)).query_async(&mut connection);
+        read.await.expect("it is there")
+    }
+
+    pub(crate) async fn read(self, n: u64) -> Article {
+        let bytes = self.read_bytes(n).await;
+        postcard::from_bytes(&bytes).expect("it was encoded so")
+    }
+}
+
+fn key(n: u64) -> String {
+    format!("bare:e:article:0123456789abcdef:{n}")
+}

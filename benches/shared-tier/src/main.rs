@@ -1,0 +1,111 @@
+//! What the shared tier costs beside the bare client, on a server of its own: the latency of one caller,
+//! the throughput of many, and a call while there is no server.
+
+mod bare;
+mod measure;
+mod ours;
+
+use std::{process::ExitCode, time::Duration};
+
+use tests::server::Server;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::{bare::Bare, measure::median, ours::Ours};
+
+/// The least values a second, in those of plain pipelined reads.
+const THROUGHPUT_GOAL: f64 = 1.5;
+/// The longest median of a hit for one caller, in those of a bare read with its decoding.
+const LATENCY_GOAL: f64 = 1.25;
+/// The most that a call costs while there is no server.
+const OUTAGE_GOAL: Duration = Duration::from_micros(1);
+
+const ROUNDS: usize = 15;
+const CALLERS: usize = 256;
+
+fn main() -> ExitCode {
+    let server = Server::start();
+    for (name, runtime) in runtimes() {
+        println!("{name} runtime");
+        let (bare, ours) = runtime.block_on(async {
+            let bare = Bare::connect(&server.url()).await;
+            let ours = Ours::connect(&server.url()).await;
+            ours.warm(&bare).await;
+            (bare, ours)
+        });
+        latency(&runtime, &bare, &ours);
+        throughput(&runtime, &bare, &ours);
+        outage(&runtime);
+        println!();
+    }
+    ExitCode::SUCCESS
+}
+
+fn runtimes() -> [(&'static str, Runtime); 2] {
+    let build = |mut builder: Builder| {
+        let built = builder.worker_threads(2).enable_all().build();
+        built.expect("a runtime starts")
+    };
+    [
+        ("current-thread", build(Builder::new_current_thread())),
+        ("multi-thread (2)", build(Builder::new_multi_thread())),
+    ]
+}
+
+fn verdict(aim: &str, holds: bool) -> String {
+    format!("goal {aim}: {}", if holds { "holds" } else { "DOES NOT HOLD" })
+}
+
+/// One caller, one value after the other.
+fn latency(runtime: &Runtime, bare: &Bare, ours: &Ours) {
+    let (mut of_bare, mut of_ours) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        of_bare.push(runtime.block_on(measure::median_latency(|n| bare.clone().read(n))));
+        of_ours.push(runtime.block_on(measure::median_latency(|n| ours.clone().read(n))));
+    }
+    let (of_bare, of_ours) = (median(of_bare), median(of_ours));
+    let ratio = of_ours.div_duration_f64(of_bare);
+    println!(
+        "  one caller, median of a hit: bare read and decode {of_bare:.1?}, ours {of_ours:.1?}: {ratio:.2} x; {}",
+        verdict(&format!("{LATENCY_GOAL} x"), ratio <= LATENCY_GOAL)
+    );
+}
+
+/// Many callers, each one value after the other.
+fn throughput(runtime: &Runtime, bare: &Bare, ours: &Ours) {
+    let (mut of_plain, mut of_bare, mut of_ours) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        of_plain.push(runtime.block_on(measure::time_of_many(CALLERS, bare, Bare::read_bytes)));
+        of_bare.push(runtime.block_on(measure::time_of_many(CALLERS, bare, Bare::read)));
+        of_ours.push(runtime.block_on(measure::time_of_many(CALLERS, ours, Ours::read)));
+    }
+    let rate = |times| measure::VALUES as f64 / median(times).as_secs_f64();
+    let (plain, decoded, ours) = (rate(of_plain), rate(of_bare), rate(of_ours));
+    println!(
+        "  {CALLERS} callers, values a second: pipelined reads {plain:.0}, with decoding {decoded:.0}, ours {ours:.0}: {:.2} x and {:.2} x; {}",
+        ours / plain,
+        ours / decoded,
+        verdict(&format!("{THROUGHPUT_GOAL} x"), ours >= plain * THROUGHPUT_GOAL)
+    );
+}
+
+/// A call that loads, with a server that is not there, and with none asked for.
+fn outage(runtime: &Runtime) {
+    let absent = Server::absent();
+    let (without, with) = runtime.block_on(async {
+        let without = Ours::in_memory().await;
+        let with = Ours::connect(&absent.url()).await;
+        (without, with)
+    });
+    let (mut of_without, mut of_with, mut of_body) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        of_body.push(runtime.block_on(measure::mean_time(|n| async move { ours::body(n).await })));
+        of_without.push(runtime.block_on(measure::mean_time(|n| without.clone().load(n))));
+        of_with.push(runtime.block_on(measure::mean_time(|n| with.clone().load(n))));
+    }
+    let (body, without, with) = (median(of_body), median(of_without), median(of_with));
+    let over = with.saturating_sub(body);
+    println!(
+        "  no server: the load alone {body:.0?}, a miss in memory {without:.0?}, with Redis gone {with:.0?}; {}",
+        verdict(&format!("{OUTAGE_GOAL:?} over the load"), over <= OUTAGE_GOAL)
+    );
+}

@@ -1,0 +1,61 @@
+//! Cached functions on the shared tier.
+
+use std::time::Duration;
+
+use cache_core::{Cache, cached};
+
+use crate::{
+    bare::{Article, Bare},
+    measure::KEYS,
+};
+
+/// Each call reads Redis: nothing stays in memory.
+#[cached(ttl = 1h, tiers = redis, key = id, cache = cache)]
+async fn article(cache: &Cache, id: u64) -> Article {
+    Article::new(id)
+}
+
+pub(crate) async fn body(n: u64) -> u64 {
+    n
+}
+
+/// Runs in its caller, as a load of borrowed arguments does.
+#[cached(ttl = 1h, inline, key = n, cache = cache)]
+async fn number(cache: &Cache, n: u64) -> u64 {
+    body(n).await
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Ours(Cache);
+
+impl Ours {
+    pub(crate) async fn connect(url: &str) -> Self {
+        let built = Cache::builder().redis(url).build().await;
+        Self(built.expect("the server takes us"))
+    }
+
+    pub(crate) async fn in_memory() -> Self {
+        let built = Cache::builder().build().await;
+        Self(built.expect("the defaults are valid"))
+    }
+
+    /// Puts all values on the server, for both.
+    pub(crate) async fn warm(&self, bare: &Bare) {
+        bare.fill().await;
+        for n in 0..KEYS {
+            self.clone().read(n).await;
+        }
+        let written = || self.0.stats().functions.iter().all(|row| row.redis_fills + row.redis_hits >= KEYS);
+        while !written() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    pub(crate) async fn read(self, n: u64) -> Article {
+        article(&self.0, n).await
+    }
+
+    pub(crate) async fn load(self, n: u64) -> u64 {
+        number(&self.0, n).await
+    }
+}
