@@ -147,33 +147,50 @@ impl FunctionStats {
     }
 }
 
+/// One column of the table: its title, and what it shows of a function.
+type Column = (&'static str, fn(&FunctionStats) -> u64);
+
+const COLUMNS: [Column; 7] = [
+    ("hits", |row| row.hits),
+    ("loads", |row| row.loads),
+    ("failures", |row| row.failures),
+    ("shared", |row| row.shared_loads),
+    ("evictions", |row| row.evictions),
+    ("entries", |row| row.entries),
+    ("bytes", |row| row.bytes),
+];
+
+/// Shown where there is something to show.
+const REDIS_COLUMNS: [Column; 6] = [
+    ("redis hits", |row| row.redis_hits),
+    ("misses", |row| row.redis_misses),
+    ("unusable", |row| row.redis_unusable),
+    ("faults", |row| row.redis_faults),
+    ("fills", |row| row.redis_fills),
+    ("lost", |row| row.redis_fills_lost),
+];
+
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = self
-            .functions
+        let rows = &self.functions;
+        let names = rows.iter().map(|row| row.name.chars().count());
+        let width = names.max().unwrap_or(0).max("function".len());
+        let uses_redis = rows
             .iter()
-            .map(|row| row.name.chars().count())
-            .max()
-            .unwrap_or(0)
-            .max("function".len());
-        writeln!(
-            f,
-            "{:<width$} {:>12} {:>10} {:>10} {:>10} {:>10} {:>10} {:>12}",
-            "function", "hits", "loads", "failures", "shared", "evictions", "entries", "bytes"
-        )?;
-        for row in &self.functions {
-            writeln!(
-                f,
-                "{:<width$} {:>12} {:>10} {:>10} {:>10} {:>10} {:>10} {:>12}",
-                row.name,
-                row.hits,
-                row.loads,
-                row.failures,
-                row.shared_loads,
-                row.evictions,
-                row.entries,
-                row.bytes
-            )?;
+            .any(|row| REDIS_COLUMNS.iter().any(|(_, number)| number(row) > 0));
+        let of_redis: &[Column] = if uses_redis { &REDIS_COLUMNS } else { &[] };
+        let columns = || COLUMNS.iter().chain(of_redis);
+        write!(f, "{:<width$}", "function")?;
+        for (title, _) in columns() {
+            write!(f, " {title:>10}")?;
+        }
+        writeln!(f)?;
+        for row in rows {
+            write!(f, "{:<width$}", row.name)?;
+            for (_, number) in columns() {
+                write!(f, " {:>10}", number(row))?;
+            }
+            writeln!(f)?;
         }
         write!(
             f,

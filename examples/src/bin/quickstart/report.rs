@@ -25,15 +25,13 @@ impl Table {
     pub(crate) fn by_source(samples: &[Sample]) -> Self {
         let lines = [
             ("memory", Some(Source::Memory)),
+            ("Redis", Some(Source::Redis)),
             ("another caller's load", Some(Source::SharedLoad)),
             ("a load of its own", Some(Source::Load)),
             ("all", None),
         ];
-        Self(
-            lines
-                .map(|(label, source)| Row::new(label, samples, source))
-                .into(),
-        )
+        let rows = lines.map(|(label, source)| Row::new(label, samples, source));
+        Self(rows.into_iter().filter(|row| row.calls > 0).collect())
     }
 
     /// One line for all.
