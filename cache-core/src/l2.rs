@@ -24,8 +24,10 @@ pub(crate) use self::{
     entries::{Described, Entries, EntryKey},
     outbox::{Change, Fill, Posted},
     route::Route,
-    store::{Pending, Store, StoreError, StoreTime, Write},
+    store::{Store, StoreError, Write},
 };
+#[cfg(any(feature = "redis", feature = "testing"))]
+pub(crate) use self::store::{Pending, StoreTime};
 use self::{
     breaker::{Admission, Breaker},
     envelope::{Damage, Header},
@@ -106,29 +108,33 @@ impl L2 {
             && match self.reads.admits(system_now()) {
                 Admission::Yes => true,
                 Admission::No => false,
-                Admission::Probe => {
-                    self.probe();
+                probe @ Admission::Probe(_) => {
+                    self.probe(probe);
                     false
                 }
             }
     }
 
-    /// Asks for an entry that is not there, to see whether there is an answer.
-    fn probe(self: &Arc<Self>) {
+    /// Asks for an entry that is not there, as often as it takes to see that there are answers.
+    fn probe(self: &Arc<Self>, mut probe: Admission) {
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
         let l2 = Arc::clone(self);
         tasks::spawn(&runtime, async move {
-            let got = l2.store.get("cache-core:probe", 0, l2.limits.budget).await;
-            l2.count_read(&got);
+            while let Admission::Probe(_) = probe {
+                let got = l2.store.get("cache-core:probe", 0, l2.limits.budget).await;
+                l2.count_read(probe, &got);
+                probe = l2.reads.admits(system_now());
+            }
         });
     }
 
-    fn count_read(&self, got: &Result<Option<Vec<u8>>, StoreError>) {
+    fn count_read(&self, admission: Admission, got: &Result<Option<Vec<u8>>, StoreError>) {
+        let now = system_now();
         match got {
-            Ok(_) | Err(StoreError::OtherType) => self.reads.succeeded(system_now()),
-            Err(error) => self.reads.failed(system_now(), error),
+            Ok(_) | Err(StoreError::OtherType) => self.reads.succeeded(admission, now),
+            Err(error) => self.reads.failed(admission, now, error),
         }
     }
 
@@ -159,7 +165,7 @@ impl L2 {
         within: Duration,
     ) -> Result<Vec<u8>, RedisMiss> {
         let got = self.store.get(&key.name, entries.expected(), within).await;
-        self.count_read(&got);
+        self.count_read(Admission::Yes, &got);
         got.map_err(|error| match error {
             StoreError::OtherType => RedisMiss::Damaged,
             StoreError::Late => RedisMiss::Late,
@@ -257,9 +263,13 @@ impl L2 {
                     senders.push(Sender::Deletes(done));
                 }
                 Change::Fill(fill) => {
-                    if let Some(write) = self.encode(&letter.key, &fill) {
+                    let admission = self.writes.admits(system_now());
+                    let write = (admission != Admission::No)
+                        .then(|| self.encode(&letter.key, &fill))
+                        .flatten();
+                    if let Some(write) = write {
                         writes.push(write);
-                        senders.push(Sender::Fills(fill.entries));
+                        senders.push(Sender::Fills(fill.entries, admission));
                     } else {
                         Counters::add(&fill.entries.counters.redis_fills_lost);
                     }
@@ -274,19 +284,25 @@ impl L2 {
             match sender {
                 Sender::Deletes(Some(done)) => drop(done.send(())),
                 Sender::Deletes(None) => {}
-                Sender::Fills(entries) => self.count_fill(&entries, &result),
+                Sender::Fills(entries, admission) => self.count_fill(&entries, admission, &result),
             }
         }
     }
 
-    fn count_fill(&self, entries: &Entries, result: &Result<(), StoreError>) {
+    fn count_fill(
+        &self,
+        entries: &Entries,
+        admission: Admission,
+        result: &Result<(), StoreError>,
+    ) {
+        let now = system_now();
         match result {
             Ok(()) => {
-                self.writes.succeeded(system_now());
+                self.writes.succeeded(admission, now);
                 Counters::add(&entries.counters.redis_fills);
             }
             Err(error) => {
-                self.writes.failed(system_now(), error);
+                self.writes.failed(admission, now, error);
                 Counters::add(&entries.counters.redis_fills_lost);
             }
         }
@@ -294,9 +310,6 @@ impl L2 {
 
     /// The bytes of an entry; nothing where it has to stay behind.
     fn encode(&self, key: &EntryKey, fill: &Fill) -> Option<Write> {
-        if matches!(self.writes.admits(system_now()), Admission::No) {
-            return None;
-        }
         let entries = &fill.entries;
         let milliseconds = fill.expires.saturating_sub(self.store.time()?.latest) / 1_000;
         if milliseconds == 0 {
@@ -350,6 +363,6 @@ impl L2 {
 
 /// Who wants to know what became of a write.
 enum Sender {
-    Fills(Arc<Entries>),
+    Fills(Arc<Entries>, Admission),
     Deletes(Option<tokio::sync::oneshot::Sender<()>>),
 }

@@ -7,6 +7,7 @@ pub use crate::{
         part,
     },
     key::{CacheKey, KeyWriter},
+    l2::codec::{Json, Msgpack, Postcard},
     site::{Site, Tiers},
     value::{
         ErrorProbe, Keep, Probe, ProbeFallibleOptional, ProbeLayer, ProbePlain, ProbeShared,

@@ -31,6 +31,7 @@ pub struct Site {
     version: u32,
     tiers: Tiers,
     max_concurrent_loads: u32,
+    key: &'static str,
 }
 
 impl Site {
@@ -46,6 +47,7 @@ impl Site {
             version: 0,
             tiers: Tiers::Both,
             max_concurrent_loads: 16,
+            key: "",
         }
     }
 
@@ -77,6 +79,13 @@ impl Site {
         self
     }
 
+    /// What the key is made of: a text key, or its expressions, or its arguments with their types.
+    #[must_use]
+    pub const fn keyed(mut self, shape: &'static str) -> Self {
+        self.key = shape;
+        self
+    }
+
     pub(crate) fn is_in_memory(&self) -> bool {
         self.tiers != Tiers::Redis
     }
@@ -86,7 +95,7 @@ impl Site {
     }
 
     pub(crate) fn key_shape(&self) -> &'static str {
-        ""
+        self.key
     }
 }
 

@@ -1,6 +1,6 @@
 //! Counters per function and their sum as typed statistics. A leaf.
 
-mod striped;
+pub(crate) mod striped;
 
 use std::{
     fmt,

@@ -4,16 +4,15 @@
 //! is only the order of the calls, and where each of them stands, so that errors point at the user's
 //! own tokens.
 
-use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Literal, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{FnArg, ReturnType, Signature, spanned::Spanned};
 
-use crate::{
-    model::Model,
-    options::{Tiers, Ttl},
-};
+use crate::{model::Model, options::Tiers};
 
+mod keep;
 mod key;
+pub(crate) mod key_shape;
 mod load;
 mod names;
 
@@ -133,6 +132,12 @@ impl<'a> Context<'a> {
             let version = Literal::u32_unsuffixed(version.value);
             site.extend(quote_spanned!(mixed=> .versioned(#version)));
         }
+        if !model.options.is_local() {
+            let shape = self.key_shape();
+            if !shape.is_empty() {
+                site.extend(quote_spanned!(mixed=> .keyed(#shape)));
+            }
+        }
         match model.options.tiers.as_ref().map(|tiers| tiers.value) {
             None | Some(Tiers::Both) => {}
             Some(Tiers::Memory) => {
@@ -195,63 +200,6 @@ impl<'a> Context<'a> {
             }
         }
     }
-
-    /// What becomes of a loaded value.
-    fn keep(&self) -> TokenStream {
-        let model = self.model;
-        let options = &model.options;
-        let mixed = Span::mixed_site();
-        let ttl = options.ttl.as_ref().map(|ttl| match &ttl.value {
-            Ttl::Fixed(time) => {
-                let time = time.to_tokens(ttl.name.span());
-                quote_spanned!(mixed=> __cached::Ttl::Fixed(#time))
-            }
-            Ttl::Of(closure) => quote_spanned!(mixed=> __cached::Ttl::Of(#closure)),
-        });
-        let mut keep = quote_spanned! {mixed=>
-            let __cached_keep = __cached::Keep::new(&__cached_returned, __cached_travel, #ttl);
-        };
-        for given in [&options.none_ttl, &options.err_ttl].into_iter().flatten() {
-            let time = given.value.to_tokens(given.name.span());
-            keep.extend(call(&given.name, &time));
-        }
-        for given in [&options.keep_if, &options.weight].into_iter().flatten() {
-            keep.extend(call(&given.name, &given.value));
-        }
-        let travel = self.travel();
-        quote_spanned!(mixed=> #travel #keep)
-    }
-
-    /// How the value is weighed and, where it leaves the process, the assertion that it can.
-    fn travel(&self) -> TokenStream {
-        let is_local = self.model.options.is_local();
-        let assertion = (!is_local).then(|| {
-            quote_spanned! {at(self.output_span)=>
-                let __cached_travel = __cached::travels(__cached_travel);
-            }
-        });
-        // Not asked where it does not matter: the answer for a value with a lifetime, `&'static str`
-        // among them, is an error and not a no.
-        let probe = (!is_local).then(|| quote_spanned!(Span::mixed_site()=> ProbeTravel as _,));
-        // At the place of the assertion, so that what both report is one error.
-        let weigh = quote_spanned! {at(self.output_span)=>
-            (&&&__cached::TravelProbe::of(&__cached_returned)).weigh()
-        };
-        quote_spanned! {Span::mixed_site()=>
-            let __cached_travel = {
-                use __cached::{ProbeSize as _, #probe ProbeWeigh as _};
-                #weigh
-            };
-            #assertion
-        }
-    }
-}
-
-/// A call of the method that is named as the option, at the option.
-fn call(option: &Ident, argument: &dyn ToTokens) -> TokenStream {
-    let place = at(option.span());
-    let method = Ident::new(&option.to_string(), place);
-    quote_spanned!(place=> let __cached_keep = __cached_keep.#method(#argument);)
 }
 
 /// The macro's own span at the place of another. What has it is not taken for the user's by lints.

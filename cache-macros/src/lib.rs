@@ -8,6 +8,7 @@ mod cache_key;
 mod cached;
 mod duration;
 mod expand;
+mod features;
 mod function;
 mod mistakes;
 mod model;
@@ -44,6 +45,8 @@ use proc_macro::TokenStream;
 /// | `max_concurrent_loads` | a number from 1 | how many loads of this function run at once, 16 where it is not given |
 /// | `version` | a number | another version starts with no entries |
 /// | `name` | text | stands for `module::function` in keys, so that a move keeps the entries |
+/// | `codec` | `postcard`, `json`, `msgpack`, the path of a type | how values are written for the shared tier; `json` and `msgpack` need the feature of their name, `postcard` is taken where it is not given |
+/// | `compress` | a number of bytes: `4096`, `4KiB`, `1MiB` | the least size of a value that is compressed for the shared tier; needs the feature `lz4` or `zstd` |
 /// | `inline`, `detached` | | where the load runs: in the caller's task, or in its own with owned copies of the arguments |
 /// | `cache` | an expression that derefs to `Cache` | another cache than the installed one |
 /// | `crate` | a path | where `cache_core` is, if not at `::cache_core` |

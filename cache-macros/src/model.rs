@@ -9,7 +9,7 @@ use crate::{
     duration::Time,
     function::{Function, find},
     mistakes::Mistakes,
-    options::{Given, Key, Options, Tiers, Ttl},
+    options::{Key, Options, Ttl},
     self_rename, suggest,
     text_key::{self, Piece},
 };
@@ -45,7 +45,6 @@ impl Model {
     pub(crate) fn new(options: Options, mut function: Function, mistakes: &mut Mistakes) -> Self {
         let arguments = Argument::all(&function.signature);
         let receiver = function.signature.receiver();
-        refuse_contradictions(&options, mistakes);
         refuse_static_reference(&options, &function, mistakes);
         let key = match &options.key {
             Some(key) => explicit_key(&key.value, &arguments, mistakes),
@@ -109,34 +108,6 @@ impl Model {
         });
         let cache = self.options.cache.iter().map(|given| &given.value);
         key.chain(times).chain(cache).map(ToTokens::to_token_stream)
-    }
-}
-
-fn refuse_contradictions(options: &Options, mistakes: &mut Mistakes) {
-    if let (Some(skip), Some(_)) = (&options.skip, &options.key) {
-        mistakes.at(
-            &skip.name,
-            "`skip` is about the default key, and there is a `key`: remove one of them",
-        );
-    }
-    if let (Some(_), Some(detached)) = (&options.inline, &options.detached) {
-        mistakes.at(
-            &detached.name,
-            "a load is either `inline` or `detached`: remove one of them",
-        );
-    }
-    if let (
-        Some(Given {
-            value: Tiers::Redis,
-            ..
-        }),
-        Some(weight),
-    ) = (&options.tiers, &options.weight)
-    {
-        mistakes.at(
-            &weight.name,
-            "`weight` is for memory, and `tiers = redis` keeps nothing there: remove one of them",
-        );
     }
 }
 

@@ -1,10 +1,15 @@
 //! The options of `#[cached(...)]`: a table of what there is, and what reads each.
 
-use syn::{Error, Expr, Ident, LitStr, Path};
+use syn::{Error, Expr, ExprPath, Ident, LitStr, Path};
 
-use self::values::{function, integer, key, loads, path, site_name, strategy, tiers, time, ttl};
+use self::{
+    travel::{codec, compress},
+    values::{function, integer, key, loads, path, site_name, strategy, tiers, time, ttl},
+};
 use crate::duration::Time;
 
+mod check;
+mod travel;
 mod values;
 
 /// The value of an option, and where it was given.
@@ -30,6 +35,16 @@ pub(crate) enum Tiers {
     Redis,
 }
 
+pub(crate) enum Codec {
+    Postcard,
+    /// A type of the runtime, behind the feature that is called as the word for it.
+    Featured {
+        word: Ident,
+        ty: &'static str,
+    },
+    Own(ExprPath),
+}
+
 #[derive(Default)]
 pub(crate) struct Options {
     pub(crate) ttl: Option<Given<Ttl>>,
@@ -44,6 +59,9 @@ pub(crate) struct Options {
     pub(crate) max_concurrent_loads: Option<Given<u32>>,
     pub(crate) version: Option<Given<u32>>,
     pub(crate) name: Option<Given<LitStr>>,
+    pub(crate) codec: Option<Given<Codec>>,
+    /// The least number of bytes to compress.
+    pub(crate) compress: Option<Given<u32>>,
     pub(crate) inline: Option<Given<()>>,
     pub(crate) detached: Option<Given<()>>,
     pub(crate) cache: Option<Given<Expr>>,
@@ -92,7 +110,7 @@ pub(crate) enum Wrong {
     Because(Error),
 }
 
-pub(crate) static KNOWN: [Known; 16] = [
+pub(crate) static KNOWN: [Known; 18] = [
     value(
         "ttl",
         "`ttl = 5m`, an expression of type `Duration`, or `ttl = |value| ..`",
@@ -139,6 +157,16 @@ pub(crate) static KNOWN: [Known; 16] = [
     value("name", "`name = \"shop::user\"`", |o, name, v| {
         give(&mut o.name, name, site_name(&v))
     }),
+    value(
+        "codec",
+        "`codec = postcard`, `codec = json`, `codec = msgpack`, or `codec = path::to::Own`",
+        |o, name, v| give(&mut o.codec, name, codec(v)),
+    ),
+    value(
+        "compress",
+        "`compress = 4KiB`, the least size that is compressed",
+        |o, name, v| give(&mut o.compress, name, compress(&v)),
+    ),
     flag("inline", "`inline`", |o, name| {
         o.inline = Some(Given { name, value: () });
     }),

@@ -97,8 +97,11 @@ fn read_one(options: &mut Options, input: ParseStream<'_>) -> Result<()> {
 
 /// Words that other crates use, and what to write here.
 const ELSEWHERE: &[(&str, &str)] = &[
+    ("compression", "write `compress = 4KiB`"),
     ("convert", "write what it gives as `key = ..`"),
+    ("encoding", "write `codec = json`"),
     ("expire", "write `ttl = 5m`"),
+    ("format", "write `codec = json`"),
     ("map_error", "leave it out: errors pass as they are"),
     (
         "max_capacity",
@@ -114,6 +117,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "result",
         "leave it out: `Result` is seen by its type, and an `Err` is not kept",
     ),
+    ("serializer", "write `codec = json`"),
     (
         "size",
         "write `Cache::builder().memory_limit(bytes)`, or `weight = |value| ..` for one value's bytes",

@@ -3,15 +3,17 @@
 
 mod durations;
 mod expansions;
+mod key_shapes;
 mod options;
 mod refusals;
 mod renaming;
 mod suggestions;
 mod text_keys;
+mod travel;
 
 use proc_macro2::TokenStream;
 
-use crate::cached;
+use crate::{cached, features::Features};
 
 fn tokens(source: &str) -> TokenStream {
     source.parse().expect("the test is Rust")
@@ -19,7 +21,11 @@ fn tokens(source: &str) -> TokenStream {
 
 /// What is refused, each as ``where: why``.
 fn refused(options: &str, item: &str) -> Vec<String> {
-    let Err(error) = cached::try_expand(tokens(options), tokens(item)) else {
+    refused_with(Features::ALL, options, item)
+}
+
+fn refused_with(features: Features, options: &str, item: &str) -> Vec<String> {
+    let Err(error) = cached::try_expand(tokens(options), tokens(item), features) else {
         return Vec::new();
     };
     let mistakes = error.into_iter().map(|mistake| {

@@ -1,4 +1,10 @@
-//! What several suites need: both runtimes, isolated caches, counted bodies.
+//! What several suites need: both runtimes, isolated caches, counted bodies, real servers and broken
+//! links to them.
+
+#[cfg(unix)]
+pub mod proxy;
+#[cfg(unix)]
+pub mod server;
 
 use std::{
     future::Future,

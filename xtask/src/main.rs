@@ -1,5 +1,7 @@
 //! `cargo xtask test | bench | demo`: sets up what the suites need, and runs them.
 
+mod server;
+
 use std::{
     env,
     path::Path,
@@ -7,9 +9,10 @@ use std::{
 };
 
 const USAGE: &str = "\
-cargo xtask test    every test of the workspace
-cargo xtask bench   side by side with other caches (builds them)
-cargo xtask demo    the quickstart";
+cargo xtask test           every test of the workspace (installs `redis-server` if it is missing)
+cargo xtask bench          side by side with other caches (builds them)
+cargo xtask bench shared   the shared tier, on a `redis-server`
+cargo xtask demo           the quickstart";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -18,11 +21,15 @@ fn main() -> ExitCode {
         .map_or(("", [].as_slice()), |(task, rest)| (task.as_str(), rest));
     let is_done = match task {
         "test" => {
-            // The second run: the default build has no feature, and its tests are part of the promise.
-            cargo(".", &["test", "--workspace", "--all-features"], rest)
+            // The second run: most users build with the default features.
+            server::is_there()
+                && cargo(".", &["test", "--workspace", "--all-features"], rest)
                 && cargo(".", &["test", "-p", "cache-core"], rest)
         }
-        "bench" => cargo("benches", &["run", "--release", "--"], rest),
+        "bench" => match rest {
+            [what, rest @ ..] if what == "shared" => server::is_there() && bench("shared", rest),
+            rest => bench("side-by-side", rest),
+        },
         "demo" => cargo(".", &["run", "--release", "-p", "examples"], rest),
         _ => {
             eprintln!("{USAGE}");
@@ -34,6 +41,11 @@ fn main() -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// Runs one package of the benchmarks.
+fn bench(package: &str, rest: &[String]) -> bool {
+    cargo("benches", &["run", "--release", "-p", package, "--"], rest)
 }
 
 /// Runs cargo in a folder of the workspace; false when it fails.

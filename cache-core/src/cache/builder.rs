@@ -1,6 +1,6 @@
 //! The description of a cache, checked when it is built.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 #[cfg(feature = "testing")]
 use crate::testing::FakeRedis;
@@ -63,8 +63,8 @@ pub struct CacheBuilder {
 struct Url(String);
 
 #[cfg(feature = "redis")]
-impl fmt::Debug for Url {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl std::fmt::Debug for Url {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("..")
     }
 }

@@ -1,25 +1,120 @@
-//! How values become bytes and back.
+//! How values become bytes and back. The engine asks a [`Codec`] and knows none of them.
 
-/// How the values of a function travel.
+#[cfg(feature = "json")]
+mod json;
+#[cfg(feature = "msgpack")]
+mod msgpack;
+#[cfg(any(feature = "json", feature = "msgpack"))]
+mod nesting;
+mod postcard;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail")]
+mod tests;
+
+/// Values within values go this deep, in every codec. The bytes decide how deep a reader goes, and a
+/// stack that overflows ends the process.
+const MOST_NESTED: usize = 128;
+
+/// Why a codec did not do it, in its own words.
+pub(crate) type CodecError = Box<dyn std::error::Error + Send + Sync>;
+
+/// How the values of a function travel to the shared tier.
+///
+/// [`Postcard`] is the default. Write one of your own for values that are not serde's, or for bytes that
+/// other programs share, and name it at the function: `#[cached(ttl = 5m, codec = Csv)]`.
+///
+/// ```
+/// use std::error::Error;
+///
+/// use cache_core::Codec;
+///
+/// /// A point, of a crate that knows nothing of serde.
+/// #[derive(Clone, Debug, PartialEq)]
+/// pub struct Point { x: i32, y: i32 }
+///
+/// pub struct Csv;
+///
+/// impl Codec<Point> for Csv {
+///     const NAME: &'static str = "point-csv";
+///
+///     fn encode(point: &Point, bytes: &mut Vec<u8>) -> Result<(), Box<dyn Error + Send + Sync>> {
+///         bytes.extend(format!("{},{}", point.x, point.y).as_bytes());
+///         Ok(())
+///     }
+///
+///     fn decode(bytes: &[u8]) -> Result<Point, Box<dyn Error + Send + Sync>> {
+///         let (x, y) = std::str::from_utf8(bytes)?.split_once(',').ok_or("no comma")?;
+///         Ok(Point { x: x.parse()?, y: y.parse()? })
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+/// let mut bytes = Vec::new();
+/// Csv::encode(&Point { x: 3, y: -4 }, &mut bytes)?;
+/// assert_eq!(Csv::decode(&bytes)?, Point { x: 3, y: -4 });
+/// # Ok(())
+/// # }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a codec for `{T}`",
+    label = "this type does not implement `Codec<{T}>`",
+    note = "the codecs at hand are `postcard`, `json` and `msgpack`, the latter two behind features of these names",
+    note = "for a codec of your own, write `impl Codec<{T}> for {Self}`, with `encode` and `decode`",
+    note = "for a value that cannot travel, write `tiers = memory`"
+)]
 pub trait Codec<T> {
-    /// Part of every shared key.
+    /// Part of every shared key, so that two codecs never read each other's bytes. Change it when the
+    /// encoding changes.
     const NAME: &'static str;
+
     /// Appends the encoding of `value` to `bytes`.
-    fn encode(value: &T, bytes: &mut Vec<u8>) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
+    ///
+    /// # Errors
+    ///
+    /// The value is then served and not shared; what was appended is dropped.
+    fn encode(
+        value: &T,
+        bytes: &mut Vec<u8>,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
     /// Reads what `encode` wrote.
+    ///
+    /// The bytes come from a server that others write to, and must not be trusted: whatever they are, do
+    /// not panic, recurse no deeper for them than the stack allows, and allocate no more than they are
+    /// worth. A length that they claim is not yet one that they have.
+    ///
+    /// # Errors
+    ///
+    /// The entry then counts as absent, and the value is loaded. Refuse what `encode` would not have
+    /// written, bytes left over at the end too.
     fn decode(bytes: &[u8]) -> Result<T, Box<dyn std::error::Error + Send + Sync>>;
 }
 
-#[derive(Debug)]
+/// The default [`Codec`]: the fewest bytes and the least time.
+///
+/// A value is read only by what mirrors how it was written: the same kinds in the same order, under the
+/// same names of structs, fields and variants. Everything else is an entry that counts as absent, never a
+/// wrong value. Types that are read by looking at the bytes first need `codec = json`: those
+/// with `#[serde(untagged)]`, `tag`, `flatten` or `skip_serializing_if`, and `serde_json::Value`.
+///
+/// Refused in writing: more than 128 levels of values within values, and more than 4,096 elements that
+/// take no bytes, such as `()`. It costs 8 bytes a value, and 2 for each enum in it.
+#[derive(Clone, Copy, Debug)]
 pub struct Postcard;
 
-impl<T: serde::Serialize + serde::de::DeserializeOwned> Codec<T> for Postcard {
-    const NAME: &'static str = "postcard";
-    fn encode(value: &T, bytes: &mut Vec<u8>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        bytes.extend(postcard::to_allocvec(value).map_err(|e| e.to_string())?);
-        Ok(())
-    }
-    fn decode(bytes: &[u8]) -> Result<T, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(postcard::from_bytes(bytes).map_err(|e| e.to_string())?)
-    }
-}
+/// A [`Codec`] for what [`Postcard`] refuses, and for eyes: JSON, by `serde_json`.
+///
+/// As ever in JSON, `Some(None)` comes back as `None`, and a float that is not finite does not come back.
+/// More than 128 levels of values within values are not read.
+#[cfg(feature = "json")]
+#[cfg_attr(docsrs, doc(cfg(feature = "json")))]
+#[derive(Clone, Copy, Debug)]
+pub struct Json;
+
+/// A [`Codec`] for what other programs read: `MessagePack`, by `rmp-serde`, structs as maps.
+///
+/// `Some(None)` comes back as `None`. More than 128 levels of values within values are not read.
+#[cfg(feature = "msgpack")]
+#[cfg_attr(docsrs, doc(cfg(feature = "msgpack")))]
+#[derive(Clone, Copy, Debug)]
+pub struct Msgpack;

@@ -58,7 +58,7 @@ impl Change {
     /// About how many bytes it holds in memory and on the wire.
     fn bytes(&self) -> usize {
         match self {
-            Self::Fill(fill) => fill.node.entry().size().max(fill.entries.expected()),
+            Self::Fill(fill) => fill.node.entry().size(),
             Self::Delete(_) => 0,
         }
     }

@@ -136,7 +136,7 @@ pub(super) fn path(value: Expr) -> Result<Path, Wrong> {
     }
 }
 
-fn word(value: &Expr) -> Option<&Ident> {
+pub(super) fn word(value: &Expr) -> Option<&Ident> {
     match value {
         Expr::Path(path) => path.path.get_ident(),
         Expr::Group(group) => word(&group.expr),
@@ -144,7 +144,7 @@ fn word(value: &Expr) -> Option<&Ident> {
     }
 }
 
-fn literal(value: &Expr) -> Option<&Lit> {
+pub(super) fn literal(value: &Expr) -> Option<&Lit> {
     match value {
         Expr::Lit(literal) => Some(&literal.lit),
         Expr::Group(group) => literal(&group.expr),

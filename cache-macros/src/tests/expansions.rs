@@ -1,10 +1,10 @@
 use super::tokens;
-use crate::cached;
+use crate::{cached, features::Features};
 
 /// The expansion as it would be written. `Self` and `self` need an `impl` around them.
 fn expansion(options: &str, function: &str) -> String {
-    let expansion =
-        cached::try_expand(tokens(options), tokens(function)).expect("the test has no mistakes");
+    let expansion = cached::try_expand(tokens(options), tokens(function), Features::ALL)
+        .expect("the test has no mistakes");
     let file = syn::parse2(expansion).expect("the expansion is Rust");
     prettyplease::unparse(&file)
 }
@@ -53,10 +53,12 @@ shapes! {
         "async fn user(id: u64, #[cfg(test)] db: &Db, #[allow(unused_mut)] mut n: u64) -> User { load(id).await }";
     inner_attributes: "ttl = 5m",
         "async fn one() -> u64 { #![allow(unused)] 1 }";
+    own_codec: "ttl = 5m, codec = codecs::Sealed::<4>",
+        "async fn user(id: u64) -> User { load(id).await }";
     ttl_of_the_value: "ttl = |token| token.left(), tiers = memory",
         "async fn token(id: u64) -> Token { load(id).await }";
     every_option: "ttl = CONFIG.ttl, key = \"u:{id}\", strategy = read_through, tiers = redis, none_ttl = 1s, \
         err_ttl = 500ms, keep_if = |user| user.is_active, max_concurrent_loads = 4, version = 2, name = \"user\", \
-        inline, cache = self.cache, crate = crate::vendored",
+        codec = json, compress = 4KiB, inline, cache = self.cache, crate = crate::vendored",
         "pub(crate) async fn user(&self, id: u64) -> Result<Option<User>, DbError> { self.load(id).await }";
 }

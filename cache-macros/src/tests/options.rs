@@ -4,7 +4,7 @@ use super::{refused, refused_options};
 fn every_option_is_taken() {
     let all = "ttl = 1h, key = \"user:{id}\", strategy = read_through, tiers = both, none_ttl = 1s, err_ttl = 1s, \
                keep_if = |user| user.is_active, weight = User::weight, max_concurrent_loads = 4, version = 2, \
-               name = \"shop::user\", inline, cache = db.cache, crate = shop::cache_core,";
+               name = \"shop::user\", codec = json, compress = 4KiB, inline, cache = db.cache, crate = shop::cache_core,";
     assert!(refused_options(all).is_empty());
     assert!(refused_options("ttl = 5m, skip(db, tenant), detached, tiers = memory").is_empty());
     assert!(refused_options("ttl = 5m, key = ()").is_empty());
@@ -25,8 +25,8 @@ fn an_unknown_option_lists_all() {
         refused_options("ttl = 5m, frobnicate(1, 2)"),
         [
             "frobnicate: unknown option `frobnicate`, there are `ttl`, `key`, `skip`, `strategy`, `tiers`, `none_ttl`, \
-          `err_ttl`, `keep_if`, `weight`, `max_concurrent_loads`, `version`, `name`, `inline`, `detached`, \
-          `cache`, `crate`"
+          `err_ttl`, `keep_if`, `weight`, `max_concurrent_loads`, `version`, `name`, `codec`, `compress`, \
+          `inline`, `detached`, `cache`, `crate`"
         ]
     );
 }

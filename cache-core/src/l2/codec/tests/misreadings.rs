@@ -1,0 +1,220 @@
+//! Pairs of types of which plain postcard reads one as the other: ours refuses each.
+
+use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned, ser::SerializeStruct};
+
+use super::{
+    super::{Codec, Postcard},
+    encode,
+};
+
+/// An encoding by another shape of a type. Each case first shows that plain postcard misreads it.
+#[track_caller]
+fn is_refused<Old, New>(old: &Old)
+where
+    Old: Serialize + DeserializeOwned,
+    New: Serialize + DeserializeOwned,
+{
+    let plain = postcard::to_allocvec(old).unwrap();
+    let misread = postcard::take_from_bytes::<New>(&plain);
+    assert!(misread.is_ok(), "plain postcard refuses it too");
+    let bytes = encode::<Postcard, Old>(old).unwrap();
+    let read: Result<New, _> = Postcard::decode(&bytes);
+    assert!(read.is_err(), "it was misread");
+}
+
+/// Both shapes carry the name that a type keeps when it changes.
+macro_rules! change {
+    ($test:ident: $(#[$old_attribute:meta])* { $($old:tt)* } => $(#[$new_attribute:meta])* { $($new:tt)* }, $value:expr) => {
+        #[test]
+        fn $test() {
+            mod old {
+                #[derive(serde::Serialize, serde::Deserialize)]
+                $(#[$old_attribute])*
+                pub(super) struct Value { $($old)* }
+            }
+            mod new {
+                #[derive(serde::Serialize, serde::Deserialize)]
+                $(#[$new_attribute])*
+                pub(super) struct Value { $($new)* }
+            }
+            use old::Value;
+            is_refused::<old::Value, new::Value>(&$value);
+        }
+    };
+}
+
+change!(a_swapped_pair_of_fields: { pub width: u32, pub height: u32 } => { pub height: u32, pub width: u32 },
+    Value { width: 1, height: 2 });
+change!(a_widened_integer: { pub a: u32 } => { pub a: u64 }, Value { a: 300 });
+change!(an_integer_that_became_signed: { pub a: u32 } => { pub a: i32 }, Value { a: 300 });
+change!(a_renamed_field: { pub a: u8 } => { pub b: u8 }, Value { a: 1 });
+change!(a_removed_last_field: { pub a: u8, pub b: u8 } => { pub a: u8 }, Value { a: 1, b: 2 });
+change!(a_field_that_takes_no_bytes: { pub a: u8 } => { pub a: u8, pub b: () }, Value { a: 1 });
+change!(a_field_that_lends_its_bytes: { pub a: u16, pub c: [u8; 2] } => { pub a: u16, pub b: u8, pub c: [u8; 1] },
+    Value { a: 1, c: [2, 3] });
+change!(a_renamed_struct: { pub a: u8 } => #[serde(rename = "Other")] { pub a: u8 }, Value { a: 1 });
+change!(text_that_became_bytes: { pub a: String } => { pub a: Vec<u8> }, Value { a: "ab".into() });
+change!(a_flag_that_became_an_option: { pub a: bool } => { pub a: Option<()> }, Value { a: true });
+change!(a_set_that_became_a_map: { pub a: Vec<(u8, u8)> } => { pub a: std::collections::BTreeMap<u8, u8> },
+    Value { a: vec![(1, 2)] });
+change!(a_tuple_that_became_longer: { pub a: (u8, u8), pub b: u8 } => { pub a: (u8, u8, u8), pub b: () },
+    Value { a: (1, 2), b: 3 });
+change!(a_newtype_that_was_none: { pub a: u8 } => { pub a: super::Wrapped }, Value { a: 1 });
+change!(a_field_that_moved_inwards: { pub inner: super::Short, pub b: u8 } => { pub inner: super::Long },
+    Value { inner: super::Short { a: 1 }, b: 2 });
+change!(a_field_behind_an_alias: { pub a: u8, pub b: u8 } => { #[serde(alias = "a")] pub b: u8, #[serde(alias = "b")] pub a: u8 },
+    Value { a: 1, b: 2 });
+change!(an_old_name_that_became_an_alias: { pub a: u8 } => { #[serde(alias = "a")] pub b: u8 }, Value { a: 1 });
+
+#[derive(Serialize, Deserialize)]
+struct Wrapped(u8);
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "Inner")]
+struct Short {
+    a: u8,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "Inner")]
+struct Long {
+    a: u8,
+    b: u8,
+}
+
+macro_rules! change_enum {
+    ($test:ident: { $($old:tt)* } => { $($new:tt)* }, $value:expr) => {
+        #[test]
+        fn $test() {
+            mod old {
+                #[derive(serde::Serialize, serde::Deserialize)]
+                #[allow(dead_code, reason = "a variant has to be there, not to be made")]
+                pub(super) enum Value { $($old)* }
+            }
+            mod new {
+                #[derive(serde::Serialize, serde::Deserialize)]
+                #[allow(dead_code, reason = "a variant has to be there, not to be made")]
+                pub(super) enum Value { $($new)* }
+            }
+            use old::Value;
+            is_refused::<old::Value, new::Value>(&$value);
+        }
+    };
+}
+
+change_enum!(an_inserted_variant: { A, C } => { A, B, C }, Value::C);
+change_enum!(a_renamed_variant: { A, B } => { A, C }, Value::B);
+change_enum!(swapped_variants: { A, B } => { B, A }, Value::A);
+change_enum!(a_variant_of_another_form: { A(u8) } => { A { a: u8 } }, Value::A(1));
+change_enum!(a_variant_that_lost_its_value: { A(()) } => { A }, Value::A(()));
+change_enum!(a_renamed_field_of_a_variant: { A { a: u8 } } => { A { b: u8 } }, Value::A { a: 1 });
+change_enum!(an_alias_in_front_of_a_variant: { A, B } => { #[serde(alias = "B")] A, C }, Value::B);
+
+/// The type itself is at fault: what it writes, it does not read.
+#[track_caller]
+fn is_no_mirror<T: Serialize + DeserializeOwned + PartialEq>(value: &T) {
+    let plain = postcard::to_allocvec(value).unwrap();
+    assert!(
+        postcard::from_bytes::<T>(&plain).is_ok_and(|read| read != *value),
+        "plain postcard does not misread it"
+    );
+    if let Ok(bytes) = encode::<Postcard, T>(value) {
+        let read: Result<T, _> = Postcard::decode(&bytes);
+        assert!(read.is_err(), "it was misread");
+    }
+}
+
+#[test]
+fn a_field_that_is_only_read() {
+    #[derive(PartialEq, Serialize, Deserialize)]
+    struct Value {
+        #[serde(skip_serializing)]
+        secret: u8,
+        a: Vec<u8>,
+    }
+    is_no_mirror(&Value {
+        secret: 1,
+        a: vec![0],
+    });
+}
+
+#[test]
+fn a_field_that_is_skipped_when_it_is_none() {
+    #[derive(PartialEq, Serialize, Deserialize)]
+    struct Value {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        a: Option<u8>,
+        b: Option<u8>,
+        c: Option<()>,
+    }
+    let value = Value {
+        a: None,
+        b: Some(0),
+        c: None,
+    };
+    is_no_mirror(&value);
+    let error = encode::<Postcard, Value>(&value).unwrap_err().to_string();
+    assert!(
+        error.contains("`a`") && error.contains("codec = json"),
+        "{error}"
+    );
+}
+
+#[test]
+fn fields_that_are_written_in_another_order_than_they_are_read() {
+    #[derive(PartialEq, Deserialize)]
+    struct Value {
+        a: u8,
+        b: u8,
+    }
+    impl Serialize for Value {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut fields = serializer.serialize_struct("Value", 2)?;
+            fields.serialize_field("b", &self.b)?;
+            fields.serialize_field("a", &self.a)?;
+            fields.end()
+        }
+    }
+    is_no_mirror(&Value { a: 1, b: 2 });
+}
+
+/// Writing such a value again gives the names that were written, which says nothing of reading.
+#[test]
+fn fields_that_are_read_in_another_order_beside_an_alias() {
+    #[derive(PartialEq, Deserialize)]
+    struct Value {
+        a: u8,
+        #[serde(alias = "c")]
+        b: u8,
+    }
+    impl Serialize for Value {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut fields = serializer.serialize_struct("Value", 2)?;
+            fields.serialize_field("b", &self.b)?;
+            fields.serialize_field("a", &self.a)?;
+            fields.end()
+        }
+    }
+    is_no_mirror(&Value { a: 1, b: 2 });
+}
+
+#[test]
+fn numbers_that_are_read_as_another_kind() {
+    mod wide {
+        use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+        pub(super) fn serialize<S: Serializer>(n: &u32, serializer: S) -> Result<S::Ok, S::Error> {
+            i64::from(*n).serialize(serializer)
+        }
+
+        pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
+            u32::deserialize(d)
+        }
+    }
+    #[derive(PartialEq, Serialize, Deserialize)]
+    struct Value {
+        #[serde(with = "wide")]
+        a: u32,
+    }
+    is_no_mirror(&Value { a: 1 });
+}

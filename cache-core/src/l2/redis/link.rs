@@ -1,0 +1,338 @@
+//! One connection to a server as its callers see it: there and fast, or not there and said so at once.
+//!
+//! Callers never wait for a connection and never make one: a supervisor does, in a task of its own. What
+//! they find out about the connection they report with its generation, so that one fault, met by many,
+//! replaces it once.
+
+use std::{
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use parking_lot::RwLock;
+use redis::{Cmd, Pipeline, RedisResult, Value, aio::MultiplexedConnection};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, watch},
+    task::AbortHandle,
+    time::timeout,
+};
+
+use super::{
+    address::Address,
+    fault::{self, Effect},
+    handshake::{Driver, Failure, Opened, Wiring},
+    supervisor::Supervisor,
+    time::ServerClock,
+};
+use crate::{
+    clock::{Nanos, system_now},
+    l2::StoreError,
+    tasks,
+};
+
+/// A supervisor without a sign of life for so long is on a runtime that nobody drives.
+const ABANDONED: Nanos = 3_000_000_000;
+/// Time-outs in a row after which a connection is taken for dead.
+const MOST_TIMEOUTS: u32 = 3;
+/// What was not waited for longer says nothing about the connection.
+const TELLING: Duration = Duration::from_millis(20);
+/// A server that takes no writes is not asked more often whether another one has taken its place.
+const DEMOTION_EVERY: Duration = Duration::from_secs(5);
+
+/// A connection that is kept up.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) address: Arc<Address>,
+    pub(super) wiring: Wiring,
+    pub(super) clock: ServerClock,
+    /// How connecting goes, for those who wait for the first one.
+    pub(super) status: watch::Sender<Status>,
+    /// Its changes are told to whoever reads the log: not those of the second connection, nor those of
+    /// the first while somebody still waits for it.
+    pub(super) is_vocal: AtomicBool,
+    /// It was told that the server's version is unknown.
+    pub(super) is_doubted: AtomicBool,
+    pub(super) changed: Notify,
+    state: RwLock<State>,
+    /// When the supervisor was last seen; zero without one.
+    seen: AtomicU64,
+    generations: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Which supervisor is in charge: the latest.
+    epoch: u64,
+    supervisor: Option<AbortHandle>,
+    live: Option<Arc<Live>>,
+    loss: Option<&'static str>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Status {
+    Trying,
+    Failing(Failure),
+    Connected,
+}
+
+/// One connection, from its handshake to its first fault.
+#[derive(Debug)]
+pub(super) struct Live {
+    generation: u64,
+    connection: MultiplexedConnection,
+    driver: Driver,
+    since: Instant,
+    timeouts: AtomicU32,
+}
+
+impl Live {
+    pub(super) fn new(generation: u64, opened: Opened) -> Self {
+        Self {
+            generation,
+            connection: opened.connection,
+            driver: opened.driver,
+            since: Instant::now(),
+            timeouts: AtomicU32::new(0),
+        }
+    }
+
+    pub(super) fn connection(&self) -> MultiplexedConnection {
+        self.connection.clone()
+    }
+
+    pub(super) fn age(&self) -> Duration {
+        self.since.elapsed()
+    }
+}
+
+/// Tells a link when the task of one of its connections ends.
+pub(super) struct Ended {
+    link: Weak<Link>,
+    generation: u64,
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        if let Some(link) = self.link.upgrade() {
+            link.lose(self.generation, "the connection broke");
+        }
+    }
+}
+
+impl Link {
+    /// A link that nobody looks after yet.
+    pub(super) fn new(address: Arc<Address>, wiring: Wiring) -> Arc<Self> {
+        Arc::new(Self {
+            address,
+            wiring,
+            clock: ServerClock::default(),
+            status: watch::Sender::new(Status::Trying),
+            is_vocal: AtomicBool::new(false),
+            is_doubted: AtomicBool::new(false),
+            changed: Notify::new(),
+            state: RwLock::default(),
+            seen: AtomicU64::new(0),
+            generations: AtomicU64::new(0),
+        })
+    }
+
+    pub(super) fn live(&self) -> Option<Arc<Live>> {
+        self.state.read().live.clone()
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.state.read().live.is_some()
+    }
+
+    #[cfg(test)]
+    pub(super) fn epoch(&self) -> u64 {
+        self.state.read().epoch
+    }
+
+    /// Makes sure that somebody looks after the connection: on this runtime, if the one before is gone
+    /// or nobody drives it.
+    pub(super) fn attend(self: &Arc<Self>, runtime: &Handle) {
+        let seen = self.seen.load(Relaxed);
+        let now = system_now().max(1);
+        if seen != 0 && now.saturating_sub(seen) < ABANDONED {
+            return;
+        }
+        // Of those who see it at once, one acts.
+        let exchanged = self.seen.compare_exchange(seen, now, Relaxed, Relaxed);
+        if exchanged.is_ok() {
+            self.put_in_charge(runtime);
+        }
+    }
+
+    #[cold]
+    fn put_in_charge(self: &Arc<Self>, runtime: &Handle) {
+        // The connection of the runtime before is of no use: what drives it stopped with the supervisor.
+        let epoch = self.dismiss();
+        let supervisor = Supervisor::new(Arc::clone(self), epoch);
+        let task = tasks::spawn(runtime, supervisor.run()).abort_handle();
+        let mut state = self.state.write();
+        if state.epoch == epoch {
+            state.supervisor = Some(task);
+        } else {
+            drop(state);
+            task.abort();
+        }
+    }
+
+    /// Ends the supervisor and the connection. Gives the epoch that begins.
+    pub(super) fn dismiss(&self) -> u64 {
+        let mut state = self.state.write();
+        state.epoch += 1;
+        let epoch = state.epoch;
+        let (supervisor, live) = (state.supervisor.take(), state.live.take());
+        // A task may be dropped where it is ended, and what it holds asks for this lock.
+        drop(state);
+        if let Some(supervisor) = supervisor {
+            supervisor.abort();
+        }
+        if let Some(live) = live {
+            live.driver.end();
+        }
+        epoch
+    }
+
+    /// The supervisor of this epoch shows that it is alive. Gives whether it is still in charge.
+    pub(super) fn is_seen(&self, epoch: u64) -> bool {
+        let is_in_charge = self.state.read().epoch == epoch;
+        if is_in_charge {
+            self.seen.store(system_now().max(1), Relaxed);
+        }
+        is_in_charge
+    }
+
+    /// The supervisor of this epoch is gone. After a panic it is not replaced at once: the next one
+    /// would meet the same.
+    pub(super) fn is_left(&self, epoch: u64) {
+        let mut state = self.state.write();
+        if state.epoch != epoch {
+            return;
+        }
+        let live = state.live.take();
+        drop(state);
+        drop(live);
+        if !std::thread::panicking() {
+            self.seen.store(0, Relaxed);
+        }
+    }
+
+    /// The number of the next connection, and what tells of its end.
+    pub(super) fn announce(self: &Arc<Self>) -> (u64, Ended) {
+        let generation = self.generations.fetch_add(1, Relaxed) + 1;
+        let link = Arc::downgrade(self);
+        (generation, Ended { link, generation })
+    }
+
+    /// Gives a connection to the callers, if the supervisor of this epoch is in charge.
+    pub(super) fn install(&self, epoch: u64, live: &Arc<Live>) {
+        let mut state = self.state.write();
+        if state.epoch == epoch {
+            state.live = Some(Arc::clone(live));
+            state.loss = None;
+        }
+        drop(state);
+        if live.driver.has_ended() {
+            self.lose(live.generation, "the connection broke");
+        }
+    }
+
+    pub(super) fn is_current(&self, live: &Live) -> bool {
+        let state = self.state.read();
+        state
+            .live
+            .as_ref()
+            .is_some_and(|current| current.generation == live.generation)
+    }
+
+    /// Why the last connection was given up.
+    pub(super) fn loss(&self) -> &'static str {
+        self.state.read().loss.unwrap_or("it was given up")
+    }
+
+    /// Takes a connection away from the callers and closes it. Those who wait for an answer over it
+    /// learn it at once.
+    pub(super) fn lose(&self, generation: u64, why: &'static str) {
+        let mut state = self.state.write();
+        let Some(live) = state.live.take_if(|live| live.generation == generation) else {
+            return;
+        };
+        state.loss = Some(why);
+        drop(state);
+        live.driver.end();
+        self.changed.notify_one();
+    }
+
+    pub(super) fn give_up(&self, live: &Live, why: &'static str) {
+        self.lose(live.generation, why);
+    }
+
+    /// The answer to a command, after `within` at the latest.
+    pub(super) async fn ask(
+        &self,
+        live: &Live,
+        command: &Cmd,
+        within: Duration,
+    ) -> Result<Value, StoreError> {
+        let mut connection = live.connection();
+        let sent = connection.send_packed_command(command);
+        match self.judge(live, within, timeout(within, sent).await.ok())? {
+            Value::ServerError(error) => Err(self.blame(live, fault::answered(&error))),
+            value => Ok(value),
+        }
+    }
+
+    /// The answers to several commands, errors of the server among them.
+    pub(super) async fn ask_all(
+        &self,
+        live: &Live,
+        commands: &Pipeline,
+        within: Duration,
+    ) -> Result<Vec<Value>, StoreError> {
+        let mut connection = live.connection();
+        let sent = connection.send_packed_commands(commands, 0, commands.len());
+        self.judge(live, within, timeout(within, sent).await.ok())
+    }
+
+    fn judge<T>(
+        &self,
+        live: &Live,
+        within: Duration,
+        outcome: Option<RedisResult<T>>,
+    ) -> Result<T, StoreError> {
+        match outcome {
+            Some(Ok(answer)) => {
+                if live.timeouts.load(Relaxed) != 0 {
+                    live.timeouts.store(0, Relaxed);
+                }
+                Ok(answer)
+            }
+            Some(Err(error)) => Err(self.blame(live, fault::broken(&error))),
+            None => {
+                let is_telling = within >= TELLING;
+                if is_telling && live.timeouts.fetch_add(1, Relaxed) + 1 >= MOST_TIMEOUTS {
+                    self.lose(live.generation, "it answered too late, time after time");
+                }
+                Err(StoreError::Late)
+            }
+        }
+    }
+
+    /// Does with the connection what a fault means for it, and gives what it means for the caller.
+    pub(super) fn blame(&self, live: &Live, fault: fault::Fault) -> StoreError {
+        match fault.effect {
+            Effect::None => {}
+            Effect::Replace(why) => self.lose(live.generation, why),
+            Effect::Demoted if live.age() < DEMOTION_EVERY => {}
+            Effect::Demoted => self.lose(live.generation, "it takes no writes"),
+        }
+        fault.error
+    }
+}

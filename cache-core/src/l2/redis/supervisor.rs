@@ -1,0 +1,199 @@
+//! Keeps one connection up, in a task of its own: connects, asks twice a second whether it is alive,
+//! replaces it, and says so once for every change.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+use tokio::time::{sleep, timeout};
+
+use super::{
+    handshake::{self, Failure, TimeFault},
+    link::{Link, Live, Status},
+};
+
+const CHECK_EVERY: Duration = Duration::from_millis(500);
+const CHECK_WITHIN: Duration = Duration::from_millis(250);
+const MOST_MISSES: u32 = 2;
+/// How long connecting may take, until the server has said what time it is.
+const ATTEMPT: Duration = Duration::from_secs(1);
+const SHORTEST_WAIT: Duration = Duration::from_millis(40);
+const LONGEST_WAIT: Duration = Duration::from_millis(1_500);
+/// A connection that lived so long was a good one: the next is tried soon.
+const SETTLED: Duration = Duration::from_secs(1);
+
+pub(super) struct Supervisor {
+    link: Arc<Link>,
+    epoch: u64,
+    /// Attempts since there was a good connection.
+    attempts: u32,
+    outage: Option<Instant>,
+    /// The refusal that was last told.
+    told: Option<String>,
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        self.link.is_left(self.epoch);
+    }
+}
+
+impl Supervisor {
+    pub(super) fn new(link: Arc<Link>, epoch: u64) -> Self {
+        Self {
+            link,
+            epoch,
+            attempts: 0,
+            outage: None,
+            told: None,
+        }
+    }
+
+    /// Runs until another supervisor is in charge.
+    pub(super) async fn run(mut self) {
+        while let Some(live) = self.connect().await {
+            self.look_after(&live).await;
+            if !self.link.is_seen(self.epoch) {
+                return;
+            }
+            self.tell_loss();
+            if live.age() > SETTLED {
+                self.attempts = 1;
+            }
+        }
+    }
+
+    /// A new connection; nothing when another supervisor is in charge.
+    async fn connect(&mut self) -> Option<Arc<Live>> {
+        loop {
+            if self.attempts > 0 {
+                sleep(wait_before(self.attempts)).await;
+            }
+            if !self.link.is_seen(self.epoch) {
+                return None;
+            }
+            self.attempts = self.attempts.saturating_add(1);
+            let (generation, ended) = self.link.announce();
+            let opening = handshake::open(&self.link.address, self.link.wiring, ended);
+            match timeout(ATTEMPT, opening).await {
+                Ok(Ok(mut opened)) => {
+                    self.tell_connected(opened.doubt.take());
+                    self.link.clock.restart(opened.sample);
+                    let live = Arc::new(Live::new(generation, opened));
+                    self.link.install(self.epoch, &live);
+                    self.link.status.send_replace(Status::Connected);
+                    return Some(live);
+                }
+                Ok(Err(failure)) => self.tell_failure(failure),
+                Err(_) => {
+                    let text = format!("no answer within {} s", ATTEMPT.as_secs());
+                    self.tell_failure(Failure::Unreachable(text));
+                }
+            }
+            self.link.is_seen(self.epoch);
+        }
+    }
+
+    /// Returns when the connection is no longer what callers are given.
+    async fn look_after(&self, live: &Live) {
+        let mut misses = 0;
+        while self.link.is_current(live) {
+            // Woken early or not, the check below tells.
+            let _ = timeout(CHECK_EVERY, self.link.changed.notified()).await;
+            if !self.link.is_seen(self.epoch) || !self.link.is_current(live) {
+                return;
+            }
+            let mut connection = live.connection();
+            match timeout(CHECK_WITHIN, handshake::ask_time(&mut connection)).await {
+                Ok(Ok(sample)) => {
+                    misses = 0;
+                    self.link.clock.observe(sample);
+                }
+                Ok(Err(TimeFault::Broken)) => self.link.give_up(live, "the connection broke"),
+                Ok(Err(TimeFault::Refused(_))) | Err(_) => {
+                    misses += 1;
+                    if misses == MOST_MISSES {
+                        self.link.give_up(live, "it does not answer");
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_quiet(&self) -> bool {
+        !self.link.is_vocal.load(Relaxed)
+    }
+
+    fn tell_loss(&mut self) {
+        self.outage = Some(Instant::now());
+        let (server, why) = (&self.link.address, self.link.loss());
+        if self.is_quiet() {
+            tracing::debug!(%server, why, "lost a connection to Redis");
+        } else {
+            tracing::warn!(%server, why, "lost the connection to Redis: calls do without it");
+        }
+    }
+
+    fn tell_failure(&mut self, failure: Failure) {
+        self.outage.get_or_insert_with(Instant::now);
+        let server = &self.link.address;
+        match &failure {
+            Failure::Refused(why) if !self.is_quiet() && self.told.as_ref() != Some(why) => {
+                tracing::warn!(%server, why, "Redis refuses the connection: trying on");
+                self.told = Some(why.clone());
+            }
+            Failure::Refused(why) | Failure::Unreachable(why) => {
+                tracing::debug!(%server, why, "no connection to Redis");
+            }
+        }
+        self.link.status.send_replace(Status::Failing(failure));
+    }
+
+    fn tell_connected(&mut self, doubt: Option<String>) {
+        let server = &self.link.address;
+        self.told = None;
+        match self.outage.take() {
+            Some(since) if !self.is_quiet() => {
+                let outage = since.elapsed();
+                tracing::info!(%server, ?outage, "connected to Redis again");
+            }
+            _ => tracing::debug!(%server, name = self.link.wiring.name, "connected to Redis"),
+        }
+        if let Some(why) = doubt
+            && !self.link.is_doubted.swap(true, Relaxed)
+        {
+            tracing::warn!(%server, why, "the version of Redis is unknown: the cache needs 6.2 or later");
+        }
+    }
+}
+
+/// Between the half and the whole of a span that doubles, so that many clients of a server that comes
+/// back do not come all at once.
+fn wait_before(attempt: u32) -> Duration {
+    let longest = SHORTEST_WAIT
+        .saturating_mul(1 << attempt.saturating_sub(1).min(6))
+        .min(LONGEST_WAIT);
+    let half = longest / 2;
+    // The keys of a new one are random enough to spread clients.
+    let random = RandomState::new().hash_one(attempt);
+    half + half * u32::try_from(random % 1_024).unwrap_or(0) / 1_024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_grows_from_20_ms_to_a_second_and_a_half() {
+        for _ in 0..100 {
+            let first = wait_before(1);
+            assert!(first >= Duration::from_millis(20) && first <= SHORTEST_WAIT);
+            for attempt in [7, 100, u32::MAX] {
+                let last = wait_before(attempt);
+                assert!(last >= LONGEST_WAIT / 2 && last <= LONGEST_WAIT);
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Writes: those of one call as one pipeline, in their order, with an answer for each.
+
+use std::{sync::Arc, time::Duration};
+
+use redis::{Pipeline, Value};
+use tokio::runtime::Handle;
+
+use super::{LARGE, fault, link::Link};
+use crate::l2::{StoreError, Write};
+
+/// The link for what is large: the second one where it is up, so that small values do not wait behind
+/// large ones. It is made at first need.
+pub(super) fn large_link<'a>(
+    data: &'a Arc<Link>,
+    bulk: &'a Arc<Link>,
+    runtime: &Handle,
+) -> &'a Arc<Link> {
+    bulk.attend(runtime);
+    if bulk.is_up() { bulk } else { data }
+}
+
+pub(super) async fn write(
+    data: &Arc<Link>,
+    bulk: &Arc<Link>,
+    writes: Vec<Write>,
+    within: Duration,
+) -> Vec<Result<(), StoreError>> {
+    let count = writes.len();
+    let all = |error: &StoreError| vec![Err(error.clone()); count];
+    let Ok(runtime) = Handle::try_current() else {
+        return all(&StoreError::Unavailable);
+    };
+    data.attend(&runtime);
+    let link = if writes.iter().any(is_large) {
+        large_link(data, bulk, &runtime)
+    } else {
+        data
+    };
+    let Some(live) = link.live() else {
+        return all(&StoreError::Unavailable);
+    };
+    if count == 0 {
+        return Vec::new();
+    }
+    let commands = pipeline(&writes);
+    drop(writes);
+    match link.ask_all(&live, &commands, within).await {
+        Ok(replies) if replies.len() == count => {
+            let judged = replies.into_iter().map(|reply| match reply {
+                Value::Okay | Value::Int(_) => Ok(()),
+                Value::ServerError(error) => Err(link.blame(&live, fault::answered(&error))),
+                _ => Err(fault::odd_reply()),
+            });
+            judged.collect()
+        }
+        Ok(_) => all(&fault::odd_reply()),
+        Err(error) => all(&error),
+    }
+}
+
+fn is_large(write: &Write) -> bool {
+    matches!(write, Write::Set { bytes, .. } if bytes.len() >= LARGE)
+}
+
+fn pipeline(writes: &[Write]) -> Pipeline {
+    let mut commands = Pipeline::with_capacity(writes.len());
+    for write in writes {
+        match write {
+            Write::Set {
+                key,
+                bytes,
+                milliseconds,
+            } => {
+                // Redis takes no life of zero, nor one past the end of its clock.
+                let life = (*milliseconds).clamp(1, LONGEST_LIFE);
+                commands.cmd("SET").arg(key).arg(bytes).arg("PX").arg(life)
+            }
+            Write::Delete { key } => commands.cmd("UNLINK").arg(key),
+        };
+    }
+    commands
+}
+
+/// A thousand years, in milliseconds: what Redis adds to its clock must stay below 2^63.
+const LONGEST_LIFE: u64 = 1_000 * 366 * 24 * 3_600 * 1_000;

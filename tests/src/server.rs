@@ -1,0 +1,286 @@
+//! Real servers: each a process of its own on its own port and in its own folder, started and
+//! signalled by its process id. Nothing of it is left when its [`Server`] is dropped.
+
+mod port;
+mod resp;
+mod running;
+
+use std::{
+    env,
+    fs::{self, File},
+    io::{self, BufReader, ErrorKind},
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+    process::{self, Command, Stdio},
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    thread,
+    time::{Duration, Instant},
+};
+
+use self::{port::Port, running::Running};
+
+/// How long a server may take until it answers.
+const START: Duration = Duration::from_secs(5);
+
+/// How long a server may take for a [`Server::command`].
+const REPLY: Duration = Duration::from_secs(2);
+
+/// A `redis-server` of its own, or the one `REDIS_SERVER_BIN` names. It writes nothing to disk.
+///
+/// ```no_run
+/// use tests::server::Server;
+///
+/// let mut server = Server::with(&["--maxmemory", "3mb"]);
+/// assert_eq!(server.command(&["SET", "a", "1"]), "OK");
+/// server.kill();
+/// server.start_again();
+/// assert_eq!(server.command(&["GET", "a"]), "");
+/// ```
+#[derive(Debug)]
+pub struct Server {
+    port: Port,
+    folder: PathBuf,
+    arguments: Vec<String>,
+    running: Option<Running>,
+}
+
+/// Why a server does not run.
+enum Failure {
+    PortTaken,
+    Other(String),
+}
+
+impl Server {
+    /// A server with the defaults, which answers.
+    ///
+    /// # Panics
+    ///
+    /// When there is no `redis-server`, or it does not answer within 5 s.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// A server with more arguments than the defaults, such as `["--requirepass", "x"]`.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start) does.
+    #[must_use]
+    pub fn with(arguments: &[&str]) -> Self {
+        for _ in 0..10 {
+            let mut server = Self::of(arguments);
+            match server.launch() {
+                Ok(()) => return server,
+                Err(Failure::PortTaken) => {}
+                Err(Failure::Other(why)) => panic!("{why}"),
+            }
+        }
+        panic!("ten ports in a row were taken before the server had them");
+    }
+
+    /// A port on which nothing listens, and nothing else will: connections are refused until
+    /// [`start_again`](Self::start_again).
+    ///
+    /// # Panics
+    ///
+    /// When there is no port or no place for a folder.
+    #[must_use]
+    pub fn absent() -> Self {
+        Self::of(&[])
+    }
+
+    fn of(arguments: &[&str]) -> Self {
+        Self {
+            port: Port::reserve().expect("a port of 127.0.0.1 is free"),
+            folder: new_folder().expect("there is place for a temporary folder"),
+            arguments: arguments.iter().map(ToString::to_string).collect(),
+            running: None,
+        }
+    }
+
+    /// Where clients find it: `redis://127.0.0.1:port/`, without a password.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/", self.port())
+    }
+
+    /// The port of 127.0.0.1, the same after every start.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port.number()
+    }
+
+    /// The unix socket of the same server.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.folder.join("r.sock")
+    }
+
+    /// Ends it at once (`kill -9`), paused or not. One that does not run is left so.
+    pub fn kill(&mut self) {
+        self.running = None;
+    }
+
+    /// Starts it on the port and with the arguments it had, and waits until it answers. One that runs is
+    /// killed first.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start) does, and when something else has taken the port.
+    pub fn start_again(&mut self) {
+        self.kill();
+        match self.launch() {
+            Ok(()) => {}
+            Err(Failure::PortTaken) => panic!("port {} was taken meanwhile", self.port()),
+            Err(Failure::Other(why)) => panic!("{why}"),
+        }
+    }
+
+    /// Stops it (`SIGSTOP`): from here on its connections are open and silent, new ones too.
+    ///
+    /// # Panics
+    ///
+    /// When it does not run.
+    pub fn pause(&self) {
+        let is_paused = self.running().pause();
+        assert!(
+            is_paused,
+            "the server on port {} ended by itself",
+            self.port()
+        );
+    }
+
+    /// Lets it go on (`SIGCONT`), with all that was sent to it meanwhile.
+    ///
+    /// # Panics
+    ///
+    /// When it does not run.
+    pub fn resume(&self) {
+        self.running().resume();
+    }
+
+    /// The reply to one command on a connection of its own, as `redis-cli` prints it to a pipe: an item
+    /// per line, nothing for nil, an error as `ERR ..`. It logs in when `--requirepass` is among the
+    /// arguments.
+    ///
+    /// # Panics
+    ///
+    /// When no reply comes within 2 s.
+    #[track_caller]
+    #[allow(
+        clippy::must_use_candidate,
+        reason = "commands are sent for what they do"
+    )]
+    pub fn command(&self, parts: &[&str]) -> String {
+        match self.ask(parts) {
+            Ok(reply) => reply,
+            Err(error) => {
+                let port = self.port();
+                panic!("no reply to {parts:?} from the server on port {port}: {error}")
+            }
+        }
+    }
+
+    fn ask(&self, parts: &[&str]) -> io::Result<String> {
+        let stream = self.port.connect(REPLY)?;
+        stream.set_read_timeout(Some(REPLY))?;
+        stream.set_write_timeout(Some(REPLY))?;
+        let mut stream = BufReader::new(stream);
+        let arguments = self.arguments.iter().map(String::as_str);
+        if let Some(password) = arguments.skip_while(|it| *it != "--requirepass").nth(1) {
+            resp::ask(&mut stream, &["AUTH", password])?;
+        }
+        resp::ask(&mut stream, parts)
+    }
+
+    fn running(&self) -> &Running {
+        let port = self.port();
+        self.running
+            .as_ref()
+            .unwrap_or_else(|| panic!("there is no server on port {port}: `start_again` it"))
+    }
+
+    /// Starts it and waits until it answers.
+    fn launch(&mut self) -> Result<(), Failure> {
+        let log = self.folder.join("log");
+        let output = File::create(&log).expect("the folder is ours");
+        let program = env::var_os("REDIS_SERVER_BIN").unwrap_or_else(|| "redis-server".into());
+        self.port.give_way();
+        let server = Command::new(&program)
+            .args(["--port", &self.port().to_string(), "--bind", "127.0.0.1"])
+            .arg("--unixsocket")
+            .arg(self.socket())
+            .args(["--save", "", "--appendonly", "no", "--dir"])
+            .arg(&self.folder)
+            .args(["--protected-mode", "no", "--enable-debug-command", "yes"])
+            .args(["--loglevel", "warning"])
+            .args(&self.arguments)
+            .stdin(Stdio::null())
+            .stderr(output.try_clone().expect("a file has a second handle"))
+            .stdout(output)
+            .spawn()
+            .map_err(|error| {
+                let program = program.display();
+                Failure::Other(format!(
+                    "`{program}` does not start ({error}): run `cargo xtask test`, which installs \
+                     `redis-server`, or set `REDIS_SERVER_BIN` to the one to use"
+                ))
+            })?;
+        let running = self.running.insert(Running::new(server, &self.folder));
+
+        let begin = Instant::now();
+        let socket = self.folder.join("r.sock");
+        while !answers(&socket) {
+            let ended = running.ended();
+            if ended.is_none() && begin.elapsed() < START {
+                thread::sleep(Duration::from_millis(2));
+                continue;
+            }
+            self.kill();
+            let log = fs::read_to_string(&log).unwrap_or_default();
+            if ended.is_some() && log.contains("Address already in use") {
+                return Err(Failure::PortTaken);
+            }
+            let fate = ended.map_or_else(
+                || format!("does not answer within {START:?}"),
+                |status| format!("ended with {status}"),
+            );
+            return Err(Failure::Other(format!("the server {fate}:\n{log}")));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+        // A folder that stays is a pity, and no reason to fail the test.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Whether the server behind this socket is up. Its port would not do: while the server fails to
+/// start there, another one could answer. It listens to the port before it does to the socket.
+fn answers(socket: &Path) -> bool {
+    let ping = || {
+        let stream = UnixStream::connect(socket)?;
+        stream.set_read_timeout(Some(REPLY))?;
+        resp::ask(&mut BufReader::new(stream), &["PING"])
+    };
+    // One that asks for a password is up as well.
+    ping().is_ok_and(|reply| !reply.starts_with("LOADING"))
+}
+
+fn new_folder() -> io::Result<PathBuf> {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    loop {
+        let number = NEXT.fetch_add(1, Relaxed);
+        let folder = env::temp_dir().join(format!("redis-{}-{number}", process::id()));
+        match fs::create_dir(&folder) {
+            // It was left by an earlier process of this id.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            created => return created.map(|()| folder),
+        }
+    }
+}
