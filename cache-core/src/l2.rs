@@ -10,9 +10,9 @@ mod entries;
 mod envelope;
 mod miss;
 mod outbox;
-mod route;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
+mod route;
 mod store;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -20,12 +20,6 @@ use std::{fmt, sync::Arc, time::Duration};
 use smallvec::SmallVec;
 use tokio::runtime::Handle;
 
-pub(crate) use self::{
-    entries::{Described, Entries, EntryKey},
-    outbox::{Change, Fill, Posted},
-    route::Route,
-    store::{Store, StoreError, Write},
-};
 #[cfg(any(feature = "redis", feature = "testing"))]
 pub(crate) use self::store::{Pending, StoreTime};
 use self::{
@@ -33,14 +27,14 @@ use self::{
     envelope::{Damage, Header},
     outbox::{Letter, Outbox},
 };
-pub use miss::RedisMiss;
-use crate::{
-    clock::system_now,
-    l1::Stored,
-    stats::Counters,
-    tasks,
-    value::Refusal,
+pub(crate) use self::{
+    entries::{Described, Entries, EntryKey},
+    outbox::{Change, Fill, Posted},
+    route::Route,
+    store::{Store, StoreError, Write},
 };
+use crate::{clock::system_now, l1::Stored, stats::Counters, tasks, value::Refusal};
+pub use miss::RedisMiss;
 
 /// From here on a value counts as large: it goes its own way where that keeps it from delaying others.
 pub(crate) const LARGE: usize = 64 << 10;
@@ -289,12 +283,7 @@ impl L2 {
         }
     }
 
-    fn count_fill(
-        &self,
-        entries: &Entries,
-        admission: Admission,
-        result: &Result<(), StoreError>,
-    ) {
+    fn count_fill(&self, entries: &Entries, admission: Admission, result: &Result<(), StoreError>) {
         let now = system_now();
         match result {
             Ok(()) => {
@@ -324,16 +313,17 @@ impl L2 {
             key_check: key.check,
             stamps: SmallVec::new(),
         };
-        let mut draft = envelope::start(&header, key.full.as_deref());
-        let payload = draft.payload();
-        let start = payload.len();
-        if let Err(refusal) = entries.wire.encode(fill.node.value()?, payload) {
+        // Apart from the envelope: a user's codec may do to it what it likes.
+        let mut payload = Vec::with_capacity(entries.expected());
+        if let Err(refusal) = entries.wire.encode(fill.node.value()?, &mut payload) {
             entries.warn(&refusal);
             return None;
         }
-        if !entries.proves(&payload[start..]) {
+        if !entries.proves(&payload) {
             return None;
         }
+        let mut draft = envelope::start(&header, key.full.as_deref());
+        draft.payload().append(&mut payload);
         let Ok(bytes) = draft.finish(entries.compress_from, self.limits.value) else {
             Counters::add(&entries.counters.redis_too_large);
             entries.warn(&format_args!(

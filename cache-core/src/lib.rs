@@ -99,7 +99,14 @@ pub use explain::{Explained, Miss, Source};
 pub use handle::{CachedCall, NotCached};
 pub use key::{CacheKey, KeyWriter};
 pub use l1::Eviction;
-pub use l2::{RedisMiss, codec::Codec};
+#[cfg(feature = "json")]
+pub use l2::codec::Json;
+#[cfg(feature = "msgpack")]
+pub use l2::codec::Msgpack;
+pub use l2::{
+    RedisMiss,
+    codec::{Codec, Postcard},
+};
 pub use stats::{FunctionStats, Stats};
 
 #[cfg(all(doctest, feature = "testing"))]

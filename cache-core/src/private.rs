@@ -1,5 +1,9 @@
 //! All that expansions may name, and nothing else. Not public API: it changes with the macros.
 
+#[cfg(feature = "json")]
+pub use crate::l2::codec::Json;
+#[cfg(feature = "msgpack")]
+pub use crate::l2::codec::Msgpack;
 pub use crate::{
     cache::Cache,
     call::{
@@ -7,7 +11,6 @@ pub use crate::{
         part,
     },
     key::{CacheKey, KeyWriter},
-    l2::codec::{Json, Msgpack, Postcard},
     site::{Site, Tiers},
     value::{
         ErrorProbe, Keep, Probe, ProbeFallibleOptional, ProbeLayer, ProbePlain, ProbeShared,

@@ -16,13 +16,13 @@ use std::{any::Any, marker::PhantomData, sync::Arc};
 
 pub(crate) use keep::Maker;
 pub use keep::{Keep, Ttl};
-#[cfg(test)]
-pub(crate) use transport::Transport;
-pub(crate) use transport::{Refusal, Wire};
 pub use probe::{
     ErrorProbe, Probe, ProbeFallibleOptional, ProbeLayer, ProbePlain, ProbeShared, ProbeUnshared,
 };
 pub(crate) use shape::Shape;
+#[cfg(test)]
+pub(crate) use transport::Transport;
+pub(crate) use transport::{Refusal, Wire};
 pub use weigh::{ProbeSize, ProbeTravel, ProbeWeigh, TravelProbe, travels};
 
 use crate::{

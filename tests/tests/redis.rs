@@ -47,7 +47,10 @@ async fn values_of_all_sizes_come_back_to_whoever_asked_for_them() {
             let answer = answer.unwrap();
             assert_eq!(answer.source, source, "{answer:?}");
             let (number, rest) = answer.value.split_once(' ').unwrap();
-            assert_eq!((number, rest.len()), (&*n.to_string(), sizes[n % sizes.len()]));
+            assert_eq!(
+                (number, rest.len()),
+                (&*n.to_string(), sizes[n % sizes.len()])
+            );
         }
         assert_eq!(cache.stats().functions[0].redis_fills_lost, 0);
         let left = cache.close(SOON).await;
@@ -86,7 +89,10 @@ async fn what_refuses_us_fails_the_build_with_the_reason() {
         assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
         let said = error.to_string();
         assert!(said.contains(words), "{said}");
-        assert!(!said.contains(secret) && !said.contains("wrong-and"), "{said}");
+        assert!(
+            !said.contains(secret) && !said.contains("wrong-and"),
+            "{said}"
+        );
     }
     let right = at(&format!(":{secret}@"), "1");
     let builder = Cache::builder().redis(&right);
@@ -100,7 +106,13 @@ async fn what_refuses_us_fails_the_build_with_the_reason() {
 
 #[tokio::test]
 async fn a_url_that_is_none_is_refused_in_words() {
-    for url in ["", "localhost", "http://localhost/", "redis://", "redis://u:pr1vate@h:99999/"] {
+    for url in [
+        "",
+        "localhost",
+        "http://localhost/",
+        "redis://",
+        "redis://u:pr1vate@h:99999/",
+    ] {
         let error = Cache::builder().redis(url).build().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration, "{url}: {error}");
         assert!(error.to_string().contains("redis://"), "{error}");

@@ -178,7 +178,11 @@ async fn connections_that_are_closed_or_swallowed_are_replaced() {
     assert_ne!(server.command(&["CLIENT", "KILL", "TYPE", "normal"]), "");
     until_whole("killed clients", &cache, &proxy.url()).await;
     traffic.end("proxy").await;
-    assert!(proxy.connections() < 200, "{} connections", proxy.connections());
+    assert!(
+        proxy.connections() < 200,
+        "{} connections",
+        proxy.connections()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -271,7 +275,10 @@ async fn memory_stays_bounded_while_a_server_hangs() {
     let mut calls = JoinSet::new();
     // 480 MB of values, if they were kept.
     for n in 0..2_000 {
-        calls.spawn(Cache::scope(cache.clone(), async move { large(n).await.len() }));
+        calls.spawn(Cache::scope(
+            cache.clone(),
+            async move { large(n).await.len() },
+        ));
     }
     while let Some(length) = calls.join_next().await {
         assert_eq!(length.unwrap(), 30_000);

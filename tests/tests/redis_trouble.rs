@@ -45,7 +45,10 @@ async fn until_it_is_used_again(cache: &Cache, keys: u64) {
         if redis == Some(RedisMiss::Absent) {
             return;
         }
-        assert!(begin.elapsed() < SOON, "Redis is still not asked: {redis:?}");
+        assert!(
+            begin.elapsed() < SOON,
+            "Redis is still not asked: {redis:?}"
+        );
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -137,17 +140,24 @@ async fn a_full_tier_still_answers_reads() {
 async fn damaged_bytes_are_a_miss_and_are_replaced() {
     let redis = FakeRedis::new();
     for (what, change) in [
-        ("a flipped bit", (|bytes| bytes[70] ^= 1) as fn(&mut Vec<u8>)),
+        (
+            "a flipped bit",
+            (|bytes| bytes[70] ^= 1) as fn(&mut Vec<u8>),
+        ),
         ("a flipped bit at the start", |bytes| bytes[0] ^= 1),
         ("a byte less", |bytes| drop(bytes.pop())),
         ("a byte more", |bytes| bytes.push(0)),
         ("nothing", Vec::clear),
-        ("another program's text", |bytes| *bytes = b"{\"a\":1}".to_vec()),
+        ("another program's text", |bytes| {
+            *bytes = b"{\"a\":1}".to_vec()
+        }),
         ("only zeros", |bytes| bytes.fill(0)),
         ("a megabyte", |bytes| bytes.resize(1 << 20, 7)),
     ] {
         let here = process(&redis).await;
-        Cache::scope(here.clone(), double(1).refresh()).await.unwrap();
+        Cache::scope(here.clone(), double(1).refresh())
+            .await
+            .unwrap();
         let _ = here.close(SOON).await;
         redis.damage(change);
         let there = process(&redis).await;
@@ -159,7 +169,11 @@ async fn damaged_bytes_are_a_miss_and_are_replaced() {
         );
         assert_eq!(there.stats().functions[0].redis_unusable, 1, "{what}");
         let _ = there.close(SOON).await;
-        assert_eq!(why(&process(&redis).await, 1).await.0, Source::Redis, "{what}");
+        assert_eq!(
+            why(&process(&redis).await, 1).await.0,
+            Source::Redis,
+            "{what}"
+        );
     }
 }
 

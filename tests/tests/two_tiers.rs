@@ -195,7 +195,9 @@ async fn a_refresh_asks_the_source_and_replaces_both_entries() {
 async fn what_is_put_is_what_other_processes_get() {
     let redis = FakeRedis::new();
     let (here, there) = (process(&redis).await, process(&redis).await);
-    Cache::scope(here.clone(), counted(2).put(1_234)).await.unwrap();
+    Cache::scope(here.clone(), counted(2).put(1_234))
+        .await
+        .unwrap();
     let _ = here.close(SOON).await;
     let peeked = Cache::scope(there.clone(), counted(2).peek()).await;
     assert_eq!(peeked, Some(1_234));
@@ -379,5 +381,8 @@ async fn what_an_answer_says_of_redis_is_a_sentence() {
     );
     let _ = here.close(SOON).await;
     let said = explain(&there, user(11)).await.to_string();
-    assert!(said.contains(": from Redis because there was no entry, "), "{said}");
+    assert!(
+        said.contains(": from Redis because there was no entry, "),
+        "{said}"
+    );
 }

@@ -47,8 +47,9 @@ impl Bare {
 
     pub(crate) async fn read_bytes(self, n: u64) -> Vec<u8> {
         let mut connection = self.0;
-        let read = redis::cmd("GET").arg(key(n)).query_async(&mut connection);
-        read.await.expect("it is there")
+        let mut get = redis::cmd("GET");
+        let read = get.arg(key(n)).query_async(&mut connection).await;
+        read.expect("it is there")
     }
 
     pub(crate) async fn read(self, n: u64) -> Article {

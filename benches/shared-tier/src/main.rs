@@ -78,7 +78,7 @@ fn throughput(runtime: &Runtime, bare: &Bare, ours: &Ours) {
         of_bare.push(runtime.block_on(measure::time_of_many(CALLERS, bare, Bare::read)));
         of_ours.push(runtime.block_on(measure::time_of_many(CALLERS, ours, Ours::read)));
     }
-    let rate = |times| measure::VALUES as f64 / median(times).as_secs_f64();
+    let rate = |times: Vec<Duration>| measure::VALUES as f64 / median(times).as_secs_f64();
     let (plain, decoded, ours) = (rate(of_plain), rate(of_bare), rate(of_ours));
     println!(
         "  {CALLERS} callers, values a second: pipelined reads {plain:.0}, with decoding {decoded:.0}, ours {ours:.0}: {:.2} x and {:.2} x; {}",
@@ -99,7 +99,9 @@ fn outage(runtime: &Runtime) {
     let (mut of_without, mut of_with, mut of_body) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         of_body.push(runtime.block_on(measure::mean_time(|n| async move { ours::body(n).await })));
+        without.forget();
         of_without.push(runtime.block_on(measure::mean_time(|n| without.clone().load(n))));
+        with.forget();
         of_with.push(runtime.block_on(measure::mean_time(|n| with.clone().load(n))));
     }
     let (body, without, with) = (median(of_body), median(of_without), median(of_with));

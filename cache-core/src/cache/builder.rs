@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+#[cfg(feature = "redis")]
+use crate::l2::redis::{Address, RedisStore};
 #[cfg(feature = "testing")]
 use crate::testing::FakeRedis;
 use crate::{
@@ -11,8 +13,6 @@ use crate::{
     l1::{Eviction, L1},
     l2::{L2, Limits, Store},
 };
-#[cfg(feature = "redis")]
-use crate::l2::redis::{Address, RedisStore};
 
 /// Less is a number of entries, written where bytes are meant.
 const LEAST_MEMORY: u64 = 64 << 10;

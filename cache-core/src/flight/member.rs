@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Flight, Flights, Arrival, State};
+use super::{Arrival, Flight, Flights, State};
 use crate::{
     clock::{after, system_now},
     key::Key,

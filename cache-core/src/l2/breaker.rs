@@ -258,7 +258,7 @@ impl Failures {
         let window = || self.seconds.iter().filter(in_window);
         let failures: u64 = window().map(|second| second.failures).sum();
         let before = window().map(|second| second.successes_before).min();
-        let prevail = failures >= successes - before.unwrap_or(successes);
+        let prevail = failures >= successes.saturating_sub(before.unwrap_or(successes));
         let is_silent = self.row.failures >= ENOUGH && now >= after(self.row.since, SILENCE);
         (failures >= ENOUGH && (prevail || is_silent)).then_some(failures)
     }

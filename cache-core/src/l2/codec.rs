@@ -98,7 +98,8 @@ pub trait Codec<T> {
 /// with `#[serde(untagged)]`, `tag`, `flatten` or `skip_serializing_if`, and `serde_json::Value`.
 ///
 /// Refused in writing: more than 128 levels of values within values, and more than 4,096 elements that
-/// take no bytes, such as `()`. It costs 8 bytes a value, and 2 for each enum in it.
+/// take no bytes, such as `()`. It costs 8 bytes a value, and 2 for each enum in it. A type
+/// with `#[serde(alias)]` takes three times as long to read.
 #[derive(Clone, Copy, Debug)]
 pub struct Postcard;
 

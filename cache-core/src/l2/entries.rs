@@ -54,11 +54,7 @@ impl Entries {
     ) -> Result<Self, String> {
         let traveller = wire.describe()?;
         let mut fingerprint = Xxh3Default::new();
-        for part in [
-            traveller.codec,
-            traveller.type_name,
-            described.key_shape,
-        ] {
+        for part in [traveller.codec, traveller.type_name, described.key_shape] {
             fingerprint.update(part.as_bytes());
             fingerprint.update(&[0xFF]);
         }
@@ -170,7 +166,10 @@ mod tests {
     fn a_long_text_is_cut_and_told_apart_by_its_hash() {
         let entries = entries("user");
         let short = entries.key(&"a".repeat(200), 0);
-        assert_eq!((short.name.len() - entries.prefix.len(), short.full), (200, None));
+        assert_eq!(
+            (short.name.len() - entries.prefix.len(), short.full),
+            (200, None)
+        );
         let texts = ["a".repeat(201), "a".repeat(202), "é".repeat(150)];
         let keys = texts.each_ref().map(|text| entries.key(text, 0));
         for (key, text) in keys.iter().zip(&texts) {
@@ -183,7 +182,11 @@ mod tests {
     #[test]
     fn a_name_has_no_braces_to_choose_a_node_by() {
         let key = entries("main::{{closure}}::user").key("7", 0);
-        assert!(key.name.starts_with("shop:e:main::__closure__::user:"), "{}", key.name);
+        assert!(
+            key.name.starts_with("shop:e:main::__closure__::user:"),
+            "{}",
+            key.name
+        );
         assert!(key.name.ends_with(":7"), "{}", key.name);
     }
 

@@ -133,10 +133,20 @@ impl FakeRedis {
         keys
     }
 
+    /// How many bytes its entries have in all.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let state = self.0.state.lock();
+        state.entries.values().map(|(bytes, _)| bytes.len()).sum()
+    }
+
     /// Changes the bytes of every entry.
     pub fn damage(&self, change: impl Fn(&mut Vec<u8>)) {
         let mut state = self.0.state.lock();
-        state.entries.values_mut().for_each(|(bytes, _)| change(bytes));
+        state
+            .entries
+            .values_mut()
+            .for_each(|(bytes, _)| change(bytes));
     }
 
     pub(crate) fn store(&self) -> Arc<dyn Store> {
@@ -149,7 +159,11 @@ impl FakeRedis {
         match &self.0.clock {
             // Some day in 2020: a clock that is moved by hand starts nowhere.
             Some(clock) => 1_600_000_000_000_000 + clock.clock().now() / 1_000,
-            None => micros(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()),
+            None => micros(
+                SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .unwrap_or_default(),
+            ),
         }
     }
 
@@ -233,7 +247,11 @@ impl Store for FakeRedis {
         }))
     }
 
-    fn write(&self, writes: Vec<Write>, within: Duration) -> Pending<'_, Vec<Result<(), StoreError>>> {
+    fn write(
+        &self,
+        writes: Vec<Write>,
+        within: Duration,
+    ) -> Pending<'_, Vec<Result<(), StoreError>>> {
         let count = writes.len();
         self.0.state.lock().writes += count as u64;
         Box::pin(async move {
@@ -241,7 +259,9 @@ impl Store for FakeRedis {
                 let results = writes.into_iter().map(|write| state.write(write, now));
                 results.collect()
             });
-            answered.await.unwrap_or_else(|error| vec![Err(error); count])
+            answered
+                .await
+                .unwrap_or_else(|error| vec![Err(error); count])
         })
     }
 }

@@ -36,6 +36,12 @@ async fn version() {}
 #[cached(ttl = 5m, nmae = "shop::user")]
 async fn name() {}
 
+#[cached(ttl = 5m, codex = json)]
+async fn codec() {}
+
+#[cached(ttl = 5m, compres = 4KiB)]
+async fn compress() {}
+
 #[cached(ttl = 5m, inlined)]
 async fn inline() {}
 

@@ -12,6 +12,8 @@ use cache_core::cached;
     max_concurrent_loads = "4",
     version = 1.2,
     name = square,
+    codec = "json",
+    compress = true,
     inline = true,
     detached(),
     crate = "cache_core",

@@ -85,6 +85,8 @@ fn it_opens_when_failures_prevail() {
         ("-1 +6 -4", false, "fewer than those"),
         ("-1 +6 -5", true, "until they are as many"),
         ("-4 ~11000 -1", false, "four are eleven seconds old"),
+        ("-4 ~10000 -1", false, "four are ten seconds old"),
+        ("-1 ~10000 -5", true, "five are new"),
         ("-4 ~8000 -1", true, "four are eight seconds old"),
         ("-1 +999 ~11000 -5", true, "the successes are too old"),
         (
@@ -202,20 +204,34 @@ fn one_probe_at_a_time_until_it_lapses() {
     scene.pass(999);
     assert_eq!(scene.breaker.admits(scene.now), Admission::No);
     scene.pass(1);
-    let second = scene.probe().unwrap();
-    assert_ne!(first, second);
+    assert_ne!(scene.probe().unwrap(), first);
+    assert_eq!(scene.breaker.admits(scene.now), Admission::No);
+}
 
-    // The first has lost its say, whatever it found.
-    scene.breaker.failed(first, scene.now, &"timed out");
-    scene.breaker.succeeded(second, scene.now);
-    scene.probe_succeeds();
-    let lapsed = scene.probe().unwrap();
-    scene.pass(1_000);
-    let third = scene.probe().unwrap();
-    scene.breaker.succeeded(lapsed, scene.now);
-    assert!(scene.breaker.is_open());
-    scene.breaker.succeeded(third, scene.now);
-    assert!(!scene.breaker.is_open());
+#[test]
+fn a_probe_that_was_replaced_has_no_say() {
+    for before in 0..3 {
+        let mut scene = Scene::open();
+        scene.pass(200);
+        for _ in 0..before {
+            scene.probe_succeeds();
+        }
+        let first = scene.probe().unwrap();
+        scene.pass(1_000);
+        let second = scene.probe().unwrap();
+        scene.breaker.succeeded(first, scene.now);
+        assert_eq!(scene.breaker.admits(scene.now), Admission::No);
+
+        scene.pass(1_000);
+        let third = scene.probe().unwrap();
+        scene.breaker.failed(second, scene.now, &"timed out");
+        scene.breaker.succeeded(third, scene.now);
+        for _ in before + 1..3 {
+            assert!(scene.breaker.is_open());
+            scene.probe_succeeds();
+        }
+        assert!(!scene.breaker.is_open());
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `MessagePack`.
 
-use serde::{Serialize, de::DeserializeOwned};
+use rmp_serde::decode::Error;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{Codec, CodecError, Msgpack, nesting::Nested};
 
@@ -12,12 +13,12 @@ impl<T: Serialize + DeserializeOwned> Codec<T> for Msgpack {
     }
 
     fn decode(bytes: &[u8]) -> Result<T, CodecError> {
-        let mut left = bytes;
-        let mut msgpack = rmp_serde::Deserializer::new(&mut left);
+        let mut msgpack = rmp_serde::Deserializer::from_read_ref(bytes);
         let value = T::deserialize(Nested::new(&mut msgpack, bytes))?;
-        if !left.is_empty() {
-            return Err(format!("{} bytes are left over", left.len()).into());
+        // It does not say how much is left; that nothing is shows when one more value is asked for.
+        match <()>::deserialize(&mut msgpack) {
+            Err(Error::InvalidMarkerRead(_)) => Ok(value),
+            _ => Err("bytes are left over behind the value".into()),
         }
-        Ok(value)
     }
 }

@@ -19,10 +19,6 @@ use reader::{Reader, Reading};
 use refused::Refused;
 use writer::Writer;
 
-/// # Aliases
-///
-/// A struct with `#[serde(alias)]` takes three times as long to read: only writing it again shows which
-/// of its names are aliases.
 impl<T: Serialize + DeserializeOwned> Codec<T> for Postcard {
     const NAME: &'static str = "postcard";
 
@@ -36,15 +32,12 @@ impl<T: Serialize + DeserializeOwned> Codec<T> for Postcard {
         let Some((bytes, shape)) = bytes.split_last_chunk() else {
             return Err(Refused::new("the bytes are too few").into());
         };
-        let (value, reading) = read::<T>(bytes, &Names::default())?;
-        if reading.shape == *shape {
-            return Ok(value);
+        let (mut value, mut reading) = read::<T>(bytes, &Names::default())?;
+        if reading.is_unsure {
+            (value, reading) = read(bytes, &names(&value)?)?;
         }
-        if reading.has_aliases {
-            let (value, reading) = read(bytes, &names(&value)?)?;
-            if reading.shape == *shape {
-                return Ok(value);
-            }
+        if reading.shape == *shape && !reading.is_unsure {
+            return Ok(value);
         }
         Err(Refused::new(
             "the value was written by another shape of this type, or by a `Serialize` that the \
@@ -63,7 +56,8 @@ fn read<'de, T: DeserializeOwned>(
     Ok((value, reader.finish()?))
 }
 
-/// What the fields of structs in `value` are called.
+/// What the parts of a value are called, which may not be the value that was written: a value is read a
+/// second time with these names, and then they are right or it is refused.
 fn names<T: Serialize>(value: &T) -> Result<Names, Refused> {
     let mut bytes = Vec::new();
     let mut writer = Writer::noting_names(&mut bytes);

@@ -1,12 +1,14 @@
 //! Against real servers, and some that only pretend.
 
 mod addresses;
+mod bench;
 mod faults;
 mod runtimes;
 mod server;
 
 use std::{
-    future::Future,
+    future::poll_fn,
+    task::Poll,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -19,9 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 async fn bounded<T>(body: impl Future<Output = T>) -> T {
     let limit = Duration::from_secs(20);
-    tokio::time::timeout(limit, body)
-        .await
-        .expect("the test ends in time")
+    timeout(limit, body).await.expect("the test ends in time")
 }
 
 async fn open(url: &str) -> RedisStore {
@@ -51,6 +51,10 @@ async fn get(store: &RedisStore, key: &str) -> Result<Option<Vec<u8>>, StoreErro
 async fn put(store: &RedisStore, key: &str, bytes: &[u8]) {
     let results = store.write(vec![set(key, bytes)], SOON).await;
     assert_eq!(results, [Ok(())]);
+}
+
+async fn poll_once<T>(future: &mut Pending<'_, T>) -> Poll<T> {
+    poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
 }
 
 /// Waits until something holds, at most so long.
@@ -234,7 +238,7 @@ async fn dropped_callers_mix_up_nothing() {
                         let n = (random >> 33) % 100;
                         let wait = Duration::from_micros((random >> 40) % 400);
                         let key = format!("k{n}");
-                        let read = tokio::time::timeout(wait, get(&store, &key)).await;
+                        let read = timeout(wait, get(&store, &key)).await;
                         if let Ok(answer) = read {
                             assert_eq!(answer, Ok(Some(format!("v{n}").into_bytes())));
                             answers += 1;

@@ -154,6 +154,10 @@ impl Record {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.definitions.len()
+    }
+
     pub(super) fn get(&self, definition: usize) -> &Definition {
         &self.definitions[definition]
     }
@@ -238,20 +242,25 @@ impl Record {
         }
     }
 
-    /// Whether the branch leads to something still to be read, by a way that is not blocked.
-    pub(super) fn leads_on(&self, branch: &Branch, is_blocked: impl Fn(usize) -> bool) -> bool {
-        let mut is_visited = vec![false; self.definitions.len()];
-        let mut ahead: Vec<usize> = branch.definitions().collect();
-        while let Some(id) = ahead.pop() {
-            if std::mem::replace(&mut is_visited[id], true) || is_blocked(id) {
-                continue;
+    /// The first usable branch of a definition that leads to something still to be read, past none
+    /// of the definitions that are closed.
+    pub(super) fn leading_on(&self, id: usize, mut is_closed: Vec<bool>) -> Option<usize> {
+        let branches = &self.get(id).branches;
+        branches.iter().position(|branch| {
+            let mut ahead: Vec<usize> = branch.definitions().collect();
+            while !branch.is_barred
+                && let Some(id) = ahead.pop()
+            {
+                if std::mem::replace(&mut is_closed[id], true) {
+                    continue;
+                }
+                if self.get(id).is_open() {
+                    return true;
+                }
+                ahead.extend(self.get(id).below());
             }
-            if self.get(id).is_open() {
-                return true;
-            }
-            ahead.extend(self.get(id).below());
-        }
-        false
+            false
+        })
     }
 
     /// How a path names the step into a slot.

@@ -38,9 +38,8 @@ pub(super) fn search<T: DeserializeOwned>(tracer: &mut Tracer) {
         }
         // What the type did not mind may be what keeps the rest from being read.
         let failure = failure.or_else(|| tracer.run.swallowed.take());
-        let failure = failure.unwrap_or_else(|| {
-            Failure::final_at(Vec::new(), "not all of it can be reached")
-        });
+        let failure = failure
+            .unwrap_or_else(|| Failure::final_at(Vec::new(), "not all of it can be reached"));
         if !find_placeholders::<T>(tracer, &failure) && !avoid(tracer, &failure) {
             return;
         }

@@ -1,7 +1,7 @@
 //! Where a run goes: into containers and variants that teach something, and out of recursions.
 
 use super::{
-    record::Position,
+    record::{Branch, Position},
     tracer::{Refused, Tracer},
 };
 
@@ -18,8 +18,7 @@ impl Tracer {
         if self.is_patient && depth > *least {
             return false;
         }
-        let is_unfinished = self.run.unfinished.get(container).is_none_or(|it| *it);
-        is_unfinished && !self.is_ending() && self.run.filled.insert(container)
+        self.is_unfinished(container) && !self.is_ending() && self.run.filled.insert(container)
     }
 
     /// Which variant to read: one that teaches something, else one that ends.
@@ -49,14 +48,23 @@ impl Tracer {
     /// A variant that was not read, or that leads to something that was not.
     fn teaching(&self, id: usize) -> Option<usize> {
         let branches = &self.record.get(id).branches;
-        let new = branches.iter().position(|branch| branch.is_open());
-        let is_blocked =
-            |below| below == id || self.run.filled.contains(&below) || self.times_open(below) > 0;
-        new.or_else(|| {
-            branches
-                .iter()
-                .position(|branch| !branch.is_barred && self.record.leads_on(branch, is_blocked))
-        })
+        let new = branches.iter().position(Branch::is_open);
+        if new.is_some() || !self.is_unfinished(id) {
+            return new;
+        }
+        // Containers are filled once in a run; what is being read already would only be ended.
+        let mut is_closed = vec![false; self.record.len()];
+        is_closed[id] = true;
+        let open = self.run.stack.iter().map(|place| place.definition);
+        for id in open.chain(self.run.filled.iter().copied()) {
+            is_closed[id] = true;
+        }
+        self.record.leading_on(id, is_closed)
+    }
+
+    /// Whether something in a definition or below it was still to be read when the run began.
+    fn is_unfinished(&self, id: usize) -> bool {
+        self.run.unfinished.get(id).is_none_or(|it| *it)
     }
 
     /// A variant that does not lead back to where it lies, as far as that is known.

@@ -77,7 +77,10 @@ fn one_type_has_one_fingerprint() {
 /// Another number here makes every entry written before unreachable.
 #[test]
 fn the_fingerprint_is_the_same_in_every_process() {
-    assert_eq!(shapes::<Order>(), [11_699_303_812_462_359_678, 13_801_770_214_184_344_967]);
+    assert_eq!(
+        shapes::<Order>(),
+        [11_699_303_812_462_359_678, 13_801_770_214_184_344_967]
+    );
 }
 
 #[test]
@@ -87,38 +90,4 @@ fn paths_name_types_without_their_modules() {
         short_name("alloc::vec::Vec<(shop::v1::Order, [shop::A_b; 2])>"),
         "Vec<(Order, [A_b; 2])>"
     );
-}
-
-#[test]
-#[ignore]
-fn timing() {
-    #[derive(Deserialize)]
-    struct Twenty {
-        a: u64, b: String, c: Option<State>, d: Vec<Order>, e: uuid::Uuid, f: chrono::DateTime<chrono::Utc>,
-        g: Option<url::Url>, h: bool, i: f64, j: std::collections::HashMap<String, State>, k: Kind, l: Option<Kind>,
-        m: i32, n: Option<String>, o: [u8; 32], p: Box<Order>, q: (u8, State), r: Vec<Kind>, s: u8, t: Option<Vec<Line>>,
-    }
-    #[derive(Deserialize)]
-    enum Kind { A, B(State), C { x: Deep, y: u8 }, D(Vec<Line>) }
-    #[derive(Deserialize)]
-    enum Deep { A(u8), B(u16), C(u32), D(u64), E(i8), F(i16), G(String), H(Option<Order>) }
-    for readable in [false, true] {
-        let begin = std::time::Instant::now();
-        let schema = trace::<Twenty>(readable);
-        eprintln!("{:?} {schema:?}", begin.elapsed());
-        let t = traced::<Twenty>(readable);
-        eprintln!("steps {} runs {}", t.steps, t.runs);
-    }
-    let begin = std::time::Instant::now();
-    let t = traced::<recursion::Expression>(true);
-    eprintln!("expr {:?} steps {} runs {}", begin.elapsed(), t.steps, t.runs);
-    let begin = std::time::Instant::now();
-    let t = traced::<recursion::N0>(true);
-    eprintln!("N0 {:?} steps {} runs {}", begin.elapsed(), t.steps, t.runs);
-    let begin = std::time::Instant::now();
-    let t = traced::<refusals::Greedy>(true);
-    eprintln!("greedy {:?} steps {} runs {}", begin.elapsed(), t.steps, t.runs);
-    let begin = std::time::Instant::now();
-    let t = traced::<placeholders::Login>(true);
-    eprintln!("login {:?} steps {} runs {}", begin.elapsed(), t.steps, t.runs);
 }

@@ -19,7 +19,7 @@ use super::{
 const DEPTH: usize = 64;
 
 /// How many places are visited in all runs together.
-const STEPS: usize = 200_000;
+const STEPS: usize = 1_000_000;
 
 pub(super) struct Tracer {
     pub(super) record: Record,
@@ -32,7 +32,7 @@ pub(super) struct Tracer {
     pub(super) is_patient: bool,
     pub(super) least_depths: HashMap<usize, usize>,
     name: String,
-    pub(super) steps: usize, pub(super) runs: usize,
+    steps: usize,
     asks: Option<String>,
     hides_none: Option<String>,
 }
@@ -137,7 +137,7 @@ impl Tracer {
             is_patient: false,
             least_depths: HashMap::new(),
             name,
-            steps: 0, runs: 0,
+            steps: 0,
             asks: None,
             hides_none: None,
         }
@@ -156,7 +156,7 @@ impl Tracer {
         fingerprint(&self.record, type_name, self.is_human_readable)
     }
 
-    pub(super) fn begin(&mut self) { self.runs += 1;
+    pub(super) fn begin(&mut self) {
         self.run = Run {
             unfinished: self.record.unfinished(),
             ..Run::default()

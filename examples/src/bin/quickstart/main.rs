@@ -112,7 +112,10 @@ async fn check(
     let pages = stats.function("product_page").expect("it was called");
     let different = interests.pages(CALLS) as u64;
     let first = pages.loads + pages.redis_hits;
-    assert_eq!(first, different, "one load for each page, in this run or before");
+    assert_eq!(
+        first, different,
+        "one load for each page, in this run or before"
+    );
     for id in 0..100 {
         let kept = product_page(&shop.db, id).await?;
         assert_eq!(kept, product_page(&shop.db, id).bypass().await??);

@@ -1,11 +1,13 @@
-//! What the fields of structs are called when written.
+//! What the fields of structs and the variants of enums are called when written.
 //!
-//! A derived `Deserialize` lists the names of its fields with all aliases among them, and does not say
-//! which are which. Only the `Serialize` of the same type tells.
+//! A derived `Deserialize` lists its names with all aliases among them and without skipped variants, and
+//! does not say which are which. Only the `Serialize` of the same type tells.
 
-/// The names of structs, each with those of its fields.
 #[derive(Debug, Default)]
-pub(super) struct Names(Vec<Struct>);
+pub(super) struct Names {
+    structs: Vec<Struct>,
+    variants: Vec<Variant>,
+}
 
 #[derive(Debug, PartialEq, Eq)]
 struct Struct {
@@ -13,15 +15,35 @@ struct Struct {
     fields: Vec<&'static str>,
 }
 
+#[derive(Debug, PartialEq, Eq)]
+struct Variant {
+    of: &'static str,
+    index: u32,
+    name: &'static str,
+}
+
 impl Names {
     /// The fields of a struct whose `candidates` are these names and aliases of them.
+    #[inline]
     pub(super) fn fields(&self, name: &str, candidates: &[&str]) -> Option<&[&'static str]> {
-        let found = self.0.iter().find(|found| {
+        if self.structs.is_empty() {
+            return None;
+        }
+        self.find(name, candidates)
+    }
+
+    #[cold]
+    fn find(&self, name: &str, candidates: &[&str]) -> Option<&[&'static str]> {
+        let found = self.structs.iter().find(|found| {
             found.name == name
                 && found.fields.len() < candidates.len()
                 && is_part(&found.fields, candidates)
         })?;
         Some(&found.fields)
+    }
+
+    pub(super) fn has_variant(&self, of: &'static str, index: u32, name: &'static str) -> bool {
+        self.variants.contains(&Variant { of, index, name })
     }
 }
 
@@ -35,7 +57,7 @@ fn is_part(part: &[&str], whole: &[&str]) -> bool {
 #[derive(Debug, Default)]
 pub(super) struct Tape {
     names: Names,
-    /// Those that have begun, the innermost last.
+    /// Structs that have begun, the innermost last.
     open: Vec<Struct>,
 }
 
@@ -55,9 +77,15 @@ impl Tape {
 
     pub(super) fn end(&mut self) {
         if let Some(closed) = self.open.pop()
-            && !self.names.0.contains(&closed)
+            && !self.names.structs.contains(&closed)
         {
-            self.names.0.push(closed);
+            self.names.structs.push(closed);
+        }
+    }
+
+    pub(super) fn variant(&mut self, of: &'static str, index: u32, name: &'static str) {
+        if !self.names.has_variant(of, index, name) {
+            self.names.variants.push(Variant { of, index, name });
         }
     }
 

@@ -23,15 +23,16 @@ pub(super) struct Reader<'de> {
     shape: Shape,
     limits: Limits,
     names: &'de Names,
-    has_aliases: bool,
+    is_unsure: bool,
 }
 
 /// What reading has shown.
 #[derive(Debug)]
 pub(super) struct Reading {
     pub(super) shape: [u8; 8],
-    /// Whether the names of fields were guessed: some struct has more names than fields.
-    pub(super) has_aliases: bool,
+    /// A struct has more names than fields, or a variant is elsewhere among its names than its index says:
+    /// which names are meant is not known.
+    pub(super) is_unsure: bool,
 }
 
 impl<'de> Reader<'de> {
@@ -41,7 +42,7 @@ impl<'de> Reader<'de> {
             shape: Shape::new(),
             limits: Limits::default(),
             names,
-            has_aliases: false,
+            is_unsure: false,
         }
     }
 
@@ -55,7 +56,7 @@ impl<'de> Reader<'de> {
         }
         Ok(Reading {
             shape: self.shape.finish(),
-            has_aliases: self.has_aliases,
+            is_unsure: self.is_unsure,
         })
     }
 
@@ -107,8 +108,7 @@ impl<'de> Reader<'de> {
         visitor: V,
     ) -> Result<V::Value, Refused> {
         self.nested(|reader| {
-            let known = reader.names.fields(name, fields);
-            let mut fields = Fields::new(reader, known.unwrap_or(fields));
+            let mut fields = Fields::new(reader, name, fields);
             let value = visitor.visit_seq(&mut fields)?;
             fields.finish();
             Ok(value)
@@ -208,6 +208,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         visitor: V,
     ) -> Result<V::Value, Refused> {
         self.shape.named(Kind::UnitStruct, Name::of(name));
+        self.shape.kind(Kind::Unit);
         visitor.visit_unit()
     }
 

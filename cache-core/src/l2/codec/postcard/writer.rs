@@ -92,6 +92,9 @@ impl<'a> Writer<'a> {
     /// reader cannot tell from the index which of its names is meant.
     #[inline]
     fn variant(&mut self, name: &'static str, index: u32, variant: &'static str) -> Done {
+        if let Some(tape) = &mut self.tape {
+            tape.variant(name, index, variant);
+        }
         let variant = Name::of(variant);
         self.shape.named(Kind::Enum, Name::of(name));
         self.shape.variant(index, variant);
@@ -185,6 +188,7 @@ impl<'w, 'a> Serializer for &'w mut Writer<'a> {
     #[inline]
     fn serialize_unit_struct(self, name: &'static str) -> Done {
         self.shape.named(Kind::UnitStruct, Name::of(name));
+        self.shape.kind(Kind::Unit);
         Ok(())
     }
 
@@ -415,7 +419,7 @@ macro_rules! fields {
 
             #[inline]
             fn end(self) -> Done {
-                self.writer.shape.kind(Kind::EndOfStruct);
+                self.writer.shape.end();
                 if let Some(tape) = &mut self.writer.tape {
                     tape.end();
                 }

@@ -1,1 +1,202 @@
+//! How deep and how many. What is written can be read, up to the last level and the last element.
 
+use std::collections::BTreeMap;
+
+use super::{
+    super::{Codec, MOST_NESTED, Postcard},
+    Value, encode, for_each_codec,
+    types::*,
+};
+
+fn list_of(items: usize) -> List {
+    (0..items).fold(List::End, |list, _| List::Item(1, Box::new(list)))
+}
+
+fn tree_of(levels: usize) -> Tree {
+    (0..levels).fold(Tree(vec![]), |tree, _| Tree(vec![tree]))
+}
+
+fn chain_of(links: usize) -> Chain {
+    (0..links).fold(Chain { next: None }, |chain, _| Chain {
+        next: Some(Box::new(chain)),
+    })
+}
+
+fn hollow_of(levels: usize) -> Hollow {
+    (0..levels).fold(Hollow(None), |hollow, _| Hollow(Some(Box::new(hollow))))
+}
+
+/// Values of growing depth: all up to some depth come back, and none deeper is written.
+#[track_caller]
+fn ends_in_writing<T: Value>(count: usize, of: impl Fn(usize) -> T) {
+    let mut deepest = 0;
+    for levels in 0..2 * MOST_NESTED {
+        let value = of(levels);
+        match encode::<Postcard, T>(&value) {
+            Ok(bytes) => {
+                let read: T = Postcard::decode(&bytes).unwrap();
+                assert_eq!(read, value, "at {levels} levels");
+                assert_eq!(levels, deepest, "a deeper one was refused before");
+                deepest += 1;
+            }
+            Err(error) => assert!(error.to_string().contains("128 levels"), "{error}"),
+        }
+    }
+    assert_eq!(deepest, count);
+}
+
+#[test]
+fn values_are_written_as_deep_as_they_are_read() {
+    ends_in_writing(1 + MOST_NESTED, list_of);
+    ends_in_writing(MOST_NESTED / 2, tree_of);
+    ends_in_writing(MOST_NESTED / 2, chain_of);
+    ends_in_writing(MOST_NESTED / 2, hollow_of);
+}
+
+/// The bytes of values that nobody holds: only they say how deep it goes.
+#[test]
+fn no_bytes_take_a_reader_deeper_than_the_stack() {
+    let deep = 1_000_000;
+    assert!(<Postcard as Codec<Hollow>>::decode(&vec![1; deep]).is_err());
+    assert!(<Postcard as Codec<Tree>>::decode(&vec![1; deep]).is_err());
+    #[cfg(feature = "json")]
+    {
+        use super::super::Json;
+        assert!(<Json as Codec<Hollow>>::decode(b"1").is_err());
+        assert!(<Json as Codec<Tree>>::decode(&vec![b'['; deep]).is_err());
+        assert!(<Json as Codec<serde_json::Value>>::decode(&vec![b'['; deep]).is_err());
+        let items = r#"{"Item":[1,"#.repeat(deep);
+        assert!(<Json as Codec<List>>::decode(items.as_bytes()).is_err());
+        let ignored = format!(r#"{{"next":null,"other":{}"#, "[".repeat(deep));
+        assert!(<Json as Codec<Chain>>::decode(ignored.as_bytes()).is_err());
+    }
+    #[cfg(feature = "msgpack")]
+    {
+        use super::super::Msgpack;
+        assert!(<Msgpack as Codec<Hollow>>::decode(&[1]).is_err());
+        assert!(<Msgpack as Codec<Tree>>::decode(&vec![0x91; deep]).is_err());
+        assert!(<Msgpack as Codec<serde_json::Value>>::decode(&vec![0x91; deep]).is_err());
+        let wrapped = b"\x81\xa2In".repeat(deep);
+        assert!(<Msgpack as Codec<Wrapped>>::decode(&wrapped).is_err());
+        let ignored = [b"\x82\xa1x".as_slice(), &vec![0x91; deep]].concat();
+        assert!(<Msgpack as Codec<Chain>>::decode(&ignored).is_err());
+    }
+}
+
+/// An enum in itself, of which `rmp-serde` does not count the levels.
+#[cfg(feature = "msgpack")]
+#[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+enum Wrapped {
+    In(Box<Wrapped>),
+    Out,
+}
+
+/// The number of elements that take no bytes is all that a length of them says.
+#[track_caller]
+fn is_bounded<T: Value>(of: impl Fn(usize) -> T) {
+    let value = of(4_096);
+    let bytes = encode::<Postcard, T>(&value).unwrap();
+    assert_eq!(<Postcard as Codec<T>>::decode(&bytes).unwrap(), value);
+    let error = encode::<Postcard, T>(&of(4_097)).unwrap_err().to_string();
+    assert!(error.contains("4096 elements"), "{error}");
+}
+
+#[test]
+fn elements_that_take_no_bytes_are_counted_in_writing() {
+    is_bounded(|len| vec![(); len]);
+    is_bounded(|len| vec![[(); 3]; len]);
+    is_bounded(|len| BTreeMap::from([(1_u8, vec![(); 96]), (2, vec![(); len - 96])]));
+}
+
+fn is_refused<C: Codec<T>, T: Value>(bytes: &[u8]) {
+    let read = C::decode(bytes);
+    assert!(read.is_err(), "{} read {bytes:?}", C::NAME);
+}
+
+/// Each would keep a reader busy for ever, or take all memory.
+#[test]
+fn a_length_is_not_believed() {
+    let endless = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
+    let with = |rest: &[u8]| [&endless, rest, &[0; 8]].concat();
+    is_refused::<Postcard, Vec<()>>(&with(&[]));
+    is_refused::<Postcard, Vec<u64>>(&with(&[1; 100]));
+    is_refused::<Postcard, BTreeMap<(), ()>>(&with(&[]));
+    is_refused::<Postcard, String>(&with(&[1; 100]));
+    is_refused::<Postcard, Vec<Vec<String>>>(&with(&[1; 100]));
+    // No length is more than the bytes that follow, yet all of them together are.
+    let each = [0xff, 0xff, 0x03];
+    is_refused::<Postcard, Vec<Vec<()>>>(&[&each[..], &each.repeat(65_535), &[0; 8]].concat());
+
+    for_each_codec!(is_refused::<Vec<u64>>(&[
+        0xdd, 0xff, 0xff, 0xff, 0xff, 1, 1, 1
+    ]));
+    for_each_codec!(is_refused::<String>(&[
+        0xdb, 0xff, 0xff, 0xff, 0xff, 1, 1, 1
+    ]));
+    for_each_codec!(is_refused::<Vec<u8>>(&[
+        0xc6, 0xff, 0xff, 0xff, 0xff, 1, 1, 1
+    ]));
+    for_each_codec!(is_refused::<BTreeMap<u8, u8>>(&[
+        0xdf, 0xff, 0xff, 0xff, 0xff, 1, 1, 1
+    ]));
+}
+
+/// Visitors of some crates reserve what the hint says.
+#[cfg(feature = "msgpack")]
+#[test]
+fn a_hint_is_no_more_than_the_bytes() {
+    use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
+
+    #[derive(Debug)]
+    struct Hint(Option<usize>);
+
+    impl<'de> Deserialize<'de> for Hint {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Reserving;
+            impl<'de> Visitor<'de> for Reserving {
+                type Value = Hint;
+
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("a sequence")
+                }
+
+                fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Hint, A::Error> {
+                    let hint = seq.size_hint();
+                    assert!(hint <= Some(9), "{hint:?}");
+                    Ok(Hint(hint))
+                }
+            }
+            deserializer.deserialize_seq(Reserving)
+        }
+    }
+    impl serde::Serialize for Hint {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.serialize_unit()
+        }
+    }
+    let bytes = [0xdd, 0xff, 0xff, 0xff, 0xff, 1, 1, 1];
+    let read: Result<Hint, _> = super::super::Msgpack::decode(&bytes);
+    assert!(read.is_err());
+}
+
+#[test]
+fn bytes_left_over_are_refused() {
+    fn is_whole<C: Codec<T>, T: Value>(value: &T) {
+        let bytes = encode::<C, T>(value).unwrap();
+        assert!(C::decode(&bytes).is_ok());
+        for bytes in [
+            &[&bytes[..], &bytes].concat(),
+            &[&[7], &bytes[..]].concat(),
+            &bytes[1..],
+            &[],
+        ] {
+            assert!(C::decode(bytes).is_err(), "{} reads {bytes:?}", C::NAME);
+        }
+    }
+    for_each_codec!(is_whole::<Vec<u32>>(&vec![7]));
+    #[cfg(feature = "json")]
+    assert_eq!(
+        <super::super::Json as Codec<u32>>::decode(b" 7\n").unwrap(),
+        7
+    );
+}

@@ -26,7 +26,8 @@ fn the_next_runtime_connects_anew() {
 /// Drives another runtime than that of the caller.
 fn idle_for_a_moment(runtime: &tokio::runtime::Runtime) {
     std::thread::scope(|scope| {
-        scope.spawn(|| runtime.block_on(tokio::time::sleep(Duration::from_millis(50))));
+        let moment = Duration::from_millis(50);
+        scope.spawn(move || runtime.block_on(async { tokio::time::sleep(moment).await }));
     });
 }
 
@@ -86,15 +87,12 @@ fn without_a_runtime_nothing_is_available() {
     assert!(!store.is_ready());
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     let read = store.get("a", 1, SOON).as_mut().poll(&mut context);
-    assert!(matches!(
-        read,
-        std::task::Poll::Ready(Err(StoreError::Unavailable))
-    ));
+    assert!(matches!(read, Poll::Ready(Err(StoreError::Unavailable))));
     let written = store
         .write(vec![delete("a")], SOON)
         .as_mut()
         .poll(&mut context);
-    let std::task::Poll::Ready(results) = written else {
+    let Poll::Ready(results) = written else {
         panic!("it waits");
     };
     assert_eq!(results, [Err(StoreError::Unavailable)]);

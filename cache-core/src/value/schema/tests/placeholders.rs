@@ -138,7 +138,7 @@ check! {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Login {
+struct Login {
     user: String,
     secret: Checked<Password>,
     after: u8,
@@ -161,6 +161,45 @@ fn a_place_that_takes_nothing_is_named() {
         incomplete.as_deref(),
         Some("`Option<Checked<Nothing>>`: it takes none of the values tried (not that one)")
     );
+}
+
+#[test]
+fn a_place_beside_a_tag_is_named() {
+    #[derive(Deserialize)]
+    #[serde(tag = "kind", content = "of")]
+    enum Secret {
+        Number(u8),
+        Login(Vec<Login>),
+    }
+    let incomplete = trace::<Secret>(true).incomplete;
+    assert_eq!(
+        incomplete.as_deref(),
+        Some("`Secret.of[].secret`: it takes none of the texts tried (not that one)")
+    );
+}
+
+/// A default in place of what cannot be read.
+struct Lenient<T>(T);
+
+impl<'de, T: DeserializeOwned + Default> Deserialize<'de> for Lenient<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(T::deserialize(deserializer).unwrap_or_default()))
+    }
+}
+
+#[test]
+fn a_refusal_that_does_not_show_hides_nothing() {
+    macro_rules! lenient {
+        ($last:ty) => {
+            shapes! { (u8, Lenient<A>):
+                #[derive(Default)]
+                struct A { id: uuid::Uuid, last: $last }
+            }
+        };
+    }
+    assert_differ(lenient!(u8), lenient!(u16));
+    let incomplete = trace::<Lenient<Option<Checked<Password>>>>(true).incomplete;
+    assert!(incomplete.is_some_and(|reason| reason.contains("none of the texts")));
 }
 
 #[test]

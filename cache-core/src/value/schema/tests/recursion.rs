@@ -36,7 +36,7 @@ fn recursive_structs_end() {
 
 /// The variants that end the recursion come last.
 #[derive(Deserialize)]
-pub(super) enum Expression {
+enum Expression {
     Not(Box<Expression>),
     Add(Box<Expression>, Box<Expression>),
     If {
@@ -147,7 +147,7 @@ macro_rules! chain {
     ($($name:ident $next:ident)+) => {
         $(
             #[derive(Deserialize)]
-            pub(super) struct $name {
+            struct $name {
                 next: Option<Box<$next>>,
                 first: Vec<N0>,
                 kind: Vec<Mode>,

@@ -176,3 +176,18 @@ fn the_attributes_of_serde_are_understood() {
     assert_complete::<Transparent>();
     assert_eq!(shapes::<Transparent>(), shapes::<Vec<Hinted>>());
 }
+
+/// Read by name, its aliases are the same field twice.
+#[derive(Deserialize)]
+#[rustfmt::skip]
+struct Aliased {
+    a: u8, b: u8, c: u8, d: u8, e: u8, f: u8,
+    #[serde(alias = "gg")]
+    g: u8,
+    h: u8, i: u8, j: u8, k: u8, l: u8,
+}
+
+#[test]
+fn a_long_struct_with_an_alias_is_complete() {
+    assert_complete::<Option<Aliased>>();
+}

@@ -119,24 +119,41 @@ impl<'de> MapAccess<'de> for Elements<'_, 'de> {
 /// Fields of a struct, each after its name.
 pub(super) struct Fields<'r, 'de> {
     reader: &'r mut Reader<'de>,
-    left: &'de [&'static str],
+    left: &'static [&'static str],
+    /// Where `left` has aliases among the names, and it is known which are none: these.
+    known: Option<&'de [&'static str]>,
 }
 
 impl<'r, 'de> Fields<'r, 'de> {
     #[inline]
-    pub(super) fn new(reader: &'r mut Reader<'de>, names: &'de [&'static str]) -> Self {
+    pub(super) fn new(
+        reader: &'r mut Reader<'de>,
+        name: &'static str,
+        names: &'static [&'static str],
+    ) -> Self {
+        let known = reader.names.fields(name, names);
         Self {
             reader,
             left: names,
+            known,
         }
     }
 
-    /// More names than were asked for: some were aliases.
     #[inline]
     pub(super) fn finish(self) {
-        self.reader.has_aliases |= !self.left.is_empty();
-        self.reader.shape.kind(Kind::EndOfStruct);
+        // More names than were asked for: some are aliases.
+        let left = self.known.unwrap_or(self.left);
+        self.reader.is_unsure |= !left.is_empty();
+        self.reader.shape.end();
     }
+}
+
+/// The compiler sees what names a derived implementation gives, and then their numbers too.
+#[inline]
+fn take(names: &mut &[&'static str]) -> Option<Name> {
+    let (name, left) = names.split_first()?;
+    *names = left;
+    Some(Name::of(name))
 }
 
 impl<'de> SeqAccess<'de> for Fields<'_, 'de> {
@@ -147,16 +164,19 @@ impl<'de> SeqAccess<'de> for Fields<'_, 'de> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, Refused> {
-        let Some((name, left)) = self.left.split_first() else {
+        let name = match &mut self.known {
+            None => take(&mut self.left),
+            Some(known) => take(known),
+        };
+        let Some(name) = name else {
             return Ok(None);
         };
-        self.left = left;
-        self.reader.shape.named(Kind::Field, Name::of(name));
+        self.reader.shape.named(Kind::Field, name);
         seed.deserialize(&mut *self.reader).map(Some)
     }
 
     #[inline]
     fn size_hint(&self) -> Option<usize> {
-        Some(self.left.len())
+        Some(self.known.unwrap_or(self.left).len())
     }
 }

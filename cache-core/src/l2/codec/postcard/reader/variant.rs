@@ -30,14 +30,16 @@ impl Enum {
         let index = reader.take()?;
         let short: [u8; 2] = reader.take()?;
         let is_meant = |variant: &&&'static str| Name::of(variant).short() == short;
-        // The list has aliases and lacks skipped variants: the index is only where to look first.
         let first = usize::try_from(index)
             .ok()
             .and_then(|index| variants.get(index));
-        let found = first
-            .filter(is_meant)
-            .or_else(|| variants.iter().find(is_meant));
-        let Some(variant) = found else {
+        let variant = if let Some(variant) = first.filter(is_meant) {
+            variant
+        } else if let Some(variant) = variants.iter().find(is_meant) {
+            // The names may have aliases among them, and lack variants that are skipped.
+            reader.is_unsure |= !reader.names.has_variant(name, index, variant);
+            variant
+        } else {
             return Err(reader.limits.fail(format_args!(
                 "the enum `{name}` has no such variant: the value was written by another shape of this type"
             )));

@@ -1,0 +1,53 @@
+//! Every way to say how values travel.
+#![deny(warnings)]
+
+use cache_core::cached;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct User {
+    id: u64,
+}
+
+#[cached(ttl = 1h, codec = postcard)]
+async fn as_postcard(id: u64) -> User {
+    User { id }
+}
+
+#[cached(ttl = 1h, codec = json, compress = 4096)]
+async fn as_json(id: u64) -> Option<User> {
+    Some(User { id })
+}
+
+#[cached(ttl = 1h, codec = msgpack, compress = 4KiB)]
+async fn as_msgpack(id: u64) -> Result<Vec<User>, String> {
+    Ok(vec![User { id }])
+}
+
+#[cached(ttl = 1h, compress = 1MiB, tiers = redis)]
+async fn compressed<T: cache_core::CacheKey + Clone + Send + Sync + 'static>(id: T) -> u64 {
+    let _ = id;
+    7
+}
+
+macro_rules! cached_as {
+    ($name:ident, $codec:ident, $size:literal) => {
+        #[cached(ttl = 1h, codec = $codec, compress = $size)]
+        async fn $name(id: u64) -> u64 {
+            id
+        }
+    };
+}
+
+cached_as!(by_macro, json, 4KiB);
+
+#[tokio::main]
+async fn main() {
+    for _ in 0..2 {
+        assert_eq!(as_postcard(7).await.id, 7);
+        assert_eq!(as_json(7).await, Some(User { id: 7 }));
+        assert_eq!(as_msgpack(7).await, Ok(vec![User { id: 7 }]));
+        assert_eq!(compressed(7_u64).await, 7);
+        assert_eq!(by_macro(7).await, 7);
+    }
+}
