@@ -19,6 +19,7 @@ use std::{
 };
 
 use parking_lot::{Mutex, MutexGuard};
+use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 pub(crate) use member::{Load, Member, Overtaken, Turn, Underway};
@@ -256,7 +257,7 @@ struct State {
     /// Those whose turn it is and who wait for a slot: an answer is what they wait for as well.
     queued: BTreeMap<u64, Waker>,
     next_ticket: u64,
-    loading: Vec<Arc<Slot>>,
+    loading: SmallVec<[Arc<Slot>; 1]>,
     /// Loads that may run at once: one, until one has failed with what its waiters cannot share.
     at_once: usize,
     /// Somebody was woken to take over, and has not come yet.
@@ -280,13 +281,19 @@ impl State {
 
     /// Takes the turns of loads that are no longer polled; gives them.
     fn stop_gone(&mut self, now: Nanos) -> Vec<Arc<Slot>> {
-        self.loading
-            .extract_if(.., |slot| slot.is_gone(now))
-            .collect()
+        let mut gone = Vec::new();
+        self.loading.retain(|slot| {
+            let is_gone = slot.is_gone(now);
+            if is_gone {
+                gone.push(Arc::clone(slot));
+            }
+            !is_gone
+        });
+        gone
     }
 
     fn stop(&mut self, slot: &Arc<Slot>) {
-        self.loading.retain(|other| !Arc::ptr_eq(other, slot));
+        self.loading.retain(|other| !Arc::ptr_eq(&*other, slot));
     }
 
     /// The wakers of as many waiters as may load now.
@@ -321,7 +328,7 @@ impl Flight {
                 waiting: BTreeMap::new(),
                 queued: BTreeMap::new(),
                 next_ticket: 0,
-                loading: Vec::new(),
+                loading: SmallVec::new(),
                 at_once: 1,
                 is_offered: false,
             }),
@@ -389,9 +396,12 @@ impl Flight {
 
     /// Takes a flight that nobody cares for out of the way of new callers.
     fn leave_if_idle(&self) {
-        if !self.state.lock().is_idle() {
+        let state = self.state.lock();
+        // Where there is an answer, it was taken away with that.
+        if !state.is_idle() || state.answer.is_some() {
             return;
         }
+        drop(state);
         let mut shard = self.flights.shard(&self.key);
         // Callers enter under the shard's lock: one may have come since.
         let place = if self.has_place(&shard) && self.state.lock().is_idle() {

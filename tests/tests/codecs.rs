@@ -108,7 +108,9 @@ impl Codec<Option<Point>> for Csv {
         if bytes.is_empty() {
             return Ok(None);
         }
-        let (x, y) = std::str::from_utf8(bytes)?.split_once(',').ok_or("no comma")?;
+        let (x, y) = std::str::from_utf8(bytes)?
+            .split_once(',')
+            .ok_or("no comma")?;
         Ok(Some(Point(x.parse()?, y.parse()?)))
     }
 }
@@ -129,12 +131,20 @@ async fn a_codec_of_ones_own_carries_what_serde_does_not() {
 
 #[cached(ttl = 1h, compress = 1KiB)]
 async fn repeated(length: usize) -> String {
-    "all work and no play ".chars().cycle().take(length).collect()
+    "all work and no play "
+        .chars()
+        .cycle()
+        .take(length)
+        .collect()
 }
 
 #[cached(ttl = 1h)]
 async fn plain(length: usize) -> String {
-    "all work and no play ".chars().cycle().take(length).collect()
+    "all work and no play "
+        .chars()
+        .cycle()
+        .take(length)
+        .collect()
 }
 
 #[tokio::test]
@@ -144,7 +154,11 @@ async fn a_large_value_is_compressed_where_asked() {
         let answer = there_after(&asked, || repeated(length)).await;
         assert_eq!(answer.source, Source::Redis);
         there_after(&not_asked, || plain(length)).await;
-        assert_eq!(asked.bytes() * 2 < not_asked.bytes(), is_smaller, "{length}");
+        assert_eq!(
+            asked.bytes() * 2 < not_asked.bytes(),
+            is_smaller,
+            "{length}"
+        );
     }
 }
 
@@ -208,7 +222,10 @@ async fn what_postcard_cannot_carry_is_refused_and_travels_as_json() {
             assert_eq!(redis.keys(), [""; 0], stringify!($by_postcard));
             let carried = there_after(&redis, $by_json).await;
             assert_eq!(carried.source, Source::Redis, stringify!($by_json));
-            assert_eq!(Cache::scope(process(&redis).await, $by_json().evict()).await, Ok(()));
+            assert_eq!(
+                Cache::scope(process(&redis).await, $by_json().evict()).await,
+                Ok(())
+            );
         }};
     }
     check!(untagged, untagged_json, RedisMiss::CannotTravel);

@@ -27,7 +27,9 @@ fn main() -> ExitCode {
                 && cargo(".", &["test", "-p", "cache-core"], rest)
         }
         "bench" => match rest {
-            [what, rest @ ..] if what == "shared" => server::is_there() && bench("shared", rest),
+            [what, rest @ ..] if what == "shared" => {
+                server::is_there() && bench("shared-tier", rest)
+            }
             rest => bench("side-by-side", rest),
         },
         "demo" => cargo(".", &["run", "--release", "-p", "examples"], rest),

@@ -7,7 +7,6 @@ const UPPER: [char; 16] = [
 ];
 
 /// A key as text, being written.
-#[derive(Default)]
 pub(super) struct Text {
     out: String,
     /// A value ends here, so that another value needs a comma first.
@@ -15,6 +14,14 @@ pub(super) struct Text {
 }
 
 impl Text {
+    /// With room for most keys.
+    pub(super) fn new() -> Self {
+        Self {
+            out: String::with_capacity(64),
+            complete: false,
+        }
+    }
+
     pub(super) fn finish(self) -> String {
         self.out
     }

@@ -26,7 +26,7 @@ impl KeyWriter {
     pub(crate) fn for_text() -> Self {
         Self {
             bytes: Buffer::new(),
-            text: Some(Box::default()),
+            text: Some(Box::new(Text::new())),
         }
     }
 

@@ -28,7 +28,10 @@ use link::{Link, Status};
 use reads::Reads;
 
 use super::{Pending, Store, StoreError, StoreTime, Write};
-use crate::error::{Error, ErrorKind};
+use crate::{
+    clock::system_now,
+    error::{Error, ErrorKind},
+};
 
 /// Bytes from which on a value takes the second connection.
 const LARGE: usize = 64 * 1024;
@@ -69,7 +72,7 @@ impl RedisStore {
         })?;
         let store = Self::new(address);
         let mut status = store.data.status.subscribe();
-        store.data.attend(&runtime);
+        store.data.attend(&runtime, system_now());
         let is_settled = |status: &Status| {
             matches!(
                 status,
@@ -110,7 +113,7 @@ impl Store for RedisStore {
         let Ok(runtime) = Handle::try_current() else {
             return false;
         };
-        self.data.attend(&runtime);
+        self.data.attend(&runtime, system_now());
         self.data.is_up()
     }
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::sync::oneshot;
 
 use super::{Change, Entries, EntryKey, L2, Posted, Receive, RedisMiss};
 use crate::l1::Stored;
@@ -22,8 +22,7 @@ impl Route {
         within: Duration,
         receive: Receive<'_>,
     ) -> Result<Arc<dyn Stored>, RedisMiss> {
-        // Outside a runtime there is no timer to keep to the time by.
-        if !self.l2.is_worth_asking() || Handle::try_current().is_err() {
+        if !self.l2.is_worth_asking() {
             return Err(RedisMiss::Unavailable);
         }
         let (entries, key) = (&self.entries, &self.key);

@@ -11,7 +11,8 @@ pub(crate) type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 ///
 /// Every future can be dropped half way. A write may then have happened or not.
 pub(crate) trait Store: fmt::Debug + Send + Sync {
-    /// Whether an operation begun now would find a connection. Cheap: every miss asks.
+    /// Whether an operation begun now would find a connection, and a runtime with a timer to keep to its
+    /// time by. Cheap: every miss asks.
     fn is_ready(&self) -> bool;
 
     /// What the store's clock shows now; nothing before it was heard of.

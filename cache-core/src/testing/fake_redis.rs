@@ -7,7 +7,10 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::time::{sleep, timeout};
+use tokio::{
+    runtime::Handle,
+    time::{sleep, timeout},
+};
 
 use super::ManualClock;
 use crate::l2::{Pending, Store, StoreError, StoreTime, Write};
@@ -223,7 +226,7 @@ impl State {
 
 impl Store for FakeRedis {
     fn is_ready(&self) -> bool {
-        true
+        Handle::try_current().is_ok()
     }
 
     fn time(&self) -> Option<StoreTime> {

@@ -11,16 +11,18 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 #[derive(Debug)]
 pub(super) struct Running {
     server: Child,
-    /// Clears up when this process ends without dropping this: a test has aborted, or is still blocked on a
-    /// thread of its own.
+    /// Clears up when this process ends without dropping this: it is aborted or ended from outside, or a
+    /// test is still blocked on a thread of its own.
     guard: Child,
 }
 
 impl Running {
     pub(super) fn new(server: Child, folder: &Path) -> Self {
-        // Its input ends when this process does, however that happens.
+        // Its input ends when this process does, however that happens. A signal that ends all processes of a
+        // terminal has to leave this one: the server ignores a hang-up.
+        const GUARD: &str = r#"trap "" HUP INT TERM; read -r _; kill -9 "$1"; rm -rf "$2""#;
         let guard = Command::new("sh")
-            .args(["-c", "read -r _; kill -9 \"$1\"; rm -rf \"$2\"", "guard"])
+            .args(["-c", GUARD, "guard"])
             .arg(server.id().to_string())
             .arg(folder)
             .stdin(Stdio::piped())

@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{Read, Write},
+    net::Shutdown,
     thread,
     time::{Duration, Instant},
 };
@@ -105,6 +106,26 @@ fn a_black_hole_takes_all_bytes_and_closes_nothing() {
     ping(&connect(&proxy.url())).unwrap();
     old.write_all(b"PING\r\n").unwrap();
     assert!(is_silent(&old) && is_silent(&new));
+}
+
+#[test]
+fn a_dead_connection_hears_neither_an_end_nor_a_reset() {
+    let mut server = Server::start();
+    let proxy = Proxy::to(&server);
+    let (mut reset, half) = (connect(&proxy.url()), connect(&proxy.url()));
+    ping(&reset).unwrap();
+    ping(&half).unwrap();
+    // A server that ends with something unread resets the connection.
+    server.pause();
+    reset.write_all(b"PING\r\n").unwrap();
+    thread::sleep(Duration::from_millis(20));
+    proxy.black_hole_existing();
+    half.shutdown(Shutdown::Write).unwrap();
+    server.kill();
+    assert!(is_silent(&reset) && is_silent(&half));
+    server.start_again();
+    ping(&connect(&proxy.url())).unwrap();
+    assert!(is_silent(&reset) && is_silent(&half));
 }
 
 #[test]

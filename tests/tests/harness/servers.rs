@@ -4,21 +4,24 @@ use std::{
     env,
     io::{Read, Write},
     net::TcpListener,
+    os::unix::process::CommandExt,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    process::{self, Command, Output},
+    process::{Command, Output},
     time::Duration,
 };
 
+use rustix::process::{Signal, kill_current_process_group};
 use tests::server::Server;
 
 use super::{SOON, connect, is_closed, is_refused, is_silent, ping, until};
 
-/// Runs one test of this file in a process of its own, with `name` in its environment.
+/// Runs one test in a process and a group of its own, with `name` in its environment.
 fn alone(test: &str, name: &str, value: &str) -> Output {
     Command::new(env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture"])
         .env(name, value)
+        .process_group(0)
         .output()
         .unwrap()
 }
@@ -101,6 +104,22 @@ fn a_server_starts_again_on_its_port_with_nothing_left() {
 }
 
 #[test]
+fn a_server_that_loads_is_waited_for() {
+    // It takes half a millisecond for each key, and answers all the while.
+    let arguments = [
+        "--key-load-delay",
+        "500",
+        "--loading-process-events-interval-bytes",
+        "1024",
+    ];
+    let mut server = Server::with(&arguments);
+    server.command(&["DEBUG", "POPULATE", "500"]);
+    server.command(&["SAVE"]);
+    server.start_again();
+    assert_eq!(server.command(&["DBSIZE"]), "500");
+}
+
+#[test]
 fn a_port_that_was_taken_meanwhile_is_said() {
     let mut server = Server::absent();
     let _thief = TcpListener::bind(("127.0.0.1", server.port())).unwrap();
@@ -159,15 +178,16 @@ fn nothing_of_a_server_outlives_a_panic() {
 }
 
 #[test]
-fn a_server_does_not_outlive_a_test_that_aborts() {
-    const INSIDE: &str = "HARNESS_ABORTS";
+fn a_server_does_not_outlive_a_test_that_is_ended_from_outside() {
+    const INSIDE: &str = "HARNESS_IS_ENDED";
     if env::var_os(INSIDE).is_some() {
         let server = Server::start();
-        server.pause();
         println!("={}={}=", server.port(), server.socket().display());
-        process::abort();
+        // As a terminal does that is closed.
+        kill_current_process_group(Signal::HUP).unwrap();
+        unreachable!("it has ended");
     }
-    let test = "servers::a_server_does_not_outlive_a_test_that_aborts";
+    let test = "servers::a_server_does_not_outlive_a_test_that_is_ended_from_outside";
     let output = String::from_utf8(alone(test, INSIDE, "1").stdout).unwrap();
     let mut parts = output.split('=').skip(1);
     let port = parts.next().unwrap().parse().unwrap();

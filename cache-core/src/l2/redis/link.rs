@@ -155,14 +155,15 @@ impl Link {
 
     /// Makes sure that somebody looks after the connection: on this runtime, if the one before is gone
     /// or nobody drives it.
-    pub(super) fn attend(self: &Arc<Self>, runtime: &Handle) {
+    pub(super) fn attend(self: &Arc<Self>, runtime: &Handle, now: Nanos) {
         let seen = self.seen.load(Relaxed);
-        let now = system_now().max(1);
         if seen != 0 && now.saturating_sub(seen) < ABANDONED {
             return;
         }
         // Of those who see it at once, one acts.
-        let exchanged = self.seen.compare_exchange(seen, now, Relaxed, Relaxed);
+        let exchanged = self
+            .seen
+            .compare_exchange(seen, now.max(1), Relaxed, Relaxed);
         if exchanged.is_ok() {
             self.put_in_charge(runtime);
         }

@@ -1,14 +1,10 @@
-//! Reads, many of them as one: while two reads are under way, those that come are queued, and go as one
-//! `MGET` when one of the two ends. There is no timer: a read that finds nothing under way goes at once.
+//! Reads, many of them as one: a few go alone, at once; while those are under way the others are
+//! queued, and go as one `MGET` when one of them ends. There is no timer.
 //!
 //! A place under way is lent until the reader's deadline. A reader that is not polled, or whose runtime
 //! nobody drives, loses it then to the next that comes.
 
-use std::{
-    collections::VecDeque,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use redis::{Cmd, Value};
@@ -21,7 +17,10 @@ use crate::{
     tasks,
 };
 
-const UNDER_WAY: usize = 2;
+/// Reads and batches under way at once.
+const PLACES: usize = 8;
+/// Batches among them.
+const MOST_BATCHES: usize = 2;
 const MOST_KEYS: usize = 64;
 /// Bytes that one batch is expected to bring.
 const MOST_BYTES: usize = 256 * 1024;
@@ -41,7 +40,7 @@ pub(super) struct Reads {
 
 #[derive(Debug, Default)]
 struct Queue {
-    places: [Place; UNDER_WAY],
+    places: [Place; PLACES],
     last_ticket: u64,
     waiting: VecDeque<Waiting>,
 }
@@ -51,27 +50,33 @@ struct Queue {
 struct Place {
     ticket: u64,
     until: Nanos,
+    is_batch: bool,
+}
+
+impl Place {
+    /// Whether somebody can be trusted to give it back.
+    fn is_live(&self, now: Nanos) -> bool {
+        self.ticket != 0 && now <= self.until
+    }
 }
 
 #[derive(Debug)]
 struct Waiting {
     key: Box<str>,
     expected: usize,
-    deadline: Instant,
+    deadline: Nanos,
     answer: oneshot::Sender<Answer>,
 }
 
 impl Queue {
     /// A place that is free, or whose reader should have given it back.
-    fn take_place(&mut self, now: Nanos, within: Duration) -> Option<u64> {
-        let place = self
-            .places
-            .iter_mut()
-            .find(|place| place.ticket == 0 || place.until < now)?;
+    fn take_place(&mut self, now: Nanos, deadline: Nanos) -> Option<u64> {
+        let place = self.places.iter_mut().find(|place| !place.is_live(now))?;
         self.last_ticket += 1;
         *place = Place {
             ticket: self.last_ticket,
-            until: after(now, within.saturating_add(GRACE)),
+            until: after(deadline, GRACE),
+            is_batch: false,
         };
         Some(self.last_ticket)
     }
@@ -86,12 +91,32 @@ impl Queue {
         }
     }
 
+    fn is_idle(&self, now: Nanos) -> bool {
+        !self.places.iter().any(|place| place.is_live(now))
+    }
+
+    /// Makes the place of a read that goes alone one for batches, or frees it. Gives which.
+    fn turn_to_batches(&mut self, ticket: u64) -> bool {
+        let now = system_now();
+        let is_batch = |place: &&Place| place.is_batch && place.is_live(now);
+        let batches = self.places.iter().filter(is_batch).count();
+        if self.waiting.is_empty() || batches >= MOST_BATCHES {
+            self.free(ticket);
+            return false;
+        }
+        let Some(place) = self.place(ticket) else {
+            return false;
+        };
+        place.is_batch = true;
+        true
+    }
+
     /// What a reader gets that finds no place.
     fn push(
         &mut self,
         key: &str,
         expected: usize,
-        deadline: Instant,
+        deadline: Nanos,
     ) -> Option<oneshot::Receiver<Answer>> {
         while self
             .waiting
@@ -154,17 +179,16 @@ impl Reads {
         let Ok(runtime) = Handle::try_current() else {
             return Err(StoreError::Unavailable);
         };
-        self.data.attend(&runtime);
+        let now = system_now();
+        self.data.attend(&runtime, now);
         if expected >= LARGE {
-            let link = large_link(&self.data, &self.bulk, &runtime);
-            return get_alone(link, key, within).await;
+            let link = large_link(&self.data, &self.bulk, &runtime, now);
+            return Box::pin(get_alone(link, key, within)).await;
         }
-        if !self.data.is_up() {
-            return Err(StoreError::Unavailable);
-        }
-        match self.enter(key, expected, within, runtime) {
+        match self.enter(key, expected, (now, after(now, within)), runtime) {
             Way::Alone(turn) => {
-                let answer = get_alone(&self.data, key, within).await;
+                // In a box of its own, so that those in the queue do not carry the room for it.
+                let answer = Box::pin(get_alone(&self.data, key, within)).await;
                 drop(turn);
                 answer
             }
@@ -181,33 +205,31 @@ impl Reads {
         self: &Arc<Self>,
         key: &str,
         expected: usize,
-        within: Duration,
+        (now, deadline): (Nanos, Nanos),
         runtime: Handle,
     ) -> Way {
-        let mut queue = self.queue.lock();
-        let ticket = queue.take_place(system_now(), within);
         let turn = |ticket| Turn {
             reads: Arc::clone(self),
             ticket,
             runtime,
         };
+        let mut queue = self.queue.lock();
         if queue.waiting.is_empty()
-            && let Some(ticket) = ticket
+            && let Some(ticket) = queue.take_place(now, deadline)
         {
             drop(queue);
             return Way::Alone(turn(ticket));
         }
-        let deadline = Instant::now().checked_add(within).unwrap_or_else(far_off);
         let way = queue.push(key, expected, deadline);
-        drop(queue);
-        // Nobody is left who would come for those in the queue: this turn ends at once, for a batch.
-        drop(ticket.map(turn));
+        if queue.is_idle(now)
+            && let Some(ticket) = queue.take_place(now, deadline)
+        {
+            drop(queue);
+            // Nobody would come for those in the queue: this turn ends at once, for a batch.
+            drop(turn(ticket));
+        }
         way.map_or(Way::NoRoom, Way::Queued)
     }
-}
-
-fn far_off() -> Instant {
-    Instant::now() + Duration::from_hours(1)
 }
 
 async fn get_alone(link: &Link, key: &str, within: Duration) -> Answer {
@@ -235,14 +257,7 @@ struct Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let mut queue = self.reads.queue.lock();
-        if queue.waiting.is_empty() {
-            queue.free(self.ticket);
-            return;
-        }
-        let is_ours = queue.place(self.ticket).is_some();
-        drop(queue);
-        if is_ours {
+        if self.reads.queue.lock().turn_to_batches(self.ticket) {
             let batches = Batches {
                 reads: Arc::clone(&self.reads),
                 ticket: self.ticket,
@@ -273,9 +288,7 @@ impl Batches {
             queue.free(self.ticket);
             return None;
         }
-        let within = deadline(&batch).saturating_duration_since(Instant::now());
-        let until = after(system_now(), within.saturating_add(GRACE));
-        queue.place(self.ticket)?.until = until;
+        queue.place(self.ticket)?.until = after(deadline(&batch), GRACE);
         Some(batch)
     }
 }
@@ -289,22 +302,23 @@ impl Drop for Batches {
             return;
         }
         queue.free(self.ticket);
-        let is_last = queue.places.iter().all(|place| place.ticket == 0);
-        let left = is_last.then(|| std::mem::take(&mut queue.waiting));
+        let left = queue
+            .is_idle(system_now())
+            .then(|| std::mem::take(&mut queue.waiting));
         drop(queue);
         drop(left);
     }
 }
 
 /// When nobody of a batch waits any more.
-fn deadline(batch: &[Waiting]) -> Instant {
-    let last = batch.iter().map(|waiting| waiting.deadline).max();
-    last.unwrap_or_else(Instant::now)
+fn deadline(batch: &[Waiting]) -> Nanos {
+    let deadlines = batch.iter().map(|waiting| waiting.deadline);
+    deadlines.max().unwrap_or(0)
 }
 
 /// Reads a batch, and gives everybody in it an answer.
 async fn answer(link: &Link, batch: Vec<Waiting>) {
-    let within = deadline(&batch).saturating_duration_since(Instant::now());
+    let within = Duration::from_nanos(deadline(&batch).saturating_sub(system_now()));
     if let [single] = batch.as_slice() {
         let answer = get_alone(link, &single.key, within).await;
         return send(batch, [answer]);

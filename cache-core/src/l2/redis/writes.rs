@@ -6,7 +6,10 @@ use redis::{Pipeline, Value};
 use tokio::runtime::Handle;
 
 use super::{LARGE, fault, link::Link};
-use crate::l2::{StoreError, Write};
+use crate::{
+    clock::{Nanos, system_now},
+    l2::{StoreError, Write},
+};
 
 /// The link for what is large: the second one where it is up, so that small values do not wait behind
 /// large ones. It is made at first need.
@@ -14,8 +17,9 @@ pub(super) fn large_link<'a>(
     data: &'a Arc<Link>,
     bulk: &'a Arc<Link>,
     runtime: &Handle,
+    now: Nanos,
 ) -> &'a Arc<Link> {
-    bulk.attend(runtime);
+    bulk.attend(runtime, now);
     if bulk.is_up() { bulk } else { data }
 }
 
@@ -30,9 +34,10 @@ pub(super) async fn write(
     let Ok(runtime) = Handle::try_current() else {
         return all(&StoreError::Unavailable);
     };
-    data.attend(&runtime);
+    let now = system_now();
+    data.attend(&runtime, now);
     let link = if writes.iter().any(is_large) {
-        large_link(data, bulk, &runtime)
+        large_link(data, bulk, &runtime, now)
     } else {
         data
     };

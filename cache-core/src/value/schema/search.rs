@@ -86,9 +86,15 @@ fn find_placeholders<T: DeserializeOwned>(tracer: &mut Tracer, failure: &Failure
     for trial in singly.chain(jointly) {
         let before = tracer.placeholders.clone();
         tracer.placeholders.extend(trial);
-        let next = run::<T>(tracer);
-        let is_elsewhere = next.is_none_or(|next| next.position() != failure.position());
-        if is_elsewhere && tracer.run.closed.contains(&failure.position()) {
+        tracer.record.has_grown = false;
+        let place = failure.position();
+        let is_taken = match run::<T>(tracer) {
+            Some(next) if next.position() == place => false,
+            // What is new in there may refuse its first placeholder, too: that is for later.
+            Some(next) if next.stack.contains(&place) => tracer.record.has_grown,
+            _ => tracer.run.closed.contains(&place),
+        };
+        if is_taken {
             return true;
         }
         tracer.placeholders = before;

@@ -262,7 +262,9 @@ impl Tracer {
     pub(super) fn choose(&mut self, position: Position, node: Node, count: usize) -> usize {
         self.record.see(position, node);
         self.run.choices.push(Choice { position, count });
-        self.placeholders.get(&position).copied().unwrap_or(0)
+        // In one place lie different things where a sequence has elements of several types.
+        let nth = self.placeholders.get(&position).copied().unwrap_or(0);
+        if nth < count { nth } else { 0 }
     }
 
     /// The definition behind a request, and which of the ways to answer it is to be taken.

@@ -8,7 +8,7 @@ mod variant;
 
 use serde::de::{Deserialize, Deserializer, Visitor};
 
-use access::{Elements, Fields, Given};
+use access::{Elements, Given};
 use variant::Enum;
 
 use super::{
@@ -24,6 +24,8 @@ pub(super) struct Reader<'de> {
     limits: Limits,
     names: &'de Names,
     is_unsure: bool,
+    /// What a struct's fields are called, and as one: elements of a sequence follow each other.
+    last: (&'de [&'static str], Name),
 }
 
 /// What reading has shown.
@@ -43,6 +45,7 @@ impl<'de> Reader<'de> {
             limits: Limits::default(),
             names,
             is_unsure: false,
+            last: (&[], Name::of_all(&[])),
         }
     }
 
@@ -108,9 +111,13 @@ impl<'de> Reader<'de> {
         visitor: V,
     ) -> Result<V::Value, Refused> {
         self.nested(|reader| {
-            let mut fields = Fields::new(reader, name, fields);
-            let value = visitor.visit_seq(&mut fields)?;
-            fields.finish();
+            let fields = reader.names.fields(name, fields).unwrap_or(fields);
+            let mut elements = Elements::new(reader, fields.len(), Given::ByType);
+            let value = visitor.visit_seq(&mut elements)?;
+            // More names than were asked for: some are aliases.
+            reader.is_unsure |= elements.left() > 0;
+            let fields = reader.name(fields);
+            reader.shape.end(fields);
             Ok(value)
         })
     }
@@ -124,6 +131,17 @@ impl<'de> Reader<'de> {
         let value = read(self)?;
         self.limits.leave();
         Ok(value)
+    }
+
+    /// The names of fields as one.
+    #[inline]
+    fn name(&mut self, fields: &'de [&'static str]) -> Name {
+        let (last, mut name) = self.last;
+        if !std::ptr::eq(last, fields) {
+            name = Name::of_all(fields);
+            self.last = (fields, name);
+        }
+        name
     }
 
     #[cold]

@@ -77,7 +77,10 @@ impl<'a> Writer<'a> {
         if let Some(tape) = &mut self.tape {
             tape.begin(name);
         }
-        Ok(Fields { writer: self })
+        Ok(Fields {
+            writer: self,
+            names: Name::none(),
+        })
     }
 
     #[inline]
@@ -392,6 +395,7 @@ impl SerializeMap for Compound<'_, '_> {
 /// Fields with names, which may stop at any of them.
 pub(super) struct Fields<'w, 'a> {
     writer: &'w mut Writer<'a>,
+    names: Name,
 }
 
 macro_rules! fields {
@@ -406,7 +410,7 @@ macro_rules! fields {
                 name: &'static str,
                 value: &T,
             ) -> Done {
-                self.writer.shape.named(Kind::Field, Name::of(name));
+                self.names = self.names.and(Name::of(name));
                 if let Some(tape) = &mut self.writer.tape {
                     tape.field(name);
                 }
@@ -419,7 +423,7 @@ macro_rules! fields {
 
             #[inline]
             fn end(self) -> Done {
-                self.writer.shape.end();
+                self.writer.shape.end(self.names);
                 if let Some(tape) = &mut self.writer.tape {
                     tape.end();
                 }

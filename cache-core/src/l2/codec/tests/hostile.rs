@@ -91,7 +91,9 @@ fn survives_damage<C: Codec<T>, T: Value>(value: &T, damages: &[Damage]) {
 fn is_of_the_same_form(value: &List, damages: &[Damage]) -> TestCaseResult {
     let whole = encode::<Postcard, List>(value).unwrap();
     let mut bytes = whole.clone();
-    damages.iter().for_each(|damage| damage.inflict(&mut bytes));
+    for damage in damages {
+        damage.inflict(&mut bytes);
+    }
     if let Ok(read) = <Postcard as Codec<List>>::decode(&bytes) {
         prop_assert_eq!(length(&read), length(value));
     }

@@ -205,18 +205,18 @@ fn numbers_that_are_read_as_another_kind() {
     mod wide {
         use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-        pub(super) fn serialize<S: Serializer>(n: &u32, serializer: S) -> Result<S::Ok, S::Error> {
-            i64::from(*n).serialize(serializer)
+        pub(super) fn serialize<S: Serializer>(n: &u128, serializer: S) -> Result<S::Ok, S::Error> {
+            i128::try_from(*n).unwrap().serialize(serializer)
         }
 
-        pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
-            u32::deserialize(d)
+        pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<u128, D::Error> {
+            u128::deserialize(d)
         }
     }
     #[derive(PartialEq, Serialize, Deserialize)]
     struct Value {
         #[serde(with = "wide")]
-        a: u32,
+        a: u128,
     }
     is_no_mirror(&Value { a: 1 });
 }

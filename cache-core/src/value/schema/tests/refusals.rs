@@ -261,8 +261,8 @@ fn a_struct_that_takes_only_names_is_complete() {
     assert_complete::<Vec<(u8, ByName)>>();
 }
 
-/// An element of a sequence that depends on the one before.
-struct Mixed(u8, String);
+/// A sequence of elements of different types, the second of which refuses most texts.
+struct Mixed(f64, url::Url);
 
 impl<'de> Deserialize<'de> for Mixed {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

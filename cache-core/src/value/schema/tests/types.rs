@@ -184,7 +184,7 @@ struct Aliased {
     a: u8, b: u8, c: u8, d: u8, e: u8, f: u8,
     #[serde(alias = "gg")]
     g: u8,
-    h: u8, i: u8, j: u8, k: u8, l: u8,
+    h: uuid::Uuid, i: Name, j: u8, k: NonZeroU32, l: u8,
 }
 
 #[test]

@@ -1,14 +1,8 @@
-//! The parts of sequences, tuples, maps and structs, one after another.
+//! The parts of sequences, tuples, structs and maps, one after another.
 
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess};
 
-use super::{
-    super::{
-        refused::Refused,
-        shape::{Kind, Name},
-    },
-    Reader,
-};
+use super::{super::refused::Refused, Reader};
 
 /// Where the number of elements comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +11,7 @@ pub(super) enum Given {
     ByBytes,
 }
 
-/// Elements of a sequence or a tuple, or entries of a map.
+/// Elements of a sequence or a tuple, fields of a struct, or entries of a map.
 pub(super) struct Elements<'r, 'de> {
     reader: &'r mut Reader<'de>,
     left: usize,
@@ -45,6 +39,12 @@ impl<'r, 'de> Elements<'r, 'de> {
             ));
         }
         Ok(())
+    }
+
+    /// How many were not asked for.
+    #[inline]
+    pub(super) fn left(self) -> usize {
+        self.left
     }
 
     #[inline]
@@ -113,70 +113,5 @@ impl<'de> MapAccess<'de> for Elements<'_, 'de> {
     #[inline]
     fn size_hint(&self) -> Option<usize> {
         Some(self.left)
-    }
-}
-
-/// Fields of a struct, each after its name.
-pub(super) struct Fields<'r, 'de> {
-    reader: &'r mut Reader<'de>,
-    left: &'static [&'static str],
-    /// Where `left` has aliases among the names, and it is known which are none: these.
-    known: Option<&'de [&'static str]>,
-}
-
-impl<'r, 'de> Fields<'r, 'de> {
-    #[inline]
-    pub(super) fn new(
-        reader: &'r mut Reader<'de>,
-        name: &'static str,
-        names: &'static [&'static str],
-    ) -> Self {
-        let known = reader.names.fields(name, names);
-        Self {
-            reader,
-            left: names,
-            known,
-        }
-    }
-
-    #[inline]
-    pub(super) fn finish(self) {
-        // More names than were asked for: some are aliases.
-        let left = self.known.unwrap_or(self.left);
-        self.reader.is_unsure |= !left.is_empty();
-        self.reader.shape.end();
-    }
-}
-
-/// The compiler sees what names a derived implementation gives, and then their numbers too.
-#[inline]
-fn take(names: &mut &[&'static str]) -> Option<Name> {
-    let (name, left) = names.split_first()?;
-    *names = left;
-    Some(Name::of(name))
-}
-
-impl<'de> SeqAccess<'de> for Fields<'_, 'de> {
-    type Error = Refused;
-
-    #[inline]
-    fn next_element_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, Refused> {
-        let name = match &mut self.known {
-            None => take(&mut self.left),
-            Some(known) => take(known),
-        };
-        let Some(name) = name else {
-            return Ok(None);
-        };
-        self.reader.shape.named(Kind::Field, name);
-        seed.deserialize(&mut *self.reader).map(Some)
-    }
-
-    #[inline]
-    fn size_hint(&self) -> Option<usize> {
-        Some(self.known.unwrap_or(self.left).len())
     }
 }
