@@ -196,7 +196,7 @@ impl L2 {
             return Err(RedisMiss::Expired);
         }
         receive(&opened.payload, age).map_err(|refusal| {
-            tracing::debug!(key = &*key.name, "an entry in Redis is not used: {refusal}");
+            tracing::debug!(key = key.name, "an entry in Redis is not used: {refusal}");
             RedisMiss::Foreign
         })
     }
@@ -252,7 +252,7 @@ impl L2 {
             match letter.change {
                 Change::Delete(done) => {
                     writes.push(Write::Delete {
-                        key: letter.key.name.to_string(),
+                        key: letter.key.name,
                     });
                     senders.push(Sender::Deletes(done));
                 }
@@ -334,7 +334,7 @@ impl L2 {
         };
         entries.learn(bytes.len());
         Some(Write::Set {
-            key: key.name.to_string(),
+            key: key.name.clone(),
             bytes,
             milliseconds,
         })

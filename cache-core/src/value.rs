@@ -20,9 +20,7 @@ pub use probe::{
     ErrorProbe, Probe, ProbeFallibleOptional, ProbeLayer, ProbePlain, ProbeShared, ProbeUnshared,
 };
 pub(crate) use shape::Shape;
-#[cfg(test)]
-pub(crate) use transport::Transport;
-pub(crate) use transport::{Refusal, Wire};
+pub(crate) use transport::{Refusal, Transport, Wire};
 pub use weigh::{ProbeSize, ProbeTravel, ProbeWeigh, TravelProbe, travels};
 
 use crate::{
@@ -124,7 +122,8 @@ type Build<S> = fn(Entry, Split<S>) -> Result<Arc<dyn Stored>, <S as Shape>::Err
 /// is missing is one error, reported at the return type.
 pub struct Returned<S: Shape, X> {
     build: Build<S>,
-    answer: fn(&dyn Stored, Option<Nanos>) -> Option<S::Output>,
+    hit: fn(&dyn Stored, Nanos) -> Option<S::Output>,
+    answer: fn(Arc<dyn Stored>) -> Option<S::Output>,
     own: fn(Split<S>) -> Box<dyn Any + Send>,
     take: fn(Box<dyn Any + Send>) -> Option<S::Output>,
     sharing: PhantomData<fn() -> X>,
@@ -155,6 +154,7 @@ where
 {
     Returned {
         build: build::<S, X>,
+        hit: hit::<S, X>,
         answer: answer::<S, X>,
         own: |split| Box::new(split),
         take: |own| {
@@ -172,13 +172,13 @@ impl<S: Shape, X> Returned<S, X> {
     /// The output that a stored outcome stands for, where it is still fresh.
     #[inline]
     pub(crate) fn hit(&self, stored: &dyn Stored, now: Nanos) -> Option<S::Output> {
-        (self.answer)(stored, Some(now))
+        (self.hit)(stored, now)
     }
 
     /// The output of a call that was not a hit.
     pub(crate) fn output(&self, answer: Answer) -> S::Output {
         let output = match answer {
-            Answer::Shared(node) => (self.answer)(&*node, None),
+            Answer::Shared(node) => (self.answer)(node),
             Answer::Own(own) => (self.take)(own),
         };
         output
@@ -213,18 +213,40 @@ where
 }
 
 #[inline]
-fn answer<S, X>(stored: &dyn Stored, fresh_at: Option<Nanos>) -> Option<S::Output>
+fn hit<S, X>(stored: &dyn Stored, now: Nanos) -> Option<S::Output>
 where
     S: Shape,
     S::Kept: Clone + Send + Sync + 'static,
     X: Sharing<S::Error>,
 {
     let node = (stored as &dyn Any).downcast_ref::<Node<S::Kept, X::Held>>()?;
-    if fresh_at.is_some_and(|now| !node.entry.is_fresh(now)) {
+    if !node.entry.is_fresh(now) {
         return None;
     }
     Some(match &node.outcome {
         Outcome::Value(value) => S::kept(value.clone()),
         Outcome::Error(held) => S::failed(X::again(held)),
+    })
+}
+
+/// Gives the value itself where nobody else holds it: no tier kept it, and nobody waited.
+fn answer<S, X>(stored: Arc<dyn Stored>) -> Option<S::Output>
+where
+    S: Shape,
+    S::Kept: Clone + Send + Sync + 'static,
+    X: Sharing<S::Error>,
+{
+    let stored: Arc<dyn Any + Send + Sync> = stored;
+    let node = stored.downcast::<Node<S::Kept, X::Held>>().ok()?;
+    let own = match Arc::try_unwrap(node) {
+        Ok(node) => node.outcome,
+        Err(node) => match &node.outcome {
+            Outcome::Value(value) => Outcome::Value(value.clone()),
+            Outcome::Error(held) => return Some(S::failed(X::again(held))),
+        },
+    };
+    Some(match own {
+        Outcome::Value(value) => S::kept(value),
+        Outcome::Error(held) => S::failed(X::again(&held)),
     })
 }

@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 use super::{
     BoxFuture,
     miss::{Body, Call, Flown, Place},
+    remote::Remote,
     run::Run,
 };
 use crate::{
@@ -110,7 +111,7 @@ impl Call {
         let (cache, runtime) = (self.cache.clone(), runtime.clone());
         tasks::spawn(&runtime.clone(), async move {
             if remote.answer(&cache, &mut underway).await.is_err() {
-                Run::new(&cache, underway, Some(remote.route), body).detach(&runtime);
+                Run::new(&cache, underway, Some(remote.route().clone()), body).detach(&runtime);
             }
         });
     }
@@ -122,7 +123,7 @@ impl Call {
                 node: &node,
                 fate,
                 now: self.cache.clock().now(),
-                route: self.remote.as_ref().map(|remote| &remote.route),
+                route: self.remote.as_ref().map(Remote::route),
                 load_time: Duration::ZERO,
                 is_unasked: true,
             };

@@ -139,7 +139,7 @@ impl Call {
                 Err(miss) => redis = miss,
             }
         }
-        let route = self.remote.as_ref().map(|remote| remote.route.clone());
+        let route = self.remote.as_ref().map(Remote::route).cloned();
         let ended = match (body, runtime) {
             (Body::Detached(make), Some(runtime)) => {
                 let run = Run::new(&self.cache, underway, route, make());

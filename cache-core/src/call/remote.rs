@@ -16,14 +16,37 @@ use crate::{
     l1::Stored,
     l2::{Age, Described, Entries, RedisMiss, Route},
     site::{Site, SiteState},
-    value::{Fate, Keep, Maker, Refusal, Shape},
+    value::{Fate, Keep, Maker, Refusal, Shape, Transport},
 };
 
 /// The entry of one call in the shared tier.
 #[derive(Clone)]
-pub(super) struct Remote {
-    pub(super) route: Route,
-    receive: Arc<dyn Fn(&[u8], Age) -> Result<Arc<dyn Stored>, Refusal> + Send + Sync>,
+pub(super) struct Remote(Arc<dyn Carry>);
+
+/// What knows the value's type.
+trait Carry: Send + Sync {
+    fn route(&self) -> &Route;
+    /// Makes an entry for this process of the bytes of a value.
+    fn receive(&self, bytes: &[u8], age: Age) -> Result<Arc<dyn Stored>, Refusal>;
+}
+
+struct Carrier<S: Shape, X> {
+    route: Route,
+    keep: Keep<S, X>,
+    transport: Transport<S::Kept>,
+    maker: Maker,
+}
+
+impl<S: Shape, X> Carry for Carrier<S, X> {
+    fn route(&self) -> &Route {
+        &self.route
+    }
+
+    fn receive(&self, bytes: &[u8], Age { age, left }: Age) -> Result<Arc<dyn Stored>, Refusal> {
+        let times = self.maker.times(age, left);
+        let (keep, maker) = (&self.keep, &self.maker);
+        keep.receive(&self.transport, bytes, times, maker)
+    }
 }
 
 impl Remote {
@@ -47,26 +70,31 @@ impl Remote {
             let counters = Arc::clone(&state.counters);
             Entries::new(&described, transport.wire(), keep.compress_from(), counters)
         })?;
-        let maker = maker.clone();
-        Some(Self {
+        Some(Self(Arc::new(Carrier {
             route: Route {
                 l2: Arc::clone(l2),
                 entries: Arc::clone(entries),
                 key: entries.key(text, key.digest()),
             },
-            receive: Arc::new(move |bytes, Age { age, left }| {
-                keep.receive(&transport, bytes, maker.times(age, left), &maker)
-            }),
-        })
+            keep,
+            transport,
+            maker: maker.clone(),
+        })))
+    }
+
+    /// The way to the entry.
+    pub(super) fn route(&self) -> &Route {
+        self.0.route()
     }
 
     /// The entry, without a part in any flight.
     pub(super) async fn peek(&self) -> Result<Arc<dyn Stored>, RedisMiss> {
-        self.read(self.route.l2.budget()).await
+        self.read(self.route().l2.budget()).await
     }
 
     async fn read(&self, within: Duration) -> Result<Arc<dyn Stored>, RedisMiss> {
-        self.route.read(within, &*self.receive).await
+        let receive = |bytes: &[u8], age| self.0.receive(bytes, age);
+        self.route().read(within, &receive).await
     }
 
     /// Answers a flight from the shared tier. Ends the load where there is an answer; else it is to go on,
@@ -81,7 +109,7 @@ impl Remote {
         underway: &mut Underway,
     ) -> Result<Arc<dyn Stored>, Option<RedisMiss>> {
         let load = Arc::clone(underway.load().expect("the load has not ended"));
-        let within = load.time_to_read(self.route.l2.budget()).ok_or(None)?;
+        let within = load.time_to_read(self.route().l2.budget()).ok_or(None)?;
         let mut reading = pin!(self.read(within));
         // As a load it is watched: whoever leaves it unpolled loses the turn.
         let read = poll_fn(|cx| load.slot.poll(cx, |cx| reading.as_mut().poll(cx))).await;
@@ -107,10 +135,10 @@ impl Remote {
     /// Removes the entry in both tiers; waits until Redis was told, within the budget.
     pub(super) async fn evict(&self, cache: &Cache, key: &Key) {
         let (done, is_done) = oneshot::channel();
-        cache.flights().evict(key, Some((&self.route, done)));
+        cache.flights().evict(key, Some((self.route(), done)));
         // Outside a runtime nobody sends it, and late is not an error: it is sent when it can be.
         if Handle::try_current().is_ok() {
-            let _ = timeout(self.route.l2.budget(), is_done).await;
+            let _ = timeout(self.route().l2.budget(), is_done).await;
         }
     }
 }

@@ -83,7 +83,7 @@ impl Entries {
         let prefix = &self.prefix;
         if text.len() <= LONGEST_TEXT {
             return EntryKey {
-                name: [prefix, text].concat().into(),
+                name: [prefix, text].concat(),
                 full: None,
                 check,
             };
@@ -91,7 +91,7 @@ impl Entries {
         let cut = &text[..text.floor_char_boundary(CUT_TEXT)];
         let hash = xxh3_128(text.as_bytes());
         EntryKey {
-            name: format!("{prefix}{cut}#{hash:032x}").into(),
+            name: format!("{prefix}{cut}#{hash:032x}"),
             full: Some(text.into()),
             check,
         }
@@ -141,9 +141,9 @@ impl Entries {
 /// The place of one entry.
 #[derive(Clone, Debug)]
 pub(crate) struct EntryKey {
-    pub(crate) name: Arc<str>,
+    pub(crate) name: String,
     /// The whole text where the name has only a part of it.
-    pub(crate) full: Option<Arc<str>>,
+    pub(crate) full: Option<Box<str>>,
     pub(crate) check: u64,
 }
 

@@ -81,10 +81,10 @@ pub(crate) struct Outbox {
 #[derive(Debug, Default)]
 struct State {
     waiting: BTreeMap<u64, Letter>,
-    tickets: HashMap<Arc<str>, u64>,
+    tickets: HashMap<String, u64>,
     next_ticket: u64,
     bytes: usize,
-    under_way: HashSet<Arc<str>>,
+    under_way: HashSet<String>,
     tasks: usize,
     is_sending_large: bool,
     /// Changes when tasks were given up: what they do afterwards does not count.
@@ -120,7 +120,7 @@ impl Outbox {
         state.next_ticket += 1;
         let ticket = state.next_ticket;
         state.bytes += bytes;
-        state.tickets.insert(Arc::clone(&key.name), ticket);
+        state.tickets.insert(key.name.clone(), ticket);
         state.waiting.insert(ticket, Letter { key, change, bytes });
         Posted {
             displaced: displaced.map(|letter| letter.change),
@@ -213,7 +213,7 @@ impl State {
 pub(crate) struct Sending {
     outbox: Arc<Outbox>,
     generation: u64,
-    under_way: Vec<Arc<str>>,
+    under_way: Vec<String>,
     is_large: bool,
     has_ended: bool,
 }
@@ -237,8 +237,8 @@ impl Sending {
         self.is_large = is_large;
         state.is_sending_large |= is_large;
         for letter in &batch {
-            state.under_way.insert(Arc::clone(&letter.key.name));
-            self.under_way.push(Arc::clone(&letter.key.name));
+            state.under_way.insert(letter.key.name.clone());
+            self.under_way.push(letter.key.name.clone());
         }
         batch
     }

@@ -8,7 +8,7 @@ const SEED: u64 = 0x6361_6368_6564_0001;
 const MIX: u64 = 0x243F_6A88_85A3_08D3;
 const MIX_TEXT: u64 = 0x1319_8A2E_0370_7345;
 
-/// One thing that can be asked.
+/// One thing that can be asked. Which number each has is kept, so new ones go to the end.
 #[derive(Clone, Copy, Debug)]
 #[repr(u8)]
 pub(super) enum Kind {

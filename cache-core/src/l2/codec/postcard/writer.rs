@@ -2,10 +2,10 @@
 //!
 //! It refuses what [`Reader`](super::reader::Reader) could not read again, by the same counts.
 
-use serde::ser::{
-    Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
-    SerializeTupleStruct, SerializeTupleVariant, Serializer,
-};
+mod parts;
+
+use parts::{Compound, Fields};
+use serde::ser::{Serialize, Serializer};
 
 use super::{
     limits::Limits,
@@ -64,11 +64,7 @@ impl<'a> Writer<'a> {
     fn compound<'w>(&'w mut self, kind: Kind, len: usize) -> Result<Compound<'w, 'a>, Refused> {
         self.shape.counted(kind, len);
         self.limits.enter()?;
-        Ok(Compound {
-            writer: self,
-            left: len,
-            entry: 0,
-        })
+        Ok(Compound::new(self, len))
     }
 
     #[inline]
@@ -77,10 +73,7 @@ impl<'a> Writer<'a> {
         if let Some(tape) = &mut self.tape {
             tape.begin(name);
         }
-        Ok(Fields {
-            writer: self,
-            names: Name::none(),
-        })
+        Ok(Fields::new(self))
     }
 
     #[inline]
@@ -289,152 +282,6 @@ impl<'w, 'a> Serializer for &'w mut Writer<'a> {
         self.fields(variant)
     }
 }
-
-/// Values whose number was told before: elements, entries, fields without names.
-pub(super) struct Compound<'w, 'a> {
-    writer: &'w mut Writer<'a>,
-    left: usize,
-    /// Where the entry of a map began.
-    entry: usize,
-}
-
-impl Compound<'_, '_> {
-    #[inline]
-    fn take(&mut self) -> Done {
-        match self.left.checked_sub(1) {
-            Some(left) => {
-                self.left = left;
-                Ok(())
-            }
-            None => Err(self.other_length()),
-        }
-    }
-
-    /// An element whose number readers learn from the bytes.
-    #[inline]
-    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
-        let before = self.writer.written();
-        self.part(value)?;
-        let after = self.writer.written();
-        self.writer.limits.count(after - before)
-    }
-
-    #[inline]
-    fn part<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
-        self.take()?;
-        value.serialize(&mut *self.writer)
-    }
-
-    #[inline]
-    fn finish(mut self) -> Done {
-        if self.left > 0 {
-            return Err(self.other_length());
-        }
-        self.writer.limits.leave();
-        Ok(())
-    }
-
-    #[cold]
-    fn other_length(&mut self) -> Refused {
-        self.writer.limits.fail(format_args!(
-            "a sequence or map has another length than its `Serialize` said: correct that, or write \
-             `codec = json`"
-        ))
-    }
-}
-
-macro_rules! compound {
-    ($($kind:ident::$method:ident => $part:ident)+) => {$(
-        impl $kind for Compound<'_, '_> {
-            type Ok = ();
-            type Error = Refused;
-
-            #[inline]
-            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
-                self.$part(value)
-            }
-
-            #[inline]
-            fn end(self) -> Done {
-                self.finish()
-            }
-        }
-    )+};
-}
-
-compound! {
-    SerializeSeq::serialize_element => element
-    SerializeTuple::serialize_element => part
-    SerializeTupleStruct::serialize_field => part
-    SerializeTupleVariant::serialize_field => part
-}
-
-impl SerializeMap for Compound<'_, '_> {
-    type Ok = ();
-    type Error = Refused;
-
-    #[inline]
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Done {
-        self.entry = self.writer.written();
-        self.part(key)
-    }
-
-    #[inline]
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
-        value.serialize(&mut *self.writer)?;
-        let after = self.writer.written();
-        self.writer.limits.count(after - self.entry)
-    }
-
-    #[inline]
-    fn end(self) -> Done {
-        self.finish()
-    }
-}
-
-/// Fields with names, which may stop at any of them.
-pub(super) struct Fields<'w, 'a> {
-    writer: &'w mut Writer<'a>,
-    names: Name,
-}
-
-macro_rules! fields {
-    ($($kind:ident)+) => {$(
-        impl $kind for Fields<'_, '_> {
-            type Ok = ();
-            type Error = Refused;
-
-            #[inline]
-            fn serialize_field<T: Serialize + ?Sized>(
-                &mut self,
-                name: &'static str,
-                value: &T,
-            ) -> Done {
-                self.names = self.names.and(Name::of(name));
-                if let Some(tape) = &mut self.writer.tape {
-                    tape.field(name);
-                }
-                value.serialize(&mut *self.writer)
-            }
-
-            fn skip_field(&mut self, name: &'static str) -> Done {
-                Err(self.writer.skipped(name))
-            }
-
-            #[inline]
-            fn end(self) -> Done {
-                self.writer.shape.end(self.names);
-                if let Some(tape) = &mut self.writer.tape {
-                    tape.end();
-                }
-                self.writer.limits.leave();
-                Ok(())
-            }
-        }
-    )+};
-}
-
-fields!(SerializeStruct SerializeStructVariant);
 
 /// The caller's vector, as postcard wants it.
 struct Bytes<'a>(&'a mut Vec<u8>);
