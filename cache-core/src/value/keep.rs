@@ -70,11 +70,7 @@ impl<S: Shape, X> fmt::Debug for Keep<S, X> {
 impl<S: Shape, X> Keep<S, X> {
     /// Keeps every value for `ttl`, and no error.
     #[inline]
-    pub fn new<W: Weigh<S::Kept>>(
-        returned: &Returned<S, X>,
-        _weigh: W,
-        ttl: Ttl<S::Inner>,
-    ) -> Self {
+    pub fn new<W: Weigh<S::Kept>>(returned: &Returned<S, X>, weigh: W, ttl: Ttl<S::Inner>) -> Self {
         Self {
             returned: *returned,
             ttl,
@@ -83,7 +79,7 @@ impl<S: Shape, X> Keep<S, X> {
             keep_if: None,
             weight: None,
             measure: W::weigh,
-            transport: W::transport(),
+            transport: weigh.transport(),
             compress: None,
         }
     }

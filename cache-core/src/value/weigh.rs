@@ -24,20 +24,19 @@ impl<T: 'static> TravelProbe<T> {
 }
 
 /// How many bytes a value counts for in memory, and how it leaves the process.
-pub trait Weigh<T>: Copy + Send + Sync + 'static {
+pub trait Weigh<T> {
     /// The weight in bytes; nothing where the heap behind the value cannot be seen.
     fn weigh(value: &T) -> Option<usize>;
 
     /// How the value travels unless the function says otherwise.
-    #[doc(hidden)]
-    fn transport() -> Option<Transport<T>> {
+    fn transport(&self) -> Option<Transport<T>> {
         None
     }
 }
 
-/// The value is `Serialize + DeserializeOwned`.
-#[derive(Clone, Copy, Debug)]
-pub struct Travel;
+/// The value is `Serialize + DeserializeOwned`. Whoever found that out has made what needs it.
+#[derive(Debug)]
+pub struct Travel<T>(Transport<T>);
 
 /// The value can be sent to another process, and not be read there.
 #[derive(Clone, Copy, Debug)]
@@ -47,13 +46,13 @@ pub struct TravelOneWay;
 #[derive(Clone, Copy, Debug)]
 pub struct CannotTravel;
 
-impl<T: Serialize + DeserializeOwned + 'static> Weigh<T> for Travel {
+impl<T: Serialize> Weigh<T> for Travel<T> {
     fn weigh(value: &T) -> Option<usize> {
         size_of_value(value)
     }
 
-    fn transport() -> Option<Transport<T>> {
-        Some(Transport::traced::<Postcard>())
+    fn transport(&self) -> Option<Transport<T>> {
+        Some(self.0)
     }
 }
 
@@ -87,7 +86,7 @@ pub trait Travels {}
 
 // Else the compiler would list what the user never wrote.
 #[diagnostic::do_not_recommend]
-impl Travels for Travel {}
+impl<T> Travels for Travel<T> {}
 
 /// Asserts that a value can travel.
 #[inline]
@@ -96,15 +95,17 @@ pub fn travels<W: Travels>(weigh: W) -> W {
 }
 
 /// [`TravelProbe`] for values that serde carries both ways.
-pub trait ProbeTravel {
+pub trait ProbeTravel<T> {
     /// How the value is weighed.
-    #[inline]
-    fn weigh(&self) -> Travel {
-        Travel
-    }
+    fn weigh(&self) -> Travel<T>;
 }
 
-impl<T: Serialize + DeserializeOwned> ProbeTravel for &&TravelProbe<T> {}
+impl<T: Serialize + DeserializeOwned + 'static> ProbeTravel<T> for &&TravelProbe<T> {
+    #[inline]
+    fn weigh(&self) -> Travel<T> {
+        Travel(Transport::traced::<Postcard>())
+    }
+}
 
 /// [`TravelProbe`] for values that serde can only write.
 pub trait ProbeWeigh {
