@@ -195,10 +195,7 @@ impl L2 {
         if age.left.is_zero() {
             return Err(RedisMiss::Expired);
         }
-        receive(&opened.payload, age).map_err(|refusal| {
-            tracing::debug!(key = key.name, "an entry in Redis is not used: {refusal}");
-            RedisMiss::Foreign
-        })
+        receive(&opened.payload, age).map_err(|_| RedisMiss::Foreign)
     }
 
     /// An entry on its way, where it can go. `lifetime` is what is left of it.

@@ -58,7 +58,7 @@ pub(crate) type CodecError = Box<dyn std::error::Error + Send + Sync>;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a codec for `{T}`",
     label = "this type does not implement `Codec<{T}>`",
-    note = "the codecs at hand are `postcard`, `json` and `msgpack`, the latter two behind features of these names",
+    note = "the codecs `postcard`, `json` and `msgpack` carry what is `serde::Serialize` and `serde::de::DeserializeOwned`: derive both",
     note = "for a codec of your own, write `impl Codec<{T}> for {Self}`, with `encode` and `decode`",
     note = "for a value that cannot travel, write `tiers = memory`"
 )]

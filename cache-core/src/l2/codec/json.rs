@@ -4,6 +4,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Codec, CodecError, Json, nesting::Nested};
 
+// Else the compiler would list what the user never wrote.
+#[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> Codec<T> for Json {
     const NAME: &'static str = "json";
 

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{Codec, CodecError, Msgpack, nesting::Nested};
 
+// Else the compiler would list what the user never wrote.
+#[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> Codec<T> for Msgpack {
     const NAME: &'static str = "msgpack";
 

@@ -1,5 +1,5 @@
-//! A deserializer around another that counts how deep values are nested, and lets nobody reserve room
-//! for more elements than there are bytes.
+//! A deserializer around another that counts how deep values are nested, and lets nobody reserve more
+//! room for elements than there are bytes.
 //!
 //! `serde_json` and `rmp-serde` count less: in a type that is an option of itself, one byte that is not
 //! null takes them down for ever.
@@ -16,7 +16,9 @@ use super::MOST_NESTED;
 #[derive(Clone, Copy, Debug)]
 struct Room {
     levels: usize,
-    bytes: usize,
+    /// The most elements to reserve room for. Each level has half of what is around it, so that all
+    /// together have no more than twice the first, however sequences are nested.
+    elements: usize,
 }
 
 impl Room {
@@ -27,11 +29,14 @@ impl Room {
                 "the value is nested deeper than {MOST_NESTED} levels"
             )));
         };
-        Ok(Self { levels, ..self })
+        Ok(Self {
+            levels,
+            elements: self.elements / 2,
+        })
     }
 
     fn hint(self, elements: Option<usize>) -> Option<usize> {
-        elements.map(|elements| elements.min(self.bytes))
+        elements.map(|elements| elements.min(self.elements))
     }
 }
 
@@ -45,7 +50,7 @@ impl<X> Nested<X> {
     pub(super) fn new(inner: X, bytes: &[u8]) -> Self {
         let room = Room {
             levels: MOST_NESTED,
-            bytes: bytes.len(),
+            elements: bytes.len(),
         };
         Self { inner, room }
     }

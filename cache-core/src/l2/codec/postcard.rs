@@ -19,6 +19,8 @@ use reader::{Reader, Reading};
 use refused::Refused;
 use writer::Writer;
 
+// Else the compiler would list what the user never wrote.
+#[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> Codec<T> for Postcard {
     const NAME: &'static str = "postcard";
 

@@ -12,6 +12,8 @@ pub(super) const MOST_EMPTY: usize = 4096;
 pub(super) struct Limits {
     nested: usize,
     empty: usize,
+    /// Elements that were announced and have not begun, of all sequences that are open.
+    announced: usize,
     /// Something went wrong that serde implementations can hide: what they do next makes no sense.
     is_broken: bool,
 }
@@ -47,10 +49,24 @@ impl Limits {
         Ok(())
     }
 
-    /// The most elements that can follow in so many bytes.
+    /// A reader comes to so many elements, with so many bytes left. They share these with all elements
+    /// announced before: however sequences are nested, room for them is a multiple of the bytes.
     #[inline]
-    pub(super) fn most_elements(&self, bytes: usize) -> usize {
-        bytes.saturating_add(MOST_EMPTY - self.empty)
+    pub(super) fn announce(&mut self, elements: usize, bytes: usize) -> Result<(), Refused> {
+        let announced = self.announced.saturating_add(elements);
+        if announced > bytes.saturating_add(MOST_EMPTY - self.empty) {
+            return Err(self.fail(format_args!(
+                "{elements} elements are announced, with {bytes} bytes left"
+            )));
+        }
+        self.announced = announced;
+        Ok(())
+    }
+
+    /// One that was announced begins.
+    #[inline]
+    pub(super) fn begin(&mut self) {
+        self.announced = self.announced.saturating_sub(1);
     }
 
     #[cold]

@@ -79,12 +79,7 @@ impl<'de> Reader<'de> {
     #[inline]
     fn take_length(&mut self, kind: Kind) -> Result<usize, Refused> {
         let len = self.take()?;
-        if len > self.limits.most_elements(self.rest.len()) {
-            return Err(self.limits.fail(format_args!(
-                "{len} elements cannot be in {} bytes",
-                self.rest.len()
-            )));
-        }
+        self.limits.announce(len, self.rest.len())?;
         self.shape.counted(kind, len);
         Ok(len)
     }

@@ -1,6 +1,11 @@
 //! How deep and how many. What is written can be read, up to the last level and the last element.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
+
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error, SeqAccess, Visitor},
+};
 
 use super::{
     super::{Codec, MOST_NESTED, Postcard},
@@ -85,7 +90,7 @@ fn no_bytes_take_a_reader_deeper_than_the_stack() {
 
 /// An enum in itself, of which `rmp-serde` does not count the levels.
 #[cfg(feature = "msgpack")]
-#[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 enum Wrapped {
     In(Box<Wrapped>),
     Out,
@@ -124,10 +129,6 @@ fn a_length_is_not_believed() {
     is_refused::<Postcard, BTreeMap<(), ()>>(&with(&[]));
     is_refused::<Postcard, String>(&with(&[1; 100]));
     is_refused::<Postcard, Vec<Vec<String>>>(&with(&[1; 100]));
-    // No length is more than the bytes that follow, yet all of them together are.
-    let each = [0xff, 0xff, 0x03];
-    is_refused::<Postcard, Vec<Vec<()>>>(&[&each[..], &each.repeat(65_535), &[0; 8]].concat());
-
     for_each_codec!(is_refused::<Vec<u64>>(&[
         0xdd, 0xff, 0xff, 0xff, 0xff, 1, 1, 1
     ]));
@@ -142,42 +143,66 @@ fn a_length_is_not_believed() {
     ]));
 }
 
-/// Visitors of some crates reserve what the hint says.
-#[cfg(feature = "msgpack")]
+/// No length is more than the bytes that follow, yet all of them together are.
+#[test]
+#[expect(clippy::zero_sized_map_values, reason = "an entry that takes no bytes")]
+fn elements_that_take_no_bytes_are_counted_over_all_sequences() {
+    let each = [0xff, 0xff, 0x03];
+    let bytes = [&each.repeat(65_536)[..], &[0; 8]].concat();
+    let error = <Postcard as Codec<Vec<Vec<()>>>>::decode(&bytes).unwrap_err();
+    assert!(error.to_string().contains("4096 elements"), "{error}");
+    let error = <Postcard as Codec<Vec<BTreeMap<(), [u8; 0]>>>>::decode(&bytes).unwrap_err();
+    assert!(error.to_string().contains("4096 elements"), "{error}");
+}
+
+/// A type that nests could otherwise reserve the whole once for each level.
+#[test]
+fn sequences_share_the_bytes_with_those_around_them() {
+    let five_thousand = [0x88, 0x27];
+    let bytes = five_thousand.repeat(5_000);
+    let error = <Postcard as Codec<Tree>>::decode(&bytes).unwrap_err();
+    assert!(error.to_string().contains("announced"), "{error}");
+}
+
+/// Some visitors reserve what the hint says, whatever that is.
+#[derive(Debug)]
+struct Hinted(usize);
+
+impl<'de> Deserialize<'de> for Hinted {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reserving;
+        impl<'de> Visitor<'de> for Reserving {
+            type Value = Hinted;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a sequence")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Hinted, A::Error> {
+                Err(A::Error::custom(format_args!("hint {:?}", seq.size_hint())))
+            }
+        }
+        deserializer.deserialize_seq(Reserving)
+    }
+}
+
+impl Serialize for Hinted {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        vec![(); self.0].serialize(serializer)
+    }
+}
+
 #[test]
 fn a_hint_is_no_more_than_the_bytes() {
-    use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
-
-    #[derive(Debug)]
-    struct Hint(Option<usize>);
-
-    impl<'de> Deserialize<'de> for Hint {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            struct Reserving;
-            impl<'de> Visitor<'de> for Reserving {
-                type Value = Hint;
-
-                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                    f.write_str("a sequence")
-                }
-
-                fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Hint, A::Error> {
-                    let hint = seq.size_hint();
-                    assert!(hint <= Some(9), "{hint:?}");
-                    Ok(Hint(hint))
-                }
-            }
-            deserializer.deserialize_seq(Reserving)
-        }
+    let bytes = encode::<Postcard, _>(&Hinted(4_000)).unwrap();
+    let error = <Postcard as Codec<Hinted>>::decode(&bytes).unwrap_err();
+    assert_eq!(error.to_string(), "hint Some(0)");
+    #[cfg(feature = "msgpack")]
+    {
+        let bytes = [0xdd, 0xff, 0xff, 0xff, 0xff, 1, 1, 1];
+        let error = <super::super::Msgpack as Codec<Hinted>>::decode(&bytes).unwrap_err();
+        assert_eq!(error.to_string(), "hint Some(4)");
     }
-    impl serde::Serialize for Hint {
-        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            serializer.serialize_unit()
-        }
-    }
-    let bytes = [0xdd, 0xff, 0xff, 0xff, 0xff, 1, 1, 1];
-    let read: Result<Hint, _> = super::super::Msgpack::decode(&bytes);
-    assert!(read.is_err());
 }
 
 #[test]

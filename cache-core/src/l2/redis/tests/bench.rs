@@ -219,3 +219,99 @@ fn profile() {
         println!("get {} mget {}", after.0 - before.0, after.1 - before.1);
     });
 }
+
+#[test]
+#[ignore = "a measurement"]
+fn places() {
+    let server = Server::start(&[]);
+    for multi in [false, true] {
+        let runtime = if multi {
+            tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()
+                .unwrap()
+        } else {
+            tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap()
+        };
+        println!("multi-thread: {multi}");
+        runtime.block_on(async {
+            let store = Arc::new(open(&server.url()).await);
+            let limited = bare(&server.url(), Some(128)).await;
+            for size in [1024, 10240] {
+                let writes = (0..100).map(|n| Write::Set { key: format!("key:{n}"), bytes: vec![7; size], milliseconds: 3_600_000 });
+                assert!(store.write(writes.collect(), SOON).await.iter().all(Result::is_ok));
+                for tasks in [2, 4, 8, 16, 32, 64, 256] {
+                    let mut rates = vec![Vec::new(); 6];
+                    for _ in 0..9 {
+                        rates[0].push(rate(Some(&limited), &store, tasks, size, false).await);
+                        rates[1].push(rate(Some(&limited), &store, tasks, size, true).await);
+                        for (n, limit) in [2, 3, 4, 8].into_iter().enumerate() {
+                            crate::l2::redis::reads::LIMIT.store(limit, Relaxed);
+                            rates[n + 2].push(rate(None, &store, tasks, size, false).await);
+                        }
+                    }
+                    let r: Vec<f64> = rates.iter_mut().map(|r| median(r) / 1e3).collect();
+                    println!("{size} B {tasks:3} tasks: bare {:.0} k, with timeout {:.0} k ({:.2}); places 2: {:.2} 3: {:.2} 4: {:.2} 8: {:.2}",
+                        r[0], r[1], r[1]/r[0], r[2]/r[0], r[3]/r[0], r[4]/r[0], r[5]/r[0]);
+                }
+            }
+        });
+    }
+}
+
+async fn rate(
+    connection: Option<&redis::aio::MultiplexedConnection>,
+    store: &Arc<RedisStore>,
+    tasks: usize,
+    size: usize,
+    timed: bool,
+) -> f64 {
+    let count = Arc::new(AtomicU64::new(0));
+    let until = Instant::now() + Duration::from_millis(120);
+    let begun = Instant::now();
+    let mut handles = Vec::new();
+    for t in 0..tasks {
+        let (count, store, connection) =
+            (Arc::clone(&count), Arc::clone(store), connection.cloned());
+        handles.push(tokio::spawn(async move {
+            let mut n = t;
+            let mut done = 0;
+            loop {
+                n = (n + 7) % 100;
+                let key = format!("key:{n}");
+                if let Some(c) = &connection {
+                    let mut c = c.clone();
+                    let get = async {
+                        redis::cmd("GET")
+                            .arg(&key)
+                            .query_async::<Option<Vec<u8>>>(&mut c)
+                            .await
+                            .unwrap()
+                    };
+                    let v = if timed {
+                        timeout(SOON, get).await.unwrap()
+                    } else {
+                        get.await
+                    };
+                    assert_eq!(v.unwrap().len(), size);
+                } else {
+                    let v = store.get(&key, size, SOON).await.unwrap();
+                    assert_eq!(v.unwrap().len(), size);
+                }
+                done += 1;
+                if done % 16 == 0 && Instant::now() > until {
+                    break;
+                }
+            }
+            count.fetch_add(done, Relaxed);
+        }));
+    }
+    for handle in handles {
+        handle.await.unwrap();
+    }
+    count.load(Relaxed) as f64 / begun.elapsed().as_secs_f64()
+}

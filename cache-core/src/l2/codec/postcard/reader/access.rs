@@ -49,9 +49,20 @@ impl<'r, 'de> Elements<'r, 'de> {
 
     #[inline]
     fn take(&mut self) -> bool {
-        let has_more = self.left > 0;
-        self.left -= usize::from(has_more);
-        has_more
+        let Some(left) = self.left.checked_sub(1) else {
+            return false;
+        };
+        self.left = left;
+        if self.given == Given::ByBytes {
+            self.reader.limits.begin();
+        }
+        true
+    }
+
+    /// Room to reserve: for elements that take no bytes, none.
+    #[inline]
+    fn hint(&self) -> usize {
+        self.left.min(self.reader.rest.len())
     }
 }
 
@@ -77,7 +88,7 @@ impl<'de> SeqAccess<'de> for Elements<'_, 'de> {
 
     #[inline]
     fn size_hint(&self) -> Option<usize> {
-        Some(self.left)
+        Some(self.hint())
     }
 }
 
@@ -112,6 +123,6 @@ impl<'de> MapAccess<'de> for Elements<'_, 'de> {
 
     #[inline]
     fn size_hint(&self) -> Option<usize> {
-        Some(self.left)
+        Some(self.hint())
     }
 }
