@@ -1,4 +1,4 @@
-//! Caching of async functions: one attribute, one load per key, bounded memory.
+//! Caching of async functions: one attribute, one load per key, bounded memory, shared through Redis.
 //!
 //! ```
 //! use cache_core::cached;
@@ -21,13 +21,15 @@
 //! - [`Cache`] is where values are kept. Without one, a default of 64 MiB works for the whole process.
 //! - [`CachedCall`] makes a call its own handle: refresh, evict, peek, put, bypass, prefetch, explain.
 //! - [`CacheKey`] is what arguments need to identify a value; derive it for your own types.
-//! - `testing`, behind the feature of that name, holds time that moves by hand.
+//! - [`Codec`] is how values are written to Redis; implement it for those that serde does not know.
+//! - `testing`, behind the feature of that name, holds time that moves by hand and a stand-in for Redis.
 //!
 //! # How a call flows
 //!
 //! The arguments become a key of bytes on the stack. Memory is asked: a fresh entry is cloned and
 //! returned, without an allocation, an await, or a lock beyond that of one shard. Otherwise the call
-//! joins the *flight* of its key, or starts it; the first caller is the leader and runs the body, which
+//! joins the *flight* of its key, or starts it; the first caller is the leader. It asks Redis, where the
+//! cache has one, and where that does not answer within the budget it runs the body, which
 //! is called a *load*. All who wait share its value, and its error where that is `Clone`. Where it is
 //! not, they load for themselves, and the first success answers all who still wait.
 //!
@@ -45,10 +47,27 @@
 //! nobody drives it, as between two `block_on` of a current-thread runtime, so are the loads on it:
 //! callers on other runtimes wait for them. Use `inline` where that can happen.
 //!
+//! # What goes through Redis
+//!
+//! An entry in Redis has the lifetime that is left of the value, so that no process keeps it longer than
+//! the one that loaded it; clocks are those of the server. Its bytes are an envelope with a checksum around what the codec wrote.
+//! A value is read only by a type that asks for the same names and kinds in the same order as the one
+//! that was written. Its key names the function and holds a fingerprint of the names and types of key and
+//! value, of the codec and of the format, so that two versions of a program do not read each other's
+//! entries, nor replace them.
+//!
+//! Values are written by a task of their own, in batches, the latest of each key. What does not fit 32 MiB
+//! or 8,192 changes on their way is not written, and counted. After repeated faults a direction is given up
+//! until a probe in the background has found it well: reads and writes apart, since a full server still
+//! answers.
+//!
+//! `evict`, `put` and `refresh` change the entry in Redis; the memory of other processes keeps what it has
+//! until its time is over.
+//!
 //! # What values need
 //!
 //! `Clone + Send + Sync + 'static`, and serde's `Serialize + DeserializeOwned` unless the function says
-//! `tiers = memory`. Errors need `Send + 'static`. `Result` and `Option` are told apart by type, so an
+//! `tiers = memory` or names a codec that carries them otherwise. Errors need `Send + 'static`. `Result` and `Option` are told apart by type, so an
 //! alias of `Result` is one.
 //!
 //! # What it costs
@@ -61,7 +80,8 @@
 //!
 //! A call goes from top to bottom: `call` (the hit, the miss, the handle's wishes), `context` (the scope,
 //! the question and the load that surround it), `flight` (who loads and who waits), `slot` (how many load
-//! at once), `watchdog` (who is no longer polled), `l1` (the entries), `key`, `value` and `site` (what
+//! at once), `watchdog` (who is no longer polled), `l1` (the entries in memory), `l2` (those in Redis: what
+//! is read and written, their bytes, the client), `key`, `value` and `site` (what
 //! is known of arguments, return types and functions), `stats`, `clock` and `error`. `cache` is what holds
 //! them together, `handle`, `explain` and `testing` what users call, `__private` what expansions call.
 
@@ -80,7 +100,6 @@ mod flight;
 mod handle;
 mod key;
 mod l1;
-#[allow(dead_code, reason = "the engine does not use it yet")]
 mod l2;
 mod site;
 mod slot;

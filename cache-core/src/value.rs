@@ -5,7 +5,6 @@
 
 mod keep;
 mod probe;
-#[allow(dead_code, reason = "its user comes next")]
 pub(crate) mod schema;
 mod shape;
 mod size;

@@ -53,6 +53,13 @@ impl Entries {
         counters: Arc<Counters>,
     ) -> Result<Self, String> {
         let traveller = wire.describe()?;
+        if let Some(place) = &traveller.ends_at {
+            let function = described.function;
+            tracing::debug!(
+                function,
+                "the fingerprint of its keys does not cover {place}"
+            );
+        }
         let mut fingerprint = Xxh3Default::new();
         for part in [traveller.codec, traveller.type_name, described.key_shape] {
             fingerprint.update(part.as_bytes());

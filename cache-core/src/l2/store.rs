@@ -57,6 +57,10 @@ pub(crate) struct StoreTime {
 
 /// Why a store did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[cfg_attr(
+    not(any(feature = "redis", feature = "testing")),
+    expect(dead_code, reason = "there is no store then")
+)]
 pub(crate) enum StoreError {
     #[error("there is no connection, or the server cannot answer yet")]
     Unavailable,

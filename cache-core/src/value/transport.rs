@@ -121,7 +121,8 @@ impl Wire {
             None => Ok(Described {
                 codec: self.codec,
                 type_name: (self.type_name)(),
-                schema: schema.map(|schema| schema.fingerprint),
+                schema: schema.as_ref().map(|schema| schema.fingerprint),
+                ends_at: schema.and_then(|schema| schema.incomplete),
             }),
         }
     }
@@ -142,11 +143,13 @@ impl Wire {
 }
 
 /// What a shared key says of the type behind it.
-#[derive(Debug, Hash)]
+#[derive(Debug)]
 pub(crate) struct Described {
     pub(crate) codec: &'static str,
     pub(crate) type_name: &'static str,
     pub(crate) schema: Option<u64>,
+    /// Where the schema is no longer seen.
+    pub(crate) ends_at: Option<String>,
 }
 
 /// A panic in a user's implementation must not become a call that fails.
