@@ -24,11 +24,19 @@ use crate::{
 
 /// Woken for this long and not polled, a load in its caller's task is gone: whoever holds the future
 /// does not mean to go on with it.
-const INLINE_IS_GONE_AFTER: Duration = Duration::from_millis(50);
+const INLINE_IS_GONE_AFTER: Nanos = 50_000_000;
 
 /// The same for a load in a task of its own: its runtime is not driven any more. Rare, and a runtime
 /// that is only busy must not be taken for it.
-const DETACHED_IS_GONE_AFTER: Duration = Duration::from_secs(1);
+const DETACHED_IS_GONE_AFTER: Nanos = 1_000_000_000;
+
+fn gone_after(is_detached: bool) -> Nanos {
+    if is_detached {
+        DETACHED_IS_GONE_AFTER
+    } else {
+        INLINE_IS_GONE_AFTER
+    }
+}
 
 /// The slots of one function.
 #[derive(Debug)]
@@ -164,7 +172,8 @@ impl Watched for Slots {
 pub(crate) struct Slot {
     /// Unique in the process, in the order in which loads began to want a slot.
     id: u64,
-    is_detached: AtomicBool,
+    /// In nanoseconds.
+    gone_after: AtomicU64,
     /// When the load was woken and not polled since; zero while there is nothing to do.
     woken: AtomicU64,
     is_polled: AtomicBool,
@@ -176,7 +185,7 @@ impl Slot {
         static NEXT_ID: AtomicU64 = AtomicU64::new(0);
         Arc::new(Self {
             id: NEXT_ID.fetch_add(1, Relaxed),
-            is_detached: AtomicBool::new(is_detached),
+            gone_after: AtomicU64::new(gone_after(is_detached)),
             // It is about to be polled for the first time.
             woken: AtomicU64::new(system_now()),
             is_polled: AtomicBool::new(false),
@@ -188,9 +197,17 @@ impl Slot {
         self.id
     }
 
-    /// The load goes on in a task of its own.
-    pub(crate) fn detach(&self) {
-        self.is_detached.store(true, Relaxed);
+    /// The load waits for something else first, for no longer than `within`, and is not watched meanwhile.
+    pub(crate) fn pause(&self, within: Duration) {
+        let within = after(0, within);
+        self.gone_after.store(within, Relaxed);
+        self.woken.store(system_now(), Relaxed);
+    }
+
+    /// The load is about to be polled for the first time.
+    pub(crate) fn resume(&self, is_detached: bool) {
+        self.gone_after.store(gone_after(is_detached), Relaxed);
+        self.woken.store(system_now(), Relaxed);
     }
 
     /// Polls the load, and notes when.
@@ -212,12 +229,9 @@ impl Slot {
 
     pub(crate) fn is_gone(&self, now: Nanos) -> bool {
         let woken = self.woken.load(Relaxed);
-        let gone_after = if self.is_detached.load(Relaxed) {
-            DETACHED_IS_GONE_AFTER
-        } else {
-            INLINE_IS_GONE_AFTER
-        };
-        woken != 0 && !self.is_polled.load(Relaxed) && now >= after(woken, gone_after)
+        woken != 0
+            && !self.is_polled.load(Relaxed)
+            && now >= woken.saturating_add(self.gone_after.load(Relaxed))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The client as it comes: one multiplexed connection.
 
-use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
+use redis::aio::MultiplexedConnection;
 use serde::{Deserialize, Serialize};
 
 use crate::measure::KEYS;
@@ -29,9 +29,7 @@ pub(crate) struct Bare(MultiplexedConnection);
 impl Bare {
     pub(crate) async fn connect(url: &str) -> Self {
         let client = redis::Client::open(url).expect("the URL is one");
-        // No time-out, as ours has none inside the client.
-        let config = AsyncConnectionConfig::new().set_response_timeout(None);
-        let connected = client.get_multiplexed_async_connection_with_config(&config);
+        let connected = client.get_multiplexed_async_connection();
         Self(connected.await.expect("the server is there"))
     }
 

@@ -1,11 +1,6 @@
 //! The shared tier as one call sees it: the way to its entry, and how the value comes back.
 
-use std::{
-    future::{Future, poll_fn},
-    pin::pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 
@@ -110,10 +105,9 @@ impl Remote {
     ) -> Result<Arc<dyn Stored>, Option<RedisMiss>> {
         let load = Arc::clone(underway.load().expect("the load has not ended"));
         let within = load.time_to_read(self.route().l2.budget()).ok_or(None)?;
-        let mut reading = pin!(self.read(within));
-        // As a load it is watched: whoever leaves it unpolled loses the turn.
-        let read = poll_fn(|cx| load.slot.poll(cx, |cx| reading.as_mut().poll(cx))).await;
-        match read {
+        // Whoever is left unpolled loses the turn when the time is over.
+        load.slot.pause(within);
+        match self.read(within).await {
             Ok(node) => {
                 underway.complete(&Arrival {
                     node: &node,
@@ -127,6 +121,7 @@ impl Remote {
             }
             Err(miss) => {
                 load.has_read();
+                load.slot.resume(false);
                 Err(Some(miss))
             }
         }

@@ -159,7 +159,7 @@ impl Run<'static> {
     pub(super) fn detach(self, runtime: &Handle) -> Detached {
         let running = self.cache.tasks().enter();
         if let Some(load) = self.underway.load() {
-            load.slot.detach();
+            load.slot.resume(true);
         }
         Detached(tasks::spawn(runtime, async move {
             let _running = running;
