@@ -12,12 +12,13 @@ pub use mode::{Detached, Held, HoldProbe, Inline, Mode, ProbeBorrow, ProbeHold};
 
 use self::{
     miss::{Body, Call, Place},
-    remote::Remote,
+    remote::{Remote, Text},
 };
 use crate::{
     cache::Cache,
     context::{self, Ask, Question},
     key::{CacheKey, Key, KeyRef, KeyWriter},
+    l2::L2,
     site::{Instance, Site},
     value::{Keep, Maker, Returned, Shape},
 };
@@ -103,7 +104,10 @@ fn begin_surrounded<S: Shape, X>(
     Err(Missed {
         instance: Instance::new(site, key.function, type_name),
         key: key.to_key(),
-        text: Some(text_of(write_key)),
+        text: Some(Text {
+            text: text_of(write_key),
+            is_worth_asking: cache.l2().is_some_and(L2::is_worth_asking),
+        }),
         question: Some(Box::new(question)),
         cache,
     })
@@ -133,7 +137,7 @@ pub struct Missed {
     instance: Instance,
     key: Key,
     /// The readable key, where the shared tier or a handle needs it.
-    text: Option<String>,
+    text: Option<Text>,
     /// What a handle asks.
     question: Option<Box<Question>>,
 }
@@ -155,11 +159,12 @@ impl Missed {
         key: KeyRef<'_>,
         write_key: &dyn Fn(&mut KeyWriter) -> Written,
     ) -> Self {
-        let l2 = cache.l2().filter(|_| site.is_shared());
+        let is_worth_asking = site.is_shared() && cache.l2().is_some_and(L2::is_worth_asking);
         Self {
-            text: l2
-                .filter(|l2| l2.is_worth_asking())
-                .map(|_| text_of(write_key)),
+            text: is_worth_asking.then(|| Text {
+                text: text_of(write_key),
+                is_worth_asking,
+            }),
             instance: Instance::new(site, key.function, type_name),
             key: key.to_key(),
             question: None,
@@ -191,7 +196,7 @@ fn answer<'a, S: Shape, X: 'static>(
         keeps: cache.is_on() && !is_bypass,
     };
     let remote = text.as_ref().filter(|_| !is_bypass).and_then(|text| {
-        let key = (&key, &**text);
+        let key = (&key, text);
         Remote::new(&cache, instance.site, &site, key, keep, &maker)
     });
     let call = Call {
@@ -208,7 +213,7 @@ fn answer<'a, S: Shape, X: 'static>(
         });
     };
     let Question { ask, reply, .. } = *question;
-    let text = text.unwrap_or_default();
+    let text = text.map(|text| text.text).unwrap_or_default();
     if let Ask::Put(output) = ask {
         if let Ok(output) = output.downcast::<S::Output>() {
             call.put(keep.erase(*output, &maker));

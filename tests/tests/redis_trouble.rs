@@ -149,7 +149,7 @@ async fn damaged_bytes_are_a_miss_and_are_replaced() {
         ("a byte more", |bytes| bytes.push(0)),
         ("nothing", Vec::clear),
         ("another program's text", |bytes| {
-            *bytes = b"{\"a\":1}".to_vec()
+            *bytes = b"{\"a\":1}".to_vec();
         }),
         ("only zeros", |bytes| bytes.fill(0)),
         ("a megabyte", |bytes| bytes.resize(1 << 20, 7)),

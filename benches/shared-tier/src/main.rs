@@ -20,7 +20,7 @@ const LATENCY_GOAL: f64 = 1.25;
 const OUTAGE_GOAL: Duration = Duration::from_micros(1);
 
 const ROUNDS: usize = 15;
-const CALLERS: usize = 256;
+const CALLERS: u32 = 256;
 
 fn main() -> ExitCode {
     let server = Server::start();
@@ -52,7 +52,10 @@ fn runtimes() -> [(&'static str, Runtime); 2] {
 }
 
 fn verdict(aim: &str, holds: bool) -> String {
-    format!("goal {aim}: {}", if holds { "holds" } else { "DOES NOT HOLD" })
+    format!(
+        "goal {aim}: {}",
+        if holds { "holds" } else { "DOES NOT HOLD" }
+    )
 }
 
 /// One caller, one value after the other.
@@ -78,13 +81,16 @@ fn throughput(runtime: &Runtime, bare: &Bare, ours: &Ours) {
         of_bare.push(runtime.block_on(measure::time_of_many(CALLERS, bare, Bare::read)));
         of_ours.push(runtime.block_on(measure::time_of_many(CALLERS, ours, Ours::read)));
     }
-    let rate = |times: Vec<Duration>| measure::VALUES as f64 / median(times).as_secs_f64();
+    let rate = |times: Vec<Duration>| f64::from(measure::VALUES) / median(times).as_secs_f64();
     let (plain, decoded, ours) = (rate(of_plain), rate(of_bare), rate(of_ours));
     println!(
         "  {CALLERS} callers, values a second: pipelined reads {plain:.0}, with decoding {decoded:.0}, ours {ours:.0}: {:.2} x and {:.2} x; {}",
         ours / plain,
         ours / decoded,
-        verdict(&format!("{THROUGHPUT_GOAL} x"), ours >= plain * THROUGHPUT_GOAL)
+        verdict(
+            &format!("{THROUGHPUT_GOAL} x"),
+            ours >= plain * THROUGHPUT_GOAL
+        )
     );
 }
 
@@ -98,7 +104,7 @@ fn outage(runtime: &Runtime) {
     });
     let (mut of_without, mut of_with, mut of_body) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        of_body.push(runtime.block_on(measure::mean_time(|n| async move { ours::body(n).await })));
+        of_body.push(runtime.block_on(measure::mean_time(|n| std::future::ready(ours::body(n)))));
         without.forget();
         of_without.push(runtime.block_on(measure::mean_time(|n| without.clone().load(n))));
         with.forget();
@@ -108,6 +114,9 @@ fn outage(runtime: &Runtime) {
     let over = with.saturating_sub(body);
     println!(
         "  no server: the load alone {body:.0?}, a miss in memory {without:.0?}, with Redis gone {with:.0?}; {}",
-        verdict(&format!("{OUTAGE_GOAL:?} over the load"), over <= OUTAGE_GOAL)
+        verdict(
+            &format!("{OUTAGE_GOAL:?} over the load"),
+            over <= OUTAGE_GOAL
+        )
     );
 }

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 pub(crate) const KEYS: u64 = 1_024;
 
 /// Values that are read in one round of many callers.
-pub(crate) const VALUES: usize = 256 * 200;
+pub(crate) const VALUES: u32 = 256 * 200;
 
 const CALLS: u64 = 2_000;
 
@@ -47,7 +47,7 @@ fn next_key() -> u64 {
 
 /// How long tasks take to read all values together.
 pub(crate) async fn time_of_many<T, F>(
-    callers: usize,
+    callers: u32,
     reader: &T,
     call: impl Fn(T, u64) -> F + Copy + Send + 'static,
 ) -> Duration
@@ -57,10 +57,11 @@ where
 {
     let mut tasks = JoinSet::new();
     let begin = Instant::now();
-    for caller in 0..callers as u64 {
+    for caller in 0..u64::from(callers) {
         let reader = reader.clone();
         tasks.spawn(async move {
-            for n in 0..(VALUES / callers) as u64 {
+            for n in 0..u64::from(VALUES / callers) {
+                // Keys of its own: no two callers share a read.
                 call(reader.clone(), caller * 4 + n % 4).await;
             }
         });

@@ -14,6 +14,13 @@ use crate::{
     value::{Fate, Keep, Maker, Refusal, Shape, Transport},
 };
 
+/// The readable key of a call.
+pub(super) struct Text {
+    pub(super) text: String,
+    /// Whether the shared tier was well when the call began.
+    pub(super) is_worth_asking: bool,
+}
+
 /// The entry of one call in the shared tier.
 #[derive(Clone)]
 pub(super) struct Remote(Arc<dyn Carry>);
@@ -21,12 +28,14 @@ pub(super) struct Remote(Arc<dyn Carry>);
 /// What knows the value's type.
 trait Carry: Send + Sync {
     fn route(&self) -> &Route;
+    fn is_worth_asking(&self) -> bool;
     /// Makes an entry for this process of the bytes of a value.
     fn receive(&self, bytes: &[u8], age: Age) -> Result<Arc<dyn Stored>, Refusal>;
 }
 
 struct Carrier<S: Shape, X> {
     route: Route,
+    is_worth_asking: bool,
     keep: Keep<S, X>,
     transport: Transport<S::Kept>,
     maker: Maker,
@@ -35,6 +44,10 @@ struct Carrier<S: Shape, X> {
 impl<S: Shape, X> Carry for Carrier<S, X> {
     fn route(&self) -> &Route {
         &self.route
+    }
+
+    fn is_worth_asking(&self) -> bool {
+        self.is_worth_asking
     }
 
     fn receive(&self, bytes: &[u8], Age { age, left }: Age) -> Result<Arc<dyn Stored>, Refusal> {
@@ -50,7 +63,7 @@ impl Remote {
         cache: &Cache,
         site: &'static Site,
         state: &SiteState,
-        (key, text): (&Key, &str),
+        (key, text): (&Key, &Text),
         keep: Keep<S, X>,
         maker: &Maker,
     ) -> Option<Self> {
@@ -69,8 +82,9 @@ impl Remote {
             route: Route {
                 l2: Arc::clone(l2),
                 entries: Arc::clone(entries),
-                key: entries.key(text, key.digest()),
+                key: entries.key(&text.text, key.digest()),
             },
+            is_worth_asking: text.is_worth_asking,
             keep,
             transport,
             maker: maker.clone(),
@@ -88,6 +102,9 @@ impl Remote {
     }
 
     async fn read(&self, within: Duration) -> Result<Arc<dyn Stored>, RedisMiss> {
+        if !self.0.is_worth_asking() {
+            return Err(RedisMiss::Unavailable);
+        }
         let receive = |bytes: &[u8], age| self.0.receive(bytes, age);
         self.route().read(within, &receive).await
     }

@@ -12,6 +12,7 @@ mod supervisor;
 #[cfg(test)]
 mod tests;
 mod time;
+mod version;
 mod writes;
 
 use std::{
@@ -62,6 +63,10 @@ impl RedisStore {
     /// # Errors
     ///
     /// The server was reached and refuses, or this is not a tokio runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped half way, it leaves no connection.
     pub(crate) async fn connect(
         address: Address,
         patience: Duration,
@@ -103,6 +108,8 @@ impl RedisStore {
         let address = Arc::new(address);
         let data = Link::new(Arc::clone(&address), DATA);
         let bulk = Link::new(address, BULK);
+        // What there is to say of the server, the first connection says.
+        bulk.is_doubted.store(true, Relaxed);
         let reads = Reads::new(Arc::clone(&data), Arc::clone(&bulk));
         Self { data, bulk, reads }
     }

@@ -16,15 +16,12 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    /// Reads the entry, after `within` at the latest.
+    /// Reads the entry, after `within` at the latest. The caller has found that it is worth asking.
     pub(crate) async fn read(
         &self,
         within: Duration,
         receive: Receive<'_>,
     ) -> Result<Arc<dyn Stored>, RedisMiss> {
-        if !self.l2.is_worth_asking() {
-            return Err(RedisMiss::Unavailable);
-        }
         let (entries, key) = (&self.entries, &self.key);
         self.l2.read(entries, key, within, receive).await
     }

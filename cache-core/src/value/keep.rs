@@ -189,7 +189,7 @@ impl<S: Shape, X> Keep<S, X> {
             _ => None,
         };
         let size = measured.unwrap_or(size_of::<Split<S>>());
-        let entry = maker.entry(maker.from_now(lifetime), size, measured.is_some());
+        let entry = maker.entry(maker.for_next(lifetime), size, measured.is_some());
         match self.returned.build(entry, split) {
             Ok(node) => Loaded::Node { node, fate },
             Err(error) => self.returned.own(Err(error)),
@@ -235,7 +235,7 @@ pub(crate) struct Times {
 
 impl Maker {
     /// An entry that is born now: the value was read from its source before.
-    fn from_now(&self, lifetime: Duration) -> Times {
+    fn for_next(&self, lifetime: Duration) -> Times {
         self.times(Duration::ZERO, lifetime)
     }
 

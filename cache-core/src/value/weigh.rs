@@ -24,12 +24,12 @@ impl<T: 'static> TravelProbe<T> {
 }
 
 /// How many bytes a value counts for in memory, and how it leaves the process.
-pub trait Weigh<T> {
+pub trait Weigh<T>: Sized {
     /// The weight in bytes; nothing where the heap behind the value cannot be seen.
     fn weigh(value: &T) -> Option<usize>;
 
     /// How the value travels unless the function says otherwise.
-    fn transport(&self) -> Option<Transport<T>> {
+    fn transport(self) -> Option<Transport<T>> {
         None
     }
 }
@@ -51,7 +51,7 @@ impl<T: Serialize> Weigh<T> for Travel<T> {
         size_of_value(value)
     }
 
-    fn transport(&self) -> Option<Transport<T>> {
+    fn transport(self) -> Option<Transport<T>> {
         Some(self.0)
     }
 }

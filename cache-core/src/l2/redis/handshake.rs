@@ -1,21 +1,19 @@
 //! From an address to a connection that is signed in, to the right database of a server that is recent
 //! enough and can answer.
 
-use std::{
-    io,
-    time::{Duration, Instant},
-};
+use std::{io, time::Duration};
 
 use redis::{
-    AsyncConnectionConfig, Cmd, RedisConnectionInfo, ServerError, Value,
-    aio::MultiplexedConnection, io::tcp::socket2,
+    AsyncConnectionConfig, RedisConnectionInfo, ServerError, Value, aio::MultiplexedConnection,
+    io::tcp::socket2,
 };
 use tokio::{net::TcpStream, runtime::Handle, task::AbortHandle};
 
 use super::{
     address::{Address, Place},
     fault::words,
-    time::Sample,
+    time::{Sample, TimeFault, ask_time},
+    version::{self, Verdict},
 };
 use crate::tasks;
 
@@ -26,8 +24,6 @@ const KEEPALIVE: Duration = Duration::from_secs(10);
 /// How long sent bytes may stay unacknowledged.
 #[cfg(target_os = "linux")]
 const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
-const OLDEST_REDIS: (u32, u32) = (6, 2);
-const OLDEST_VALKEY: (u32, u32) = (7, 2);
 
 /// What distinguishes the connections to one server.
 #[derive(Clone, Copy, Debug)]
@@ -200,16 +196,20 @@ fn check_credentials(reply: &Value) -> Result<(), Failure> {
     let Value::ServerError(error) = reply else {
         return Ok(());
     };
-    if error
-        .details()
-        .is_some_and(|it| it.contains("max number of clients"))
+    let details = error.details().unwrap_or_default();
+    // Redis 6 and later, and those before.
+    if details.contains("without any password configured") || details.contains("no password is set")
     {
-        return Err(Failure::Unreachable(words(error)));
+        return Err(Failure::Refused(
+            "Redis has no password: write `redis://host` without one".into(),
+        ));
     }
-    Err(Failure::Refused(format!(
-        "Redis refuses the user or the password of the URL (`{}`)",
-        error.code()
-    )))
+    Err(explain(error).unwrap_or_else(|| {
+        let code = error.code();
+        Failure::Refused(format!(
+            "Redis refuses the user or the password of the URL (`{code}`)"
+        ))
+    }))
 }
 
 fn check_database(reply: &Value, address: &Address) -> Result<(), Failure> {
@@ -238,7 +238,7 @@ fn check_readiness(reply: &Value) -> Result<(), Failure> {
 fn explain(error: &ServerError) -> Option<Failure> {
     match error.code() {
         "NOAUTH" => Some(Failure::Refused(
-            "Redis asks for a password: write `redis://[user]:password@host`".into(),
+            "Redis asks for a password: write `redis://user:password@host`".into(),
         )),
         "DENIED" => Some(Failure::Refused(words(error))),
         "LOADING" | "MASTERDOWN" | "BUSY" => Some(Failure::Unreachable(words(error))),
@@ -264,114 +264,9 @@ fn check_version(reply: &Value) -> Result<Option<String>, Failure> {
         }
         _ => return Ok(Some("`INFO` gives no text".into())),
     };
-    let (name, found, oldest) = match field(&text, "valkey_version") {
-        Some(found) => ("Valkey", Some(found), OLDEST_VALKEY),
-        None => ("Redis", field(&text, "redis_version"), OLDEST_REDIS),
-    };
-    let Some(found) = found.and_then(version) else {
-        return Ok(Some("`INFO` names no version".into()));
-    };
-    if found < oldest {
-        let ((major, minor), (needed, at_least)) = (found, oldest);
-        return Err(Failure::Refused(format!(
-            "the server is {name} {major}.{minor}: the cache needs {needed}.{at_least} or later"
-        )));
-    }
-    Ok(None)
-}
-
-fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    text.lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-}
-
-fn version(text: &str) -> Option<(u32, u32)> {
-    let mut parts = text.trim().split('.').map(str::parse);
-    Some((parts.next()?.ok()?, parts.next()?.ok()?))
-}
-
-pub(super) enum TimeFault {
-    Broken,
-    Refused(String),
-}
-
-/// Asks for the server's clock, which also proves that it answers.
-pub(super) async fn ask_time(connection: &mut MultiplexedConnection) -> Result<Sample, TimeFault> {
-    let sent = Instant::now();
-    let reply = connection
-        .send_packed_command(&Cmd::new().arg("TIME").take())
-        .await;
-    let received = Instant::now();
-    let reply = match reply {
-        Ok(Value::ServerError(error)) => return Err(TimeFault::Refused(words(&error))),
-        Ok(reply) => reply,
-        Err(_) => return Err(TimeFault::Broken),
-    };
-    let micros = read_time(&reply).ok_or_else(|| TimeFault::Refused("no time".into()))?;
-    Ok(Sample {
-        micros,
-        sent,
-        received,
-    })
-}
-
-fn read_time(reply: &Value) -> Option<u64> {
-    let Value::Array(parts) = reply else {
-        return None;
-    };
-    let [seconds, micros] = parts.as_slice() else {
-        return None;
-    };
-    let number = |part: &Value| match part {
-        Value::BulkString(bytes) => str::from_utf8(bytes).ok()?.parse::<u64>().ok(),
-        Value::Int(number) => u64::try_from(*number).ok(),
-        _ => None,
-    };
-    number(seconds)?
-        .checked_mul(1_000_000)?
-        .checked_add(number(micros)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn info(text: &str) -> Result<Option<String>, Failure> {
-        check_version(&Value::BulkString(text.as_bytes().to_vec()))
-    }
-
-    #[test]
-    fn a_recent_server_is_taken_and_an_old_one_is_not() {
-        assert_eq!(info("# Server\r\nredis_version:6.2.0\r\n"), Ok(None));
-        assert_eq!(info("redis_version:10.0.1\r\nos:Linux"), Ok(None));
-        assert!(matches!(
-            info("redis_version:6.0.16"),
-            Err(Failure::Refused(_))
-        ));
-    }
-
-    #[test]
-    fn valkey_goes_by_its_own_version() {
-        let valkey = |version| format!("redis_version:7.2.4\r\nvalkey_version:{version}\r\n");
-        assert_eq!(info(&valkey("8.1.0")), Ok(None));
-        assert!(matches!(info(&valkey("7.1.9")), Err(Failure::Refused(_))));
-    }
-
-    #[test]
-    fn a_server_that_does_not_tell_is_taken_with_a_doubt() {
-        for text in ["", "redis_version", "redis_version:7", "redis_version:x.y"] {
-            assert!(matches!(info(text), Ok(Some(_))), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_time_of_another_shape_is_none() {
-        let bulk = |text: &str| Value::BulkString(text.as_bytes().to_vec());
-        let time = |parts| read_time(&Value::Array(parts));
-        assert_eq!(time(vec![bulk("17"), bulk("000042")]), Some(17_000_042));
-        assert_eq!(time(vec![bulk("17")]), None);
-        assert_eq!(time(vec![bulk("99999999999999999999"), bulk("0")]), None);
-        assert_eq!(time(vec![bulk("18446744073709551615"), bulk("0")]), None);
-        assert_eq!(read_time(&Value::Okay), None);
+    match version::judge(&text) {
+        Verdict::Recent => Ok(None),
+        Verdict::Unknown => Ok(Some("`INFO` names no version".into())),
+        Verdict::Old(why) => Err(Failure::Refused(why)),
     }
 }

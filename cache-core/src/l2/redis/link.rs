@@ -41,7 +41,7 @@ const MOST_TIMEOUTS: u32 = 3;
 /// What was not waited for longer says nothing about the connection.
 const TELLING: Duration = Duration::from_millis(20);
 /// A server that takes no writes is not asked more often whether another one has taken its place.
-const DEMOTION_EVERY: Duration = Duration::from_secs(5);
+const DEMOTION_EVERY: Duration = Duration::from_secs(10);
 
 /// A connection that is kept up.
 #[derive(Debug)]

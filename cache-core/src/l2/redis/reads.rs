@@ -4,11 +4,17 @@
 //! A place under way is lent until the reader's deadline. A reader that is not polled, or whose runtime
 //! nobody drives, loses it then to the next that comes.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+mod queue;
+
+use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use redis::{Cmd, Value};
 use tokio::{runtime::Handle, sync::oneshot, time::timeout};
+
+#[cfg(test)]
+pub(super) use queue::PLACES;
+use queue::{Queue, Waiting, deadline};
 
 use super::{LARGE, fault, link::Link, writes::large_link};
 use crate::{
@@ -17,18 +23,7 @@ use crate::{
     tasks,
 };
 
-/// Reads and batches under way at once.
-const PLACES: usize = 8;
-/// Batches among them.
-const MOST_BATCHES: usize = 2;
-const MOST_KEYS: usize = 64;
-/// Bytes that one batch is expected to bring.
-const MOST_BYTES: usize = 256 * 1024;
-const MOST_WAITING: usize = 16_384;
-/// How long after its deadline a reader is still believed to give its place back.
-const GRACE: Duration = Duration::from_millis(50);
-
-type Answer = Result<Option<Vec<u8>>, StoreError>;
+pub(super) type Answer = Result<Option<Vec<u8>>, StoreError>;
 
 /// The reads of one store.
 #[derive(Debug)]
@@ -36,126 +31,6 @@ pub(super) struct Reads {
     data: Arc<Link>,
     bulk: Arc<Link>,
     queue: Mutex<Queue>,
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    places: [Place; PLACES],
-    last_ticket: u64,
-    waiting: VecDeque<Waiting>,
-}
-
-/// Free with ticket zero.
-#[derive(Clone, Copy, Debug, Default)]
-struct Place {
-    ticket: u64,
-    until: Nanos,
-    is_batch: bool,
-}
-
-impl Place {
-    /// Whether somebody can be trusted to give it back.
-    fn is_live(&self, now: Nanos) -> bool {
-        self.ticket != 0 && now <= self.until
-    }
-}
-
-#[derive(Debug)]
-struct Waiting {
-    key: Box<str>,
-    expected: usize,
-    deadline: Nanos,
-    answer: oneshot::Sender<Answer>,
-}
-
-impl Queue {
-    /// A place that is free, or whose reader should have given it back.
-    fn take_place(&mut self, now: Nanos, deadline: Nanos) -> Option<u64> {
-        let place = self
-            .places
-            .iter_mut()
-            .take(LIMIT.load(std::sync::atomic::Ordering::Relaxed))
-            .find(|place| !place.is_live(now))?;
-        self.last_ticket += 1;
-        *place = Place {
-            ticket: self.last_ticket,
-            until: after(deadline, GRACE),
-            is_batch: false,
-        };
-        Some(self.last_ticket)
-    }
-
-    fn place(&mut self, ticket: u64) -> Option<&mut Place> {
-        self.places.iter_mut().find(|place| place.ticket == ticket)
-    }
-
-    fn free(&mut self, ticket: u64) {
-        if let Some(place) = self.place(ticket) {
-            *place = Place::default();
-        }
-    }
-
-    fn is_idle(&self, now: Nanos) -> bool {
-        !self.places.iter().any(|place| place.is_live(now))
-    }
-
-    /// Makes the place of a read that goes alone one for batches, or frees it. Gives which.
-    fn turn_to_batches(&mut self, ticket: u64) -> bool {
-        let now = system_now();
-        let is_batch = |place: &&Place| place.is_batch && place.is_live(now);
-        let batches = self.places.iter().filter(is_batch).count();
-        if self.waiting.is_empty() || batches >= MOST_BATCHES {
-            self.free(ticket);
-            return false;
-        }
-        let Some(place) = self.place(ticket) else {
-            return false;
-        };
-        place.is_batch = true;
-        true
-    }
-
-    /// What a reader gets that finds no place.
-    fn push(
-        &mut self,
-        key: &str,
-        expected: usize,
-        deadline: Nanos,
-    ) -> Option<oneshot::Receiver<Answer>> {
-        while self
-            .waiting
-            .front()
-            .is_some_and(|first| first.answer.is_closed())
-        {
-            self.waiting.pop_front();
-        }
-        if self.waiting.len() >= MOST_WAITING {
-            return None;
-        }
-        let (answer, answered) = oneshot::channel();
-        self.waiting.push_back(Waiting {
-            key: key.into(),
-            expected,
-            deadline,
-            answer,
-        });
-        Some(answered)
-    }
-
-    fn next_batch(&mut self) -> Vec<Waiting> {
-        let mut batch = Vec::with_capacity(self.waiting.len().min(MOST_KEYS));
-        let mut bytes = 0_usize;
-        while batch.len() < MOST_KEYS
-            && bytes < MOST_BYTES
-            && let Some(next) = self.waiting.pop_front()
-        {
-            if !next.answer.is_closed() {
-                bytes = bytes.saturating_add(next.expected);
-                batch.push(next);
-            }
-        }
-        batch
-    }
 }
 
 /// How a read goes.
@@ -285,39 +160,17 @@ impl Batches {
     }
 
     fn next(&self) -> Option<Vec<Waiting>> {
-        let mut queue = self.reads.queue.lock();
-        queue.place(self.ticket)?;
-        let batch = queue.next_batch();
-        if batch.is_empty() {
-            queue.free(self.ticket);
-            return None;
-        }
-        queue.place(self.ticket)?.until = after(deadline(&batch), GRACE);
-        Some(batch)
+        self.reads.queue.lock().next_batch(self.ticket)
     }
 }
 
 impl Drop for Batches {
-    /// With a place still held the task is dropped, with its runtime. Those in the queue are not handed
-    /// to the next task: it may meet the same end.
+    /// With the place still held, the task is dropped, with its runtime. Those in the queue are not
+    /// handed to another task of the kind: it may meet the same end.
     fn drop(&mut self) {
-        let mut queue = self.reads.queue.lock();
-        if queue.place(self.ticket).is_none() {
-            return;
-        }
-        queue.free(self.ticket);
-        let left = queue
-            .is_idle(system_now())
-            .then(|| std::mem::take(&mut queue.waiting));
-        drop(queue);
+        let left = self.reads.queue.lock().abandon(self.ticket);
         drop(left);
     }
-}
-
-/// When nobody of a batch waits any more.
-fn deadline(batch: &[Waiting]) -> Nanos {
-    let deadlines = batch.iter().map(|waiting| waiting.deadline);
-    deadlines.max().unwrap_or(0)
 }
 
 /// Reads a batch, and gives everybody in it an answer.
@@ -357,5 +210,3 @@ fn send(batch: Vec<Waiting>, answers: impl IntoIterator<Item = Answer>) {
         let _ = waiting.answer.send(answer);
     }
 }
-
-pub(super) static LIMIT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(8);

@@ -10,8 +10,9 @@ use std::{
 use tokio::time::{sleep, timeout};
 
 use super::{
-    handshake::{self, Failure, TimeFault},
+    handshake::{self, Failure},
     link::{Link, Live, Status},
+    time::{TimeFault, ask_time},
 };
 
 const CHECK_EVERY: Duration = Duration::from_millis(500);
@@ -106,7 +107,7 @@ impl Supervisor {
                 return;
             }
             let mut connection = live.connection();
-            match timeout(CHECK_WITHIN, handshake::ask_time(&mut connection)).await {
+            match timeout(CHECK_WITHIN, ask_time(&mut connection)).await {
                 Ok(Ok(sample)) => {
                     misses = 0;
                     self.link.clock.observe(sample);

@@ -1,7 +1,6 @@
 //! Against real servers, and some that only pretend.
 
 mod addresses;
-mod bench;
 mod faults;
 mod runtimes;
 mod server;
@@ -14,7 +13,7 @@ use std::{
 
 use server::{Server, bulk, pretend, recent};
 
-use super::*;
+use super::{reads::PLACES, *};
 
 const SOON: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -1,9 +1,11 @@
-//! What the server's clock shows, from the replies in which it told.
+//! What the server's clock shows, from the replies to `TIME`: they also prove that it answers.
 
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use redis::{Cmd, Value, aio::MultiplexedConnection};
 
+use super::fault::words;
 use crate::l2::StoreTime;
 
 /// How long the tightest of several replies is preferred to a newer one.
@@ -67,9 +69,62 @@ fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
+pub(super) enum TimeFault {
+    Broken,
+    Refused(String),
+}
+
+/// Asks for the server's clock, which also proves that it answers.
+pub(super) async fn ask_time(connection: &mut MultiplexedConnection) -> Result<Sample, TimeFault> {
+    let sent = Instant::now();
+    let reply = connection
+        .send_packed_command(&Cmd::new().arg("TIME").take())
+        .await;
+    let received = Instant::now();
+    let reply = match reply {
+        Ok(Value::ServerError(error)) => return Err(TimeFault::Refused(words(&error))),
+        Ok(reply) => reply,
+        Err(_) => return Err(TimeFault::Broken),
+    };
+    let micros = read_time(&reply).ok_or_else(|| TimeFault::Refused("no time".into()))?;
+    Ok(Sample {
+        micros,
+        sent,
+        received,
+    })
+}
+
+fn read_time(reply: &Value) -> Option<u64> {
+    let Value::Array(parts) = reply else {
+        return None;
+    };
+    let [seconds, micros] = parts.as_slice() else {
+        return None;
+    };
+    let number = |part: &Value| match part {
+        Value::BulkString(bytes) => str::from_utf8(bytes).ok()?.parse::<u64>().ok(),
+        Value::Int(number) => u64::try_from(*number).ok(),
+        _ => None,
+    };
+    number(seconds)?
+        .checked_mul(1_000_000)?
+        .checked_add(number(micros)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_of_another_shape_is_none() {
+        let bulk = |text: &str| Value::BulkString(text.as_bytes().to_vec());
+        let time = |parts| read_time(&Value::Array(parts));
+        assert_eq!(time(vec![bulk("17"), bulk("000042")]), Some(17_000_042));
+        assert_eq!(time(vec![bulk("17")]), None);
+        assert_eq!(time(vec![bulk("99999999999999999999"), bulk("0")]), None);
+        assert_eq!(time(vec![bulk("18446744073709551615"), bulk("0")]), None);
+        assert_eq!(read_time(&Value::Okay), None);
+    }
 
     const START: u64 = 1_700_000_000_000_000;
 

@@ -76,6 +76,7 @@ pub(super) enum Alias {
     #[serde(alias = "Another")]
     Second(u8),
     #[serde(skip)]
+    #[expect(dead_code, reason = "it is there to be skipped")]
     Hidden,
     Third {
         #[serde(alias = "x")]

@@ -23,6 +23,10 @@ async fn wrong_credentials_and_a_wrong_database_are_refused_without_a_secret() {
         assert!(missing.contains("asks for a password"), "{missing}");
         let database = refusal(&format!("redis://:open@{place}/9999")).await;
         assert!(database.contains("9999"), "{database}");
+        server.command_as("open", &["CONFIG", "SET", "requirepass", ""]);
+        let needless = refusal(&format!("redis://:hush@{place}")).await;
+        assert!(needless.contains("has no password"), "{needless}");
+        server.command(&["CONFIG", "SET", "requirepass", "open"]);
         let store = open(&format!("redis://default:open@{place}")).await;
         put(&store, "a", b"v").await;
         assert!(!format!("{store:?}").contains("open"));
@@ -221,12 +225,37 @@ async fn three_time_outs_in_a_row_replace_the_connection() {
 }
 
 #[tokio::test]
+async fn when_those_under_way_are_dropped_the_queue_goes_on() {
+    let server = Server::start(&[]);
+    bounded(async {
+        let store = open(&server.url()).await;
+        server.stop();
+        let within = Duration::from_secs(5);
+        let mut under_way = Vec::new();
+        for _ in 0..PLACES {
+            let mut read = store.get("a", 1, within);
+            assert!(poll_once(&mut read).await.is_pending());
+            under_way.push(read);
+        }
+        let mut queued = store.get("b", 1, within);
+        assert!(poll_once(&mut queued).await.is_pending());
+        drop(under_way);
+        server.go_on();
+        let answer = timeout(PATIENCE, queued)
+            .await
+            .expect("it is not forgotten");
+        assert_eq!(answer, Ok(None));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn readers_that_are_not_polled_lose_their_places() {
     let server = Server::start(&[]);
     bounded(async {
         let store = open(&server.url()).await;
         let mut left_behind = Vec::new();
-        for _ in 0..2 {
+        for _ in 0..PLACES {
             let mut read = store.get("a", 1, Duration::from_millis(100));
             assert!(poll_once(&mut read).await.is_pending());
             left_behind.push(read);
@@ -247,27 +276,22 @@ async fn readers_that_are_not_polled_lose_their_places() {
 
 #[tokio::test]
 async fn a_full_server_takes_no_writes_and_all_else() {
-    let server = Server::start(&["--maxmemory", "3mb", "--maxmemory-policy", "noeviction"]);
+    let server = Server::start(&["--maxmemory-policy", "noeviction"]);
     bounded(async {
         let store = open(&server.url()).await;
-        let mut keys = 0;
-        let refusal = loop {
-            let write = vec![set(&keys.to_string(), vec![7; 60_000])];
-            match store.write(write, SOON).await.remove(0) {
-                Ok(()) => keys += 1,
-                Err(error) => break error,
-            }
-            assert!(keys < 1_000, "it is never full");
-        };
-        assert!(matches!(&refusal, StoreError::ReadOnly(words) if words.starts_with("OOM")));
-        assert_eq!(get(&store, "0").await, Ok(Some(vec![7; 60_000])));
-        let results = store
-            .write(vec![set("new", "v"), delete("0"), delete("1")], SOON)
-            .await;
-        assert!(matches!(results[0], Err(StoreError::ReadOnly(_))));
-        assert_eq!(results[1..], [Ok(()), Ok(())]);
-        assert_eq!(get(&store, "0").await, Ok(None));
-        assert!(store.is_ready());
+        put(&store, "a", b"v").await;
+        put(&store, "b", b"v").await;
+        server.command(&["CONFIG", "SET", "maxmemory", "1"]);
+        let writes = vec![set("new", "v"), delete("a"), set("b", "w")];
+        let results = store.write(writes, SOON).await;
+        let is_full = |result: &Result<(), StoreError>| matches!(result, Err(StoreError::ReadOnly(words)) if words.starts_with("OOM"));
+        assert!(is_full(&results[0]) && is_full(&results[2]), "{results:?}");
+        assert_eq!(results[1], Ok(()));
+        assert_eq!(get(&store, "a").await, Ok(None));
+        assert_eq!(get(&store, "b").await, Ok(Some(b"v".to_vec())));
+        server.command(&["CONFIG", "SET", "maxmemory", "0"]);
+        put(&store, "new", b"v").await;
+        assert_eq!(server.connections("cache-core"), 1);
     })
     .await;
 }

@@ -56,7 +56,7 @@ fn a_runtime_that_nobody_drives_is_replaced() {
 }
 
 #[test]
-fn a_read_in_a_queue_does_not_outlive_the_runtime_that_reads() {
+fn a_queue_does_not_wait_for_a_runtime_that_ended() {
     let server = Server::start(&[]);
     let store = Arc::new(runtime().block_on(bounded(open(&server.url()))));
     let (reader, other) = (runtime(), runtime());
@@ -64,19 +64,23 @@ fn a_read_in_a_queue_does_not_outlive_the_runtime_that_reads() {
     server.stop();
     let within = Duration::from_secs(10);
     reader.block_on(async {
-        for _ in 0..3 {
+        for _ in 0..PLACES + 3 {
             let store = Arc::clone(&store);
             tokio::spawn(async move { store.get("a", 1, within).await });
         }
         tokio::task::yield_now().await;
     });
-    drop(reader);
-    server.go_on();
     other.block_on(bounded(async {
-        until(Duration::from_secs(2), async || {
-            get(&store, "a").await == Ok(None)
-        })
-        .await;
+        let mut queued = store.get("a", 1, within);
+        assert!(poll_once(&mut queued).await.is_pending());
+        // Not here: a runtime must not end within another.
+        std::thread::spawn(|| drop(reader)).join().unwrap();
+        let answer = timeout(PATIENCE, queued)
+            .await
+            .expect("it is not forgotten");
+        assert_eq!(answer, Err(StoreError::Unavailable));
+        server.go_on();
+        until(PATIENCE, async || get(&store, "a").await == Ok(None)).await;
     }));
 }
 
@@ -86,6 +90,12 @@ fn without_a_runtime_nothing_is_available() {
     let store = runtime().block_on(bounded(open(&server.url())));
     assert!(!store.is_ready());
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let address = Address::parse(&server.url()).unwrap();
+    let connecting = std::pin::pin!(RedisStore::connect(address, SOON)).poll(&mut context);
+    let Poll::Ready(Err(error)) = connecting else {
+        panic!("it waits");
+    };
+    assert_eq!(error.kind(), ErrorKind::Unreachable);
     let read = store.get("a", 1, SOON).as_mut().poll(&mut context);
     assert!(matches!(read, Poll::Ready(Err(StoreError::Unavailable))));
     let written = store

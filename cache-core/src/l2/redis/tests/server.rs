@@ -46,7 +46,7 @@ impl Server {
         let process = Command::new(binary)
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
             .args(["--save", "", "--appendonly", "no", "--protected-mode", "no"])
-            .args(["--loglevel", "warning", "--enable-debug-command", "yes"])
+            .args(["--loglevel", "warning"])
             .arg("--dir")
             .arg(&self.directory)
             .arg("--unixsocket")

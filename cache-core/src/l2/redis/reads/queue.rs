@@ -1,0 +1,165 @@
+//! Who reads now, and who waits for that. Whoever holds it holds the lock; it does no reading.
+
+use std::{collections::VecDeque, time::Duration};
+
+use tokio::sync::oneshot;
+
+use super::Answer;
+use crate::clock::{Nanos, after, system_now};
+
+/// Reads and batches under way at once.
+pub(in crate::l2::redis) const PLACES: usize = 8;
+/// Batches among them.
+const MOST_BATCHES: usize = 2;
+const MOST_KEYS: usize = 64;
+/// Bytes that one batch is expected to bring.
+const MOST_BYTES: usize = 256 * 1024;
+const MOST_WAITING: usize = 16_384;
+/// How long after its deadline a reader is still believed to give its place back.
+const GRACE: Duration = Duration::from_millis(50);
+
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    places: [Place; PLACES],
+    last_ticket: u64,
+    pub(super) waiting: VecDeque<Waiting>,
+}
+
+/// Free with ticket zero.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    ticket: u64,
+    until: Nanos,
+    is_batch: bool,
+}
+
+impl Place {
+    /// Whether somebody can be trusted to give it back.
+    fn is_live(&self, now: Nanos) -> bool {
+        self.ticket != 0 && now <= self.until
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) key: Box<str>,
+    expected: usize,
+    deadline: Nanos,
+    pub(super) answer: oneshot::Sender<Answer>,
+}
+
+impl Queue {
+    /// A place that is free, or whose reader should have given it back.
+    pub(super) fn take_place(&mut self, now: Nanos, deadline: Nanos) -> Option<u64> {
+        let place = self.places.iter_mut().find(|place| !place.is_live(now))?;
+        self.last_ticket += 1;
+        *place = Place {
+            ticket: self.last_ticket,
+            until: after(deadline, GRACE),
+            is_batch: false,
+        };
+        Some(self.last_ticket)
+    }
+
+    fn place(&mut self, ticket: u64) -> Option<&mut Place> {
+        self.places.iter_mut().find(|place| place.ticket == ticket)
+    }
+
+    pub(super) fn free(&mut self, ticket: u64) {
+        if let Some(place) = self.place(ticket) {
+            *place = Place::default();
+        }
+    }
+
+    pub(super) fn is_idle(&self, now: Nanos) -> bool {
+        !self.places.iter().any(|place| place.is_live(now))
+    }
+
+    /// Makes the place of a read that goes alone one for batches, or frees it. Gives which.
+    pub(super) fn turn_to_batches(&mut self, ticket: u64) -> bool {
+        let now = system_now();
+        let is_batch = |place: &&Place| place.is_batch && place.is_live(now);
+        let batches = self.places.iter().filter(is_batch).count();
+        if self.waiting.is_empty() || batches >= MOST_BATCHES {
+            self.free(ticket);
+            return false;
+        }
+        let Some(place) = self.place(ticket) else {
+            return false;
+        };
+        place.is_batch = true;
+        true
+    }
+
+    /// What a reader gets that finds no place.
+    pub(super) fn push(
+        &mut self,
+        key: &str,
+        expected: usize,
+        deadline: Nanos,
+    ) -> Option<oneshot::Receiver<Answer>> {
+        while self
+            .waiting
+            .front()
+            .is_some_and(|first| first.answer.is_closed())
+        {
+            self.waiting.pop_front();
+        }
+        if self.waiting.len() >= MOST_WAITING {
+            return None;
+        }
+        let (answer, answered) = oneshot::channel();
+        self.waiting.push_back(Waiting {
+            key: key.into(),
+            expected,
+            deadline,
+            answer,
+        });
+        Some(answered)
+    }
+
+    /// What the holder of a place reads next. Without anything it no longer holds the place.
+    pub(super) fn next_batch(&mut self, ticket: u64) -> Option<Vec<Waiting>> {
+        self.place(ticket)?;
+        let batch = self.take_batch();
+        if batch.is_empty() {
+            self.free(ticket);
+            return None;
+        }
+        self.place(ticket)?.until = after(deadline(&batch), GRACE);
+        Some(batch)
+    }
+
+    fn take_batch(&mut self) -> Vec<Waiting> {
+        let mut batch = Vec::with_capacity(self.waiting.len().min(MOST_KEYS));
+        let mut bytes = 0_usize;
+        while batch.len() < MOST_KEYS
+            && bytes < MOST_BYTES
+            && let Some(next) = self.waiting.pop_front()
+        {
+            if !next.answer.is_closed() {
+                bytes = bytes.saturating_add(next.expected);
+                batch.push(next);
+            }
+        }
+        batch
+    }
+
+    /// Gives a place back without reading on. Those that nobody would come for are given, to be let go
+    /// where the lock is not held.
+    pub(super) fn abandon(&mut self, ticket: u64) -> VecDeque<Waiting> {
+        let is_held = self.place(ticket).is_some();
+        self.free(ticket);
+        if is_held && self.is_idle(system_now()) {
+            std::mem::take(&mut self.waiting)
+        } else {
+            VecDeque::new()
+        }
+    }
+}
+
+/// When nobody of a batch waits any more.
+pub(super) fn deadline(batch: &[Waiting]) -> Nanos {
+    let deadlines = batch.iter().map(|waiting| waiting.deadline);
+    deadlines.max().unwrap_or(0)
+}
