@@ -167,7 +167,8 @@ impl Cache {
     /// Ends the cache: forgets every entry in memory, lets detached loads end and what is on its way to
     /// Redis arrive, and gives what was left.
     ///
-    /// From the first moment on calls run their bodies, as with [`Cache::disabled`].
+    /// From the first moment on calls run their bodies, as with [`Cache::disabled`], and what running loads
+    /// return is kept nowhere.
     ///
     /// # Panics
     ///
@@ -184,6 +185,9 @@ impl Cache {
             fills: self.0.l2.as_ref().map_or(0, |l2| l2.unsent()),
         };
         if left() != Leftover::default() {
+            if let Some(l2) = &self.0.l2 {
+                l2.start_sending();
+            }
             let ended = async {
                 self.0.tasks.idle().await;
                 if let Some(l2) = &self.0.l2 {

@@ -35,11 +35,11 @@ pub struct Explained<T> {
 pub enum Source {
     /// An entry in the memory of this process.
     Memory,
-    /// An entry in Redis, which is kept in memory from now on.
+    /// An entry in Redis.
     Redis,
     /// The body, run for this call.
     Load,
-    /// The body, run for another call that this one waited for.
+    /// The load, or the read of Redis, of another call that this one waited for.
     SharedLoad,
     /// The body, past the cache.
     Uncached,

@@ -29,7 +29,7 @@ use crate::{
     clock::Nanos,
     key::{Key, KeyHasher},
     l1::{Evicted, L1, Stored},
-    l2::{Posted, Route},
+    l2::{Posted, RedisMiss, Route},
     site::SiteState,
     slot::Slot,
     value::Fate,
@@ -202,8 +202,10 @@ pub(crate) struct Arrival<'a> {
     /// The way to the entry in the shared tier, where that is to follow.
     pub(crate) route: Option<&'a Route>,
     pub(crate) load_time: Duration,
-    /// Nobody has looked whether the shared tier has an entry that is now outdated.
-    pub(crate) is_unasked: bool,
+    /// It is to replace what there is: whoever asked for it does not want to see that again.
+    pub(crate) replaces: bool,
+    /// The shared tier was found to have no entry.
+    pub(crate) is_absent: bool,
 }
 
 impl Arrival<'_> {
@@ -212,9 +214,10 @@ impl Arrival<'_> {
         match self.fate {
             Fate::Keep => {
                 let left = self.node.entry().expires().saturating_sub(self.now);
-                route.fill(self.node, Duration::from_nanos(left), self.load_time)
+                let left = Duration::from_nanos(left);
+                route.fill(self.node, left, self.load_time, self.replaces)
             }
-            Fate::Forget if self.is_unasked => Some(route.delete(None)),
+            Fate::Forget if self.replaces || !self.is_absent => Some(route.delete(None)),
             Fate::Forget | Fate::KeepUnlessFresh | Fate::Leave => None,
         }
     }
@@ -257,6 +260,8 @@ struct State {
     /// Those whose turn it is and who wait for a slot: an answer is what they wait for as well.
     queued: BTreeMap<u64, Waker>,
     next_ticket: u64,
+    /// Why the shared tier did not answer.
+    redis: Option<RedisMiss>,
     loading: SmallVec<[Arc<Slot>; 1]>,
     /// Loads that may run at once: one, until one has failed with what its waiters cannot share.
     at_once: usize,
@@ -328,6 +333,7 @@ impl Flight {
                 waiting: BTreeMap::new(),
                 queued: BTreeMap::new(),
                 next_ticket: 0,
+                redis: None,
                 loading: SmallVec::new(),
                 at_once: 1,
                 is_offered: false,

@@ -39,7 +39,8 @@ use crate::{
 /// # }
 /// ```
 pub trait CachedCall: Future<Output: 'static> + Sized {
-    /// The value, if there is one that is fresh. Never loads.
+    /// The value, if memory or Redis has one that is fresh. Never loads, and keeps nothing in memory. Waits
+    /// for Redis within its budget.
     ///
     /// # Cancel safety
     ///
@@ -54,7 +55,8 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
         }
     }
 
-    /// Loads now, replaces the entry and gives the value. A load that fails leaves the entry as it is.
+    /// Loads now without a look at either tier, replaces the entry in both and gives the value. A load that
+    /// fails leaves them as they are.
     ///
     /// Loads of this key that began before are not kept, and each refresh is a load of its own.
     ///
@@ -69,7 +71,10 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
         output_of(Asked::new(self, Ask::Refresh))
     }
 
-    /// Removes the entry. Loads of this key that began before are not kept.
+    /// Removes the entry in both tiers. Loads of this key that began before are not kept.
+    ///
+    /// Waits until Redis was told, within its budget. What it could not be told is sent later, and until then
+    /// this process does not read that entry. The memory of other processes keeps theirs.
     ///
     /// # Errors
     ///
@@ -77,12 +82,13 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     ///
     /// # Cancel safety
     ///
-    /// Done with the first poll.
+    /// Done with the first poll: what follows is the wait for Redis.
     fn evict(self) -> impl Future<Output = Result<(), NotCached>> {
         done(Asked::new(self, Ask::Evict))
     }
 
-    /// Keeps `output` as if the body had just returned it: what a load would not keep, this does not.
+    /// Keeps `output` in both tiers as if the body had just returned it: what a load would not keep, this
+    /// does not. Nobody waits for Redis.
     ///
     /// # Errors
     ///
@@ -112,7 +118,7 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
         output_of(Asked::new(self, Ask::Bypass))
     }
 
-    /// Loads in the background if there is no fresh entry. A function whose loads run inline loads
+    /// Reads Redis or loads, in the background, if memory has no fresh entry. A function whose loads run inline loads
     /// before this returns.
     ///
     /// # Errors
@@ -126,7 +132,7 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
         done(Asked::new(self, Ask::Prefetch))
     }
 
-    /// The value, where it came from, and why not from memory. A hit that is explained takes about a
+    /// The value, where it came from, and why neither memory nor Redis answered. A hit that is explained takes about a
     /// microsecond: it writes the key as text and asks the clock again.
     ///
     /// ```

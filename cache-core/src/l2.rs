@@ -18,14 +18,14 @@ mod store;
 use std::{fmt, sync::Arc, time::Duration};
 
 use smallvec::SmallVec;
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::oneshot};
 
 #[cfg(any(feature = "redis", feature = "testing"))]
 pub(crate) use self::store::{Pending, StoreTime};
 use self::{
     breaker::{Admission, Breaker},
     envelope::{Damage, Header},
-    outbox::{Letter, Outbox},
+    outbox::{Latest, Letter, Outbox},
 };
 pub(crate) use self::{
     entries::{Described, Entries, EntryKey},
@@ -33,7 +33,12 @@ pub(crate) use self::{
     route::Route,
     store::{Store, StoreError, Write},
 };
-use crate::{clock::system_now, l1::Stored, stats::Counters, tasks, value::Refusal};
+use crate::{
+    clock::{Nanos, system_now},
+    l1::Stored,
+    stats::Counters,
+    tasks,
+};
 pub use miss::RedisMiss;
 
 /// From here on a value counts as large: it goes its own way where that keeps it from delaying others.
@@ -41,6 +46,9 @@ pub(crate) const LARGE: usize = 64 << 10;
 
 /// How long one round trip of writes may take. Nobody waits for it.
 const WRITE_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long a delete that did not arrive waits for the next attempt.
+const RETRY_AFTER: Duration = Duration::from_millis(250);
 
 /// What a cache asks of its shared tier.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +62,8 @@ pub(crate) struct Limits {
 /// The shared tier of one cache.
 pub(crate) struct L2 {
     store: Arc<dyn Store>,
+    /// Nobody writes there.
+    probe_key: String,
     limits: Limits,
     reads: Breaker,
     writes: Breaker,
@@ -78,15 +88,17 @@ pub(crate) struct Age {
 }
 
 /// Makes an entry for this process of the bytes of a value.
-pub(crate) type Receive<'a> = &'a (dyn Fn(&[u8], Age) -> Result<Arc<dyn Stored>, Refusal> + Sync);
+pub(crate) type Receive<'a> = &'a (dyn Fn(&[u8], Age) -> Result<Arc<dyn Stored>, RedisMiss> + Sync);
 
 impl L2 {
-    pub(crate) fn new(store: Arc<dyn Store>, limits: Limits) -> Arc<Self> {
+    pub(crate) fn new(store: Arc<dyn Store>, namespace: &str, limits: Limits) -> Arc<Self> {
         Arc::new(Self {
             store,
+            // A user of the server may be limited to the keys of the namespace.
+            probe_key: format!("{namespace}:e:probe"),
             limits,
-            reads: Breaker::new("reads"),
-            writes: Breaker::new("writes"),
+            reads: Breaker::new("reads", limits.budget),
+            writes: Breaker::new("writes", WRITE_WITHIN),
             outbox: Arc::default(),
         })
     }
@@ -117,7 +129,7 @@ impl L2 {
         let l2 = Arc::clone(self);
         tasks::spawn(&runtime, async move {
             while let Admission::Probe(_) = probe {
-                let got = l2.store.get("cache-core:probe", 0, l2.limits.budget).await;
+                let got = l2.store.get(&l2.probe_key, 0, l2.limits.budget).await;
                 l2.count_read(probe, &got);
                 probe = l2.reads.admits(system_now());
             }
@@ -128,20 +140,37 @@ impl L2 {
         let now = system_now();
         match got {
             Ok(_) | Err(StoreError::OtherType) => self.reads.succeeded(admission, now),
+            // So many at once say nothing of the server.
+            Err(StoreError::Busy) => {}
             Err(error) => self.reads.failed(admission, now, error),
         }
     }
 
     /// Reads an entry, after `within` at the latest.
     pub(crate) async fn read(
-        &self,
-        entries: &Entries,
+        self: &Arc<Self>,
+        entries: &Arc<Entries>,
         key: &EntryKey,
-        within: Duration,
+        (now, within): (Nanos, Duration),
         receive: Receive<'_>,
     ) -> Result<Arc<dyn Stored>, RedisMiss> {
-        let read = self.get(entries, key, within).await;
-        let read = read.and_then(|bytes| self.accept(entries, key, &bytes, receive));
+        let read = if let Some(latest) = self.outbox.latest(key) {
+            // What has not arrived there is known here.
+            self.start_sending();
+            match latest {
+                Latest::Entry(known)
+                    if Arc::ptr_eq(&known.entries, entries)
+                        && known.check == key.check
+                        && known.node.entry().is_fresh(now) =>
+                {
+                    Ok(known.node)
+                }
+                Latest::Entry(_) | Latest::Deleted => Err(RedisMiss::Absent),
+            }
+        } else {
+            let read = self.get(entries, key, within).await;
+            read.and_then(|bytes| self.accept(entries, key, &bytes, receive))
+        };
         let counters = &entries.counters;
         Counters::add(match read {
             Ok(_) => &counters.redis_hits,
@@ -159,7 +188,10 @@ impl L2 {
         within: Duration,
     ) -> Result<Vec<u8>, RedisMiss> {
         let got = self.store.get(&key.name, entries.expected(), within).await;
-        self.count_read(Admission::Yes, &got);
+        // The rest of a budget that others have used up says nothing of the server.
+        if within >= self.limits.budget / 2 || !matches!(got, Err(StoreError::Late)) {
+            self.count_read(Admission::Yes, &got);
+        }
         got.map_err(|error| match error {
             StoreError::OtherType => RedisMiss::Damaged,
             StoreError::Late => RedisMiss::Late,
@@ -195,7 +227,7 @@ impl L2 {
         if age.left.is_zero() {
             return Err(RedisMiss::Expired);
         }
-        receive(&opened.payload, age).map_err(|_| RedisMiss::Foreign)
+        receive(&opened.payload, age)
     }
 
     /// An entry on its way, where it can go. `lifetime` is what is left of it.
@@ -205,6 +237,7 @@ impl L2 {
         node: &Arc<dyn Stored>,
         lifetime: Duration,
         load_time: Duration,
+        replaces: bool,
     ) -> Option<Change> {
         // The earliest it can be there: others must not keep the entry longer than this process.
         let now = self.store.time()?.earliest;
@@ -215,69 +248,129 @@ impl L2 {
             created: now,
             expires: now.saturating_add(microseconds(lifetime)),
             load_time: u32::try_from(load_time.as_micros()).unwrap_or(u32::MAX),
+            replaces,
         }))
     }
 
     /// Hands a change over to be sent. Short: callers hold the lock of the key's shard, so that changes
     /// go in the order in which they happened here.
     pub(crate) fn post(self: &Arc<Self>, key: EntryKey, change: Change) -> Posted {
-        let posted = self.outbox.post(key, change);
-        if let (false, Some(Change::Fill(fill))) = (posted.is_taken, &posted.displaced) {
+        let mut posted = self.outbox.post(key, change);
+        if let Some(Change::Fill(fill)) = &posted.lost {
             Counters::add(&fill.entries.counters.redis_fills_lost);
         }
-        if posted.needs_task
-            && let Ok(runtime) = Handle::try_current()
-            && let Some(mut sending) = self.outbox.enter()
-        {
-            let l2 = Arc::clone(self);
-            tasks::spawn(&runtime, async move {
-                loop {
-                    let batch = sending.next();
-                    if batch.is_empty() {
-                        return;
-                    }
-                    l2.send(batch).await;
-                }
-            });
-        }
+        posted.sender = posted.needs_task.then(|| Arc::clone(self));
         posted
     }
 
-    async fn send(&self, batch: Vec<Letter>) {
+    /// Sees to it that what waits is sent, where there is a runtime to send it on.
+    pub(crate) fn start_sending(self: &Arc<Self>) {
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        let Some(mut sending) = self.outbox.enter() else {
+            return;
+        };
+        // A cache that was dropped has nothing to make good.
+        let l2 = Arc::downgrade(self);
+        tasks::spawn(&runtime, async move {
+            while let Some(l2) = l2.upgrade() {
+                let batch = sending.next();
+                if batch.is_empty() {
+                    return;
+                }
+                let failed = l2.send(batch).await;
+                if !failed.is_empty() {
+                    for key in failed {
+                        l2.outbox.put_back(key);
+                    }
+                    drop(l2);
+                    tokio::time::sleep(RETRY_AFTER).await;
+                }
+            }
+        });
+    }
+
+    /// Sends a batch; gives the keys whose entries are still to be deleted.
+    async fn send(&self, batch: Vec<Letter>) -> Vec<EntryKey> {
         let (mut writes, mut senders) = (Vec::new(), Vec::new());
-        for letter in batch {
-            match letter.change {
+        for Letter { key, change, .. } in batch {
+            let name = key.name.clone();
+            match change {
                 Change::Delete(done) => {
-                    writes.push(Write::Delete {
-                        key: letter.key.name,
-                    });
-                    senders.push(Sender::Deletes(done));
+                    writes.push(Write::Delete { key: name });
+                    senders.push((key, Sender::Deletes(done)));
                 }
                 Change::Fill(fill) => {
+                    // Encoded first: one that cannot be is no probe.
+                    let write = self.encode(&key, &fill);
                     let admission = self.writes.admits(system_now());
-                    let write = (admission != Admission::No)
-                        .then(|| self.encode(&letter.key, &fill))
-                        .flatten();
-                    if let Some(write) = write {
+                    if let Some(write) = write.filter(|_| admission != Admission::No) {
+                        let (entries, replaces) = (fill.entries, fill.replaces);
                         writes.push(write);
-                        senders.push(Sender::Fills(fill.entries, admission));
-                    } else {
-                        Counters::add(&fill.entries.counters.redis_fills_lost);
+                        senders.push((
+                            key,
+                            Sender::Fills {
+                                entries,
+                                admission,
+                                replaces,
+                            },
+                        ));
+                        continue;
+                    }
+                    Counters::add(&fill.entries.counters.redis_fills_lost);
+                    if fill.replaces {
+                        writes.push(Write::Delete { key: name });
+                        senders.push((key, Sender::Deletes(Vec::new())));
                     }
                 }
             }
         }
         if writes.is_empty() {
-            return;
+            return Vec::new();
         }
         let results = self.store.write(writes, WRITE_WITHIN).await;
-        for (sender, result) in senders.into_iter().zip(results) {
+        let (mut outdated, mut failed) = (Vec::new(), Vec::new());
+        for ((key, sender), result) in senders.into_iter().zip(results) {
             match sender {
-                Sender::Deletes(Some(done)) => drop(done.send(())),
-                Sender::Deletes(None) => {}
-                Sender::Fills(entries, admission) => self.count_fill(&entries, admission, &result),
+                Sender::Deletes(done) => {
+                    for done in done {
+                        // Whoever waited may be gone.
+                        let _ = done.send(());
+                    }
+                    if result.is_err_and(|error| error.may_pass()) {
+                        failed.push(key);
+                    }
+                }
+                Sender::Fills {
+                    entries,
+                    admission,
+                    replaces,
+                } => {
+                    self.count_fill(&entries, admission, &result);
+                    if replaces && result.is_err() {
+                        outdated.push(key);
+                    }
+                }
             }
         }
+        failed.extend(self.delete(outdated).await);
+        failed
+    }
+
+    /// Deletes what was to be replaced; gives what could not be deleted.
+    async fn delete(&self, keys: Vec<EntryKey>) -> Vec<EntryKey> {
+        if keys.is_empty() {
+            return keys;
+        }
+        let deletes = keys.iter().map(|key| Write::Delete {
+            key: key.name.clone(),
+        });
+        let results = self.store.write(deletes.collect(), WRITE_WITHIN).await;
+        let failed = keys.into_iter().zip(results);
+        failed
+            .filter_map(|(key, result)| result.is_err_and(|error| error.may_pass()).then_some(key))
+            .collect()
     }
 
     fn count_fill(&self, entries: &Entries, admission: Admission, result: &Result<(), StoreError>) {
@@ -313,7 +406,7 @@ impl L2 {
         // Apart from the envelope: a user's codec may do to it what it likes.
         let mut payload = Vec::with_capacity(entries.expected());
         if let Err(refusal) = entries.wire.encode(fill.node.value()?, &mut payload) {
-            entries.warn(&refusal);
+            entries.warn_of_refusal(&refusal);
             return None;
         }
         if !entries.proves(&payload) {
@@ -343,13 +436,18 @@ impl L2 {
     }
 
     /// Waits until nothing is on its way.
-    pub(crate) async fn emptied(&self) {
+    pub(crate) async fn emptied(self: &Arc<Self>) {
+        self.start_sending();
         self.outbox.emptied().await;
     }
 }
 
 /// Who wants to know what became of a write.
 enum Sender {
-    Fills(Arc<Entries>, Admission),
-    Deletes(Option<tokio::sync::oneshot::Sender<()>>),
+    Fills {
+        entries: Arc<Entries>,
+        admission: Admission,
+        replaces: bool,
+    },
+    Deletes(Vec<oneshot::Sender<()>>),
 }

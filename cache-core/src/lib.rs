@@ -87,6 +87,10 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(cache_bench)]
+#[doc(hidden)]
+#[path = "bench.rs"]
+pub mod __bench;
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;

@@ -2,6 +2,7 @@
 
 use std::{
     any::TypeId,
+    cell::Cell,
     collections::HashMap,
     sync::{
         Arc, OnceLock,
@@ -118,13 +119,30 @@ impl Instance {
         }
     }
 
-    /// The readable name: module, implementing type, function and type parameters, or the option
-    /// `name` with those type parameters; `@version` where there is one.
-    fn name(&self) -> String {
+    /// Whether a closure or a block of an `async fn` is part of its path: others have the same name then.
+    fn is_nameless(&self) -> bool {
+        let path = self.path();
+        let parameters = type_parameters(path);
+        let part = if self.site.name.is_some() {
+            &parameters
+        } else {
+            path
+        };
+        part.contains("{{closure}}")
+    }
+
+    fn path(&self) -> &'static str {
         let mut path = self.type_name;
         while let Some(shorter) = path.strip_suffix("::{{closure}}") {
             path = shorter;
         }
+        path
+    }
+
+    /// The readable name: module, implementing type, function and type parameters, or the option
+    /// `name` with those type parameters; `@version` where there is one.
+    fn name(&self) -> String {
+        let path = self.path();
         let mut name = match self.site.name {
             Some(name) => format!("{name}{}", type_parameters(path)),
             None => path.to_owned(),
@@ -164,6 +182,11 @@ fn type_parameters(path: &str) -> String {
     parameters
 }
 
+thread_local! {
+    /// This thread is looking into a value's type.
+    static DESCRIBES: Cell<bool> = const { Cell::new(false) };
+}
+
 /// The live state of one [`Instance`] in one cache.
 #[derive(Debug)]
 pub(crate) struct SiteState {
@@ -196,17 +219,28 @@ impl SiteState {
         &self,
         describe: impl FnOnce() -> Result<Entries, String>,
     ) -> Option<&Arc<Entries>> {
-        let entries = self.entries.get_or_init(|| match describe() {
-            Ok(entries) => Some(Arc::new(entries)),
-            Err(reason) => {
-                tracing::warn!(
-                    function = self.name,
-                    "values of this function stay in the memory of this process: {reason}"
-                );
-                None
-            }
+        if let Some(entries) = self.entries.get() {
+            return entries.as_ref();
+        }
+        // Not under a lock: it runs the value's `Deserialize`, which may reach this very function.
+        if DESCRIBES.replace(true) {
+            return None;
+        }
+        let described = describe().map(Arc::new);
+        DESCRIBES.set(false);
+        self.entries.get_or_init(|| {
+            described
+                .map_err(|reason| self.warn_of_staying(&reason))
+                .ok()
         });
-        entries.as_ref()
+        self.entries.get().and_then(Option::as_ref)
+    }
+
+    fn warn_of_staying(&self, reason: &str) {
+        tracing::warn!(
+            function = self.name,
+            "values of this function are not shared with other processes: {reason}"
+        );
     }
 
     /// Whether it is known that values of the function cannot travel.
@@ -236,12 +270,23 @@ impl SiteStates {
             return Arc::clone(state);
         }
         drop(known);
+        let mut state = SiteState::new(instance);
         let mut known = self.0.write();
-        Arc::clone(
-            known
-                .entry(instance.id)
-                .or_insert_with(|| Arc::new(SiteState::new(instance))),
-        )
+        if let Some(state) = known.get(&instance.id) {
+            return Arc::clone(state);
+        }
+        let is_named_so = |other: &Arc<SiteState>| other.name == state.name;
+        let is_taken = instance.site.name.is_none() && known.values().any(is_named_so);
+        if state.is_shared && (is_taken || instance.is_nameless()) {
+            state.is_shared = false;
+            state.warn_of_staying(
+                "another function may have the same name, as inside a block, or a type parameter has none, as a \
+                 closure: write `name = \"..\"` or move it, or write `tiers = memory`",
+            );
+        }
+        let state = Arc::new(state);
+        known.insert(instance.id, Arc::clone(&state));
+        state
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<SiteState>> {

@@ -199,8 +199,8 @@ impl Slot {
 
     /// The load waits for something else first, for no longer than `within`, and is not watched meanwhile.
     pub(crate) fn pause(&self, within: Duration) {
-        let within = after(0, within);
-        self.gone_after.store(within, Relaxed);
+        let late = after(INLINE_IS_GONE_AFTER, within);
+        self.gone_after.store(late, Relaxed);
         self.woken.store(system_now(), Relaxed);
     }
 

@@ -72,7 +72,7 @@ pub struct FunctionStats {
     pub loads: u64,
     /// Loads that ended in an error, or inside a flight in a panic.
     pub failures: u64,
-    /// Calls answered by the load of another caller: stampedes prevented.
+    /// Calls answered by the load, or the read of Redis, of another caller: stampedes prevented.
     pub shared_loads: u64,
     /// Entries that left because there was no room.
     pub evictions: u64,
@@ -82,7 +82,7 @@ pub struct FunctionStats {
     pub entries: u64,
     /// The weight of those entries in bytes.
     pub bytes: u64,
-    /// Reads of Redis that gave the value.
+    /// Reads answered by an entry in Redis, or on its way there.
     pub redis_hits: u64,
     /// Reads that found nothing, or an entry past its time.
     pub redis_misses: u64,

@@ -19,6 +19,8 @@ pub use probe::{
     ErrorProbe, Probe, ProbeFallibleOptional, ProbeLayer, ProbePlain, ProbeShared, ProbeUnshared,
 };
 pub(crate) use shape::Shape;
+#[cfg(any(feature = "json", feature = "msgpack"))]
+pub(crate) use size::shape;
 pub(crate) use transport::{Refusal, Transport, Wire};
 pub use weigh::{ProbeSize, ProbeTravel, ProbeWeigh, TravelProbe, travels};
 

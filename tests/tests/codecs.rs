@@ -251,3 +251,94 @@ async fn what_json_would_misread_is_refused() {
     );
     assert_eq!(refused.value, Some(None));
 }
+
+/// One function before and after a deployment, with a value whose fields no trace of the type sees.
+macro_rules! deployments {
+    ($test:ident: $codec:ident, $name:literal) => {
+        #[tokio::test]
+        async fn $test() {
+            let redis = FakeRedis::new();
+            {
+                #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+                struct Terms {
+                    discount: Option<u64>,
+                }
+                #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+                struct Price {
+                    id: u64,
+                    #[serde(flatten)]
+                    terms: Terms,
+                }
+                #[cached(ttl = 1h, name = $name, codec = $codec)]
+                async fn price(id: u64) -> Price {
+                    let discount = Some(5);
+                    Price {
+                        id,
+                        terms: Terms { discount },
+                    }
+                }
+                assert_eq!(there_after(&redis, || price(1)).await.source, Source::Redis);
+            }
+            let before = redis.keys();
+            {
+                #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+                struct Terms {
+                    rebate: Option<u64>,
+                }
+                #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+                struct Price {
+                    id: u64,
+                    #[serde(flatten)]
+                    terms: Terms,
+                }
+                #[cached(ttl = 1h, name = $name, codec = $codec)]
+                async fn price(id: u64) -> Price {
+                    let rebate = Some(6);
+                    Price {
+                        id,
+                        terms: Terms { rebate },
+                    }
+                }
+                let call = price(1).explain();
+                let answer = Cache::scope(process(&redis).await, call).await.unwrap();
+                assert_eq!(answer.source, Source::Load, "{answer:?}");
+                assert_eq!(answer.value.terms.rebate, Some(6));
+            }
+            // It was the same entry all along: the key does not tell the types apart.
+            assert_eq!(redis.keys(), before);
+        }
+    };
+}
+
+deployments!(a_field_renamed_behind_flatten_is_a_miss_in_json: json, "shop::price_json");
+deployments!(a_field_renamed_behind_flatten_is_a_miss_in_msgpack: msgpack, "shop::price_msgpack");
+
+#[cached(ttl = 1h, codec = json)]
+async fn free_or_none(id: u64) -> Option<serde_json::Value> {
+    match id {
+        1 => Some(serde_json::Value::Null),
+        _ => Some(serde_json::json!({"id": id})),
+    }
+}
+
+#[cached(ttl = 1h, codec = msgpack)]
+async fn packed_or_none(id: u64) -> Option<serde_json::Value> {
+    (id != 1)
+        .then(|| id.into())
+        .or(Some(serde_json::Value::Null))
+}
+
+#[tokio::test]
+async fn some_null_is_never_served_as_none() {
+    let redis = FakeRedis::new();
+    // The function is known to write what can be read before it comes to the null, and after it.
+    for id in [2, 1, 3, 1] {
+        for answer in [
+            there_after(&redis, || free_or_none(id)).await,
+            there_after(&redis, || packed_or_none(id)).await,
+        ] {
+            assert!(answer.value.is_some(), "{answer:?}");
+            assert_eq!(answer.source == Source::Redis, id != 1, "{answer:?}");
+        }
+    }
+}

@@ -62,7 +62,7 @@ async fn values_of_all_sizes_come_back_to_whoever_asked_for_them() {
 
 #[tokio::test]
 async fn an_entry_expires_in_redis_when_its_time_is_over() {
-    #[cached(ttl = 30s)]
+    #[cached(ttl = 30s, name = "shop::brief")]
     async fn brief(n: u64) -> u64 {
         n
     }
@@ -104,6 +104,40 @@ async fn what_refuses_us_fails_the_build_with_the_reason() {
     assert!(!shown.contains(secret), "{shown}");
     Cache::scope(cache.clone(), text(1, 1)).await;
     assert_eq!(cache.close(SOON).await.fills, 0);
+}
+
+#[tokio::test]
+async fn a_user_limited_to_the_namespace_is_enough() {
+    let server = Server::start();
+    let acl = |rules: &[&str]| {
+        let command = ["ACL", "SETUSER", "app"].iter().chain(rules);
+        let answer = server.command(&command.copied().collect::<Vec<_>>());
+        assert_eq!(answer, "OK");
+    };
+    acl(&["on", ">pw", "~shop:*", "+@all"]);
+    let url = format!("redis://app:pw@127.0.0.1:{}/", server.port());
+    let cache = Cache::builder().namespace("shop").redis(url).build().await;
+    let cache = cache.unwrap();
+    let miss = |n| {
+        let call = text(n, 5).explain();
+        let asked = Cache::scope(cache.clone(), call);
+        async move { asked.await.unwrap().redis }
+    };
+    assert_eq!(miss(0).await, Some(RedisMiss::Absent));
+    acl(&["-get", "-mget"]);
+    for n in 1..50 {
+        assert_eq!(miss(n).await, Some(RedisMiss::Unavailable));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    acl(&["+get", "+mget"]);
+    let begin = std::time::Instant::now();
+    for n in 50.. {
+        if miss(n).await == Some(RedisMiss::Absent) {
+            return;
+        }
+        assert!(begin.elapsed() < SOON, "reads stay off");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test]
@@ -150,7 +184,7 @@ fn a_cache_outlives_the_runtime_that_built_it() {
                     until("it is sent", sent).await;
                     return answer.source;
                 }
-                text(n, 5).evict().await.unwrap();
+                cache.clear();
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
             panic!("Redis is not asked");

@@ -386,3 +386,155 @@ async fn what_an_answer_says_of_redis_is_a_sentence() {
         "{said}"
     );
 }
+
+#[cached(ttl = 1h, key = n)]
+async fn with<F: Fn() -> u64 + Send + Sync + 'static>(function: F, n: u64) -> u64 {
+    function() + n
+}
+
+#[tokio::test]
+async fn what_has_no_name_of_its_own_shares_no_entry() {
+    let redis = FakeRedis::new();
+    let cache = process(&redis).await;
+    Cache::scope(cache.clone(), async {
+        assert_eq!(with(|| 100, 1).await, 101);
+        assert_eq!(with(|| 200, 1).await, 201);
+        let first = {
+            #[cached(ttl = 1h)]
+            async fn price(_n: u64) -> u64 {
+                1
+            }
+            price(7).await
+        };
+        let second = {
+            #[cached(ttl = 1h)]
+            async fn price(_n: u64) -> u64 {
+                2
+            }
+            price(7).await
+        };
+        assert_eq!((first, second), (1, 2));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_shortened_ttl_holds_for_entries_from_before() {
+    let clock = ManualClock::new();
+    let redis = FakeRedis::on(&clock);
+    let builder = || Cache::builder().fake_redis(&redis).clock(clock.clock());
+    let here = built(builder()).await;
+    Cache::scope(here.clone(), former_rate(1)).await;
+    let _ = here.close(SOON).await;
+    clock.advance(Duration::from_secs(4));
+    let read = explain(&built(builder()).await, rate(1)).await;
+    assert_eq!(
+        (read.source, read.time_left),
+        (Source::Redis, Some(Duration::from_secs(6)))
+    );
+    clock.advance(Duration::from_secs(6));
+    let expired = explain(&built(builder()).await, rate(1)).await;
+    assert_eq!(
+        (expired.source, expired.redis),
+        (Source::Load, Some(RedisMiss::Expired))
+    );
+}
+
+#[cached(ttl = |token| Duration::from_secs(*token), name = "shop::token")]
+async fn token(_n: u64) -> u64 {
+    LEFT.load(std::sync::atomic::Ordering::SeqCst)
+}
+
+static LEFT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(100);
+
+#[tokio::test]
+async fn a_value_that_says_how_long_it_lives_is_believed() {
+    let clock = ManualClock::new();
+    let redis = FakeRedis::on(&clock);
+    let builder = || Cache::builder().fake_redis(&redis).clock(clock.clock());
+    let here = built(builder()).await;
+    Cache::scope(here.clone(), token(1)).await;
+    let _ = here.close(SOON).await;
+    clock.advance(Duration::from_mins(1));
+    let read = explain(&built(builder()).await, token(1)).await;
+    assert_eq!(
+        (read.source, read.time_left),
+        (Source::Redis, Some(Duration::from_secs(40)))
+    );
+}
+
+#[cached(ttl = 1h, name = "shop::either")]
+async fn plain(n: u64) -> u64 {
+    n
+}
+
+#[cached(ttl = 1h, name = "shop::either")]
+async fn fallible(n: u64) -> Result<u64, String> {
+    Ok(n)
+}
+
+#[tokio::test]
+async fn functions_that_share_a_name_share_values_and_nothing_else() {
+    let redis = FakeRedis::new();
+    let cache = process(&redis).await;
+    Cache::scope(cache, async {
+        redis.delay(Duration::from_millis(10));
+        // The value of the first is still on its way.
+        assert_eq!(plain(1).await, 1);
+        assert_eq!(fallible(1).await, Ok(1));
+        until_written(&redis, 1).await;
+        redis.recover();
+        assert_eq!(fallible(2).await, Ok(2));
+        assert_eq!(plain(2).await, 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_prefetch_loads_in_the_scope_of_its_caller() {
+    #[cached(ttl = 1h, name = "shop::outer")]
+    async fn outer(n: u64) -> u64 {
+        user(n).await.map_or(0, |user| user.id)
+    }
+    let redis = FakeRedis::new();
+    let cache = process(&redis).await;
+    Cache::scope(cache.clone(), outer(77).prefetch())
+        .await
+        .unwrap();
+    until("both are kept", || cache.stats().entries == 2).await;
+}
+
+#[cached(ttl = 24h, name = "shop::rate")]
+async fn former_rate(n: u64) -> u64 {
+    n
+}
+
+#[cached(ttl = 10s, name = "shop::rate")]
+async fn rate(n: u64) -> u64 {
+    n
+}
+
+/// Reading it reaches the function that returns it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Curious(u64);
+
+impl<'de> Deserialize<'de> for Curious {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let _ = futures::FutureExt::now_or_never(curious(1).peek());
+        u64::deserialize(deserializer).map(Self)
+    }
+}
+
+#[cached(ttl = 1h)]
+async fn curious(n: u64) -> Curious {
+    Curious(n)
+}
+
+#[tokio::test]
+async fn a_value_that_calls_its_own_function_when_it_is_read_stalls_nobody() {
+    let redis = FakeRedis::new();
+    let cache = process(&redis).await;
+    let call = Cache::scope(cache, curious(2));
+    let answered = tokio::time::timeout(SOON, call).await;
+    assert_eq!(answered.unwrap(), Curious(2));
+}

@@ -56,6 +56,6 @@ impl Bare {
     }
 }
 
-fn key(n: u64) -> String {
+pub(crate) fn key(n: u64) -> String {
     format!("bare:e:article:0123456789abcdef:{n}")
 }

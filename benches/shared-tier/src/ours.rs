@@ -1,11 +1,11 @@
 //! Cached functions on the shared tier.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use cache_core::{Cache, cached};
 
 use crate::{
-    bare::{Article, Bare},
+    bare::{Article, Bare, key},
     measure::KEYS,
 };
 
@@ -23,6 +23,21 @@ pub(crate) fn body(n: u64) -> u64 {
 #[cached(ttl = 1h, inline, key = n, cache = cache)]
 async fn number(cache: &Cache, n: u64) -> u64 {
     body(n)
+}
+
+/// The tier below them, which gives bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct Tier(Arc<cache_core::__bench::Tier>);
+
+impl Tier {
+    pub(crate) async fn connect(url: &str) -> Self {
+        let connected = cache_core::__bench::Tier::connect(url).await;
+        Self(Arc::new(connected.expect("the server takes us")))
+    }
+
+    pub(crate) async fn read_bytes(self, n: u64) -> Vec<u8> {
+        self.0.get(&key(n)).await.expect("it is there")
+    }
 }
 
 #[derive(Clone, Debug)]

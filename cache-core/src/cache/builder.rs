@@ -17,8 +17,8 @@ use crate::{
 /// Less is a number of entries, written where bytes are meant.
 const LEAST_MEMORY: u64 = 64 << 10;
 
-/// What Redis takes in one value.
-const LARGEST_VALUE: usize = 512 << 20;
+/// What may be on its way to Redis at once.
+const LARGEST_VALUE: usize = 32 << 20;
 
 /// How long building a cache waits for Redis.
 #[cfg(feature = "redis")]
@@ -135,6 +135,9 @@ impl CacheBuilder {
     /// A Redis that cannot be reached, is slow, full or damaged costs calls no more than the
     /// [budget](Self::redis_budget): they load as if there were none, and it is used again as soon as
     /// it answers.
+    ///
+    /// Every runtime that calls run on needs its timer (`enable_all`): a call that waits for Redis on one
+    /// without panics. Outside a runtime Redis is not used.
     #[cfg(feature = "redis")]
     pub fn redis(mut self, url: impl Into<String>) -> Self {
         self.redis = Some(Url(url.into()));
@@ -155,7 +158,7 @@ impl CacheBuilder {
     }
 
     /// The largest value that is kept in Redis, in encoded bytes before compression. A larger one stays
-    /// in memory. Default: 1 MiB.
+    /// in memory. Default: 1 MiB; at most 32 MiB.
     pub fn redis_value_limit(mut self, bytes: usize) -> Self {
         self.redis_limits.value = bytes;
         self
@@ -178,7 +181,7 @@ impl CacheBuilder {
     ///
     /// # Panics
     ///
-    /// With a URL of Redis, when this is called outside a Tokio runtime with its timer and I/O enabled.
+    /// With a URL of Redis, when the runtime has its timer or its I/O disabled.
     ///
     /// # Cancel safety
     ///
@@ -215,9 +218,9 @@ impl CacheBuilder {
                 "`redis_budget` of zero never waits for Redis: write for instance `Duration::from_millis(100)`, or `tiers = memory` if that is meant",
             );
         }
-        if self.redis_limits.value > LARGEST_VALUE {
+        if !(1..=LARGEST_VALUE).contains(&self.redis_limits.value) {
             return refuse(
-                "`redis_value_limit` is in bytes, and Redis takes no value over 512 MiB: write less",
+                "`redis_value_limit` is in bytes, 32 MiB at most: write for instance `4 << 20`",
             );
         }
         Ok(())
@@ -232,7 +235,7 @@ impl CacheBuilder {
                 "`require_redis` needs to know which: write `.redis(\"redis://127.0.0.1/\")`",
             ));
         }
-        Ok(store.map(|store| L2::new(store, self.redis_limits)))
+        Ok(store.map(|store| L2::new(store, &self.namespace, self.redis_limits)))
     }
 
     #[cfg_attr(

@@ -8,7 +8,7 @@ use super::{
     BoxFuture,
     miss::{Body, Call, Flown, Place},
     remote::Remote,
-    run::Run,
+    run::{Around, Run},
 };
 use crate::{
     context::Ask,
@@ -36,7 +36,7 @@ impl Call {
                 Flown::by(Answer::Shared(node), Source::Memory)
             }
             (Ask::Peek, Err(Miss::Absent | Miss::Expired | Miss::NotInMemory)) => {
-                let node = self.remote.as_ref()?.peek().await.ok()?;
+                let node = self.remote.as_ref()?.peek(&self.cache).await.ok()?;
                 Flown::by(Answer::Shared(node), Source::Redis)
             }
             (Ask::Explain, Err(_)) => self.fly(Place::InAnyFlight, body).await,
@@ -104,14 +104,18 @@ impl Call {
         body: BoxFuture<'static, Loaded>,
         runtime: &Handle,
     ) {
+        let around = Around::here();
         let Some(remote) = self.remote.clone() else {
-            drop(Run::new(&self.cache, underway, None, body).detach(runtime));
+            drop(Run::new(&self.cache, underway, None, body, around).detach(runtime));
             return;
         };
         let (cache, runtime) = (self.cache.clone(), runtime.clone());
+        let running = cache.tasks().enter();
         tasks::spawn(&runtime.clone(), async move {
-            if remote.answer(&cache, &mut underway).await.is_err() {
-                Run::new(&cache, underway, Some(remote.route().clone()), body).detach(&runtime);
+            let _running = running;
+            if remote.answer(&cache, &mut underway).await.is_err() && cache.is_on() {
+                let route = Some(remote.route().clone());
+                Run::new(&cache, underway, route, body, around).detach(&runtime);
             }
         });
     }
@@ -125,7 +129,8 @@ impl Call {
                 now: self.cache.clock().now(),
                 route: self.remote.as_ref().map(Remote::route),
                 load_time: Duration::ZERO,
-                is_unasked: true,
+                replaces: true,
+                is_absent: false,
             };
             let is_in_memory = self.site.is_in_memory;
             self.cache.flights().put(&self.key, is_in_memory, &arrival);
@@ -147,7 +152,8 @@ impl Call {
         let (age, time_left) = match &flown.answer {
             Answer::Shared(node) => {
                 let there = self.cache.flights().l1.get(&self.key.as_ref());
-                let is_kept = there.is_some_and(|there| Arc::ptr_eq(&there, node));
+                let is_kept = flown.source == Source::Redis
+                    || there.is_some_and(|there| Arc::ptr_eq(&there, node));
                 let entry = node.entry();
                 let span = |from: u64, to: u64| Duration::from_nanos(to.saturating_sub(from));
                 (

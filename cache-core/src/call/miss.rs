@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use super::{
     BoxFuture,
     remote::Remote,
-    run::{Ended, Run},
+    run::{Around, Ended, Run},
 };
 use crate::{
     cache::Cache,
@@ -142,10 +142,10 @@ impl Call {
         let route = self.remote.as_ref().map(Remote::route).cloned();
         let ended = match (body, runtime) {
             (Body::Detached(make), Some(runtime)) => {
-                let run = Run::new(&self.cache, underway, route, make());
+                let run = Run::new(&self.cache, underway, route, make(), Around::here());
                 run.detach(&runtime).ended().await
             }
-            (body, _) => Run::new(&self.cache, underway, route, body.start()).await,
+            (body, _) => Run::new(&self.cache, underway, route, body.start(), Around::here()).await,
         };
         match ended {
             Ended::Loaded(loaded) => Flown {

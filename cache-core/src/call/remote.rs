@@ -11,7 +11,7 @@ use crate::{
     l1::Stored,
     l2::{Age, Described, Entries, RedisMiss, Route},
     site::{Site, SiteState},
-    value::{Fate, Keep, Maker, Refusal, Shape, Transport},
+    value::{Fate, Keep, Maker, Shape, Transport},
 };
 
 /// The readable key of a call.
@@ -30,7 +30,7 @@ trait Carry: Send + Sync {
     fn route(&self) -> &Route;
     fn is_worth_asking(&self) -> bool;
     /// Makes an entry for this process of the bytes of a value.
-    fn receive(&self, bytes: &[u8], age: Age) -> Result<Arc<dyn Stored>, Refusal>;
+    fn receive(&self, bytes: &[u8], age: Age) -> Result<Arc<dyn Stored>, RedisMiss>;
 }
 
 struct Carrier<S: Shape, X> {
@@ -50,10 +50,9 @@ impl<S: Shape, X> Carry for Carrier<S, X> {
         self.is_worth_asking
     }
 
-    fn receive(&self, bytes: &[u8], Age { age, left }: Age) -> Result<Arc<dyn Stored>, Refusal> {
-        let times = self.maker.times(age, left);
+    fn receive(&self, bytes: &[u8], Age { age, left }: Age) -> Result<Arc<dyn Stored>, RedisMiss> {
         let (keep, maker) = (&self.keep, &self.maker);
-        keep.receive(&self.transport, bytes, times, maker)
+        keep.receive(&self.transport, bytes, (age, left), maker)
     }
 }
 
@@ -97,16 +96,17 @@ impl Remote {
     }
 
     /// The entry, without a part in any flight.
-    pub(super) async fn peek(&self) -> Result<Arc<dyn Stored>, RedisMiss> {
-        self.read(self.route().l2.budget()).await
+    pub(super) async fn peek(&self, cache: &Cache) -> Result<Arc<dyn Stored>, RedisMiss> {
+        self.read(cache, self.route().l2.budget()).await
     }
 
-    async fn read(&self, within: Duration) -> Result<Arc<dyn Stored>, RedisMiss> {
+    async fn read(&self, cache: &Cache, within: Duration) -> Result<Arc<dyn Stored>, RedisMiss> {
         if !self.0.is_worth_asking() {
             return Err(RedisMiss::Unavailable);
         }
         let receive = |bytes: &[u8], age| self.0.receive(bytes, age);
-        self.route().read(within, &receive).await
+        let times = (cache.clock().now(), within);
+        self.route().read(times, &receive).await
     }
 
     /// Answers a flight from the shared tier. Ends the load where there is an answer; else it is to go on,
@@ -121,10 +121,12 @@ impl Remote {
         underway: &mut Underway,
     ) -> Result<Arc<dyn Stored>, Option<RedisMiss>> {
         let load = Arc::clone(underway.load().expect("the load has not ended"));
-        let within = load.time_to_read(self.route().l2.budget()).ok_or(None)?;
+        let Some(within) = load.time_to_read(self.route().l2.budget()) else {
+            return Err(load.redis_miss());
+        };
         // Whoever is left unpolled loses the turn when the time is over.
         load.slot.pause(within);
-        match self.read(within).await {
+        match self.read(cache, within).await {
             Ok(node) => {
                 underway.complete(&Arrival {
                     node: &node,
@@ -132,12 +134,13 @@ impl Remote {
                     now: cache.clock().now(),
                     route: None,
                     load_time: Duration::ZERO,
-                    is_unasked: false,
+                    replaces: false,
+                    is_absent: false,
                 });
                 Ok(node)
             }
             Err(miss) => {
-                load.has_read();
+                load.has_read(miss);
                 load.slot.resume(false);
                 Err(Some(miss))
             }

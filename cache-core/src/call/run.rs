@@ -18,7 +18,7 @@ use crate::{
     clock::{Nanos, system_now},
     context,
     flight::{Arrival, Load, Overtaken, Target, Underway, Wait, wait},
-    l2::Route,
+    l2::{RedisMiss, Route},
     stats::Counters,
     tasks,
     value::Loaded,
@@ -39,11 +39,24 @@ pub(super) struct Run<'a> {
     route: Option<Route>,
     phase: Phase,
     body: BoxFuture<'a, Loaded>,
-    /// The scope and the span of the caller, which a task of its own would not have.
-    scope: Option<Cache>,
-    span: tracing::Span,
+    around: Around,
     /// Behind the body: when the next load begins, this one has dropped what it held.
     underway: Underway,
+}
+
+/// The scope and the span of the caller, which a task of its own would not have.
+pub(super) struct Around {
+    scope: Option<Cache>,
+    span: tracing::Span,
+}
+
+impl Around {
+    pub(super) fn here() -> Self {
+        Self {
+            scope: context::scope(),
+            span: tracing::Span::current(),
+        }
+    }
 }
 
 enum Phase {
@@ -58,14 +71,14 @@ impl<'a> Run<'a> {
         underway: Underway,
         route: Option<Route>,
         body: BoxFuture<'a, Loaded>,
+        around: Around,
     ) -> Self {
         Self {
             cache: cache.clone(),
             route,
             phase: Phase::New,
             body,
-            scope: context::scope(),
-            span: tracing::Span::current(),
+            around,
             underway,
         }
     }
@@ -99,8 +112,10 @@ impl<'a> Run<'a> {
 
     fn poll_body(&mut self, load: &Arc<Load>, cx: &mut Context<'_>) -> Poll<Loaded> {
         let polled = catch_unwind(AssertUnwindSafe(|| {
-            let _entered = self.span.enter();
-            context::within_load(load, self.scope.as_ref(), || self.body.as_mut().poll(cx))
+            let _entered = self.around.span.enter();
+            context::within_load(load, self.around.scope.as_ref(), || {
+                self.body.as_mut().poll(cx)
+            })
         }));
         polled.unwrap_or_else(|panic| {
             Counters::add(&load.site().counters.failures);
@@ -133,7 +148,8 @@ impl<'a> Run<'a> {
                 now: self.cache.clock().now(),
                 route: self.route.as_ref(),
                 load_time: self.time_loading(),
-                is_unasked: load.is_renewal(),
+                replaces: load.is_renewal(),
+                is_absent: load.redis_miss() == Some(RedisMiss::Absent),
             }),
             Loaded::Own { .. } => self.underway.fail(),
         }

@@ -11,6 +11,7 @@ use crate::{
     clock::{after, system_now},
     key::Key,
     l1::Stored,
+    l2::RedisMiss,
     site::SiteState,
     slot::Slot,
     watchdog::{self, Next, Patience},
@@ -166,6 +167,11 @@ impl Load {
         self.flight.is_renewal
     }
 
+    /// Why the shared tier did not answer this flight, where it was asked.
+    pub(crate) fn redis_miss(&self) -> Option<RedisMiss> {
+        self.flight.state.lock().redis
+    }
+
     /// How long this load may wait for the shared tier. All loads of a flight share one `budget`, since
     /// all hold up the same callers; nothing where it is used up, or the answer known.
     pub(crate) fn time_to_read(&self, budget: Duration) -> Option<Duration> {
@@ -184,7 +190,8 @@ impl Load {
     }
 
     /// The shared tier had no answer: no other load of this flight need ask.
-    pub(crate) fn has_read(&self) {
+    pub(crate) fn has_read(&self, miss: RedisMiss) {
+        self.flight.state.lock().redis = Some(miss);
         self.flight.reads_until.store(1, Relaxed);
     }
 

@@ -34,7 +34,7 @@ const WINDOW_SECONDS: usize = 10;
 const SILENCE: Duration = Duration::from_millis(50);
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
-/// After this long a probe that has not reported is taken for lost.
+/// The least after which a probe that has not reported is taken for lost.
 const LAPSE: Duration = Duration::from_secs(1);
 /// Successful probes in a row that close the breaker.
 const PROBES: u32 = 3;
@@ -43,6 +43,8 @@ const PROBES: u32 = 3;
 #[derive(Debug)]
 pub(crate) struct Breaker {
     name: &'static str,
+    /// After this long a probe that has not reported is taken for lost.
+    lapse: Duration,
     /// [`CLOSED`], or from when on a probe may be taken; while one is under way, when it lapses. Changes under the
     /// lock of `state`, except that a probe is taken without it.
     gate: AtomicU64,
@@ -83,10 +85,11 @@ enum State {
 }
 
 impl Breaker {
-    /// The log calls it by `name`: "reads" or "writes".
-    pub(crate) fn new(name: &'static str) -> Self {
+    /// The log calls it by `name`: "reads" or "writes". An operation takes no longer than `within`.
+    pub(crate) fn new(name: &'static str, within: Duration) -> Self {
         Self {
             name,
+            lapse: LAPSE.max(within.saturating_mul(2)),
             gate: AtomicU64::new(CLOSED),
             successes: Striped::default(),
             state: Mutex::new(State::Closed(Failures::default())),
@@ -104,7 +107,7 @@ impl Breaker {
             CLOSED => Admission::Yes,
             opens if now < opens => Admission::No,
             opens => {
-                let lapses = after(now, LAPSE);
+                let lapses = after(now, self.lapse);
                 if self.move_gate(opens, lapses) {
                     Admission::Probe(Probe(lapses))
                 } else {

@@ -11,6 +11,9 @@ mod postcard;
 #[allow(clippy::unwrap_used, reason = "a test may fail")]
 mod tests;
 
+#[cfg(any(feature = "json", feature = "msgpack"))]
+use {crate::value::shape, serde::Serialize};
+
 /// Values within values go this deep, in every codec. The bytes decide how deep a reader goes, and a
 /// stack that overflows ends the process.
 const MOST_NESTED: usize = 128;
@@ -103,19 +106,68 @@ pub trait Codec<T> {
 #[derive(Clone, Copy, Debug)]
 pub struct Postcard;
 
-/// A [`Codec`] for what [`Postcard`] refuses, and for eyes: JSON, by `serde_json`.
+/// A [`Codec`] for what [`Postcard`] refuses, and for eyes: JSON, by `serde_json`, behind 8 bytes.
 ///
-/// As ever in JSON, `Some(None)` comes back as `None`, and a float that is not finite does not come back.
+/// Those say which names and kinds of values were written: fields, variants, keys of maps, what was there
+/// and what was not. A value that is read with others is an entry that counts as absent: one written
+/// before a field behind `#[serde(flatten)]` had its present name, or one that JSON cannot tell from
+/// another, such as `Some(None)`, `Some(serde_json::Value::Null)` and a float that is not finite. Two
+/// variants of an `untagged` enum that are written alike stay alike.
+///
 /// More than 128 levels of values within values are not read.
 #[cfg(feature = "json")]
 #[cfg_attr(docsrs, doc(cfg(feature = "json")))]
 #[derive(Clone, Copy, Debug)]
 pub struct Json;
 
-/// A [`Codec`] for what other programs read: `MessagePack`, by `rmp-serde`, structs as maps.
+/// A [`Codec`] for what [`Postcard`] refuses, in fewer bytes than JSON: `MessagePack`, by `rmp-serde`,
+/// structs as maps, behind the same 8 bytes as in [`Json`].
 ///
-/// `Some(None)` comes back as `None`. More than 128 levels of values within values are not read.
+/// What is read as something else than was written counts as absent here too, `Some(None)` among it.
+/// More than 128 levels of values within values are not read.
 #[cfg(feature = "msgpack")]
 #[cfg_attr(docsrs, doc(cfg(feature = "msgpack")))]
 #[derive(Clone, Copy, Debug)]
 pub struct Msgpack;
+
+/// The shape of a value as it was written. Formats that are read by names, or by looking at the bytes
+/// first, read much that was never written: that shows when the value that was read has another shape.
+#[cfg(any(feature = "json", feature = "msgpack"))]
+struct Written {
+    shape: u64,
+    is_human_readable: bool,
+}
+
+#[cfg(any(feature = "json", feature = "msgpack"))]
+impl Written {
+    /// Takes note of what is about to be written behind it.
+    fn begin<T: Serialize>(
+        value: &T,
+        is_human_readable: bool,
+        bytes: &mut Vec<u8>,
+    ) -> Result<(), CodecError> {
+        let shape = shape(value, is_human_readable).ok_or("the value refuses to be serialized")?;
+        bytes.extend(shape.to_le_bytes());
+        Ok(())
+    }
+
+    /// What was noted, and what was written behind it.
+    fn split(bytes: &[u8], is_human_readable: bool) -> Result<(Self, &[u8]), CodecError> {
+        let Some((shape, rest)) = bytes.split_first_chunk() else {
+            return Err("there are fewer bytes than say what was written".into());
+        };
+        let written = Self {
+            shape: u64::from_le_bytes(*shape),
+            is_human_readable,
+        };
+        Ok((written, rest))
+    }
+
+    /// The value that was read, if that is what was written.
+    fn check<T: Serialize>(self, value: T) -> Result<T, CodecError> {
+        if shape(&value, self.is_human_readable) == Some(self.shape) {
+            return Ok(value);
+        }
+        Err("it is not what was written: the type has changed, or its `Serialize` and `Deserialize` do not mirror each other".into())
+    }
+}

@@ -12,7 +12,10 @@ use std::{
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_128};
 
 use super::envelope;
-use crate::{stats::Counters, value::Wire};
+use crate::{
+    stats::Counters,
+    value::{Refusal, Wire},
+};
 
 /// A longer text is cut and completed with a hash: keys stay readable, and Redis stays small.
 const LONGEST_TEXT: usize = 200;
@@ -128,9 +131,18 @@ impl Entries {
         self.is_proven.store(is_proven, Relaxed);
         if !is_proven {
             // Not in the words of the refusal: they may quote the value.
-            self.warn(&"what was written cannot be read again: its `Serialize` and `Deserialize` do not mirror each other; write `codec = json`, or a codec of your own");
+            self.warn(&"what was written cannot be read again: its `Serialize` and `Deserialize` do not mirror each other");
         }
         is_proven
+    }
+
+    /// Says that the codec refuses a value. Only our own says why in words that cannot quote the value.
+    pub(crate) fn warn_of_refusal(&self, refusal: &Refusal) {
+        if self.wire.is_postcard() {
+            self.warn(refusal);
+        } else {
+            self.warn(&"its codec refuses to write it");
+        }
     }
 
     /// Says once per function that a value does not travel.

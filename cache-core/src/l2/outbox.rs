@@ -1,18 +1,22 @@
 //! Writes on their way to the store: bounded, one per key and the latest of it, sent in batches by a
 //! task that lives while there is something to send.
 //!
-//! Two writes of one key are never under way at once, so a key ends as its last write says.
+//! Two writes of one key are never under way at once, so a key ends as its last write says, unless an
+//! earlier one that got no answer in time lands after it. Until it has arrived, readers of this process ask here and not the store, which has what was there before.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
-    sync::Arc,
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, oneshot};
 
 use super::{
-    LARGE,
+    L2, LARGE,
     entries::{Entries, EntryKey},
 };
 use crate::{
@@ -23,6 +27,8 @@ use crate::{
 /// Beyond these a fill is not sent: the entry is one that the next process loads itself.
 const MOST_WRITES: usize = 8_192;
 const MOST_BYTES: usize = 32 << 20;
+/// A delete takes the place of a fill; so many are more than an outage of minutes brings.
+const MOST_DELETES: usize = 65_536;
 
 /// One round trip.
 const BATCH_WRITES: usize = 64;
@@ -39,7 +45,7 @@ const STUCK_AFTER: Nanos = 5_000_000_000;
 pub(crate) enum Change {
     Fill(Fill),
     /// Tells when it was tried.
-    Delete(Option<oneshot::Sender<()>>),
+    Delete(Vec<oneshot::Sender<()>>),
 }
 
 /// An entry on its way. It is encoded when it is sent.
@@ -52,6 +58,8 @@ pub(crate) struct Fill {
     pub(crate) expires: u64,
     /// In microseconds.
     pub(crate) load_time: u32,
+    /// There may be an older entry. Where this one cannot be written, that one has to go.
+    pub(crate) replaces: bool,
 }
 
 impl Change {
@@ -60,6 +68,39 @@ impl Change {
         match self {
             Self::Fill(fill) => fill.node.entry().size(),
             Self::Delete(_) => 0,
+        }
+    }
+
+    fn is_delete(&self) -> bool {
+        matches!(self, Self::Delete(_))
+    }
+}
+
+/// An entry that has not arrived.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub(crate) node: Arc<dyn Stored>,
+    /// Whose it is: functions that share a name may hold their values differently.
+    pub(crate) entries: Arc<Entries>,
+    pub(crate) check: u64,
+}
+
+/// What a change that has not arrived makes of an entry.
+#[derive(Clone, Debug)]
+pub(crate) enum Latest {
+    Entry(Known),
+    Deleted,
+}
+
+impl Latest {
+    fn of(letter: &Letter) -> Self {
+        match &letter.change {
+            Change::Fill(fill) => Self::Entry(Known {
+                node: Arc::clone(&fill.node),
+                entries: Arc::clone(&fill.entries),
+                check: letter.key.check,
+            }),
+            Change::Delete(_) => Self::Deleted,
         }
     }
 }
@@ -75,64 +116,102 @@ pub(crate) struct Letter {
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     state: Mutex<State>,
+    /// How many changes have not arrived: what readers look at first.
+    unsent: AtomicUsize,
     emptied: Notify,
 }
 
+/// When a change goes: deletes before fills, else as they came.
+type Ticket = (bool, u64);
+
 #[derive(Debug, Default)]
 struct State {
-    waiting: BTreeMap<u64, Letter>,
-    tickets: HashMap<String, u64>,
+    waiting: BTreeMap<Ticket, Letter>,
+    tickets: HashMap<String, Ticket>,
     next_ticket: u64,
     bytes: usize,
-    under_way: HashSet<String>,
+    /// Their entries, nothing for a delete.
+    under_way: HashMap<String, Latest>,
     tasks: usize,
     is_sending_large: bool,
     /// Changes when tasks were given up: what they do afterwards does not count.
     generation: u64,
     moved: Nanos,
+    /// Entries that are to be dropped where no lock is held: a value's own `Drop` may do anything.
+    dropped: Vec<Latest>,
 }
 
-/// What became of a change that was handed over.
-#[derive(Debug)]
+/// What became of a change that was handed over. To be dropped where no lock is held: a value's own `Drop`
+/// may do anything.
+#[derive(Debug, Default)]
 pub(crate) struct Posted {
-    /// An earlier change of the key, or the change itself where there was no room. Its value's own `Drop`
-    /// may do anything: to be dropped where no lock is held.
-    pub(crate) displaced: Option<Change>,
-    pub(crate) is_taken: bool,
+    /// A change for which there was no room.
+    pub(crate) lost: Option<Change>,
     pub(crate) needs_task: bool,
+    /// Starts to send when this is dropped.
+    pub(crate) sender: Option<Arc<L2>>,
+    displaced: Option<Change>,
+    dropped: Vec<Latest>,
+}
+
+impl Drop for Posted {
+    fn drop(&mut self) {
+        if let Some(l2) = self.sender.take() {
+            l2.start_sending();
+        }
+    }
 }
 
 impl Outbox {
     /// Hands a change over. It takes the place of an earlier one of its key.
     pub(crate) fn post(&self, key: EntryKey, change: Change) -> Posted {
-        let bytes = change.bytes();
         let mut state = self.state.lock();
-        let before = state.tickets.get(&key.name).copied();
-        let is_full = state.waiting.len() >= MOST_WRITES || state.bytes + bytes > MOST_BYTES;
-        if is_full && before.is_none() {
-            return Posted {
-                displaced: Some(change),
-                is_taken: false,
-                needs_task: state.needs_task(),
-            };
+        let mut posted = state.post(key, change);
+        posted.needs_task = state.needs_task(system_now());
+        posted.dropped = std::mem::take(&mut state.dropped);
+        self.unsent.store(state.len(), Ordering::Release);
+        posted
+    }
+
+    /// Puts back a delete that did not arrive, unless a later change has taken its place.
+    pub(crate) fn put_back(&self, key: EntryKey) {
+        let mut state = self.state.lock();
+        if !state.tickets.contains_key(&key.name) {
+            let posted = state.post(key, Change::Delete(Vec::new()));
+            self.unsent.store(state.len(), Ordering::Release);
+            drop(state);
+            drop(posted);
         }
-        let displaced = before.and_then(|ticket| state.remove(ticket));
-        state.next_ticket += 1;
-        let ticket = state.next_ticket;
-        state.bytes += bytes;
-        state.tickets.insert(key.name.clone(), ticket);
-        state.waiting.insert(ticket, Letter { key, change, bytes });
-        Posted {
-            displaced: displaced.map(|letter| letter.change),
-            is_taken: true,
-            needs_task: state.needs_task(),
+    }
+
+    /// What the last change of a key made of its entry, while it has not arrived.
+    pub(crate) fn latest(&self, key: &EntryKey) -> Option<Latest> {
+        if self.unsent.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        let state = self.state.lock();
+        match state.tickets.get(&key.name) {
+            Some(ticket) => state.waiting.get(ticket).map(Latest::of),
+            None => state.under_way.get(&key.name).cloned(),
+        }
+    }
+
+    /// Lets others see what changed, and drops what is left where no lock is held.
+    fn leave(&self, mut state: MutexGuard<'_, State>) {
+        let dropped = std::mem::take(&mut state.dropped);
+        let unsent = state.len();
+        self.unsent.store(unsent, Ordering::Release);
+        drop(state);
+        drop(dropped);
+        if unsent == 0 {
+            self.emptied.notify_waiters();
         }
     }
 
     /// A place for a task that sends, where there is one.
     pub(crate) fn enter(self: &Arc<Self>) -> Option<Sending> {
         let mut state = self.state.lock();
-        if !state.needs_task() {
+        if !state.needs_task(system_now()) {
             return None;
         }
         state.tasks += 1;
@@ -147,8 +226,7 @@ impl Outbox {
     }
 
     pub(crate) fn len(&self) -> usize {
-        let state = self.state.lock();
-        state.waiting.len() + state.under_way.len()
+        self.unsent.load(Ordering::Acquire)
     }
 
     /// Waits until nothing is on its way.
@@ -164,18 +242,63 @@ impl Outbox {
 }
 
 impl State {
-    fn needs_task(&mut self) -> bool {
-        if self.tasks > 0 && system_now().saturating_sub(self.moved) > STUCK_AFTER {
+    fn needs_task(&mut self, now: Nanos) -> bool {
+        if self.tasks > 0 && now.saturating_sub(self.moved) > STUCK_AFTER {
             self.tasks = 0;
             self.generation += 1;
             self.is_sending_large = false;
-            self.under_way.clear();
+            self.dropped
+                .extend(self.under_way.drain().map(|(_, latest)| latest));
         }
         let is_busy = self.tasks > 0 && !self.is_sending_large && self.waiting.len() < BATCH_WRITES;
         !self.waiting.is_empty() && self.tasks < MOST_TASKS && !is_busy
     }
 
-    fn remove(&mut self, ticket: u64) -> Option<Letter> {
+    fn len(&self) -> usize {
+        self.waiting.len() + self.under_way.len()
+    }
+
+    fn post(&mut self, key: EntryKey, mut change: Change) -> Posted {
+        let mut posted = Posted::default();
+        let before = self.tickets.get(&key.name).copied();
+        let before = before.and_then(|ticket| self.remove(ticket));
+        match (before.map(|letter| letter.change), &mut change) {
+            (Some(Change::Delete(earlier)), Change::Delete(done)) => done.extend(earlier),
+            (Some(earlier), change) => {
+                if let Change::Fill(fill) = change {
+                    fill.replaces |= match &earlier {
+                        Change::Fill(earlier) => earlier.replaces,
+                        Change::Delete(_) => true,
+                    };
+                }
+                posted.displaced = Some(earlier);
+            }
+            (None, _) => {}
+        }
+        let room = key.name.len() + key.full.as_ref().map_or(0, |full| full.len());
+        let is_full =
+            self.waiting.len() >= MOST_WRITES || self.bytes + room + change.bytes() > MOST_BYTES;
+        if is_full && let Change::Fill(Fill { replaces, .. }) = change {
+            let delete = Change::Delete(Vec::new());
+            posted.lost = Some(std::mem::replace(&mut change, delete));
+            if !replaces {
+                return posted;
+            }
+        }
+        if change.is_delete() && self.waiting.len() >= MOST_DELETES {
+            posted.lost = Some(change);
+            return posted;
+        }
+        self.next_ticket += 1;
+        let ticket = (!change.is_delete(), self.next_ticket);
+        let bytes = room + change.bytes();
+        self.bytes += bytes;
+        self.tickets.insert(key.name.clone(), ticket);
+        self.waiting.insert(ticket, Letter { key, change, bytes });
+        posted
+    }
+
+    fn remove(&mut self, ticket: Ticket) -> Option<Letter> {
         let letter = self.waiting.remove(&ticket)?;
         self.tickets.remove(&letter.key.name);
         self.bytes -= letter.bytes;
@@ -186,7 +309,7 @@ impl State {
     fn next_batch(&mut self) -> (Vec<Letter>, bool) {
         let (mut tickets, mut bytes, mut is_large) = (Vec::new(), 0, false);
         for (&ticket, letter) in &self.waiting {
-            if self.under_way.contains(&letter.key.name) {
+            if self.under_way.contains_key(&letter.key.name) {
                 continue;
             }
             if letter.bytes >= LARGE {
@@ -225,21 +348,21 @@ impl Sending {
         let outbox = Arc::clone(&self.outbox);
         let mut state = outbox.state.lock();
         self.arrive(&mut state);
-        if self.has_ended || state.generation != self.generation {
-            return Vec::new();
+        let mut batch = Vec::new();
+        if !self.has_ended && state.generation == self.generation {
+            state.moved = system_now();
+            (batch, self.is_large) = state.next_batch();
+            state.is_sending_large |= self.is_large;
         }
-        state.moved = system_now();
-        let (batch, is_large) = state.next_batch();
-        if batch.is_empty() {
-            self.end(&mut state);
-            return batch;
-        }
-        self.is_large = is_large;
-        state.is_sending_large |= is_large;
         for letter in &batch {
-            state.under_way.insert(letter.key.name.clone());
+            let latest = Latest::of(letter);
+            state.under_way.insert(letter.key.name.clone(), latest);
             self.under_way.push(letter.key.name.clone());
         }
+        if batch.is_empty() {
+            self.end(&mut state);
+        }
+        outbox.leave(state);
         batch
     }
 
@@ -249,7 +372,8 @@ impl Sending {
             return;
         }
         for name in under_way {
-            state.under_way.remove(&name);
+            let latest = state.under_way.remove(&name);
+            state.dropped.extend(latest);
         }
         if std::mem::take(&mut self.is_large) {
             state.is_sending_large = false;
@@ -261,9 +385,6 @@ impl Sending {
             state.tasks -= 1;
         }
         self.has_ended = true;
-        if state.waiting.is_empty() && state.under_way.is_empty() {
-            self.outbox.emptied.notify_waiters();
-        }
     }
 }
 
@@ -274,5 +395,6 @@ impl Drop for Sending {
         let mut state = outbox.state.lock();
         self.arrive(&mut state);
         self.end(&mut state);
+        outbox.leave(state);
     }
 }

@@ -28,14 +28,12 @@ use handshake::{Failure, Wiring};
 use link::{Link, Status};
 use reads::Reads;
 
-use super::{Pending, Store, StoreError, StoreTime, Write};
+use super::{LARGE, Pending, Store, StoreError, StoreTime, Write};
 use crate::{
     clock::system_now,
     error::{Error, ErrorKind},
 };
 
-/// Bytes from which on a value takes the second connection.
-const LARGE: usize = 64 * 1024;
 /// For values of 1 KiB, more in flight gains nothing; for those of 100 KiB it loses.
 const DATA: Wiring = Wiring {
     name: "cache-core",

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 
 use super::{Change, Entries, EntryKey, L2, Posted, Receive, RedisMiss};
-use crate::l1::Stored;
+use crate::{clock::Nanos, l1::Stored};
 
 /// The way to one entry.
 #[derive(Clone, Debug)]
@@ -19,26 +19,31 @@ impl Route {
     /// Reads the entry, after `within` at the latest. The caller has found that it is worth asking.
     pub(crate) async fn read(
         &self,
-        within: Duration,
+        (now, within): (Nanos, Duration),
         receive: Receive<'_>,
     ) -> Result<Arc<dyn Stored>, RedisMiss> {
         let (entries, key) = (&self.entries, &self.key);
-        self.l2.read(entries, key, within, receive).await
+        self.l2.read(entries, key, (now, within), receive).await
     }
 
-    /// Sends an entry that has `lifetime` left and took `load_time` to load.
+    /// Sends an entry that has `lifetime` left and took `load_time` to load. It `replaces` what may be
+    /// there, so that what is there has to go where it cannot be written.
     pub(crate) fn fill(
         &self,
         node: &Arc<dyn Stored>,
         lifetime: Duration,
         load_time: Duration,
+        replaces: bool,
     ) -> Option<Posted> {
-        let fill = self.l2.fill(&self.entries, node, lifetime, load_time)?;
-        Some(self.l2.post(self.key.clone(), fill))
+        let entries = &self.entries;
+        let fill = self.l2.fill(entries, node, lifetime, load_time, replaces);
+        let change = fill.or_else(|| replaces.then(|| Change::Delete(Vec::new())))?;
+        Some(self.l2.post(self.key.clone(), change))
     }
 
     /// Removes the entry, and tells when that was tried.
     pub(crate) fn delete(&self, done: Option<oneshot::Sender<()>>) -> Posted {
-        self.l2.post(self.key.clone(), Change::Delete(done))
+        let change = Change::Delete(done.into_iter().collect());
+        self.l2.post(self.key.clone(), change)
     }
 }

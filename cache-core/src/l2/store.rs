@@ -35,7 +35,7 @@ pub(crate) trait Store: fmt::Debug + Send + Sync {
 }
 
 /// One change of a store.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Write {
     /// Replaces what is under the key, of whatever type, for so many milliseconds.
     Set {
@@ -55,6 +55,13 @@ pub(crate) struct StoreTime {
     pub(crate) latest: u64,
 }
 
+impl StoreError {
+    /// Whether the same may succeed later.
+    pub(crate) fn may_pass(&self) -> bool {
+        !matches!(self, Self::Refused(_) | Self::OtherType)
+    }
+}
+
 /// Why a store did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[cfg_attr(
@@ -66,6 +73,8 @@ pub(crate) enum StoreError {
     Unavailable,
     #[error("no answer in time")]
     Late,
+    #[error("too many operations wait")]
+    Busy,
     /// It is full, or not to be written to. In its words.
     #[error("the server takes no writes: {0}")]
     ReadOnly(String),

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -41,16 +42,24 @@ use crate::l2::{Pending, Store, StoreError, StoreTime, Write};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct FakeRedis(Arc<Inner>);
 
-#[derive(Debug)]
+/// Without what its entries hold.
+impl fmt::Debug for FakeRedis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FakeRedis")
+            .field("entries", &self.0.state.lock().entries.len())
+            .finish_non_exhaustive()
+    }
+}
+
 struct Inner {
     clock: Option<ManualClock>,
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     mood: Mood,
     delay: Duration,

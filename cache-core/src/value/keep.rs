@@ -6,13 +6,13 @@ use super::{
     Fate, Loaded, Returned, Split,
     probe::KeepsErrors,
     shape::{HasNone, Shape},
-    transport::{Refusal, Transport},
+    transport::{Transport, guarded},
     weigh::Weigh,
 };
 use crate::{
     clock::{Clock, Nanos, after, before},
     l1::{Entry, Stored},
-    l2::codec::Codec,
+    l2::{RedisMiss, codec::Codec},
     stats::Counters,
 };
 
@@ -152,20 +152,39 @@ impl<S: Shape, X> Keep<S, X> {
         self.compress
     }
 
-    /// Makes an entry of a value that came from another process.
+    /// Makes an entry of a value that came from another process, for as long as this one would keep it.
+    /// What a user wrote may panic over what it did not expect.
     pub(crate) fn receive(
         &self,
         transport: &Transport<S::Kept>,
         bytes: &[u8],
-        times: Times,
+        (age, left): (Duration, Duration),
         maker: &Maker,
-    ) -> Result<Arc<dyn Stored>, Refusal> {
-        let kept = transport.decode(bytes)?;
-        let measured = self.measure(&kept);
-        let size = measured.unwrap_or(size_of::<Split<S>>());
-        let entry = maker.entry(times, size, measured.is_some());
-        let built = self.returned.build(entry, Ok(kept));
-        built.map_err(|_| "a value is not an error".into())
+    ) -> Result<Arc<dyn Stored>, RedisMiss> {
+        let received = guarded(|| {
+            let kept = transport.decode(bytes)?;
+            let left = left.min(self.left(&kept, age));
+            let measured = self.measure(&kept);
+            let size = measured.unwrap_or(size_of::<Split<S>>());
+            let entry = maker.entry(maker.times(age, left), size, measured.is_some());
+            let built = self.returned.build(entry, Ok(kept));
+            Ok((left, built.map_err(|_| "a value is not an error")?))
+        });
+        match received {
+            Ok((left, _)) if left.is_zero() => Err(RedisMiss::Expired),
+            Ok((_, node)) => Ok(node),
+            Err(_) => Err(RedisMiss::Foreign),
+        }
+    }
+
+    /// What is left of the life that this process gives a value of this age. A value that says itself how
+    /// long it lives says what is left.
+    fn left(&self, kept: &S::Kept, age: Duration) -> Duration {
+        let lifetime = self.lifetime(kept).unwrap_or_default();
+        match (&self.ttl, S::inner(kept)) {
+            (Ttl::Of(_), Some(_)) => lifetime,
+            (Ttl::Fixed(_), _) | (_, None) => lifetime.saturating_sub(age),
+        }
     }
 
     /// Hands an output to the engine. Runs the closures of the user's options.

@@ -91,9 +91,8 @@ impl<T: 'static> Transport<T> {
         self.wire
     }
 
-    /// Reads a value. Its implementation of `Deserialize` may panic over what it did not expect.
     pub(crate) fn decode(&self, bytes: &[u8]) -> Result<T, Refusal> {
-        guarded(|| (self.decode)(bytes))
+        (self.decode)(bytes)
     }
 }
 
@@ -101,6 +100,10 @@ impl Wire {
     /// Appends the encoding of a value of the type to `bytes`.
     pub(crate) fn encode(&self, value: &dyn Any, bytes: &mut Vec<u8>) -> Result<(), Refusal> {
         guarded(|| (self.encode)(value, bytes))
+    }
+
+    pub(crate) fn is_postcard(&self) -> bool {
+        self.codec == "postcard"
     }
 
     /// Whether what was written can be read.
@@ -153,7 +156,7 @@ pub(crate) struct Described {
 }
 
 /// A panic in a user's implementation must not become a call that fails.
-fn guarded<R>(run: impl FnOnce() -> Result<R, Refusal>) -> Result<R, Refusal> {
+pub(super) fn guarded<R>(run: impl FnOnce() -> Result<R, Refusal>) -> Result<R, Refusal> {
     catch_unwind(AssertUnwindSafe(run))
         .unwrap_or_else(|_| Err("the value's own implementation panicked".into()))
 }

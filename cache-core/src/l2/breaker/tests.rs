@@ -23,7 +23,7 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         Self {
-            breaker: Breaker::new("reads"),
+            breaker: Breaker::new("reads", Duration::ZERO),
             now: START,
         }
     }
@@ -275,7 +275,7 @@ fn it_works_from_the_first_moment_of_a_clock_on() {
 #[test]
 fn of_many_threads_one_gets_the_probe() {
     const THREADS: usize = 8;
-    let breaker = Arc::new(Breaker::new("reads"));
+    let breaker = Arc::new(Breaker::new("reads", Duration::ZERO));
     for _ in 0..5 {
         breaker.failed(Admission::Yes, START, &"timed out");
     }
@@ -308,7 +308,7 @@ fn of_many_threads_one_gets_the_probe() {
 #[test]
 fn threads_that_report_at_once_open_it_once() {
     let lines = Lines::default();
-    let breaker = Breaker::new("reads");
+    let breaker = Breaker::new("reads", Duration::ZERO);
     thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {

@@ -76,7 +76,7 @@ impl Reads {
                 Ok(Err(_)) => Err(StoreError::Unavailable),
                 Err(_) => Err(StoreError::Late),
             },
-            Way::NoRoom => Err(StoreError::Unavailable),
+            Way::NoRoom => Err(StoreError::Busy),
         }
     }
 

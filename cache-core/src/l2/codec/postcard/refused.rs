@@ -21,9 +21,10 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
+/// Not in the value's own words, which may quote it: the log shows why a value is not written.
 impl serde::ser::Error for Refused {
-    fn custom<T: fmt::Display>(reason: T) -> Self {
-        Self::new(reason)
+    fn custom<T: fmt::Display>(_reason: T) -> Self {
+        Self::new("the value's own `Serialize` refuses")
     }
 }
 

@@ -142,6 +142,10 @@ proptest! {
     }
 }
 
+fn refusal<C: Codec<T>, T>(bytes: &[u8]) -> Option<String> {
+    C::decode(bytes).err().map(|error| error.to_string())
+}
+
 /// Each file is named by the type that refuses it, and by what is wrong with it.
 fn refuses_its_corpus<C>()
 where
@@ -156,27 +160,28 @@ where
     for file in fs::read_dir(&folder).unwrap() {
         let path = file.unwrap().path();
         let bytes = fs::read(&path).unwrap();
-        let all = [
-            ("order", <C as Codec<Order>>::decode(&bytes).is_err()),
-            ("aliased", <C as Codec<Aliased>>::decode(&bytes).is_err()),
-            ("list", <C as Codec<List>>::decode(&bytes).is_err()),
-            ("tree", <C as Codec<Tree>>::decode(&bytes).is_err()),
-            ("hollow", <C as Codec<Hollow>>::decode(&bytes).is_err()),
-            ("chain", <C as Codec<Chain>>::decode(&bytes).is_err()),
-            ("units", <C as Codec<Vec<()>>>::decode(&bytes).is_err()),
-            (
-                "nested",
-                <C as Codec<Vec<Vec<()>>>>::decode(&bytes).is_err(),
-            ),
-            (
-                "map",
-                <C as Codec<BTreeMap<String, u64>>>::decode(&bytes).is_err(),
-            ),
-        ];
         let file = path.file_stem().unwrap().to_str().unwrap();
-        let (of, _) = file.split_once('-').unwrap();
-        let refused = all.iter().find(|(ty, _)| *ty == of);
-        assert_eq!(refused, Some(&(of, true)), "{}", path.display());
+        let (of, wrong) = file.split_once('-').unwrap();
+        let error = match of {
+            "order" => refusal::<C, Order>(&bytes),
+            "aliased" => refusal::<C, Aliased>(&bytes),
+            "list" => refusal::<C, List>(&bytes),
+            "tree" => refusal::<C, Tree>(&bytes),
+            "hollow" => refusal::<C, Hollow>(&bytes),
+            "chain" => refusal::<C, Chain>(&bytes),
+            "units" => refusal::<C, Vec<()>>(&bytes),
+            "nested" => refusal::<C, Vec<Vec<()>>>(&bytes),
+            "map" => refusal::<C, BTreeMap<String, u64>>(&bytes),
+            _ => panic!("{} is of no type", path.display()),
+        };
+        let error = error.unwrap_or_else(|| panic!("{} is read", path.display()));
+        // What else is wrong is found out although the shape is wrong too.
+        let is_unlike = error.contains("not what was written");
+        assert!(
+            !is_unlike || wrong == "of-another-shape",
+            "{}",
+            path.display()
+        );
         files += 1;
     }
     assert!(files > 0, "{} is empty", folder.display());

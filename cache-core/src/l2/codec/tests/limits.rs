@@ -58,6 +58,19 @@ fn values_are_written_as_deep_as_they_are_read() {
     ends_in_writing(MOST_NESTED / 2, hollow_of);
 }
 
+/// Refuses what lies behind a shape, before it comes to the shape.
+#[cfg(any(feature = "json", feature = "msgpack"))]
+#[track_caller]
+fn ends<C: Codec<T>, T: Value>(bytes: &[u8]) {
+    let error = C::decode(&behind_a_shape(bytes)).unwrap_err().to_string();
+    assert!(!error.contains("not what was written"), "{error}");
+}
+
+#[cfg(any(feature = "json", feature = "msgpack"))]
+fn behind_a_shape(bytes: &[u8]) -> Vec<u8> {
+    [&[0; 8], bytes].concat()
+}
+
 /// The bytes of values that nobody holds: only they say how deep it goes.
 #[test]
 fn no_bytes_take_a_reader_deeper_than_the_stack() {
@@ -67,24 +80,21 @@ fn no_bytes_take_a_reader_deeper_than_the_stack() {
     #[cfg(feature = "json")]
     {
         use super::super::Json;
-        assert!(<Json as Codec<Hollow>>::decode(b"1").is_err());
-        assert!(<Json as Codec<Tree>>::decode(&vec![b'['; deep]).is_err());
-        assert!(<Json as Codec<serde_json::Value>>::decode(&vec![b'['; deep]).is_err());
-        let items = r#"{"Item":[1,"#.repeat(deep);
-        assert!(<Json as Codec<List>>::decode(items.as_bytes()).is_err());
+        ends::<Json, Hollow>(b"1");
+        ends::<Json, Tree>(&vec![b'['; deep]);
+        ends::<Json, serde_json::Value>(&vec![b'['; deep]);
+        ends::<Json, List>(r#"{"Item":[1,"#.repeat(deep).as_bytes());
         let ignored = format!(r#"{{"next":null,"other":{}"#, "[".repeat(deep));
-        assert!(<Json as Codec<Chain>>::decode(ignored.as_bytes()).is_err());
+        ends::<Json, Chain>(ignored.as_bytes());
     }
     #[cfg(feature = "msgpack")]
     {
         use super::super::Msgpack;
-        assert!(<Msgpack as Codec<Hollow>>::decode(&[1]).is_err());
-        assert!(<Msgpack as Codec<Tree>>::decode(&vec![0x91; deep]).is_err());
-        assert!(<Msgpack as Codec<serde_json::Value>>::decode(&vec![0x91; deep]).is_err());
-        let wrapped = b"\x81\xa2In".repeat(deep);
-        assert!(<Msgpack as Codec<Wrapped>>::decode(&wrapped).is_err());
-        let ignored = [b"\x82\xa1x".as_slice(), &vec![0x91; deep]].concat();
-        assert!(<Msgpack as Codec<Chain>>::decode(&ignored).is_err());
+        ends::<Msgpack, Hollow>(&[1]);
+        ends::<Msgpack, Tree>(&vec![0x91; deep]);
+        ends::<Msgpack, serde_json::Value>(&vec![0x91; deep]);
+        ends::<Msgpack, Wrapped>(&b"\x81\xa2In".repeat(deep));
+        ends::<Msgpack, Chain>(&[b"\x82\xa1x".as_slice(), &vec![0x91; deep]].concat());
     }
 }
 
@@ -129,18 +139,14 @@ fn a_length_is_not_believed() {
     is_refused::<Postcard, BTreeMap<(), ()>>(&with(&[]));
     is_refused::<Postcard, String>(&with(&[1; 100]));
     is_refused::<Postcard, Vec<Vec<String>>>(&with(&[1; 100]));
-    for_each_codec!(is_refused::<Vec<u64>>(&[
-        0xdd, 0xff, 0xff, 0xff, 0xff, 1, 1, 1
-    ]));
-    for_each_codec!(is_refused::<String>(&[
-        0xdb, 0xff, 0xff, 0xff, 0xff, 1, 1, 1
-    ]));
-    for_each_codec!(is_refused::<Vec<u8>>(&[
-        0xc6, 0xff, 0xff, 0xff, 0xff, 1, 1, 1
-    ]));
-    for_each_codec!(is_refused::<BTreeMap<u8, u8>>(&[
-        0xdf, 0xff, 0xff, 0xff, 0xff, 1, 1, 1
-    ]));
+    #[cfg(feature = "msgpack")]
+    {
+        use super::super::Msgpack;
+        ends::<Msgpack, Vec<u64>>(&[0xdd, 0xff, 0xff, 0xff, 0xff, 1, 1, 1]);
+        ends::<Msgpack, String>(&[0xdb, 0xff, 0xff, 0xff, 0xff, 1, 1, 1]);
+        ends::<Msgpack, Vec<u8>>(&[0xc6, 0xff, 0xff, 0xff, 0xff, 1, 1, 1]);
+        ends::<Msgpack, BTreeMap<u8, u8>>(&[0xdf, 0xff, 0xff, 0xff, 0xff, 1, 1, 1]);
+    }
 }
 
 /// No length is more than the bytes that follow, yet all of them together are.
@@ -199,7 +205,7 @@ fn a_hint_is_no_more_than_the_bytes() {
     assert_eq!(error.to_string(), "hint Some(0)");
     #[cfg(feature = "msgpack")]
     {
-        let bytes = [0xdd, 0xff, 0xff, 0xff, 0xff, 1, 1, 1];
+        let bytes = behind_a_shape(&[0xdd, 0xff, 0xff, 0xff, 0xff, 1, 1, 1]);
         let error = <super::super::Msgpack as Codec<Hinted>>::decode(&bytes).unwrap_err();
         assert_eq!(error.to_string(), "hint Some(4)");
     }
@@ -221,8 +227,10 @@ fn bytes_left_over_are_refused() {
     }
     for_each_codec!(is_whole::<Vec<u32>>(&vec![7]));
     #[cfg(feature = "json")]
-    assert_eq!(
-        <super::super::Json as Codec<u32>>::decode(b" 7\n").unwrap(),
-        7
-    );
+    {
+        use super::super::Json;
+        let shape = encode::<Json, u32>(&1).unwrap()[..8].to_vec();
+        let spaced = [&shape, &b" 7\n"[..]].concat();
+        assert_eq!(<Json as Codec<u32>>::decode(&spaced).unwrap(), 7);
+    }
 }

@@ -220,3 +220,177 @@ fn numbers_that_are_read_as_another_kind() {
     }
     is_no_mirror(&Value { a: 1 });
 }
+
+/// Formats with names misread less, and what is read by looking at the bytes first, they misread all the
+/// same. Each case first shows that the plain format does.
+#[cfg(all(feature = "json", feature = "msgpack"))]
+mod by_names {
+    use std::{collections::BTreeMap, fmt::Debug};
+
+    use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+    use super::super::{
+        super::{Codec, Json, Msgpack},
+        encode,
+    };
+
+    trait Kept: Serialize + DeserializeOwned + Debug {}
+
+    impl<T: Serialize + DeserializeOwned + Debug> Kept for T {}
+
+    fn by<C: Codec<Old> + Codec<New>, Old: Kept, New: Kept>(old: &Old) {
+        let bytes = encode::<C, Old>(old).unwrap();
+        let read: Result<New, _> = C::decode(&bytes);
+        let error = read.unwrap_err().to_string();
+        assert!(error.contains("not what was written"), "{error}");
+    }
+
+    #[track_caller]
+    fn is_refused_by_json<Old: Kept, New: Kept>(old: &Old) {
+        let plain = serde_json::to_vec(old).unwrap();
+        serde_json::from_slice::<New>(&plain).expect("plain JSON misreads it");
+        by::<Json, Old, New>(old);
+    }
+
+    #[track_caller]
+    fn is_refused<Old: Kept, New: Kept>(old: &Old) {
+        is_refused_by_json::<Old, New>(old);
+        let plain = rmp_serde::to_vec_named(old).unwrap();
+        rmp_serde::from_slice::<New>(&plain).expect("plain MessagePack misreads it");
+        by::<Msgpack, Old, New>(old);
+    }
+
+    /// All carry one name, so that only what is in them tells them apart.
+    macro_rules! types {
+        ($($name:ident { $($(#[$attribute:meta])* $field:ident: $ty:ty),* })+) => {$(
+            #[derive(Debug, Serialize, Deserialize)]
+            #[serde(rename = "Value")]
+            struct $name { $($(#[$attribute])* $field: $ty),* }
+        )+};
+    }
+
+    types! {
+        Discount { discount: Option<u64> }
+        Rebate { rebate: Option<u64> }
+        Price { price: u64 }
+        Cents { #[serde(default)] cents: u64 }
+        Nothing {}
+        Outer { price: u64, inner: Nothing }
+        Inner { #[serde(default)] price: u64 }
+        Moved { inner: Inner }
+    }
+
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Around<T> {
+        id: u8,
+        #[serde(flatten)]
+        more: T,
+    }
+
+    #[derive(Debug, Serialize, Deserialize)]
+    #[serde(tag = "kind")]
+    enum Tagged<T> {
+        A(T),
+    }
+
+    #[derive(Debug, Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Untagged<T> {
+        A(T),
+    }
+
+    #[derive(Debug, Serialize, Deserialize)]
+    #[serde(tag = "kind", content = "of")]
+    enum Adjacent<T> {
+        A(T),
+    }
+
+    #[test]
+    fn a_field_that_was_renamed_behind_what_looks_first() {
+        let discount = || Discount { discount: Some(7) };
+        is_refused::<_, Around<Rebate>>(&Around {
+            id: 1,
+            more: discount(),
+        });
+        is_refused::<_, Tagged<Rebate>>(&Tagged::A(discount()));
+        is_refused::<_, Untagged<Rebate>>(&Untagged::A(discount()));
+        is_refused::<_, Adjacent<Rebate>>(&Adjacent::A(discount()));
+        is_refused::<_, Rebate>(&discount());
+        let price = || Price { price: 7 };
+        is_refused::<_, Around<Cents>>(&Around {
+            id: 1,
+            more: price(),
+        });
+        is_refused::<_, Tagged<Cents>>(&Tagged::A(price()));
+        is_refused::<_, Untagged<Cents>>(&Untagged::A(price()));
+        is_refused::<_, Adjacent<Cents>>(&Adjacent::A(price()));
+        is_refused::<_, Cents>(&price());
+        // Nothing is there in either, yet not under the same name.
+        is_refused::<_, Around<Rebate>>(&Around {
+            id: 1,
+            more: Discount { discount: None },
+        });
+    }
+
+    #[test]
+    fn a_field_that_moved_inwards() {
+        is_refused::<_, Around<Moved>>(&Around {
+            id: 1,
+            more: Outer {
+                price: 7,
+                inner: Nothing {},
+            },
+        });
+    }
+
+    #[derive(Debug, Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Unit {
+        Nothing,
+        Number(u8),
+    }
+
+    #[test]
+    fn what_is_null_inside_an_option() {
+        is_refused::<_, Option<serde_json::Value>>(&Some(serde_json::Value::Null));
+        is_refused::<_, Option<Unit>>(&Some(Unit::Nothing));
+        is_refused::<_, Option<()>>(&Some(()));
+        is_refused::<_, Option<Option<u8>>>(&Some(None::<u8>));
+        is_refused::<_, Option<Option<Option<u8>>>>(&Some(Some(None::<u8>)));
+        is_refused::<_, Vec<Option<Unit>>>(&vec![Some(Unit::Nothing), None, Some(Unit::Number(1))]);
+        is_refused_by_json::<_, Option<f64>>(&Some(f64::NAN));
+        is_refused_by_json::<_, BTreeMap<u8, Option<f32>>>(&BTreeMap::from([(
+            1,
+            Some(f32::INFINITY),
+        )]));
+    }
+
+    #[test]
+    fn an_untagged_variant_that_another_reads() {
+        #[derive(Debug, Serialize, Deserialize)]
+        #[serde(untagged)]
+        enum Either {
+            Small(u8),
+            Large(u64),
+            Open { note: Option<String> },
+            Closed { note: Option<String>, by: u8 },
+            Text(String),
+            Time(std::time::Duration),
+            Absent(Option<u8>),
+        }
+        is_refused::<_, Either>(&Either::Large(7));
+        is_refused::<_, Either>(&Either::Closed { note: None, by: 1 });
+        is_refused::<_, Either>(&Either::Time(std::time::Duration::ZERO));
+        for fine in [
+            Either::Small(7),
+            Either::Large(700),
+            Either::Text("a".into()),
+            Either::Absent(None),
+        ] {
+            let bytes = encode::<Json, Either>(&fine).unwrap();
+            <Json as Codec<Either>>::decode(&bytes).unwrap();
+            let bytes = encode::<Msgpack, Either>(&fine).unwrap();
+            <Msgpack as Codec<Either>>::decode(&bytes).unwrap();
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! Types that postcard cannot carry are refused in words that say what to do, and JSON carries them.
+//! Types that postcard cannot carry are refused in words that say what to do, and other codecs carry them.
 
 use std::{cell::Cell, collections::BTreeMap};
 
@@ -25,13 +25,17 @@ fn is_refused<T: Value>(value: &T) -> String {
         .to_string();
     assert!(error.contains("codec = json"), "{error}");
     #[cfg(feature = "json")]
-    {
-        use super::super::Json;
-        let bytes = encode::<Json, T>(value).unwrap();
-        let read: T = Json::decode(&bytes).unwrap();
-        assert_eq!(read, *value);
-    }
+    comes_back::<super::super::Json, T>(value);
+    #[cfg(feature = "msgpack")]
+    comes_back::<super::super::Msgpack, T>(value);
     error
+}
+
+#[cfg(any(feature = "json", feature = "msgpack"))]
+#[track_caller]
+fn comes_back<C: Codec<T>, T: Value>(value: &T) {
+    let bytes = encode::<C, T>(value).unwrap();
+    assert_eq!(C::decode(&bytes).unwrap(), *value, "in {}", C::NAME);
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -82,8 +86,51 @@ fn types_that_ask_what_the_bytes_are_are_refused() {
         id: 1,
         rest: BTreeMap::from([("a".into(), "b".into())]),
     });
+    is_refused(&vec![Tagged::Number { n: 1 }, Tagged::Unit, Tagged::Unit]);
+    is_refused(&serde_json::json!({ "a": [1, -1, 1.0, -0.0, 1e300, u64::MAX, i64::MIN] }));
     is_refused(&serde_json::json!({ "a": [1, 2.5, null, "b"] }));
     is_refused(&serde_json::Value::Null);
+}
+
+/// Nothing says in which order a hash map is gone through, before and after.
+#[cfg(feature = "json")]
+#[test]
+fn types_that_ask_beside_hash_maps_come_back() {
+    use std::{
+        borrow::Cow,
+        collections::{HashMap, HashSet},
+        net::{IpAddr, Ipv4Addr},
+    };
+
+    use super::super::Json;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Nested {
+        #[serde(flatten)]
+        choice: Adjacent,
+        #[serde(flatten)]
+        rest: HashMap<String, serde_json::Value>,
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "kind")]
+    enum Kind {
+        Flags {
+            flags: HashSet<u32>,
+            by: HashMap<IpAddr, Cow<'static, str>>,
+        },
+    }
+
+    let rest = (0..100).map(|n| (n.to_string(), serde_json::json!([n, null, {"a": n}])));
+    comes_back::<Json, _>(&Nested {
+        choice: Adjacent::Number(1),
+        rest: rest.collect(),
+    });
+    let by = (0..100).map(|n| (Ipv4Addr::from_bits(n).into(), Cow::Borrowed("a")));
+    comes_back::<Json, _>(&Kind::Flags {
+        flags: (0..100).collect(),
+        by: by.collect(),
+    });
 }
 
 #[test]

@@ -68,6 +68,9 @@ fn types_of_std_come_back() {
         BTreeMap<u32, Vec<bool>>: BTreeMap::from([(1, vec![true]), (2, vec![])]);
         HashMap<String, Option<u8>>: (0..50).map(|n| (n.to_string(), (n % 2 == 0).then_some(n))).collect();
         HashSet<u64>: (0..50).collect();
+        HashSet<Option<String>>: (0..50_u8).map(|n| (n > 0).then(|| n.to_string())).collect();
+        HashMap<u8, HashSet<Result<u8, i8>>>: (0..50).map(|n| (n, [Ok(n), Err(-1)].into())).collect();
+        HashMap<IpAddr, SocketAddr>: (0..50).map(|n| (Ipv4Addr::from_bits(n).into(), (Ipv6Addr::LOCALHOST, 1).into())).collect();
         Duration: Duration::new(3, 999_999_999);
         SystemTime: SystemTime::UNIX_EPOCH + Duration::new(1_700_000_000, 1);
         IpAddr: Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into();
@@ -265,6 +268,29 @@ fn an_encoding_looks_as_it_always_did() {
         &shape,
     ];
     assert_eq!(bytes, expected.concat());
+}
+
+/// Who changes the shape of values changes its seed too.
+#[cfg(all(feature = "json", feature = "msgpack"))]
+#[test]
+fn a_shape_looks_as_it_always_did() {
+    use super::super::{Json, Msgpack};
+
+    let state = State::Sent {
+        by: "Ada".into(),
+        weight: Some(300),
+    };
+    let states = BTreeMap::from([("a".to_owned(), state)]);
+    let value = (states, [-1_i64], Ipv4Addr::LOCALHOST);
+    let shape = |bytes: Vec<u8>| u64::from_le_bytes(*bytes.first_chunk().unwrap());
+    let by_json = encode::<Json, _>(&value).unwrap();
+    let text = br#"[{"a":{"Sent":{"by":"Ada","weight":300}}},[-1],"127.0.0.1"]"#;
+    assert_eq!(by_json[8..], text[..]);
+    assert_eq!(shape(by_json), 12_703_918_138_475_451_955);
+    assert_eq!(
+        shape(encode::<Msgpack, _>(&value).unwrap()),
+        18_224_372_443_221_474_436
+    );
 }
 
 /// Shapes that differ inside a hash map do so in another order each time.
