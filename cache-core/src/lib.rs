@@ -43,6 +43,10 @@
 //! plain function would, and warns once: nothing deadlocks. What a body awaits through a task that it
 //! spawned itself is not seen: where that waits for the body's own key or slot, it waits for ever.
 //!
+//! A body that calls its own function needs a boxed helper: `fn again(n: u64) -> BoxFuture<'static, u64> {
+//! Box::pin(f(n)) }`. Inline, each level takes about 10 KB of stack in a debug build, half of that in a
+//! release: for hundreds of levels write `detached`.
+//!
 //! A detached load runs on the runtime of the caller that began it. While a runtime is alive and
 //! nobody drives it, as between two `block_on` of a current-thread runtime, so are the loads on it:
 //! callers on other runtimes wait for them. Use `inline` where that can happen.
@@ -75,6 +79,18 @@
 //! A hit takes 1.9 to 2.4 times what a hand-written look-up in `quick_cache` does, and allocates nothing
 //! for keys up to 128 bytes; `benches/README.md` in the repository has the numbers. An entry costs its
 //! value, the part of its key beyond 40 bytes, and about 200 bytes.
+//!
+//! # Coming from other caches
+//!
+//! | coming from | there | here |
+//! |---|---|---|
+//! | `cached` | `time = 300`, `size = 1000` | `ttl = 5m`; memory is bounded by bytes, for all functions together |
+//! | | `convert = r#"{ .. }"#`, `key = "String"` | `key = ..`, or nothing: all arguments are the key |
+//! | | `result = true`, `option = true` | nothing: `Err` is not kept, `none_ttl` says how long `None` is |
+//! | | `sync_writes = "by_key"` | nothing: loads are always shared, and errors that are `Clone` |
+//! | `moka` | `get_with(key, init)` | `#[cached]` on the function that is `init` |
+//! | | `invalidate(&key)`, `invalidate_all()` | `call(..).evict()`, `Cache::clear` |
+//! | | `time_to_live`, `weigher` | `ttl`, `weight` |
 //!
 //! # For readers of the source
 //!

@@ -149,7 +149,7 @@ impl<'a> Run<'a> {
                 route: self.route.as_ref(),
                 load_time: self.time_loading(),
                 replaces: load.is_renewal(),
-                is_absent: load.redis_miss() == Some(RedisMiss::Absent),
+                is_absent: self.route.is_some() && load.redis_miss() == Some(RedisMiss::Absent),
             }),
             Loaded::Own { .. } => self.underway.fail(),
         }
