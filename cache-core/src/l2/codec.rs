@@ -66,8 +66,8 @@ pub(crate) type CodecError = Box<dyn std::error::Error + Send + Sync>;
     note = "for a value that cannot travel, write `tiers = memory`"
 )]
 pub trait Codec<T> {
-    /// Part of every shared key, so that two codecs never read each other's bytes. Change it when the
-    /// encoding changes.
+    /// Part of every shared key, so that two codecs never read each other's bytes: one of its own, not
+    /// `postcard`, `json` or `msgpack`. Change it when the encoding changes.
     const NAME: &'static str;
 
     /// Appends the encoding of `value` to `bytes`.

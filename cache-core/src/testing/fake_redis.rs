@@ -20,8 +20,6 @@ use crate::l2::{Pending, Store, StoreError, StoreTime, Write};
 /// or is slow when it is told to.
 ///
 /// ```
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), cache_core::Error> {
 /// use std::time::Duration;
 /// use cache_core::{Cache, CachedCall, cached, testing::FakeRedis};
 ///
@@ -30,6 +28,8 @@ use crate::l2::{Pending, Store, StoreError, StoreTime, Write};
 ///     42
 /// }
 ///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cache_core::Error> {
 /// let redis = FakeRedis::new();
 /// let here = Cache::builder().fake_redis(&redis).build().await?;
 /// let there = Cache::builder().fake_redis(&redis).build().await?;

@@ -1,0 +1,235 @@
+//! What goes to the shared tier: from a change in the outbox to a write and what became of it.
+
+use std::{sync::Arc, time::Duration};
+
+use smallvec::SmallVec;
+use tokio::{runtime::Handle, sync::oneshot};
+
+use super::{
+    Entries, EntryKey, L2, Posted, StoreError, Write,
+    breaker::Admission,
+    envelope::{self, Header},
+    outbox::{Change, Fill, Letter},
+};
+use crate::{clock::system_now, l1::Stored, stats::Counters, tasks};
+
+/// How long a delete that did not arrive waits for the next attempt.
+const RETRY_AFTER: Duration = Duration::from_millis(250);
+
+impl L2 {
+    /// An entry on its way, where it can go. `lifetime` is what is left of it.
+    pub(crate) fn fill(
+        &self,
+        entries: &Arc<Entries>,
+        node: &Arc<dyn Stored>,
+        lifetime: Duration,
+        load_time: Duration,
+        replaces: bool,
+    ) -> Option<Change> {
+        // The earliest it can be there: others must not keep the entry longer than this process.
+        let now = self.store.time()?.earliest;
+        let microseconds = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+        Some(Change::Fill(Fill {
+            entries: Arc::clone(entries),
+            node: Arc::clone(node),
+            created: now,
+            expires: now.saturating_add(microseconds(lifetime)),
+            load_time: u32::try_from(load_time.as_micros()).unwrap_or(u32::MAX),
+            replaces,
+        }))
+    }
+
+    /// Hands a change over to be sent. Short: callers hold the lock of the key's shard, so that changes
+    /// go in the order in which they happened here.
+    pub(crate) fn post(self: &Arc<Self>, key: EntryKey, change: Change) -> Posted {
+        let mut posted = self.outbox.post(key, change);
+        if let Some(Change::Fill(fill)) = &posted.lost {
+            Counters::add(&fill.entries.counters.redis_fills_lost);
+        }
+        posted.sender = posted.needs_task.then(|| Arc::clone(self));
+        posted
+    }
+
+    /// Sees to it that what waits is sent, where there is a runtime to send it on.
+    pub(crate) fn start_sending(self: &Arc<Self>) {
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        let Some(mut sending) = self.outbox.enter() else {
+            return;
+        };
+        // A cache that was dropped has nothing to make good.
+        let l2 = Arc::downgrade(self);
+        tasks::spawn(&runtime, async move {
+            while let Some(l2) = l2.upgrade() {
+                let batch = sending.next();
+                if batch.is_empty() {
+                    return;
+                }
+                let failed = l2.send(batch).await;
+                if !failed.is_empty() {
+                    for key in failed {
+                        l2.outbox.put_back(key);
+                    }
+                    drop(l2);
+                    tokio::time::sleep(RETRY_AFTER).await;
+                }
+            }
+        });
+    }
+
+    /// Sends a batch; gives the keys whose entries are still to be deleted.
+    async fn send(&self, batch: Vec<Letter>) -> Vec<EntryKey> {
+        let (mut writes, mut senders) = (Vec::new(), Vec::new());
+        for Letter { key, change, .. } in batch {
+            if let Some((write, sender)) = self.write(&key, change) {
+                writes.push(write);
+                senders.push((key, sender));
+            }
+        }
+        if writes.is_empty() {
+            return Vec::new();
+        }
+        let results = self.store.write(writes, super::WRITE_WITHIN).await;
+        let (mut outdated, mut failed) = (Vec::new(), Vec::new());
+        for ((key, sender), result) in senders.into_iter().zip(results) {
+            match sender {
+                Sender::Deletes(done) => {
+                    for done in done {
+                        // Whoever waited may be gone.
+                        let _ = done.send(());
+                    }
+                    if result.is_err_and(|error| error.may_pass()) {
+                        failed.push(key);
+                    }
+                }
+                Sender::Fills {
+                    entries,
+                    admission,
+                    replaces,
+                } => {
+                    self.count_fill(&entries, admission, &result);
+                    if replaces && result.is_err() {
+                        outdated.push(key);
+                    }
+                }
+            }
+        }
+        failed.extend(self.delete(outdated).await);
+        failed
+    }
+
+    /// What is to be written for a change, and who wants to know what became of it.
+    fn write(&self, key: &EntryKey, change: Change) -> Option<(Write, Sender)> {
+        let delete = || Write::Delete {
+            key: key.name.clone(),
+        };
+        let fill = match change {
+            Change::Delete(done) => return Some((delete(), Sender::Deletes(done))),
+            Change::Fill(fill) => fill,
+        };
+        // Asked when there is something to write: what cannot be encoded is no probe.
+        let admitted = self.encode(key, &fill).and_then(|write| {
+            let admission = self.writes.admits(system_now());
+            (admission != Admission::No).then_some((write, admission))
+        });
+        let Fill {
+            entries, replaces, ..
+        } = fill;
+        if let Some((write, admission)) = admitted {
+            let sender = Sender::Fills {
+                entries,
+                admission,
+                replaces,
+            };
+            return Some((write, sender));
+        }
+        Counters::add(&entries.counters.redis_fills_lost);
+        replaces.then(|| (delete(), Sender::Deletes(Vec::new())))
+    }
+
+    /// Deletes what was to be replaced; gives what could not be deleted.
+    async fn delete(&self, keys: Vec<EntryKey>) -> Vec<EntryKey> {
+        if keys.is_empty() {
+            return keys;
+        }
+        let deletes = keys.iter().map(|key| Write::Delete {
+            key: key.name.clone(),
+        });
+        let results = self
+            .store
+            .write(deletes.collect(), super::WRITE_WITHIN)
+            .await;
+        let failed = keys.into_iter().zip(results);
+        failed
+            .filter_map(|(key, result)| result.is_err_and(|error| error.may_pass()).then_some(key))
+            .collect()
+    }
+
+    fn count_fill(&self, entries: &Entries, admission: Admission, result: &Result<(), StoreError>) {
+        let now = system_now();
+        match result {
+            Ok(()) => {
+                self.writes.succeeded(admission, now);
+                Counters::add(&entries.counters.redis_fills);
+            }
+            Err(error) => {
+                self.writes.failed(admission, now, error);
+                Counters::add(&entries.counters.redis_fills_lost);
+            }
+        }
+    }
+
+    /// The bytes of an entry; nothing where it has to stay behind.
+    fn encode(&self, key: &EntryKey, fill: &Fill) -> Option<Write> {
+        let entries = &fill.entries;
+        let milliseconds = fill.expires.saturating_sub(self.store.time()?.latest) / 1_000;
+        if milliseconds == 0 {
+            return None;
+        }
+        let header = Header {
+            lineage: 0,
+            created: fill.created,
+            soft: fill.expires,
+            hard: fill.expires,
+            load_time: fill.load_time,
+            key_check: key.check,
+            stamps: SmallVec::new(),
+        };
+        // Apart from the envelope: a user's codec may do to it what it likes.
+        let mut payload = Vec::with_capacity(entries.expected());
+        if let Err(refusal) = entries.wire.encode(fill.node.value()?, &mut payload) {
+            entries.warn_of_refusal(&refusal);
+            return None;
+        }
+        if !entries.proves(&payload) {
+            return None;
+        }
+        let mut draft = envelope::start(&header, key.full.as_deref());
+        draft.payload().append(&mut payload);
+        let Ok(bytes) = draft.finish(entries.compress_from, self.limits.value) else {
+            Counters::add(&entries.counters.redis_too_large);
+            entries.warn(&format_args!(
+                "it is larger than {} bytes, the limit of this cache",
+                self.limits.value
+            ));
+            return None;
+        };
+        entries.learn(bytes.len());
+        Some(Write::Set {
+            key: key.name.clone(),
+            bytes,
+            milliseconds,
+        })
+    }
+}
+
+/// Who wants to know what became of a write.
+enum Sender {
+    Fills {
+        entries: Arc<Entries>,
+        admission: Admission,
+        replaces: bool,
+    },
+    Deletes(Vec<oneshot::Sender<()>>),
+}
