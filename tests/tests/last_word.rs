@@ -183,6 +183,55 @@ async fn what_waits_is_bounded_by_bytes_also_where_it_replaces() {
     assert!(lost >= 1_600, "{lost}");
 }
 
+static IS_ARMED: AtomicBool = AtomicBool::new(false);
+
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+struct Bomb(u64);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        assert!(!IS_ARMED.swap(false, SeqCst), "as the test wants it");
+    }
+}
+
+#[cached(ttl = 1h)]
+async fn bomb(n: u64) -> Bomb {
+    Bomb(n)
+}
+
+#[tokio::test]
+async fn a_value_whose_drop_panics_takes_no_eviction_along() {
+    let redis = FakeRedis::new();
+    let cache = process(&redis).await;
+    Cache::scope(cache.clone(), async {
+        text(1).await;
+        until("it is there", || redis.keys().len() == 1).await;
+        redis.delay(Duration::from_millis(30));
+        text(2).await;
+        until("it is under way", || redis.writes() == 2).await;
+        drop(bomb(1).await);
+        // What is on its way holds the last one.
+        cache.clear();
+        IS_ARMED.store(true, SeqCst);
+        text(1).evict().await.unwrap();
+        until("it went off", || !IS_ARMED.load(SeqCst)).await;
+        redis.recover();
+        until("it is gone", || {
+            !redis
+                .keys()
+                .iter()
+                .any(|key| key.ends_with(":1") && key.contains("text"))
+        })
+        .await;
+        text(3).await;
+        until("others are sent", || {
+            redis.keys().iter().any(|key| key.ends_with(":3"))
+        })
+        .await;
+    })
+    .await;
+}
+
 #[derive(Debug)]
 struct Unshared;
 

@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -202,7 +203,8 @@ impl Outbox {
         let unsent = state.len();
         self.unsent.store(unsent, Ordering::Release);
         drop(state);
-        drop(dropped);
+        // One that panics must not take along what is sent with it.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(dropped)));
         if unsent == 0 {
             self.emptied.notify_waiters();
         }
