@@ -54,9 +54,9 @@
 //! # What goes through Redis
 //!
 //! An entry in Redis has the lifetime that is left of the value, so that no process keeps it longer than
-//! the one that loaded it; clocks are those of the server. Its bytes are an envelope with a checksum around what the codec wrote.
-//! A value is read only by a type that asks for the same names and kinds in the same order as the one
-//! that was written. Its key names the function and holds a fingerprint of the names and types of key and
+//! the one that loaded it; clocks are those of the server. Its bytes are an envelope with a checksum around
+//! what the codec wrote. A value is read only as a type of the same names and kinds as the one that was
+//! written, with `postcard` in the same order too; a codec of your own answers for that itself. Its key names the function and holds a fingerprint of the names and types of key and
 //! value, of the codec and of the format, so that two versions of a program do not read each other's
 //! entries, nor replace them.
 //!
