@@ -6,7 +6,7 @@
 
 use proc_macro2::{Delimiter, Group, Literal, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{FnArg, ReturnType, Signature, spanned::Spanned};
+use syn::{FnArg, Signature, spanned::Spanned};
 
 use crate::{model::Model, options::Tiers};
 
@@ -39,6 +39,9 @@ mod names;
 ///     }
 /// }
 /// ```
+///
+/// A function that returns a boxed future does the same in a boxed `async` block, and `BODY` makes the
+/// future of the load.
 pub(crate) fn expand(model: &Model) -> TokenStream {
     let context = Context::new(model);
     let attributes = &model.function.attributes;
@@ -52,24 +55,25 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     let begun = context.begun();
     let keep = context.keep();
     let load = context.load();
-    let mut block = Group::new(
-        Delimiter::Brace,
-        quote_spanned! {Span::mixed_site()=>
-            #inner_attributes
-            #import
-            #site
-            #returned
-            #peeked
-            #begun
-            match __cached_begun {
-                ::core::result::Result::Ok(__cached_output) => __cached_output,
-                ::core::result::Result::Err(__cached_missed) => {
-                    #keep
-                    #load
-                }
+    let mut answer = quote_spanned! {Span::mixed_site()=>
+        #import
+        #site
+        #returned
+        #peeked
+        #begun
+        match __cached_begun {
+            ::core::result::Result::Ok(__cached_output) => __cached_output,
+            ::core::result::Result::Err(__cached_missed) => {
+                #keep
+                #load
             }
-        },
-    );
+        }
+    };
+    if model.function.is_boxed {
+        answer =
+            quote_spanned!(Span::mixed_site()=> ::std::boxed::Box::pin(async move { #answer }));
+    }
+    let mut block = Group::new(Delimiter::Brace, quote!(#inner_attributes #answer));
     block.set_span(model.function.braces);
     quote!(#(#attributes)* #visibility #signature #block)
 }
@@ -97,9 +101,9 @@ struct Context<'a> {
 impl<'a> Context<'a> {
     fn new(model: &'a Model) -> Self {
         let signature = &model.function.signature;
-        let (output, output_span) = match &signature.output {
-            ReturnType::Type(_, ty) => (ty.to_token_stream(), ty.span()),
-            ReturnType::Default => (
+        let (output, output_span) = match &model.function.output {
+            Some(ty) => (ty.to_token_stream(), ty.span()),
+            None => (
                 quote_spanned!(Span::mixed_site()=> ()),
                 signature.ident.span(),
             ),
@@ -169,8 +173,8 @@ impl<'a> Context<'a> {
                     ProbeFallibleOptional as _, ProbeLayer as _, ProbePlain as _, ProbeShared as _, ProbeUnshared as _,
                 };
                 let __cached_probe = __cached::Probe::of(|| -> #output { loop {} });
-                let __cached_shape = (&&&__cached_probe).shape();
-                let __cached_errors = (&&__cached::ErrorProbe::of(&__cached_shape)).sharing();
+                let __cached_shape = (&&&__cached_probe).__cached_shape();
+                let __cached_errors = (&&__cached::ErrorProbe::of(&__cached_shape)).__cached_sharing();
                 #assertion
             };
         }

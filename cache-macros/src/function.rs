@@ -8,12 +8,17 @@ use syn::{
     parse::{Parse, ParseStream},
 };
 
-use crate::{argument, mistakes::Mistakes};
+use crate::{argument, boxed::BoxedFuture, mistakes::Mistakes};
 
 pub(crate) struct Function {
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) visibility: Visibility,
     pub(crate) signature: Signature,
+    /// What a call gives: the return type, or the output of the boxed future that it is. Nothing for `()`
+    /// that is not written.
+    pub(crate) output: Option<Type>,
+    /// Whether the body makes a boxed future, and does not itself await.
+    pub(crate) is_boxed: bool,
     /// The `#![..]` at the start of the body.
     pub(crate) inner_attributes: TokenStream,
     /// The rest of the body.
@@ -44,9 +49,19 @@ impl Parse for Item {
         }
         let body = body(input.parse()?)?;
         let (inner_attributes, statements) = split_inner_attributes(body.stream());
+        let returned = match &signature.output {
+            ReturnType::Type(_, ty) => Some(&**ty),
+            ReturnType::Default => None,
+        };
+        let boxed = returned.filter(|_| signature.asyncness.is_none());
+        let boxed = boxed.and_then(BoxedFuture::read);
+        let is_boxed = boxed.is_some();
+        let output = boxed.map(|boxed| boxed.output).or(returned).cloned();
         Ok(Self::Function(Box::new(Function {
             attributes,
             visibility,
+            output,
+            is_boxed,
             signature,
             inner_attributes,
             statements,
@@ -101,9 +116,6 @@ pub(crate) fn read(item: TokenStream, mistakes: &mut Mistakes) -> Option<Functio
 fn refuse(function: &Function, mistakes: &mut Mistakes) {
     let signature = &function.signature;
     let name = &signature.ident;
-    let returned = signature.output.to_token_stream();
-    let is_future =
-        signature.asyncness.is_none() && find(returned, &|ident| ident == "Future").is_some();
     for attribute in &function.attributes {
         if attribute
             .path()
@@ -117,30 +129,60 @@ fn refuse(function: &Function, mistakes: &mut Mistakes) {
             );
         }
     }
-    if let Some(constness) = &signature.constness {
-        mistakes.at(
-            constness,
-            format_args!("a `const fn` has nothing to await: write `async fn {name}`"),
-        );
-    } else if signature.asyncness.is_none() {
-        let message = if is_future {
-            format!(
-                "`{name}` returns a future: cache an `async fn` that it calls, and under `#[async_trait]` one outside the trait"
-            )
-        } else {
-            format!("`{name}` is not async: write `async fn {name}`")
-        };
-        mistakes.at(signature.fn_token, message);
-    }
+    refuse_kind(function, mistakes);
     refuse_qualifiers(signature, mistakes);
-    if let ReturnType::Type(_, returned) = &signature.output
-        && !is_future
+    if let Some(returned) = &function.output
+        && !returns_future(function)
     {
         refuse_return_type(returned, mistakes);
     }
     if let Some(receiver) = signature.receiver() {
         refuse_receiver(receiver, mistakes);
     }
+}
+
+/// Refuses what is neither an `async fn` nor what `#[async_trait]` makes of one.
+fn refuse_kind(function: &Function, mistakes: &mut Mistakes) {
+    let signature = &function.signature;
+    let name = &signature.ident;
+    if let Some(constness) = &signature.constness {
+        mistakes.at(
+            constness,
+            format_args!("a `const fn` has nothing to await: write `async fn {name}`"),
+        );
+    } else if returns_future(function) {
+        mistakes.at(
+            signature.fn_token,
+            format_args!(
+                "`{name}` returns a future: write `async fn {name}`, and what the future gives"
+            ),
+        );
+    } else if signature.asyncness.is_none() && !function.is_boxed {
+        mistakes.at(
+            signature.fn_token,
+            format_args!("`{name}` is not async: write `async fn {name}`"),
+        );
+    }
+    if let ReturnType::Type(_, returned) = &signature.output
+        && function.is_boxed
+        && BoxedFuture::read(returned).is_some_and(|boxed| !boxed.is_send)
+    {
+        mistakes.at(
+            name,
+            format_args!(
+                "callers on other threads may share a load of `{name}`: write `+ Send`, or `#[async_trait]` \
+                 without `?Send`"
+            ),
+        );
+    }
+}
+
+/// Whether the function is not async and returns a future that is not boxed.
+fn returns_future(function: &Function) -> bool {
+    let returned = function.signature.output.to_token_stream();
+    function.signature.asyncness.is_none()
+        && !function.is_boxed
+        && find(returned, &|ident| ident == "Future").is_some()
 }
 
 fn refuse_qualifiers(signature: &Signature, mistakes: &mut Mistakes) {

@@ -4,6 +4,7 @@
 //! `function` and `argument` read the item, `model` checks one against the other, `expand` writes.
 
 mod argument;
+mod boxed;
 mod cache_key;
 mod cached;
 mod duration;

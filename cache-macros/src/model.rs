@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
-use syn::{Expr, LitStr, Receiver, ReceiverKind, ReturnType, ext::IdentExt, parse_quote};
+use syn::{Expr, LitStr, Receiver, ReceiverKind, ext::IdentExt, parse_quote};
 
 use crate::{
     argument::{self, Argument},
@@ -114,7 +114,7 @@ impl Model {
 /// What refers to something else can be written to the shared tier, but not read back.
 fn refuse_static_reference(options: &Options, function: &Function, mistakes: &mut Mistakes) {
     let is_local = options.is_local() || options.tiers.is_some() != options.is_tried("tiers");
-    if let ReturnType::Type(_, returned) = &function.signature.output
+    if let Some(returned) = &function.output
         && !is_local
         && let Some(token) = argument::find_static_reference(returned.to_token_stream())
     {

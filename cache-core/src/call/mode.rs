@@ -18,13 +18,13 @@ pub trait Mode: Copy {
     /// What becomes of this mode beside another argument.
     type And<M: Mode>: Mode;
     /// This mode, unless another argument asks for less.
-    fn and<M: Mode>(self, other: M) -> Self::And<M>;
+    fn __cached_and<M: Mode>(self, other: M) -> Self::And<M>;
 }
 
 impl Mode for Detached {
     type And<M: Mode> = M;
     #[inline]
-    fn and<M: Mode>(self, other: M) -> M {
+    fn __cached_and<M: Mode>(self, other: M) -> M {
         other
     }
 }
@@ -32,7 +32,7 @@ impl Mode for Detached {
 impl Mode for Inline {
     type And<M: Mode> = Self;
     #[inline]
-    fn and<M: Mode>(self, _other: M) -> Self {
+    fn __cached_and<M: Mode>(self, _other: M) -> Self {
         self
     }
 }
@@ -108,7 +108,7 @@ impl Inline {
     }
 }
 
-/// Asks whether a load can own a copy of an argument: `(&&HoldProbe::of(argument)).mode()`.
+/// Asks whether a load can own a copy of an argument: `(&&HoldProbe::of(argument)).__cached_mode()`.
 #[derive(Debug)]
 pub struct HoldProbe<T: ?Sized>(PhantomData<fn(&T)>);
 
@@ -124,7 +124,7 @@ impl<T: ?Sized> HoldProbe<T> {
 pub trait ProbeHold {
     /// A task of its own.
     #[inline]
-    fn mode(&self) -> Detached {
+    fn __cached_mode(&self) -> Detached {
         Detached
     }
 }
@@ -135,7 +135,7 @@ impl<T: ToOwned<Owned: Send + Sync + 'static> + ?Sized> ProbeHold for &HoldProbe
 pub trait ProbeBorrow {
     /// The task of the leader.
     #[inline]
-    fn mode(&self) -> Inline {
+    fn __cached_mode(&self) -> Inline {
         Inline
     }
 }

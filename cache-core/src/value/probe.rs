@@ -1,7 +1,7 @@
 //! Questions about types that method resolution answers: which shape, which error.
 //!
 //! An inherent method cannot ask "is this a `Result`?". Method resolution can: it tries the impls for
-//! more references first, so `(&&&probe).shape()` picks the most specific impl that fits.
+//! more references first, so `(&&&probe).__cached_shape()` picks the most specific impl that fits.
 
 use std::{convert::Infallible, marker::PhantomData};
 
@@ -27,13 +27,13 @@ pub trait ProbeFallibleOptional {
     /// The shape found.
     type Shape;
     /// The shape of the probed type.
-    fn shape(&self) -> Self::Shape;
+    fn __cached_shape(&self) -> Self::Shape;
 }
 
 impl<T, E> ProbeFallibleOptional for &&Probe<Result<Option<T>, E>> {
     type Shape = FallibleOptional<T, E>;
     #[inline]
-    fn shape(&self) -> Self::Shape {
+    fn __cached_shape(&self) -> Self::Shape {
         FallibleOptional::NEW
     }
 }
@@ -43,13 +43,13 @@ pub trait ProbeLayer {
     /// The shape found.
     type Shape;
     /// The shape of the probed type.
-    fn shape(&self) -> Self::Shape;
+    fn __cached_shape(&self) -> Self::Shape;
 }
 
 impl<T, E> ProbeLayer for &Probe<Result<T, E>> {
     type Shape = Fallible<T, E>;
     #[inline]
-    fn shape(&self) -> Self::Shape {
+    fn __cached_shape(&self) -> Self::Shape {
         Fallible::NEW
     }
 }
@@ -57,7 +57,7 @@ impl<T, E> ProbeLayer for &Probe<Result<T, E>> {
 impl<T> ProbeLayer for &Probe<Option<T>> {
     type Shape = Optional<T>;
     #[inline]
-    fn shape(&self) -> Self::Shape {
+    fn __cached_shape(&self) -> Self::Shape {
         Optional::NEW
     }
 }
@@ -67,18 +67,18 @@ pub trait ProbePlain {
     /// The shape found.
     type Shape;
     /// The shape of the probed type.
-    fn shape(&self) -> Self::Shape;
+    fn __cached_shape(&self) -> Self::Shape;
 }
 
 impl<T> ProbePlain for Probe<T> {
     type Shape = Plain<T>;
     #[inline]
-    fn shape(&self) -> Self::Shape {
+    fn __cached_shape(&self) -> Self::Shape {
         Plain::NEW
     }
 }
 
-/// Asks whether callers can share an error: `(&&ErrorProbe::of(&shape)).sharing()`.
+/// Asks whether callers can share an error: `(&&ErrorProbe::of(&shape)).__cached_sharing()`.
 #[derive(Debug)]
 pub struct ErrorProbe<E>(PhantomData<fn() -> E>);
 
@@ -122,7 +122,7 @@ impl<E> Sharing<E> for Unshared {
 pub trait ProbeShared {
     /// Yes.
     #[inline]
-    fn sharing(&self) -> Shared {
+    fn __cached_sharing(&self) -> Shared {
         Shared
     }
 }
@@ -133,7 +133,7 @@ impl<E: Clone + Send + Sync + 'static> ProbeShared for &ErrorProbe<E> {}
 pub trait ProbeUnshared {
     /// No.
     #[inline]
-    fn sharing(&self) -> Unshared {
+    fn __cached_sharing(&self) -> Unshared {
         Unshared
     }
 }

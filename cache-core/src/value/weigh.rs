@@ -10,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{Returned, shape::Shape, size::size, transport::Transport};
 use crate::l2::codec::Postcard;
 
-/// Asks what is known of a kept value: `(&&TravelProbe::of(&returned)).weigh()`.
+/// Asks what is known of a kept value: `(&&TravelProbe::of(&returned)).__cached_weigh()`.
 #[derive(Debug)]
 pub struct TravelProbe<T>(PhantomData<fn() -> T>);
 
@@ -97,12 +97,12 @@ pub fn travels<W: Travels>(weigh: W) -> W {
 /// [`TravelProbe`] for values that serde carries both ways.
 pub trait ProbeTravel<T> {
     /// How the value is weighed.
-    fn weigh(&self) -> Travel<T>;
+    fn __cached_weigh(&self) -> Travel<T>;
 }
 
 impl<T: Serialize + DeserializeOwned + 'static> ProbeTravel<T> for &&TravelProbe<T> {
     #[inline]
-    fn weigh(&self) -> Travel<T> {
+    fn __cached_weigh(&self) -> Travel<T> {
         Travel(Transport::traced::<Postcard>())
     }
 }
@@ -111,7 +111,7 @@ impl<T: Serialize + DeserializeOwned + 'static> ProbeTravel<T> for &&TravelProbe
 pub trait ProbeWeigh {
     /// How the value is weighed.
     #[inline]
-    fn weigh(&self) -> TravelOneWay {
+    fn __cached_weigh(&self) -> TravelOneWay {
         TravelOneWay
     }
 }
@@ -122,7 +122,7 @@ impl<T: Serialize> ProbeWeigh for &TravelProbe<T> {}
 pub trait ProbeSize {
     /// How the value is weighed.
     #[inline]
-    fn weigh(&self) -> CannotTravel {
+    fn __cached_weigh(&self) -> CannotTravel {
         CannotTravel
     }
 }

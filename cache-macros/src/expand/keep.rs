@@ -61,7 +61,7 @@ impl Context<'_> {
         let probe = (!is_local).then(|| quote_spanned!(Span::mixed_site()=> ProbeTravel as _,));
         // At the place of the assertion, so that what both report is one error.
         let weigh = quote_spanned! {at(self.output_span)=>
-            (&&&__cached::TravelProbe::of(&__cached_returned)).weigh()
+            (&&&__cached::TravelProbe::of(&__cached_returned)).__cached_weigh()
         };
         quote_spanned! {Span::mixed_site()=>
             let __cached_travel = {

@@ -23,14 +23,16 @@ impl Context<'_> {
         let mut bindings = TokenStream::new();
         if self.model.holds_self {
             let renamed = Ident::new(RENAMED, mixed);
-            bindings.extend(quote_spanned!(mixed=> let #renamed = __cached_held_self.get();));
+            bindings.extend(
+                quote_spanned!(mixed=> let #renamed = __cached::Held::get(&__cached_held_self);),
+            );
         }
         for (position, argument) in self.model.arguments.iter().enumerate() {
             let outer = argument.outer.to_token_stream();
             let value = match self.is_held(argument) {
                 true => {
                     let held = held(argument);
-                    quote_spanned!(mixed=> #held.get())
+                    quote_spanned!(mixed=> __cached::Held::get(&#held))
                 }
                 false if argument.pattern.is_none() => continue,
                 false => outer.clone(),

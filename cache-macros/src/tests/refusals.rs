@@ -11,11 +11,11 @@ fn functions_that_cannot_be_cached_are_refused_by_name() {
         ),
         (
             "fn f() -> Pin<Box<dyn Future<Output = u8>>> {}",
-            "fn: `f` returns a future: cache an `async fn` that it calls, and under `#[async_trait]` one outside the trait",
+            "f: callers on other threads may share a load of `f`: write `+ Send`, or `#[async_trait]` without `?Send`",
         ),
         (
             "fn f() -> impl Future<Output = u8> {}",
-            "fn: `f` returns a future: cache an `async fn` that it calls, and under `#[async_trait]` one outside the trait",
+            "fn: `f` returns a future: write `async fn f`, and what the future gives",
         ),
         (
             "async unsafe fn f() {}",

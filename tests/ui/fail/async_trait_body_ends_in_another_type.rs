@@ -1,0 +1,19 @@
+use async_trait::async_trait;
+use cache_core::cached;
+
+#[async_trait]
+trait Users {
+    async fn name(&self, id: u64) -> String;
+}
+
+struct Postgres;
+
+#[async_trait]
+impl Users for Postgres {
+    #[cached(ttl = 5m, skip(self))]
+    async fn name(&self, id: u64) -> String {
+        id
+    }
+}
+
+fn main() {}

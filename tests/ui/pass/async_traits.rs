@@ -1,0 +1,194 @@
+//! Implementations and provided methods under `#[async_trait]`, called through trait objects, and
+//! functions that are written as it writes them.
+#![deny(warnings, clippy::pedantic)]
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use cache_core::{CachedCall, NotCached, cached};
+
+static RUNS: AtomicUsize = AtomicUsize::new(0);
+
+fn count() {
+    RUNS.fetch_add(1, Ordering::SeqCst);
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct NotFound;
+
+#[async_trait]
+trait Users: Send + Sync {
+    async fn name(&self, id: u64) -> Result<Option<String>, NotFound>;
+    async fn joined(&self, one: &str, others: &[&str]) -> String;
+    async fn owned(self: Arc<Self>, id: u64) -> u64;
+    async fn detached(&self, name: &str) -> usize;
+    async fn pair(&self, pair: (u64, u64), more: u64) -> u64;
+    async fn nothing(&self);
+
+    #[cached(ttl = 1h, key = (self.tenant(), id))]
+    async fn provided(&self, id: u64) -> u64 {
+        count();
+        self.tenant() * 100 + id
+    }
+
+    fn tenant(&self) -> u64;
+}
+
+#[derive(Clone)]
+struct Postgres {
+    tenant: u64,
+}
+
+#[async_trait]
+impl Users for Postgres {
+    #[cached(ttl = 1h, key = (self.tenant, id), none_ttl = 1m)]
+    async fn name(&self, id: u64) -> Result<Option<String>, NotFound> {
+        count();
+        if id > 1000 {
+            return Ok(None);
+        }
+        let id = checked(id)?;
+        Ok((id < 10).then(|| format!("{}:{id}", self.tenant)))
+    }
+
+    #[cached(ttl = 1h, skip(self))]
+    async fn joined(&self, one: &str, others: &[&str]) -> String {
+        count();
+        one.to_owned() + &others.concat()
+    }
+
+    #[cached(ttl = 1h, key = (self.tenant, id))]
+    async fn owned(self: Arc<Self>, id: u64) -> u64 {
+        count();
+        self.tenant + id
+    }
+
+    #[cached(ttl = 1h, key = "{name}", detached)]
+    async fn detached(&self, name: &str) -> usize {
+        count();
+        tokio::task::yield_now().await;
+        name.len() + usize::try_from(self.tenant).unwrap_or(0)
+    }
+
+    #[cached(ttl = 1h, skip(self))]
+    async fn pair(&self, (a, mut b): (u64, u64), mut more: u64) -> u64 {
+        count();
+        b += 1;
+        more += 1;
+        a + b + more
+    }
+
+    #[cached(ttl = 1h, skip(self))]
+    async fn nothing(&self) {
+        count();
+    }
+
+    fn tenant(&self) -> u64 {
+        self.tenant
+    }
+}
+
+fn checked(id: u64) -> Result<u64, NotFound> {
+    if id == 0 { Err(NotFound) } else { Ok(id) }
+}
+
+#[async_trait]
+trait Store<T>: Sync {
+    async fn get(&self, id: u64) -> T;
+    async fn make(id: u64) -> String
+    where
+        Self: Sized;
+}
+
+struct Memory<T>(T);
+
+#[async_trait]
+impl<T: Clone + ToString + Send + Sync + 'static> Store<T> for Memory<T> {
+    #[cached(ttl = 1h, skip(self), tiers = memory)]
+    async fn get(&self, id: u64) -> T {
+        assert_eq!(id, 1);
+        count();
+        self.0.clone()
+    }
+
+    #[cached(ttl = 1h)]
+    async fn make(id: u64) -> String {
+        count();
+        std::any::type_name::<T>().to_owned() + &id.to_string()
+    }
+}
+
+/// What awaits itself returns a box.
+#[cached(ttl = 1h)]
+fn factorial(n: u64) -> Pin<Box<dyn Future<Output = u64> + Send>> {
+    if n == 0 {
+        return Box::pin(async { 1 });
+    }
+    Box::pin(async move {
+        count();
+        n * factorial(n - 1).await
+    })
+}
+
+/// A copy of the text lives as long as the load.
+#[cached(ttl = 1h)]
+fn length(text: &str) -> Pin<Box<dyn Future<Output = usize> + Send + '_>> {
+    count();
+    Box::pin(async move { text.len() })
+}
+
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+#[cached(ttl = 1h)]
+fn shortest<'a>(one: &'a str, other: &'a str) -> BoxFuture<'a, String> {
+    count();
+    Box::pin(async move { one.min(other).to_owned() })
+}
+
+async fn handles(users: &dyn Users) -> Result<(), NotCached> {
+    assert_eq!(users.name(1).peek().await, None);
+    users.name(1).put(Ok(Some("Ada".to_owned()))).await?;
+    assert_eq!(users.name(1).await, Ok(Some("Ada".to_owned())));
+    assert_eq!(users.name(1).refresh().await?, Ok(Some("1:1".to_owned())));
+    users.name(1).evict().await?;
+    assert_eq!(users.name(1).peek().await, None);
+    assert_eq!(users.name(0).await, Err(NotFound));
+    assert_eq!(users.name(0).peek().await, None);
+    assert_eq!(users.name(11).bypass().await?, Ok(None));
+    users.name(2).prefetch().await?;
+    assert_eq!(users.name(2).explain().await?.value, Ok(Some("1:2".to_owned())));
+    Ok(())
+}
+
+#[tokio::main]
+pub async fn main() {
+    let shared: Arc<dyn Users> = Arc::new(Postgres { tenant: 1 });
+    let users: &dyn Users = &*shared;
+    handles(users).await.unwrap();
+    RUNS.store(0, Ordering::SeqCst);
+    for _ in 0..2 {
+        assert_eq!(users.name(7).await, Ok(Some("1:7".to_owned())));
+        assert_eq!(users.joined("a", &["b", "c"]).await, "abc");
+        assert_eq!(Arc::clone(&shared).owned(7).await, 8);
+        assert_eq!(users.detached("Ada").await, 4);
+        assert_eq!(users.pair((1, 2), 3).await, 8);
+        users.nothing().await;
+        assert_eq!(users.provided(7).await, 107);
+        assert_eq!(Memory(7_u8).get(1).await, 7);
+        assert_eq!(Memory("seven").get(1).await, "seven");
+        assert_eq!(Memory::<u8>::make(1).await, "u81");
+        assert_eq!(Memory::<u16>::make(1).await, "u161");
+        assert_eq!(factorial(5).await, 120);
+        assert_eq!(length("Ada").await, 3);
+        assert_eq!(shortest("b", "a").await, "a");
+    }
+    assert_eq!(RUNS.load(Ordering::SeqCst), 18);
+    assert_eq!(Postgres { tenant: 2 }.name(7).await, Ok(Some("2:7".to_owned())));
+    assert_eq!(tokio::spawn(factorial(6)).await.unwrap(), 720);
+}
