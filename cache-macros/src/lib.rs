@@ -3,6 +3,18 @@
 //! The way of `#[cached]` through the files: `parse` reads the options by the table in `options`,
 //! `function` and `argument` read the item, `model` checks one against the other, `expand` writes.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
 mod argument;
 mod boxed;
 mod cache_key;

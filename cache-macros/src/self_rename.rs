@@ -94,11 +94,11 @@ fn is_path_separator(token: Option<&TokenTree>) -> bool {
 fn refuse_captured_self(literal: &Literal, mistakes: &mut Mistakes) {
     let text = literal.to_string();
     let is_text = text.starts_with(['"', 'r']);
-    let is_captured = text.match_indices("{self").any(|(at, captured)| {
-        let opening = text[..at].chars().rev().take_while(|c| *c == '{').count();
-        let after = text[at + captured.len()..].trim_start();
-        opening % 2 == 0 && after.starts_with(['}', ':', '.'])
-    });
+    let text = text.replace("{{", "");
+    let is_captured = text
+        .split("{self")
+        .skip(1)
+        .any(|after| after.trim_start().starts_with(['}', ':', '.']));
     if is_text && is_captured {
         mistakes.at(
             literal,

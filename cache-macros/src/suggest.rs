@@ -32,20 +32,28 @@ pub(crate) fn list<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
 /// How many characters to insert, delete, replace or swap with their neighbour (optimal string
 /// alignment).
 fn distance(from: &str, to: &str) -> usize {
-    let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
-    let mut before_last = vec![0; to.len() + 1];
+    let to: Vec<char> = to.chars().collect();
+    let mut before_last = Vec::new();
     let mut last: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, b) in to.iter().enumerate() {
-            let replaced = last[j] + usize::from(a != b);
-            let mut fewest = replaced.min(last[j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && *a == to[j - 1] && from[i - 1] == *b {
-                fewest = fewest.min(before_last[j - 1] + 1);
-            }
-            row.push(fewest);
+    let mut before_a = None;
+    for (i, a) in from.chars().enumerate() {
+        let mut left = i + 1;
+        let mut row = vec![left];
+        let mut before_b = None;
+        for (j, (&b, above)) in to.iter().zip(last.windows(2)).enumerate() {
+            let &[diagonal, above] = above else { continue };
+            let replaced = diagonal + usize::from(a != b);
+            left = replaced.min(above + 1).min(left + 1);
+            let is_swap = before_a == Some(b) && before_b == Some(a);
+            let swapped = j.checked_sub(1).and_then(|j| before_last.get(j));
+            left = swapped
+                .filter(|_| is_swap)
+                .map_or(left, |swapped| left.min(swapped + 1));
+            row.push(left);
+            before_b = Some(b);
         }
         before_last = std::mem::replace(&mut last, row);
+        before_a = Some(a);
     }
-    last[to.len()]
+    last.last().copied().unwrap_or_default()
 }

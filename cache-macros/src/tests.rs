@@ -4,6 +4,7 @@
 mod durations;
 mod expansions;
 mod key_shapes;
+mod mutations;
 mod options;
 mod refusals;
 mod renaming;

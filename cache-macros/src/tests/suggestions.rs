@@ -13,6 +13,18 @@ fn slips_of_the_keyboard_are_near() {
 }
 
 #[test]
+fn one_slip_is_one_step() {
+    // Words of four characters: two steps would be too far.
+    let slips = ["skip", "kskip", "sip", "slip", "ksip", "skpi"];
+    for slip in slips {
+        assert_eq!(nearest(slip, ["skip"]), Some("skip"), "{slip}");
+    }
+    assert_eq!(nearest("kips", ["skip"]), Some("skip"));
+    assert_eq!(nearest("pisk", ["skip"]), None);
+    assert_eq!(nearest("", ["skip"]), None);
+}
+
+#[test]
 fn other_words_are_not_near() {
     assert_eq!(nearest("expire", ["ttl", "tiers"]), None);
     assert_eq!(nearest("id", ["db"]), None);
