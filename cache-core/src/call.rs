@@ -6,7 +6,13 @@ mod mode;
 mod remote;
 mod run;
 
-use std::{any::TypeId, fmt, future::Future, pin::Pin, sync::Arc};
+use std::{
+    any::{Any, TypeId},
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+};
 
 pub use mode::{Detached, Held, HoldProbe, Inline, Mode, ProbeBorrow, ProbeHold};
 
@@ -20,7 +26,7 @@ use crate::{
     key::{CacheKey, Key, KeyRef, KeyWriter},
     l2::L2,
     site::{Instance, Site},
-    value::{Keep, Maker, Returned, Shape},
+    value::{Answer, Keep, Maker, Returned, Shape},
 };
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -171,63 +177,112 @@ impl Missed {
             cache,
         }
     }
+
+    /// Hands the call to the engine.
+    fn open(self) -> (Opened, Maker, Option<Text>, &'static Site) {
+        let Self {
+            cache,
+            instance,
+            key,
+            text,
+            question,
+        } = self;
+        let site = cache.sites().of(&instance);
+        let opened = Opened {
+            call: Call {
+                cache,
+                site,
+                key,
+                remote: None,
+            },
+            question,
+            text: String::new(),
+        };
+        let maker = Maker {
+            clock: opened.call.cache.clock().clone(),
+            counters: Arc::clone(&opened.call.site.counters),
+            keeps: opened.call.cache.is_on() && !opened.is_bypass(),
+        };
+        (opened, maker, text, instance.site)
+    }
 }
 
-/// Answers a call that memory did not answer. The part of it that knows the value's type.
-fn answer<'a, S: Shape, X: 'static>(
-    missed: Missed,
-    keep: Keep<S, X>,
-    body: impl FnOnce(Keep<S, X>, Maker) -> Body<'a>,
-) -> BoxFuture<'a, S::Output> {
-    let Missed {
-        cache,
-        instance,
-        key,
-        text,
-        question,
-    } = missed;
-    let site = cache.sites().of(&instance);
-    let is_bypass = question
-        .as_ref()
-        .is_some_and(|question| matches!(question.ask, Ask::Bypass));
-    let maker = Maker {
-        clock: cache.clock().clone(),
-        counters: Arc::clone(&site.counters),
-        keeps: cache.is_on() && !is_bypass,
-    };
-    let remote = text.as_ref().filter(|_| !is_bypass).and_then(|text| {
-        let key = (&key, text);
-        Remote::new(&cache, instance.site, &site, key, keep, &maker)
-    });
-    let call = Call {
-        cache,
-        site,
-        key,
-        remote,
-    };
-    let returned = *keep.returned();
-    let Some(question) = question else {
-        let body = body(keep, maker);
-        return Box::pin(async move {
-            returned.output(call.fly(Place::InAnyFlight, body).await.answer)
-        });
-    };
-    let Question { ask, reply, .. } = *question;
-    let text = text.map(|text| text.text).unwrap_or_default();
-    if let Ask::Put(output) = ask {
-        if let Ok(output) = output.downcast::<S::Output>() {
-            call.put(keep.erase(*output, &maker));
+/// A call that memory did not answer, in the engine, before its body is there.
+///
+/// What is generic over the body is compiled for each cached function, what is generic over the value for
+/// each type, the rest once: each does as little as it can.
+struct Opened {
+    call: Call,
+    question: Option<Box<Question>>,
+    /// The readable key, for a handle.
+    text: String,
+}
+
+impl Opened {
+    /// The call, and what makes an entry of its value.
+    fn new<S: Shape, X: 'static>(missed: Missed, keep: Keep<S, X>) -> (Self, Maker) {
+        let (mut opened, maker, text, site) = missed.open();
+        let Call { cache, key, .. } = &opened.call;
+        if let Some(text) = text {
+            if !opened.is_bypass() {
+                let state = &opened.call.site;
+                let remote = Remote::new(cache, site, state, (key, &text), keep, &maker);
+                opened.call.remote = remote;
+            }
+            opened.text = text.text;
         }
-        reply.with(|reply| reply.is_done = true);
-        return Box::pin(std::future::pending());
+        if let Some(output) = opened.take_put()
+            && let Ok(output) = output.downcast::<S::Output>()
+        {
+            opened.call.put(keep.erase(*output, &maker));
+        }
+        (opened, maker)
     }
-    let body = body(keep, maker);
-    Box::pin(async move {
-        let Some((answer, trace)) = call.ask(ask, &text, body).await else {
-            reply.with(|reply| reply.is_done = true);
-            return std::future::pending().await;
+
+    fn is_bypass(&self) -> bool {
+        let question = self.question.as_ref();
+        question.is_some_and(|question| matches!(question.ask, Ask::Bypass))
+    }
+
+    /// The output that a handle has to put.
+    fn take_put(&mut self) -> Option<Box<dyn Any + Send>> {
+        match &mut self.question.as_mut()?.ask {
+            Ask::Put(output) => output.take(),
+            _ => None,
+        }
+    }
+
+    /// Answers with what `body` loads, or somebody else has loaded.
+    fn answer<'a, S: Shape, X: 'static>(
+        self,
+        returned: Returned<S, X>,
+        body: Body<'a>,
+    ) -> BoxFuture<'a, S::Output> {
+        Box::pin(async move {
+            match self.run(body).await {
+                Some(answer) => returned.output(answer),
+                None => std::future::pending().await,
+            }
+        })
+    }
+
+    /// The answer; nothing where a handle wants none.
+    async fn run(self, body: Body<'_>) -> Option<Answer> {
+        let Some(question) = self.question else {
+            return Some(self.call.fly(Place::InAnyFlight, body).await.answer);
         };
-        reply.with(|reply| reply.trace = Some(trace));
-        returned.output(answer)
-    })
+        let Question { ask, reply, .. } = *question;
+        // In a box, as it is larger than the plain call, which would have to make room for it.
+        let asked = Box::pin(self.call.ask(ask, &self.text, body)).await;
+        reply.with(|reply| match asked {
+            Some((answer, trace)) => {
+                reply.trace = Some(trace);
+                Some(answer)
+            }
+            None => {
+                reply.is_done = true;
+                None
+            }
+        })
+    }
 }

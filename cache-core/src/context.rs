@@ -21,7 +21,8 @@ pub(crate) enum Ask {
     Peek,
     Refresh,
     Evict,
-    Put(Box<dyn Any + Send>),
+    /// Nothing once it has been taken.
+    Put(Option<Box<dyn Any + Send>>),
     Bypass,
     Prefetch,
     Explain,

@@ -102,7 +102,7 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
         Self::Output: Send,
     {
         let output: Box<dyn Any + Send> = Box::new(output);
-        done(Asked::new(self, Ask::Put(output)))
+        done(Asked::new(self, Ask::Put(Some(output))))
     }
 
     /// Runs the body and touches no tier.

@@ -2,7 +2,7 @@
 
 use std::{borrow::Borrow, future::Future, marker::PhantomData};
 
-use super::{Body, BoxFuture, Missed, answer};
+use super::{Body, BoxFuture, Missed, Opened};
 use crate::value::{Keep, Shape};
 
 /// The load runs in a task of its own, with owned copies of the arguments.
@@ -72,12 +72,12 @@ impl Detached {
         X: 'static,
         F: Future<Output = S::Output> + Send + 'static,
     {
-        answer(missed, keep, move |keep, maker| {
-            Body::Detached(Box::new(move || {
-                let body = body();
-                Box::pin(async move { keep.erase(body.await, &maker) })
-            }))
-        })
+        let (opened, maker) = Opened::new(missed, keep);
+        let body = Body::Detached(Box::new(move || {
+            let body = body();
+            Box::pin(async move { keep.erase(body.await, &maker) })
+        }));
+        opened.answer(*keep.returned(), body)
     }
 }
 
@@ -101,10 +101,10 @@ impl Inline {
         X: 'static,
         F: Future<Output = S::Output> + Send + 'a,
     {
+        let (opened, maker) = Opened::new(missed, keep);
         let body = body();
-        answer(missed, keep, move |keep, maker| {
-            Body::Inline(Box::pin(async move { keep.erase(body.await, &maker) }))
-        })
+        let body = Body::Inline(Box::pin(async move { keep.erase(body.await, &maker) }));
+        opened.answer(*keep.returned(), body)
     }
 }
 
