@@ -57,6 +57,54 @@ shapes! {
         "async fn user(id: u64) -> User { load(id).await }";
     ttl_of_the_value: "ttl = |token| token.left(), tiers = memory",
         "async fn token(id: u64) -> Token { load(id).await }";
+    attributes: "ttl = 5m",
+        "/// Doubles.\n#[must_use]\n#[inline]\n#[expect(unused_mut)]\nasync fn double(#[expect(unused_mut)] mut n: u64) -> u64 { n * 2 }";
+    visibility: "ttl = 5m",
+        "pub(in crate::users) async fn one() -> u64 { 1 }";
+    bodies: "ttl = 5m",
+        "async fn parse(text: String) -> Result<u64, E> { if text.is_empty() { return Ok(0); } 'all: loop { break 'all; } Ok(text.parse()?) }";
+    items_in_bodies: "ttl = 5m",
+        "async fn one() -> u64 { const ONE: u64 = 1; fn same(n: u64) -> u64 { n } same(ONE) }";
+    one_line_bodies: "ttl = 5m",
+        "async fn same(n: u64) -> u64 { n }";
+    empty_bodies: "ttl = 5m",
+        "async fn nothing() {}";
+    nested: "ttl = 5m",
+        "async fn outer(n: u64) -> u64 { #[cached(ttl = 1m)] async fn inner(n: u64) -> u64 { n } inner(n).await }";
+    recursion: "ttl = 5m",
+        "async fn sum(n: u64) -> u64 { fn again(n: u64) -> BoxFuture<'static, u64> { Box::pin(sum(n)) } n + again(n - 1).await }";
+    borrowed_arguments: "ttl = 5m",
+        "async fn count(list: &[&str], maybe: Option<&str>, text: Cow<'_, str>) -> usize { list.len() }";
+    static_arguments: "ttl = 5m",
+        "async fn count(text: &'static str, n: u64) -> usize { text.len() }";
+    skipped_arguments: "ttl = 5m, skip(shown, load)",
+        "async fn call(shown: Box<dyn Display + Send>, load: fn(u64) -> u64, id: u64) -> u64 { load(id) }";
+    impl_trait: "ttl = 5m",
+        "async fn show(one: impl CacheKey + Display + Send + Sync, other: &(impl CacheKey + Sync)) -> String { one.to_string() }";
+    lifetimes: "ttl = 5m",
+        "async fn longer<'a, 'b: 'a>(one: &'a str, other: Name<'b>) -> String where 'b: 'a { other.or(one) }";
+    associated_functions: "ttl = 5m",
+        "async fn named(id: u64) -> Option<Self> where Self: Sized { Self::find(id).await }";
+    trait_methods: "ttl = Self::TTL, key = (self.name(), id)",
+        "async fn find(&self, id: Self::Key) -> Self::Found { self.load(id).await }";
+    receivers_by_value: "ttl = 5m, key = self.id",
+        "async fn find(mut self) -> u64 { self.id += 1; self.id }";
+    receivers_with_a_type: "ttl = 5m, skip(self)",
+        "async fn find(self: Pin<&Self>, id: u64) -> u64 { self.db.load(id).await }";
+    detached_reference_to_arc: "ttl = 5m, skip(self), detached",
+        "async fn find(self: &Arc<Self>, id: u64) -> u64 { self.db.load(id).await }";
+    return_types: "ttl = 5m",
+        "async fn find(id: u64) -> Option<Result<Box<[u64]>, String>> { None }";
+    errors: "ttl = 5m, err_ttl = 1s",
+        "async fn find(id: u64) -> Result<u64, Box<dyn Error + Send + Sync>> { Ok(id) }";
+    names: "ttl = 5m",
+        "async fn r#gen(__cached_key: u64, r#gen: &str, __cached_mode: &u64) -> u64 { *__cached_mode }";
+    instrument: "ttl = 5m",
+        "#[instrument(skip(db))]\nasync fn find(db: Db, id: u64) -> u64 { db.load(id).await }";
+    renamed_crate: "ttl = 5m, crate = crate::vendored::cache",
+        "async fn one() -> u64 { 1 }";
+    edition_2024: "ttl = 5m",
+        "async fn len(text: Option<String>) -> usize { let later = async || 1; if let Some(text) = &text && text.len() > 1 { return 2; } later().await }";
     every_option: "ttl = CONFIG.ttl, key = \"u:{id}\", strategy = read_through, tiers = redis, none_ttl = 1s, \
         err_ttl = 500ms, keep_if = |user| user.is_active, max_concurrent_loads = 4, version = 2, name = \"user\", \
         codec = json, compress = 4KiB, inline, cache = self.cache, crate = crate::vendored",

@@ -162,12 +162,15 @@ async fn handles(users: &dyn Users) -> Result<(), NotCached> {
     assert_eq!(users.name(0).peek().await, None);
     assert_eq!(users.name(11).bypass().await?, Ok(None));
     users.name(2).prefetch().await?;
-    assert_eq!(users.name(2).explain().await?.value, Ok(Some("1:2".to_owned())));
+    assert_eq!(
+        users.name(2).explain().await?.value,
+        Ok(Some("1:2".to_owned()))
+    );
     Ok(())
 }
 
 #[tokio::main]
-pub async fn main() {
+pub(crate) async fn main() {
     let shared: Arc<dyn Users> = Arc::new(Postgres { tenant: 1 });
     let users: &dyn Users = &*shared;
     handles(users).await.unwrap();
@@ -189,6 +192,9 @@ pub async fn main() {
         assert_eq!(shortest("b", "a").await, "a");
     }
     assert_eq!(RUNS.load(Ordering::SeqCst), 18);
-    assert_eq!(Postgres { tenant: 2 }.name(7).await, Ok(Some("2:7".to_owned())));
+    assert_eq!(
+        Postgres { tenant: 2 }.name(7).await,
+        Ok(Some("2:7".to_owned()))
+    );
     assert_eq!(tokio::spawn(factorial(6)).await.unwrap(), 720);
 }

@@ -1,12 +1,16 @@
-//! `?`, early returns, labelled breaks, items, shadowed names, macros and inner attributes.
-#![deny(warnings)]
+//! Ways out of a body and ways to wait in it: `?`, `return`, labels, loops, closures, async blocks.
+#![deny(warnings, clippy::pedantic)]
 
 use std::num::ParseIntError;
 
 use cache_core::cached;
+use tests::Runs;
+
+static RUNS: Runs = Runs::new();
 
 #[cached(ttl = 1h)]
 async fn asked(text: &str) -> Result<u64, ParseIntError> {
+    RUNS.add();
     let number: u64 = text.parse()?;
     Ok(number + 1)
 }
@@ -31,6 +35,43 @@ async fn early(n: u64) -> u64 {
 }
 
 #[cached(ttl = 1h)]
+async fn early_with_nothing(n: u64) {
+    if n == 0 {
+        return;
+    }
+    assert!(n > 0);
+}
+
+#[cached(ttl = 1h)]
+async fn early_from_a_closure(items: Vec<u64>) -> Option<u64> {
+    let add = |n: u64| -> Option<u64> {
+        let n = n.checked_add(1)?;
+        if n > 9 {
+            return None;
+        }
+        Some(n)
+    };
+    let later = async move |n: u64| add(n);
+    let mut sum = 0;
+    for item in items {
+        sum += later(item).await?;
+    }
+    Some(sum)
+}
+
+#[cached(ttl = 1h)]
+async fn early_from_a_block(text: String) -> Option<u64> {
+    let parsed = async {
+        let number: u64 = text.parse()?;
+        if number == 0 {
+            return Ok(1);
+        }
+        Ok::<_, ParseIntError>(number)
+    };
+    parsed.await.ok()
+}
+
+#[cached(ttl = 1h)]
 async fn labelled(n: u64) -> u64 {
     let found = 'outer: loop {
         for a in 1.. {
@@ -50,83 +91,106 @@ async fn labelled(n: u64) -> u64 {
 }
 
 #[cached(ttl = 1h)]
-async fn items(n: u64) -> u64 {
-    use std::collections::BTreeMap;
-
-    const STEP: u64 = 2;
-
-    #[derive(Default)]
-    struct Sum {
-        by_step: BTreeMap<u64, u64>,
-    }
-
-    impl Sum {
-        fn add(&mut self, n: u64) {
-            *self.by_step.entry(n % STEP).or_default() += n;
+async fn popped(mut stack: Vec<u64>) -> u64 {
+    let mut sum = 0;
+    'all: while let Some(top) = stack.pop() {
+        for n in 0..top {
+            if n == 3 {
+                continue 'all;
+            }
+            sum += n;
         }
     }
-
-    fn total(sum: &Sum) -> u64 {
-        sum.by_step.values().sum()
-    }
-
-    macro_rules! twice {
-        ($n:expr) => {
-            $n * 2
-        };
-    }
-
-    let mut sum = Sum::default();
-    for n in 0..n {
-        sum.add(n);
-    }
-    twice!(total(&sum))
+    sum
 }
 
 #[cached(ttl = 1h)]
-async fn shadowed(n: u64) -> u64 {
-    struct Result(u64);
-    enum Option {
-        Some(u64),
+async fn let_else(text: &str) -> Result<u64, String> {
+    let Ok(number) = text.parse::<u64>() else {
+        return Err(format!("`{text}` is no number"));
+    };
+    let Some(less) = number.checked_sub(1) else {
+        return Ok(0);
+    };
+    Ok(less)
+}
+
+#[cached(ttl = 1h)]
+async fn let_chain(text: Option<String>) -> usize {
+    if let Some(text) = &text
+        && let [first, ..] = text.as_bytes()
+        && first.is_ascii()
+    {
+        return text.len();
     }
-    #[allow(non_snake_case)]
-    fn Ok(n: u64) -> Option {
-        Option::Some(n)
+    match text {
+        Some(text) if text.is_empty() => 0,
+        _ => 1,
     }
-    let Option::Some(m) = Ok(n);
-    let core = Result(m + 1);
-    core.0
+}
+
+#[cached(ttl = 1h)]
+async fn macros(n: u64) -> String {
+    assert!(n > 0, "{n} is zero");
+    let list = vec![n; 2];
+    let text = format!("{n}{:?}{}", list, stringify!(self));
+    assert!(matches!(list.as_slice(), [a, b] if a == b));
+    let (doubled, text) = tokio::join!(async { n * 2 }, async { text });
+    format!("{text}{doubled}")
+}
+
+#[cached(ttl = 1h)]
+async fn macro_of_items(n: u64) -> u64 {
+    thread_local! {
+        static ONE: u64 = const { 1 };
+    }
+    ONE.with(|one| one + n)
+}
+
+#[cached(ttl = 1h)]
+async fn attribute_first(n: u64) -> u64 {
+    #[allow(unused_variables)]
+    let unused = 1;
+    n
+}
+
+#[cached(ttl = 1h)]
+async fn block_first(n: u64) -> u64 {
+    async {
+        assert!(n > 0);
+    }
+    .await;
+    n
 }
 
 #[cached(ttl = 1h)]
 async fn awaited(n: u64) -> u64 {
-    #![allow(clippy::let_and_return)]
-
+    let once = tokio::sync::Mutex::new(n);
     tokio::task::yield_now().await;
-    let doubled = async { n * 2 }.await;
-    doubled
+    let doubled = async { *once.lock().await * 2 }.await;
+    *once.lock().await += doubled;
+    once.into_inner()
 }
 
 #[cached(ttl = 1h)]
-async fn empty() {}
-
-#[cached(ttl = 1h)]
 async fn diverges(n: u64) -> u64 {
+    let mut tries = 0;
     loop {
-        if n > 0 {
-            break n;
+        tries += 1;
+        if tries > n {
+            break tries;
         }
-        panic!("zero");
+        assert!(n < 10, "too large");
     }
 }
 
 #[cached(ttl = 1h)]
 async fn unfinished(_n: u64) -> u64 {
-    unimplemented!()
+    unreachable!("it is not called")
 }
 
 #[tokio::main]
-async fn main() {
+pub(crate) async fn main() {
     for _ in 0..2 {
         assert_eq!(asked("7").await, Ok(8));
         assert!(asked("x").await.is_err());
@@ -134,12 +198,23 @@ async fn main() {
         assert_eq!(asked_of_option(&[]).await, None);
         assert_eq!(early(0).await, 100);
         assert_eq!(early(9).await, 3);
+        early_with_nothing(0).await;
+        assert_eq!(early_from_a_closure(vec![1, 2]).await, Some(5));
+        assert_eq!(early_from_a_closure(vec![1, 9]).await, None);
+        assert_eq!(early_from_a_block("0".to_owned()).await, Some(1));
+        assert_eq!(early_from_a_block("x".to_owned()).await, None);
         assert_eq!(labelled(5).await, 32);
-        assert_eq!(items(4).await, 12);
-        assert_eq!(shadowed(1).await, 2);
-        assert_eq!(awaited(2).await, 4);
-        empty().await;
-        assert_eq!(diverges(7).await, 7);
+        assert_eq!(popped(vec![2, 5]).await, 4);
+        assert_eq!(let_else("0").await, Ok(0));
+        assert_eq!(let_else("x").await, Err("`x` is no number".to_owned()));
+        assert_eq!(let_chain(Some("Ada".to_owned())).await, 3);
+        assert_eq!(let_chain(Some(String::new())).await, 0);
+        assert_eq!(macros(3).await, "3[3, 3]self6");
+        assert_eq!(macro_of_items(2).await, 3);
+        assert_eq!(attribute_first(2).await + block_first(2).await, 4);
+        assert_eq!(awaited(2).await, 6);
+        assert_eq!(diverges(7).await, 8);
     }
     drop(unfinished(1));
+    assert_eq!(RUNS.take(), 3, "an error that came of `?` is not kept");
 }

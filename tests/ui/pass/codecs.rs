@@ -1,5 +1,5 @@
 //! Every way to say how values travel.
-#![deny(warnings)]
+#![deny(warnings, clippy::pedantic)]
 
 use cache_core::cached;
 use serde::{Deserialize, Serialize};
@@ -42,7 +42,7 @@ macro_rules! cached_as {
 cached_as!(by_macro, json, 4KiB);
 
 #[tokio::main]
-async fn main() {
+pub(crate) async fn main() {
     for _ in 0..2 {
         assert_eq!(as_postcard(7).await.id, 7);
         assert_eq!(as_json(7).await, Some(User { id: 7 }));

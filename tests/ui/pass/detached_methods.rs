@@ -1,5 +1,9 @@
 //! A detached load owns a copy of `self`: in closures, macros and nested items too.
-#![deny(warnings)]
+#![deny(warnings, clippy::pedantic)]
+#![allow(
+    unused_qualifications,
+    reason = "`self::` is one of the uses of `self`"
+)]
 
 use std::sync::Arc;
 
@@ -37,7 +41,11 @@ mod helpers {
             let this = self;
             let Self { names, .. } = self;
             let sum = async { add(id) + owned() + nested(&Nested(1)) + this.private() }.await;
-            if self == this { format!("{text} {sum} {}", names.len()) } else { String::new() }
+            if self == this {
+                format!("{text} {sum} {}", names.len())
+            } else {
+                String::new()
+            }
         }
 
         fn private(&self) -> u64 {
@@ -82,8 +90,11 @@ impl<T: Clone + ToString + Send + Sync + 'static> Generic<T> {
 }
 
 #[tokio::main]
-async fn main() {
-    let shop = Shop { tenant: 1, names: vec!["Ada".to_owned()] };
+pub(crate) async fn main() {
+    let shop = Shop {
+        tenant: 1,
+        names: vec!["Ada".to_owned()],
+    };
     for _ in 0..2 {
         assert_eq!(shop.everywhere(7).await, r#"1["Ada"] 11 1"#);
         assert_eq!(shop.describe("shop ").await, "shop 1");

@@ -1,4 +1,4 @@
-#![deny(warnings)]
+#![deny(warnings, clippy::pedantic)]
 #![forbid(unreachable_code)]
 
 use cache_core::cached;
@@ -12,6 +12,6 @@ async fn square(n: u64) -> u64 {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() {
+pub(crate) async fn main() {
     assert_eq!((square(0).await, square(4).await), (0, 16));
 }

@@ -1,5 +1,5 @@
 //! Calls are futures as those of plain functions: `Send`, boxed, joined, recursive through a box.
-#![deny(warnings)]
+#![deny(warnings, clippy::pedantic)]
 
 use std::pin::Pin;
 
@@ -41,7 +41,7 @@ async fn handles() -> Result<(), NotCached> {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), NotCached> {
+pub(crate) async fn main() -> Result<(), NotCached> {
     assert_eq!(is_send(square(2)).await, 4);
     let text = String::from("Ada");
     assert_eq!(is_send(length(&text)).await, 3);

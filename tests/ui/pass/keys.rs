@@ -1,5 +1,5 @@
 //! What can be a part of a key, and what `derive(CacheKey)` takes.
-#![deny(warnings)]
+#![deny(warnings, clippy::pedantic)]
 
 use std::{
     borrow::Cow,
@@ -54,18 +54,33 @@ async fn standard(
     texts: (Arc<str>, Box<str>, Cow<'static, str>),
     never: Option<Never>,
 ) -> usize {
-    map.len() + set.len() + texts.0.len() + texts.1.len() + texts.2.len() + usize::from(never.is_some())
+    map.len()
+        + set.len()
+        + texts.0.len()
+        + texts.1.len()
+        + texts.2.len()
+        + usize::from(never.is_some())
 }
 
 #[tokio::main]
-async fn main() {
+pub(crate) async fn main() {
     for _ in 0..2 {
-        let items = Order { tenant: "a", items: [1, 2], kind: PhantomData };
+        let items = Order {
+            tenant: "a",
+            items: [1, 2],
+            kind: PhantomData,
+        };
         assert_eq!(order(&items).await, "a[1, 2]PhantomData<u8>");
         assert_eq!(page(UserId(7), &Page::All, Unit).await, 7);
         assert_eq!(page(UserId(7), &Page::Number(3), Unit).await, 3);
-        assert_eq!(page(UserId(7), &Page::Between { from: 3, to: 4 }, Unit).await, 12);
+        assert_eq!(
+            page(UserId(7), &Page::Between { from: 3, to: 4 }, Unit).await,
+            12
+        );
         let texts = ("a".into(), "b".into(), "c".into());
-        assert_eq!(standard(BTreeMap::new(), &BTreeSet::new(), texts, None).await, 3);
+        assert_eq!(
+            standard(BTreeMap::new(), &BTreeSet::new(), texts, None).await,
+            3
+        );
     }
 }

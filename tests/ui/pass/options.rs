@@ -1,11 +1,11 @@
 //! Every option in every form.
-#![deny(warnings)]
+#![deny(warnings, clippy::pedantic)]
 
 use std::time::Duration;
 
 use cache_core::{Cache, cached};
 
-const LIFETIME: Duration = Duration::from_secs(3600);
+const LIFETIME: Duration = Duration::from_hours(1);
 
 #[derive(Clone)]
 struct Token {
@@ -29,7 +29,10 @@ impl Token {
 
 #[cached(ttl = |token| token.lifetime, tiers = memory, keep_if = Token::is_long, weight = Token::size)]
 async fn token(id: u64) -> Token {
-    Token { lifetime: LIFETIME, text: id.to_string() }
+    Token {
+        lifetime: LIFETIME,
+        text: id.to_string(),
+    }
 }
 
 #[cached(ttl = |token: &Token| token.lifetime(), none_ttl = LIFETIME, tiers = memory)]
@@ -39,7 +42,11 @@ async fn no_token(id: u64) -> Result<Option<Token>, String> {
 
 #[cached(ttl = LIFETIME / 2, err_ttl = limit * 2, none_ttl = limit)]
 async fn by_argument(limit: Duration, id: u64) -> Result<Option<u64>, String> {
-    if limit.is_zero() { Err(id.to_string()) } else { Ok(None) }
+    if limit.is_zero() {
+        Err(id.to_string())
+    } else {
+        Ok(None)
+    }
 }
 
 #[cached(
@@ -48,7 +55,7 @@ async fn by_argument(limit: Duration, id: u64) -> Result<Option<u64>, String> {
     strategy = read_through,
     tiers = both,
     keep_if = |name| !name.is_empty(),
-    weight = |name| name.len(),
+    weight = |name| name.len() + 8,
     max_concurrent_loads = 4,
     version = 2,
     name = "tests::name",
@@ -66,6 +73,29 @@ async fn expressions(id: u64, text: &str) -> String {
 #[cached(ttl = 1h, key = ())]
 async fn one_for_all(id: u64) -> u64 {
     id
+}
+
+struct Limits {
+    ttl: Duration,
+}
+
+impl Limits {
+    const TTL: Duration = LIFETIME;
+
+    #[expect(clippy::trivially_copy_pass_by_ref)]
+    fn is_kept(n: &u64) -> bool {
+        *n > 0
+    }
+
+    #[cached(ttl = Self::TTL, none_ttl = Self::TTL / 2, key = (Self::TTL, id), keep_if = Self::is_kept)]
+    async fn of_the_type(id: u64) -> Option<u64> {
+        Some(id)
+    }
+
+    #[cached(ttl = self.ttl, skip(self))]
+    async fn of_self(&self, id: u64) -> u64 {
+        self.ttl.as_secs() + id
+    }
 }
 
 struct Users {
@@ -95,22 +125,35 @@ impl Users {
 }
 
 #[tokio::main]
-async fn main() {
+pub(crate) async fn main() {
     for _ in 0..2 {
         assert_eq!(token(777).await.text, "777");
         assert!(no_token(1).await.unwrap().is_none());
         assert_eq!(by_argument(LIFETIME, 1).await, Ok(None));
         assert_eq!(name("a", 7).await, "a7");
+        assert_eq!(Limits::of_the_type(7).await, Some(7));
+        assert_eq!(Limits { ttl: LIFETIME }.of_self(7).await, 3607);
     }
     assert_eq!(expressions(7, "Ada").await, "7Ada");
     assert_eq!(expressions(17, "ADA").await, "7Ada");
     assert_eq!(one_for_all(7).await, 7);
     assert_eq!(one_for_all(8).await, 7);
-    let users = Users { cache: Cache::builder().build().await.unwrap() };
+    let users = Users {
+        cache: Cache::builder().build().await.unwrap(),
+    };
     for _ in 0..2 {
         assert_eq!(users.field(7).await, 7);
         assert_eq!(users.method(7).await, 7);
         assert_eq!(Users::argument(&users.cache, 7).await, 7);
     }
-    assert_eq!(users.cache.stats().functions.iter().map(|row| row.hits).sum::<u64>(), 3);
+    assert_eq!(
+        users
+            .cache
+            .stats()
+            .functions
+            .iter()
+            .map(|row| row.hits)
+            .sum::<u64>(),
+        3
+    );
 }

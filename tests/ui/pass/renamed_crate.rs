@@ -1,27 +1,17 @@
 //! The crate under another name, and behind another crate's re-export.
-#![deny(warnings)]
+#![deny(warnings, clippy::pedantic)]
 
 use cache_core as other;
 
-mod vendored {
-    pub(crate) use cache_core;
-}
+pub(crate) mod vendored {
+    pub(crate) use cache_core::{self};
 
-mod cache_core_is_shadowed {
-    #[allow(dead_code)]
-    mod cache_core {}
-    #[allow(dead_code)]
-    mod core {}
-    #[allow(dead_code)]
-    mod std {}
-
-    #[other::cached(ttl = 1h)]
-    pub(crate) async fn square(n: u64) -> u64 {
-        n * n
+    pub(crate) mod prelude {
+        pub(crate) use cache_core::cached as memoized;
     }
-
-    use super::other;
 }
+
+use vendored::prelude::memoized;
 
 #[other::cached(crate = other, ttl = 1h)]
 async fn square(n: u64) -> u64 {
@@ -31,6 +21,23 @@ async fn square(n: u64) -> u64 {
 #[other::cached(crate = crate::vendored::cache_core, ttl = 1h)]
 async fn cube(n: u64) -> u64 {
     n * n * n
+}
+
+#[memoized(crate = self::vendored::cache_core, ttl = 1h)]
+async fn root(n: &u64) -> u64 {
+    n.isqrt()
+}
+
+#[memoized(crate = ::cache_core, ttl = 1h)]
+async fn half(n: u64) -> u64 {
+    n / 2
+}
+
+mod inner {
+    #[super::memoized(crate = super::other, ttl = 1h, none_ttl = 1m, codec = json)]
+    pub(super) async fn third(n: u64) -> Option<u64> {
+        Some(n / 3)
+    }
 }
 
 #[derive(other::CacheKey)]
@@ -43,11 +50,13 @@ async fn number(page: Page) -> u64 {
 }
 
 #[tokio::main]
-async fn main() {
+pub(crate) async fn main() {
     for _ in 0..2 {
         assert_eq!(square(2).await, 4);
         assert_eq!(cube(2).await, 8);
+        assert_eq!(root(&4).await, 2);
+        assert_eq!(half(4).await, 2);
+        assert_eq!(inner::third(9).await, Some(3));
         assert_eq!(number(Page(7)).await, 7);
-        assert_eq!(cache_core_is_shadowed::square(2).await, 4);
     }
 }
