@@ -2,11 +2,13 @@
 //! the runtime is.
 
 mod durations;
+mod editing;
 mod expansions;
 mod key_shapes;
 mod options;
 mod refusals;
 mod renaming;
+mod spans;
 mod suggestions;
 mod text_keys;
 mod travel;
