@@ -5,7 +5,7 @@
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{
-    Error, Expr, Ident, Result, Token,
+    Error, Expr, Ident, LitInt, Result, Token,
     ext::IdentExt,
     parse::{ParseStream, Parser, discouraged::Speculative},
     punctuated::Punctuated,
@@ -45,11 +45,25 @@ fn read_all(options: &mut Options, input: ParseStream<'_>, mistakes: &mut Mistak
             continue;
         }
         if !input.is_empty() && input.parse::<Token![,]>().is_err() {
-            mistakes.add(input.error("expected `,` before the next option"));
+            mistakes.add(input.error(expected(options, input)));
             if !starts_option(input) {
                 skip_to_next(input);
             }
         }
+    }
+}
+
+/// What to write where an option does not end.
+fn expected(options: &Options, input: ParseStream<'_>) -> &'static str {
+    let is_time = options
+        .named
+        .last()
+        .is_some_and(|name| name.ends_with("ttl"));
+    let unit = input.fork().parse::<LitInt>();
+    if is_time && unit.is_ok_and(|unit| !unit.suffix().is_empty()) {
+        "a duration is one word: write `1h30m`"
+    } else {
+        "expected `,` before the next option"
     }
 }
 
@@ -60,7 +74,7 @@ fn read_one(options: &mut Options, input: ParseStream<'_>) -> Result<()> {
         Error::new(error.span(), "expected an option, as in `ttl = 5m`")
     })?;
     let Some(known) = KNOWN.iter().find(|known| name == known.name) else {
-        return Err(unknown(options, &name));
+        return Err(unknown(options, &name, input));
     };
     let is_again = options.named.contains(&known.name);
     options.named.push(known.name);
@@ -134,8 +148,17 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ),
 ];
 
-fn unknown(options: &mut Options, name: &Ident) -> Error {
+fn unknown(options: &mut Options, name: &Ident, input: ParseStream<'_>) -> Error {
     let text = name.to_string();
+    let follows_key = options.named.last() == Some(&"key");
+    if follows_key && (input.is_empty() || input.peek(Token![,]) || input.peek(Token![.])) {
+        return Error::new_spanned(
+            name,
+            format_args!(
+                "there is no option `{name}`: if it is a part of the key, write `key = (.., {name})`"
+            ),
+        );
+    }
     if let Some((_, instead)) = ELSEWHERE.iter().find(|(word, _)| *word == text) {
         if instead.contains("ttl = 5m") {
             options.meant.push("ttl");

@@ -2,12 +2,14 @@
 //! the runtime is.
 
 mod durations;
+mod editing;
 mod expansions;
 mod key_shapes;
 mod mutations;
 mod options;
 mod refusals;
 mod renaming;
+mod spans;
 mod suggestions;
 mod text_keys;
 mod travel;

@@ -88,10 +88,13 @@ fn check_name(name: &str, arguments: &[String], pieces: &[Piece]) -> Result<(), 
             "`{{{name}}}` has no name: write the argument's, as in `{{id}}`"
         ));
     }
-    if let Some((name, _)) = name.split_once(':') {
+    if let Some((name, _)) = name.split_once(':').filter(|_| !name.contains("::")) {
         return Err(format!(
             "a key is always written the same way: write `{{{name}}}` without a format"
         ));
+    }
+    if arguments.iter().any(|argument| argument == name.trim()) && name.trim() != "self" {
+        return Err(format!("write `{{{}}}` without spaces", name.trim()));
     }
     if name == "self" || name.contains(|c: char| !c.is_alphanumeric() && c != '_') {
         let names = pieces.iter().filter_map(|piece| match piece {

@@ -1,6 +1,6 @@
 //! What each option takes as its value.
 
-use syn::{Expr, ExprPath, Ident, Lit, LitInt, LitStr, Path};
+use syn::{Expr, ExprLit, ExprPath, Ident, Lit, LitInt, LitStr, Path};
 
 use super::{Key, Tiers, Ttl, Wrong};
 use crate::{duration::Time, suggest};
@@ -14,6 +14,14 @@ pub(super) fn key(value: Expr) -> Result<Key, Wrong> {
         Expr::Tuple(tuple) => Key::Parts(tuple.elems.into_iter().collect()),
         Expr::Paren(paren) => Key::Parts(vec![*paren.expr]),
         Expr::Closure(_) => return Err(Wrong::Form),
+        // Only where it is written here: a `macro_rules!` may have another for each function.
+        Expr::Lit(ExprLit { lit, .. }) if !matches!(lit, Lit::Str(_)) => {
+            return Err(Wrong::at(
+                lit,
+                "this key is the same for all calls: name an argument, as in `key = id`, or write `key = ()` for \
+                 one entry",
+            ));
+        }
         value => match text(&value) {
             Some(text) => Key::Text(text.clone()),
             None => Key::Parts(vec![value]),

@@ -1,4 +1,123 @@
-use super::{refused, refused_options};
+use super::{refused, refused_options, tokens};
+use crate::{
+    cached,
+    features::Features,
+    options::{KNOWN, Known, Read},
+};
+
+/// How the option is written, the first of its forms.
+fn written(known: &Known) -> &'static str {
+    known
+        .form
+        .split('`')
+        .nth(1)
+        .expect("a form is in backticks")
+}
+
+/// The options with these in them, and `ttl` where it is not among them.
+fn with(known: &Known, these: &str) -> String {
+    if known.name == "ttl" {
+        these.to_owned()
+    } else {
+        format!("ttl = 5m, {these}")
+    }
+}
+
+#[test]
+fn every_form_that_a_message_shows_is_taken() {
+    for known in &KNOWN {
+        for form in known
+            .form
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|form| form.starts_with(known.name))
+        {
+            let refused = refused_options(&with(known, form));
+            assert!(refused.is_empty(), "{form}: {refused:?}");
+        }
+    }
+}
+
+#[test]
+fn every_option_is_meant_by_its_misspellings() {
+    for known in &KNOWN {
+        for misspelt in misspellings(known.name) {
+            let option = written(known).replacen(known.name, &misspelt, 1);
+            assert_eq!(
+                refused_options(&with(known, &option)),
+                [format!(
+                    "{misspelt}: unknown option `{misspelt}`, did you mean `{}`?",
+                    known.name
+                )]
+            );
+        }
+    }
+}
+
+/// One slip of the keyboard: a letter left out, written twice or before the one it follows.
+fn misspellings(name: &str) -> Vec<String> {
+    let mut misspellings = vec![name.to_uppercase()];
+    for at in 0..name.len() {
+        let (before, after) = name.split_at(at);
+        let (letter, rest) = after.split_at(1);
+        misspellings.push(format!("{before}{rest}"));
+        misspellings.push(format!("{before}{letter}{letter}{rest}"));
+        if let Some(next) = rest.get(..1).filter(|next| *next != letter) {
+            misspellings.push(format!("{before}{next}{letter}{}", &rest[1..]));
+        }
+    }
+    misspellings
+}
+
+#[test]
+fn every_option_given_twice_is_refused_at_the_second() {
+    for known in &KNOWN {
+        let once = written(known);
+        let options = tokens(&with(known, &format!("{once},\n{once},\n")));
+        let item = tokens("async fn user(db: Db, id: u64) -> User {}");
+        let mistakes =
+            cached::try_expand(options, item, Features::ALL).expect_err("it is given twice");
+        let mistakes: Vec<_> = mistakes.into_iter().collect();
+        let [mistake] = &mistakes[..] else {
+            panic!("{}: {mistakes:?}", known.name);
+        };
+        assert_eq!(
+            mistake.to_string(),
+            format!("`{}` is given twice: remove one", known.name)
+        );
+        let start = mistake.span().start();
+        assert_eq!((start.line, start.column), (2, 0), "{}", known.name);
+    }
+}
+
+#[test]
+fn every_option_of_another_shape_says_how_it_is_written() {
+    for known in &KNOWN {
+        let name = known.name;
+        let shapes: &[String] = &match known.read {
+            Read::Value(_) => [name.to_owned(), format!("{name} = "), format!("{name}(5)")],
+            Read::Names(_) => [
+                name.to_owned(),
+                format!("{name} = id"),
+                format!("{name}(5)"),
+            ],
+            Read::Flag(_) => [
+                format!("{name} = true"),
+                format!("{name}()"),
+                format!("{name}(5)"),
+            ],
+        };
+        for shape in shapes {
+            let refused = refused_options(&with(known, shape));
+            assert_eq!(refused.len(), 1, "{shape}: {refused:?}");
+            assert!(
+                refused[0].ends_with(&format!("write {}", known.form)),
+                "{shape}: {refused:?}"
+            );
+        }
+    }
+}
 
 #[test]
 fn every_option_is_taken() {
@@ -237,6 +356,46 @@ fn a_missing_comma_is_one_mistake() {
         refused_options("ttl = 5m 3, key = id"),
         ["3: expected `,` before the next option"]
     );
+}
+
+#[test]
+fn a_duration_in_two_words_is_refused_as_one() {
+    for option in ["ttl = 1h 30m", "ttl = 5m, none_ttl = 1h 30m, version = 2"] {
+        assert_eq!(
+            refused_options(option),
+            ["30m: a duration is one word: write `1h30m`"]
+        );
+    }
+}
+
+#[test]
+fn a_key_without_its_parentheses_is_one_mistake() {
+    let why = "there is no option `id`: if it is a part of the key, write `key = (.., id)`";
+    for option in [
+        "key = tenant, id",
+        "key = tenant, id, version = 2",
+        "key = tenant, id.low",
+    ] {
+        assert_eq!(
+            refused_options(&format!("ttl = 5m, {option}")),
+            [format!("id: {why}")]
+        );
+    }
+    assert_eq!(
+        refused_options("ttl = 5m, key = tenant, verison = 2"),
+        ["verison: unknown option `verison`, did you mean `version`?"]
+    );
+}
+
+#[test]
+fn a_key_that_is_no_text_and_no_expression_of_arguments_is_refused() {
+    let why = "this key is the same for all calls: name an argument, as in `key = id`, or write `key = ()` for one entry";
+    for key in ["5", "'a'", "true", "b\"user\"", "1.5"] {
+        assert_eq!(
+            refused_options(&format!("ttl = 5m, key = {key}")),
+            [format!("{key}: {why}")]
+        );
+    }
 }
 
 #[test]

@@ -86,6 +86,21 @@ fn fields_and_self_are_refused_with_the_tuple_to_write() {
 }
 
 #[test]
+fn spaces_in_braces_are_refused() {
+    for key in ["user:{ id }", "user:{id }"] {
+        assert_eq!(refused(key), ["write `{id}` without spaces"]);
+    }
+}
+
+#[test]
+fn constants_are_refused_with_the_tuple_to_write() {
+    assert_eq!(
+        refused("{Self::KIND}:{id}"),
+        ["`{Self::KIND}` is not an argument: write `key = (Self::KIND, id)`"]
+    );
+}
+
+#[test]
 fn braces_of_its_own_are_refused() {
     let own = "a text key has no braces of its own, values may contain them: use another character";
     assert_eq!(refused("{{{id}}}"), [own]);

@@ -1,3 +1,5 @@
+//! Mistakes: 2.
+
 use cache_core::cached;
 
 #[cached(ttl = 5m, skip(db))]

@@ -1,3 +1,5 @@
+//! Mistakes: 18.
+
 use cache_core::cached;
 
 #[cached(tll = 5m)]

@@ -1,3 +1,5 @@
+//! Mistakes: 18.
+
 use cache_core::cached;
 
 #[cached(
@@ -12,6 +14,8 @@ use cache_core::cached;
     max_concurrent_loads = 4, max_concurrent_loads = 4,
     version = 2, version = 2,
     name = "square", name = "square",
+    codec = json, codec = json,
+    compress = 4KiB, compress = 4KiB,
     inline, inline,
     cache = cache(), cache = cache(),
     crate = cache_core, crate = cache_core,

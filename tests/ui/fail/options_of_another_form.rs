@@ -1,3 +1,5 @@
+//! Mistakes: 17.
+
 use cache_core::cached;
 
 #[cached(
@@ -17,7 +19,7 @@ use cache_core::cached;
     inline = true,
     detached(),
     crate = "cache_core",
-    ttl = [5, 6],
+    ttl = true,
 )]
 async fn square(n: u64) -> u64 {
     n * n

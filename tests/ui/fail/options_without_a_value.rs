@@ -1,3 +1,5 @@
+//! Mistakes: 16.
+
 use cache_core::cached;
 
 #[cached(

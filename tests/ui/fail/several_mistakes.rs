@@ -1,3 +1,5 @@
+//! Mistakes: 6.
+
 use cache_core::cached;
 
 struct Users;

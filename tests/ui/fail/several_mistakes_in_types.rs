@@ -1,3 +1,5 @@
+//! Mistakes: 7.
+
 use cache_core::cached;
 
 #[cached(ttl = 5m, none_ttl = 10s, err_ttl = 10s, keep_if = |user| user.id)]

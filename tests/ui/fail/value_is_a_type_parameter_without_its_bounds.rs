@@ -1,3 +1,5 @@
+//! Mistakes: 3.
+
 use cache_core::cached;
 
 #[cached(ttl = 5m, tiers = memory)]

@@ -1,10 +1,16 @@
-use std::rc::Rc;
+use std::{marker::PhantomData, sync::MutexGuard};
 
 use cache_core::cached;
 
 #[cached(ttl = 5m, tiers = memory)]
-async fn name(id: u64) -> Rc<str> {
-    id.to_string().into()
+async fn permit(id: u64) -> Permit {
+    Permit { id, held: PhantomData }
+}
+
+#[derive(Clone)]
+struct Permit {
+    id: u64,
+    held: PhantomData<MutexGuard<'static, ()>>,
 }
 
 fn main() {}

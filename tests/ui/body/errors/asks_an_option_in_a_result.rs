@@ -1,0 +1,6 @@
+#[cache_core::cached(ttl = 5m)]
+async fn first(words: Vec<String>) -> Result<String, std::fmt::Error> {
+    Ok(words.first()?.clone())
+}
+
+fn main() {}

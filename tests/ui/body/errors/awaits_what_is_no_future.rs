@@ -1,0 +1,10 @@
+#[cache_core::cached(ttl = 5m)]
+async fn next(n: u64) -> u64 {
+    square(n).await
+}
+
+fn square(n: u64) -> u64 {
+    n * n
+}
+
+fn main() {}

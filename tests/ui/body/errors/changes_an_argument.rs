@@ -1,0 +1,7 @@
+#[cache_core::cached(ttl = 5m)]
+async fn loud(name: String) -> String {
+    name.push('!');
+    name
+}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[cache_core::cached(ttl = 5m)]
+async fn square(n: u64) -> u64 {}
+
+fn main() {}

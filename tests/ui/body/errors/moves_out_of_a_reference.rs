@@ -1,0 +1,6 @@
+#[cache_core::cached(ttl = 5m)]
+async fn same(name: &String) -> String {
+    *name
+}
+
+fn main() {}

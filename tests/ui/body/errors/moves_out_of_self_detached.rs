@@ -1,0 +1,13 @@
+#[derive(Clone)]
+struct Users {
+    name: String,
+}
+
+impl Users {
+    #[cache_core::cached(ttl = 5m, skip(self), detached)]
+    async fn name(&self) -> String {
+        self.name
+    }
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[cache_core::cached(ttl = 5m)]
+async fn square(n: u64) -> u64 {
+    unsafe { n * n }
+}
+
+fn main() {}

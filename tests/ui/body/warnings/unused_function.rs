@@ -1,0 +1,8 @@
+mod squares {
+    #[cache_core::cached(ttl = 5m)]
+    async fn square(n: u64) -> u64 {
+        n * n
+    }
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+#[cache_core::cached(ttl = 5m)]
+async fn square(n: u64) -> u64 {
+    fn cube(n: u64) -> u64 {
+        n * n * n
+    }
+    n * n
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+#[cache_core::cached(ttl = 5m)]
+async fn square(n: u64) -> u64 {
+    'outer: loop {
+        return n * n;
+    }
+}
+
+fn main() {}

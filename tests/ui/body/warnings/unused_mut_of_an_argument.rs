@@ -1,0 +1,6 @@
+#[cache_core::cached(ttl = 5m)]
+async fn square(mut n: u64) -> u64 {
+    n * n
+}
+
+fn main() {}

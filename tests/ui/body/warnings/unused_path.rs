@@ -1,0 +1,7 @@
+#[cache_core::cached(ttl = 5m)]
+async fn square(n: u64) -> u64 {
+    n;
+    n * n
+}
+
+fn main() {}

@@ -1,9 +1,0 @@
-use cache_core::cached;
-
-#[cached(ttl = 5m)]
-async fn square(n: u64) -> u64 {
-    let square = ;
-    square
-}
-
-fn main() {}

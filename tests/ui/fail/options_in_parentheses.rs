@@ -1,0 +1,10 @@
+//! Mistakes: 3.
+
+use cache_core::cached;
+
+#[cached(ttl(5m), key(n), codec(json))]
+async fn square(n: u64) -> u64 {
+    n * n
+}
+
+fn main() {}
