@@ -3,7 +3,8 @@
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident};
 use syn::{
-    Attribute, FnArg, Generics, Ident, Pat, PatIdent, PatType, Signature, Type, spanned::Spanned,
+    Attribute, FnArg, Generics, Ident, Pat, PatIdent, PatType, Signature, Type, TypeReference,
+    spanned::Spanned,
 };
 
 use crate::function::find;
@@ -91,10 +92,7 @@ impl Argument {
         let is_open =
             |ident: &Ident| ident == "dyn" || ident == "Self" || parameters.contains(&ident);
         let has_lifetime = match &self.ty {
-            Type::Reference(reference) => reference
-                .lifetime
-                .as_ref()
-                .is_some_and(|name| name.ident != "static"),
+            Type::Reference(reference) => reference.lifetime.is_some() && !is_static(reference),
             _ => false,
         };
         !has_lifetime
@@ -108,14 +106,21 @@ impl Argument {
     }
 }
 
-/// `T` of `&T`.
+/// `T` of `&T`. What is behind `&'static T` outlives every load as it is.
 pub(crate) fn referent(ty: &Type) -> Option<&Type> {
     match ty {
-        Type::Reference(reference) if reference.mutability.is_none() => Some(&reference.elem),
+        Type::Reference(reference) if reference.mutability.is_none() && !is_static(reference) => {
+            Some(&reference.elem)
+        }
         Type::Paren(inner) => referent(&inner.elem),
         Type::Group(inner) => referent(&inner.elem),
         _ => None,
     }
+}
+
+fn is_static(reference: &TypeReference) -> bool {
+    let lifetime = reference.lifetime.as_ref();
+    lifetime.is_some_and(|name| name.ident == "static")
 }
 
 /// The first of these inside a type, or behind the reference that it is.

@@ -172,6 +172,7 @@ impl<'a> Context<'a> {
                 use __cached::{
                     ProbeFallibleOptional as _, ProbeLayer as _, ProbePlain as _, ProbeShared as _, ProbeUnshared as _,
                 };
+                #[allow(clippy::type_complexity)]
                 let __cached_probe = __cached::Probe::of(|| -> #output { loop {} });
                 let __cached_shape = (&&&__cached_probe).__cached_shape();
                 let __cached_errors = (&&__cached::ErrorProbe::of(&__cached_shape)).__cached_sharing();

@@ -202,7 +202,15 @@ fn value(input: ParseStream<'_>, name: &Ident, known: &Known) -> Result<Expr> {
         )
     })?;
     input.advance_to(&ahead);
-    Ok(value)
+    Ok(ungrouped(value))
+}
+
+/// The value, also where it is a `$value:expr` of a `macro_rules!`.
+fn ungrouped(value: Expr) -> Expr {
+    match value {
+        Expr::Group(group) => ungrouped(*group.expr),
+        value => value,
+    }
 }
 
 fn names(input: ParseStream<'_>, name: &Ident, known: &Known) -> Result<Vec<Ident>> {

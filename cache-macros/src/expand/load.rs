@@ -111,6 +111,7 @@ impl Context<'_> {
     fn awaited(&self) -> TokenStream {
         let output = &self.output;
         let edge = quote_spanned! {at(self.output_span)=>
+            #[allow(clippy::type_complexity)]
             if false {
                 return (|| -> #output { loop {} })();
             }

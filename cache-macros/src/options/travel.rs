@@ -35,7 +35,6 @@ pub(super) fn codec(value: Expr) -> Result<Codec, Wrong> {
     }
     match value {
         Expr::Path(path) => Ok(Codec::Own(path)),
-        Expr::Group(group) => codec(*group.expr),
         _ => Err(Wrong::Form),
     }
 }
