@@ -17,7 +17,17 @@ use crate::{
 ///
 /// It acts on the first cached function that the call reaches when it is polled first and that
 /// returns what the future returns: the function itself, or the one it passes its call on to.
-/// Anything else is [`NotCached`], and the future is dropped after its first poll.
+/// Anything else is [`NotCached`] ([`peek`](Self::peek): `None`), and the future is dropped after its first
+/// poll. What runs in that poll has run: a future that never waits runs to its end.
+///
+/// So in a future of more than one call:
+///
+/// - Cached functions of other types are called as ever. One that has to wait ends the first poll.
+/// - Where the handle has an output, the future goes on behind the function as ever: it may change the output, and
+///   load what it calls next, under `peek` too. `evict`, `put` and `prefetch`, and a `peek` that finds nothing, go
+///   no further, and what is `put` is the function's.
+///
+/// A handle that is dropped before its first poll has done nothing.
 ///
 /// ```
 /// use cache_core::{CachedCall, NotCached, cached};
@@ -44,7 +54,7 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     ///
     /// # Cancel safety
     ///
-    /// Safe: it changes nothing.
+    /// Safe: it changes nothing, and no other caller waits for what it reads.
     fn peek(self) -> impl Future<Output = Option<Self::Output>> {
         let asked = Asked::new(self, Ask::Peek);
         async move {
@@ -66,7 +76,9 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     ///
     /// # Cancel safety
     ///
-    /// As for the call itself: a detached load runs on once it has begun, an inline one ends.
+    /// A detached load runs on once it has begun, and replaces the entry. One that still waits for one of the
+    /// `max_concurrent_loads` never begins, and an inline one ends: a caller that waits for it loads in its place,
+    /// else the old entry stays. Loads that began before are not kept in any case.
     fn refresh(self) -> impl Future<Output = Result<Self::Output, NotCached>> {
         output_of(Asked::new(self, Ask::Refresh))
     }
@@ -82,7 +94,8 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     ///
     /// # Cancel safety
     ///
-    /// Done with the first poll: what follows is the wait for Redis.
+    /// Done with the first poll, for memory and for all that this process reads: what follows is the wait for Redis,
+    /// which is told all the same.
     fn evict(self) -> impl Future<Output = Result<(), NotCached>> {
         done(Asked::new(self, Ask::Evict))
     }
@@ -96,7 +109,7 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     ///
     /// # Cancel safety
     ///
-    /// Done with the first poll.
+    /// Done with the first poll: it waits for nothing, and Redis is told all the same.
     fn put(self, output: Self::Output) -> impl Future<Output = Result<(), NotCached>>
     where
         Self::Output: Send,
@@ -113,13 +126,13 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     ///
     /// # Cancel safety
     ///
-    /// As that of the body.
+    /// As that of the body, which is dropped half way also where loads are detached. No other call notices.
     fn bypass(self) -> impl Future<Output = Result<Self::Output, NotCached>> {
         output_of(Asked::new(self, Ask::Bypass))
     }
 
     /// Reads Redis or loads, in the background, if memory has no fresh entry. A function whose loads run inline loads
-    /// before this returns.
+    /// before this returns. Where another call reads or loads already, nothing more is begun.
     ///
     /// # Errors
     ///
@@ -127,7 +140,8 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     ///
     /// # Cancel safety
     ///
-    /// A detached load runs on, an inline one ends.
+    /// Where loads are detached, it is over with its first poll, and what it began runs on. An inline load, or its
+    /// read of Redis, ends, and the next caller loads.
     fn prefetch(self) -> impl Future<Output = Result<(), NotCached>> {
         done(Asked::new(self, Ask::Prefetch))
     }
@@ -157,7 +171,9 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     ///
     /// # Cancel safety
     ///
-    /// As that of the call itself.
+    /// As that of the call itself: a detached load runs on once it has begun and is kept. What is dropped before that,
+    /// while it reads Redis, or while its load runs inline, is left to the next caller who waits; else nothing is
+    /// kept. A load that it only waits for goes on.
     fn explain(self) -> impl Future<Output = Result<Explained<Self::Output>, NotCached>> {
         let asked = Asked::new(self, Ask::Explain);
         async move {

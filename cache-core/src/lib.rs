@@ -23,6 +23,8 @@
 //! - [`CacheKey`] is what arguments need to identify a value; derive it for your own types.
 //! - [`Codec`] is how values are written to Redis; implement it for those that serde does not know.
 //! - `testing`, behind the feature of that name, holds time that moves by hand and a stand-in for Redis.
+//! - [`guide`] has a page on [tests of code that caches](guide::testing), and one on
+//!   [compile tests](guide::compile_tests) of what you build from the macros.
 //!
 //! # How a call flows
 //!
@@ -117,6 +119,8 @@ mod context;
 mod error;
 mod explain;
 mod flight;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod handle;
 mod key;
 mod l1;

@@ -1,6 +1,8 @@
-//! What tests of cached code need: time that moves by hand, and a Redis that fails when it is told to.
+//! What tests of cached code need: time that moves by hand, a Redis that fails when it is told to, and a
+//! layer that gives each test its own cache. The page [`guide::testing`](crate::guide::testing) shows them at work.
 
 mod fake_redis;
+mod layer;
 
 use std::{
     sync::{
@@ -10,11 +12,16 @@ use std::{
     time::Duration,
 };
 
-pub use fake_redis::FakeRedis;
+pub use fake_redis::{FakeRedis, Fault, Operation};
+pub use layer::{CacheLayer, CacheService, ResponseFuture};
 
 use crate::clock::{Clock, after};
 
 /// Time that stands still until it is moved.
+///
+/// It is the time of entries: how old they are, and when they expire. What waits (the budget of a read, a
+/// [delay](FakeRedis::delay), a body that sleeps) goes by Tokio's time, and what measures faults and calls
+/// that are no longer polled goes by the system's.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]

@@ -163,7 +163,7 @@ impl<'a> Context<'a> {
     /// The return type does not stand between `<` and `>`: there the compiler has other words for one that
     /// is misspelt, and would report it a second time.
     fn returned(&self) -> TokenStream {
-        let output = &self.output;
+        let (output, allow) = (&self.output, self.allow_complexity());
         let assertion = quote_spanned! {at(self.output_span)=>
             __cached::returned(__cached_shape, __cached_errors)
         };
@@ -172,13 +172,20 @@ impl<'a> Context<'a> {
                 use __cached::{
                     ProbeFallibleOptional as _, ProbeLayer as _, ProbePlain as _, ProbeShared as _, ProbeUnshared as _,
                 };
-                #[allow(clippy::type_complexity)]
+                #allow
                 let __cached_probe = __cached::Probe::of(|| -> #output { loop {} });
                 let __cached_shape = (&&&__cached_probe).__cached_shape();
                 let __cached_errors = (&&__cached::ErrorProbe::of(&__cached_shape)).__cached_sharing();
                 #assertion
             };
         }
+    }
+
+    /// For where the return type is written once more. Not for every function: code that forbids lints would
+    /// have a warning for each.
+    fn allow_complexity(&self) -> Option<TokenStream> {
+        let is_long = self.output.to_string().split_whitespace().count() > LONG_TYPE;
+        is_long.then(|| quote_spanned!(Span::mixed_site()=> #[allow(clippy::type_complexity)]))
     }
 
     fn begun(&self) -> TokenStream {
@@ -206,6 +213,9 @@ impl<'a> Context<'a> {
         }
     }
 }
+
+/// From how many tokens on a type may be too complex for clippy's taste.
+const LONG_TYPE: usize = 12;
 
 /// The macro's own span at the place of another. What has it is not taken for the user's by lints.
 fn at(place: Span) -> Span {

@@ -236,9 +236,8 @@ fn refuse_return_type(returned: &Type, mistakes: &mut Mistakes) {
 fn refuse_receiver(receiver: &Receiver, mistakes: &mut Mistakes) {
     let is_mutable = match &receiver.kind {
         ReceiverKind::Reference(_, _, mutability) => mutability.is_some(),
-        ReceiverKind::Typed(_, ty) => {
-            matches!(&**ty, Type::Reference(reference) if reference.mutability.is_some())
-        }
+        // `Pin<&mut Self>` too.
+        ReceiverKind::Typed(_, ty) => find(ty.to_token_stream(), &|ident| ident == "mut").is_some(),
         _ => false,
     };
     if is_mutable {

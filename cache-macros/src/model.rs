@@ -68,23 +68,16 @@ impl Model {
         }
     }
 
-    /// Whether the argument is read by the expansion itself, not only by the body.
-    pub(crate) fn is_read(&self, position: usize) -> bool {
-        let is_part =
-            |part: &Part| matches!(part, Part::Argument(argument) if *argument == position);
-        self.key.iter().any(is_part) || self.is_mentioned(position)
+    /// Whether the argument is part of the default key.
+    pub(crate) fn is_part(&self, position: usize) -> bool {
+        let is_it = |part: &Part| matches!(part, Part::Argument(argument) if *argument == position);
+        self.key.iter().any(is_it)
     }
 
-    /// Whether an expression in an option names the argument.
-    pub(crate) fn is_mentioned(&self, position: usize) -> bool {
-        let names = self
-            .arguments
-            .get(position)
-            .map(|argument| argument.names.as_slice());
-        names.is_some_and(|names| {
-            self.expressions()
-                .any(|tokens| find(tokens, &|ident| names.contains(ident)).is_some())
-        })
+    /// Whether an expression in an option may mean the argument of this name.
+    pub(crate) fn is_mentioned(&self, name: &Ident) -> bool {
+        self.expressions()
+            .any(|tokens| find(tokens, &|ident| ident == name).is_some())
     }
 
     fn expressions(&self) -> impl Iterator<Item = TokenStream> {

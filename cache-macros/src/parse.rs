@@ -202,11 +202,13 @@ fn value(input: ParseStream<'_>, name: &Ident, known: &Known) -> Result<Expr> {
         )
     })?;
     input.advance_to(&ahead);
-    Ok(ungrouped(value))
+    // A key looks itself at who has written it.
+    let is_key = name == "key";
+    Ok(if is_key { value } else { ungrouped(value) })
 }
 
 /// The value, also where it is a `$value:expr` of a `macro_rules!`.
-fn ungrouped(value: Expr) -> Expr {
+pub(crate) fn ungrouped(value: Expr) -> Expr {
     match value {
         Expr::Group(group) => ungrouped(*group.expr),
         value => value,

@@ -126,29 +126,16 @@ const DIFFERENCES: &[Difference] = &[
         ],
     },
     Difference {
-        why: "the body captures the arguments and `self`: the compiler has no names for them, and does not propose to \
-              clone what a closure moves",
+        why: "the body captures `self` and what it moves: the compiler does not propose to clone it",
         common: Common::Places,
         cases: &[
-            "errors/changes_an_argument",
             "errors/changes_self",
-            "errors/changes_what_an_argument_refers_to",
             "errors/moves_in_a_loop",
             "errors/moves_out_of_a_reference",
             "errors/moves_out_of_self",
             "errors/moves_out_of_self_detached",
             "errors/uses_a_moved_value",
         ],
-    },
-    Difference {
-        why: "as above, with other codes",
-        common: Common::Less,
-        cases: &["errors/assigns_to_an_argument", "errors/lends_to_a_thread"],
-    },
-    Difference {
-        why: "as above, and with a warning that a captured argument is never read",
-        common: Common::Less,
-        cases: &["errors/forgets_a_variant"],
     },
     Difference {
         why: "the body borrows a copy of what the argument refers to",
@@ -174,11 +161,6 @@ const DIFFERENCES: &[Difference] = &[
         why: "the key reads the argument",
         common: Common::Less,
         cases: &["warnings/unused_assignment_of_an_argument"],
-    },
-    Difference {
-        why: "the key reads a part of the pattern, and stands for all",
-        common: Common::Less,
-        cases: &["warnings/unused_part_of_a_pattern"],
     },
 ];
 

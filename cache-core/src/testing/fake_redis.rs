@@ -1,8 +1,12 @@
 //! A stand-in for Redis that does as it is told.
 
+mod faults;
+
 use std::{
     collections::HashMap,
     fmt,
+    future::pending,
+    panic::Location,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -13,14 +17,21 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use self::faults::Faults;
+pub use self::faults::{Fault, Operation};
 use super::ManualClock;
 use crate::l2::{Pending, Store, StoreError, StoreTime, Write};
+
+/// How long [`FakeRedis::until`] waits before it gives up.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A Redis in the memory of the test: several caches can share one, as processes do, and it fails, hangs
 /// or is slow when it is told to.
 ///
+/// Five faults within ten seconds, and no fewer than there were answers, make a cache give it up for a
+/// while, as it would a real one: it asks again in the background after 200 ms of the system's time.
+///
 /// ```
-/// use std::time::Duration;
 /// use cache_core::{Cache, CachedCall, cached, testing::FakeRedis};
 ///
 /// #[cached(ttl = 1h)]
@@ -34,7 +45,7 @@ use crate::l2::{Pending, Store, StoreError, StoreTime, Write};
 /// let here = Cache::builder().fake_redis(&redis).build().await?;
 /// let there = Cache::builder().fake_redis(&redis).build().await?;
 /// Cache::scope(here.clone(), answer()).await;
-/// here.close(Duration::from_secs(1)).await; // sends what is on its way
+/// redis.until(|redis| redis.keys().len() == 1).await; // nobody waits for a value to be written
 /// assert_eq!(Cache::scope(there.clone(), answer().peek()).await, Some(42)); // warm
 ///
 /// redis.fail();
@@ -49,7 +60,9 @@ pub struct FakeRedis(Arc<Inner>);
 impl fmt::Debug for FakeRedis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FakeRedis")
-            .field("entries", &self.0.state.lock().entries.len())
+            .field("keys", &self.keys())
+            .field("reads", &self.reads())
+            .field("writes", &self.writes())
             .finish_non_exhaustive()
     }
 }
@@ -61,21 +74,13 @@ struct Inner {
 
 #[derive(Default)]
 struct State {
-    mood: Mood,
-    delay: Duration,
+    read_faults: Faults,
+    write_faults: Faults,
+    is_full: bool,
     /// The bytes of an entry, and when they expire in microseconds since 1970.
     entries: HashMap<String, (Vec<u8>, u64)>,
     reads: u64,
     writes: u64,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Mood {
-    #[default]
-    Well,
-    Failing,
-    Hanging,
-    Full,
 }
 
 impl FakeRedis {
@@ -98,31 +103,105 @@ impl FakeRedis {
         }))
     }
 
-    /// Answers at once, from here on.
+    /// Answers at once, from here on. What hangs already stays so.
     pub fn recover(&self) {
         let mut state = self.0.state.lock();
-        state.mood = Mood::Well;
-        state.delay = Duration::ZERO;
+        state.read_faults = Faults::default();
+        state.write_faults = Faults::default();
+        state.is_full = false;
     }
 
     /// Fails whatever it is asked, from here on.
     pub fn fail(&self) {
-        self.0.state.lock().mood = Mood::Failing;
+        self.inject(Operation::Read, Fault::Fail);
+        self.inject(Operation::Write, Fault::Fail);
     }
 
     /// Answers nothing, from here on.
     pub fn hang(&self) {
-        self.0.state.lock().mood = Mood::Hanging;
+        self.inject(Operation::Read, Fault::Hang);
+        self.inject(Operation::Write, Fault::Hang);
     }
 
     /// Answers reads and takes no entries, from here on.
     pub fn fill_up(&self) {
-        self.0.state.lock().mood = Mood::Full;
+        let mut state = self.0.state.lock();
+        state.read_faults.clear_but_delay();
+        state.write_faults.clear_but_delay();
+        state.is_full = true;
     }
 
     /// Takes so long for each answer, from here on.
     pub fn delay(&self, by: Duration) {
-        self.0.state.lock().delay = by;
+        self.inject(Operation::Read, Fault::Delay(by));
+        self.inject(Operation::Write, Fault::Delay(by));
+    }
+
+    /// What is wrong with all operations of one kind, from here on.
+    pub fn inject(&self, operation: Operation, fault: Fault) {
+        self.0.state.lock().faults(operation).set(fault);
+    }
+
+    /// What is wrong with the next operations of one kind, so many; then all is as it was. Several are met
+    /// one after the other.
+    ///
+    /// ```
+    /// use cache_core::{Cache, CachedCall, RedisMiss, cached};
+    /// use cache_core::testing::{FakeRedis, Fault, Operation};
+    ///
+    /// #[cached(ttl = 1h)]
+    /// async fn square(n: u64) -> u64 {
+    ///     n * n
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let redis = FakeRedis::new();
+    /// let cache = Cache::builder().fake_redis(&redis).build().await?;
+    /// redis.inject_next(1, Operation::Read, Fault::Fail);
+    /// Cache::scope(cache, async {
+    ///     assert_eq!(square(1).explain().await?.redis, Some(RedisMiss::Unavailable));
+    ///     assert_eq!(square(2).explain().await?.redis, Some(RedisMiss::Absent)); // it is asked again
+    ///     Ok(())
+    /// })
+    /// .await
+    /// # }
+    /// ```
+    pub fn inject_next(&self, times: u64, operation: Operation, fault: Fault) {
+        self.0.state.lock().faults(operation).add(times, fault);
+    }
+
+    /// Loses all its entries, as a restart would.
+    pub fn clear(&self) {
+        self.0.state.lock().entries.clear();
+    }
+
+    /// Waits until something is so, such as `|redis| redis.keys().len() == 1`: values are written behind
+    /// their callers, unless their cache was dropped before.
+    ///
+    /// # Panics
+    ///
+    /// When it is not so within ten seconds of Tokio's time, at the line of the caller, and outside a Tokio
+    /// runtime with its timer enabled.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: it changes nothing.
+    #[track_caller]
+    pub fn until(&self, is_so: impl Fn(&Self) -> bool) -> impl Future<Output = ()> {
+        let caller = Location::caller();
+        async move {
+            let met = async {
+                while !is_so(self) {
+                    sleep(Duration::from_millis(1)).await;
+                }
+            };
+            let waited = timeout(PATIENCE, met).await;
+            assert!(
+                waited.is_ok(),
+                "waited {PATIENCE:?} in vain for what {caller} expects of {self:?}"
+            );
+        }
     }
 
     /// How often it was asked for an entry.
@@ -131,25 +210,28 @@ impl FakeRedis {
         self.0.state.lock().reads
     }
 
-    /// How many entries it was to take or to remove.
+    /// How many entries it was to take or to remove, also where it did not.
     #[must_use]
     pub fn writes(&self) -> u64 {
         self.0.state.lock().writes
     }
 
-    /// The keys of its entries, sorted.
+    /// The keys of its entries, sorted, without those past their time.
     #[must_use]
     pub fn keys(&self) -> Vec<String> {
-        let mut keys: Vec<_> = self.0.state.lock().entries.keys().cloned().collect();
+        let now = self.now();
+        let state = self.0.state.lock();
+        let mut keys: Vec<_> = state.fresh(now).map(|(key, _)| key.clone()).collect();
         keys.sort_unstable();
         keys
     }
 
-    /// How many bytes its entries have in all.
+    /// How many bytes its entries have in all, without those past their time.
     #[must_use]
     pub fn bytes(&self) -> usize {
+        let now = self.now();
         let state = self.0.state.lock();
-        state.entries.values().map(|(bytes, _)| bytes.len()).sum()
+        state.fresh(now).map(|(_, bytes)| bytes.len()).sum()
     }
 
     /// Changes the bytes of every entry.
@@ -181,25 +263,21 @@ impl FakeRedis {
 
     async fn answer<R>(
         &self,
+        operation: Operation,
         within: Duration,
         answer: impl FnOnce(&mut State, u64) -> R,
     ) -> Result<R, StoreError> {
-        let (mood, delay) = {
-            let state = self.0.state.lock();
-            (state.mood, state.delay)
-        };
-        if mood == Mood::Failing {
-            return Err(StoreError::Unavailable);
-        }
+        let fault = self.0.state.lock().faults(operation).take();
         let waited = timeout(within, async {
-            if mood == Mood::Hanging {
-                std::future::pending::<()>().await;
+            match fault {
+                Fault::Fail => return Err(StoreError::Unavailable),
+                Fault::Hang => pending().await,
+                Fault::Delay(by) if by.is_zero() => {}
+                Fault::Delay(by) => sleep(by).await,
             }
-            if !delay.is_zero() {
-                sleep(delay).await;
-            }
+            Ok(())
         });
-        waited.await.map_err(|_| StoreError::Late)?;
+        waited.await.map_err(|_| StoreError::Late)??;
         let now = self.now();
         Ok(answer(&mut self.0.state.lock(), now))
     }
@@ -212,9 +290,21 @@ impl Default for FakeRedis {
 }
 
 impl State {
+    fn faults(&mut self, operation: Operation) -> &mut Faults {
+        match operation {
+            Operation::Read => &mut self.read_faults,
+            Operation::Write => &mut self.write_faults,
+        }
+    }
+
+    fn fresh(&self, now: u64) -> impl Iterator<Item = (&String, &Vec<u8>)> {
+        let entries = self.entries.iter();
+        entries.filter_map(move |(key, (bytes, expires))| (now < *expires).then_some((key, bytes)))
+    }
+
     fn write(&mut self, write: Write, now: u64) -> Result<(), StoreError> {
         match write {
-            Write::Set { .. } if self.mood == Mood::Full => {
+            Write::Set { .. } if self.is_full => {
                 return Err(StoreError::ReadOnly("it is full".into()));
             }
             Write::Set {
@@ -253,7 +343,7 @@ impl Store for FakeRedis {
         within: Duration,
     ) -> Pending<'a, Result<Option<Vec<u8>>, StoreError>> {
         self.0.state.lock().reads += 1;
-        Box::pin(self.answer(within, |state, now| {
+        Box::pin(self.answer(Operation::Read, within, |state, now| {
             let (bytes, expires) = state.entries.get(key)?;
             (now < *expires).then(|| bytes.clone())
         }))
@@ -267,7 +357,7 @@ impl Store for FakeRedis {
         let count = writes.len();
         self.0.state.lock().writes += count as u64;
         Box::pin(async move {
-            let answered = self.answer(within, |state, now| {
+            let answered = self.answer(Operation::Write, within, |state, now| {
                 let results = writes.into_iter().map(|write| state.write(write, now));
                 results.collect()
             });

@@ -109,9 +109,9 @@ impl Context<'_> {
     /// The first statement never runs. It tells the compiler the type of the block, so that an error
     /// in the body reads as it would in the function.
     fn awaited(&self) -> TokenStream {
-        let output = &self.output;
+        let (output, allow) = (&self.output, self.allow_complexity());
         let edge = quote_spanned! {at(self.output_span)=>
-            #[allow(clippy::type_complexity)]
+            #allow
             if false {
                 return (|| -> #output { loop {} })();
             }

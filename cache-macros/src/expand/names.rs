@@ -17,7 +17,8 @@ impl Context<'_> {
         self.model.mode != Mode::Inline && argument.referent().is_some()
     }
 
-    /// Gives the arguments the names that the body knows.
+    /// Gives the arguments the names that the body knows. Also those that have them already: as variables
+    /// of the load's own, and not what it has captured, the compiler speaks of them as of arguments.
     pub(super) fn bindings(&self) -> TokenStream {
         let mixed = Span::mixed_site();
         let mut bindings = TokenStream::new();
@@ -29,13 +30,11 @@ impl Context<'_> {
         }
         for (position, argument) in self.model.arguments.iter().enumerate() {
             let outer = argument.outer.to_token_stream();
-            let value = match self.is_held(argument) {
-                true => {
-                    let held = held(argument);
-                    quote_spanned!(mixed=> __cached::Held::get(&#held))
-                }
-                false if argument.pattern.is_none() => continue,
-                false => outer.clone(),
+            let value = if self.is_held(argument) {
+                let held = held(argument);
+                quote_spanned!(mixed=> __cached::Held::get(&#held))
+            } else {
+                outer.clone()
             };
             let pattern = argument
                 .pattern
@@ -46,19 +45,32 @@ impl Context<'_> {
             let allow = is_silent
                 .then(|| quote_spanned!(mixed=> #[allow(clippy::no_effect_underscore_binding)]));
             bindings.extend(quote_spanned!(mixed=> #(#attributes)* #allow let #pattern = #value;));
-            if self.model.is_read(position) {
-                bindings.extend(use_all(argument));
-            }
+            bindings.extend(self.uses(position, argument));
         }
         bindings
     }
 
+    /// What the expansion has read of the argument, so that it is not unused where the body does not read it.
+    fn uses(&self, position: usize, argument: &Argument) -> TokenStream {
+        let is_part = self.model.is_part(position);
+        let names = argument
+            .names
+            .iter()
+            .filter(|name| !is_underscored(name) && (is_part || self.model.is_mentioned(name)));
+        let uses = names.map(|name| {
+            let cfgs = argument.cfgs();
+            quote_spanned!(Span::mixed_site()=> #(#cfgs)* let _ = &#name;)
+        });
+        uses.collect()
+    }
+
     /// The names in patterns, for the expressions in options that mention them.
     pub(super) fn peeked(&self) -> TokenStream {
-        let arguments = self.model.arguments.iter().enumerate();
-        let peeked = arguments.filter_map(|(position, argument)| {
+        let is_mentioned = |name| self.model.is_mentioned(name);
+        let peeked = self.model.arguments.iter().filter_map(|argument| {
             let (outer, cfgs) = (&argument.outer, argument.cfgs());
-            let is_hidden = !argument.names.contains(outer) && self.model.is_mentioned(position);
+            let is_hidden =
+                !argument.names.contains(outer) && argument.names.iter().any(is_mentioned);
             let pattern = argument.pattern.as_ref().filter(|_| is_hidden)?;
             let pattern = by_reference(pattern.to_token_stream());
             Some(quote_spanned! {Span::mixed_site()=>
@@ -69,16 +81,6 @@ impl Context<'_> {
         });
         peeked.collect()
     }
-}
-
-/// The expansion has read the argument, so that it is not unused where the body does not read it.
-fn use_all(argument: &Argument) -> TokenStream {
-    let names = argument.names.iter().filter(|name| !is_underscored(name));
-    let uses = names.map(|name| {
-        let cfgs = argument.cfgs();
-        quote_spanned!(Span::mixed_site()=> #(#cfgs)* let _ = &#name;)
-    });
-    uses.collect()
 }
 
 pub(super) fn held(argument: &Argument) -> Ident {

@@ -34,10 +34,14 @@ impl Options {
     }
 
     fn refuse_for_redis(&self, mistakes: &mut Mistakes) {
-        if let Some(weight) = &self.weight {
+        let weight = self.weight.as_ref().map(|weight| &weight.name);
+        let err_ttl = self.err_ttl.as_ref().map(|err_ttl| &err_ttl.name);
+        for name in [weight, err_ttl].into_iter().flatten() {
             mistakes.at(
-                &weight.name,
-                "`weight` is for memory, and `tiers = redis` keeps nothing there: remove one of them",
+                name,
+                format_args!(
+                    "`{name}` is for memory, and `tiers = redis` keeps nothing there: remove one of them"
+                ),
             );
         }
     }

@@ -3,7 +3,7 @@
 use syn::{Expr, ExprLit, ExprPath, Ident, Lit, LitInt, LitStr, Path};
 
 use super::{Key, Tiers, Ttl, Wrong};
-use crate::{duration::Time, suggest};
+use crate::{duration::Time, parse::ungrouped, suggest};
 
 pub(super) fn time(value: Expr, option: &str) -> Result<Time, Wrong> {
     Time::from_expr(value, option).map_err(Wrong::Because)
@@ -14,7 +14,11 @@ pub(super) fn key(value: Expr) -> Result<Key, Wrong> {
         Expr::Tuple(tuple) => Key::Parts(tuple.elems.into_iter().collect()),
         Expr::Paren(paren) => Key::Parts(vec![*paren.expr]),
         Expr::Closure(_) => return Err(Wrong::Form),
-        // Only where it is written here: a `macro_rules!` may have another for each function.
+        // A `macro_rules!` may have another literal for each function.
+        Expr::Group(group) => match ungrouped(*group.expr) {
+            literal @ Expr::Lit(_) if text(&literal).is_none() => Key::Parts(vec![literal]),
+            value => key(value)?,
+        },
         Expr::Lit(ExprLit { lit, .. }) if !matches!(lit, Lit::Str(_)) => {
             return Err(Wrong::at(
                 lit,

@@ -105,7 +105,7 @@ shapes! {
         "async fn one() -> u64 { 1 }";
     edition_2024: "ttl = 5m",
         "async fn len(text: Option<String>) -> usize { let later = async || 1; if let Some(text) = &text && text.len() > 1 { return 2; } later().await }";
-    every_option: "ttl = CONFIG.ttl, key = \"u:{id}\", strategy = read_through, tiers = redis, none_ttl = 1s, \
+    every_option: "ttl = CONFIG.ttl, key = \"u:{id}\", strategy = read_through, tiers = both, none_ttl = 1s, \
         err_ttl = 500ms, keep_if = |user| user.is_active, max_concurrent_loads = 4, version = 2, name = \"user\", \
         codec = json, compress = 4KiB, inline, cache = self.cache, crate = crate::vendored",
         "pub(crate) async fn user(&self, id: u64) -> Result<Option<User>, DbError> { self.load(id).await }";

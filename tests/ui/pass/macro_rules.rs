@@ -128,7 +128,7 @@ macro_rules! options {
 }
 
 options!(skipped: ttl = 1h, skip(other), keep_if = |value| *value > 2);
-options!(in_memory: ttl = |value| std::time::Duration::from_secs(*value), tiers = memory, key = 1);
+options!(in_memory: ttl = |value| std::time::Duration::from_secs(*value), tiers = memory, key = ());
 options!(inline: ttl = 1d1h, inline,);
 
 macro_rules! each_option {

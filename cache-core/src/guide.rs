@@ -1,0 +1,17 @@
+//! Pages on how to work with this crate, for readers only.
+
+/// # Testing code that caches
+#[doc = include_str!("../docs/testing.md")]
+#[cfg(any(feature = "testing", not(doctest)))]
+#[cfg_attr(
+    not(feature = "testing"),
+    expect(
+        rustdoc::broken_intra_doc_links,
+        reason = "what it links to needs the feature"
+    )
+)]
+pub mod testing {}
+
+/// # Compile-testing your own use of the macros
+#[doc = include_str!("../docs/compile_tests.md")]
+pub mod compile_tests {}

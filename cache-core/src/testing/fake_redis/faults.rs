@@ -1,0 +1,72 @@
+//! What a stand-in for Redis was told to do with its next operations.
+
+use std::{collections::VecDeque, time::Duration};
+
+/// What a [`FakeRedis`](super::FakeRedis) is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Operation {
+    /// The read of one entry.
+    Read,
+    /// A round trip that takes or removes entries, however many.
+    Write,
+}
+
+/// What is wrong with an operation of a [`FakeRedis`](super::FakeRedis).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// It fails at once, as without a connection.
+    Fail,
+    /// It is never answered: who asked gives up when its time is over.
+    Hang,
+    /// It is answered after so long.
+    Delay(Duration),
+}
+
+/// The faults of one kind of operation.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    /// Those of the next operations, and of how many.
+    next: VecDeque<(u64, Fault)>,
+    /// Behind those, all fail or hang, or else are answered after `delay`.
+    standing: Option<Fault>,
+    delay: Duration,
+}
+
+impl Faults {
+    /// From here on.
+    pub(super) fn set(&mut self, fault: Fault) {
+        match fault {
+            Fault::Delay(by) => self.delay = by,
+            Fault::Fail | Fault::Hang => self.standing = Some(fault),
+        }
+    }
+
+    /// For the next `times` operations that no other fault is meant for.
+    pub(super) fn add(&mut self, times: u64, fault: Fault) {
+        self.next.push_back((times, fault));
+    }
+
+    /// That of the operation which begins now.
+    pub(super) fn take(&mut self) -> Fault {
+        while let Some((left, fault)) = self.next.front_mut() {
+            if *left == 0 {
+                self.next.pop_front();
+                continue;
+            }
+            *left -= 1;
+            return *fault;
+        }
+        self.standing.unwrap_or(Fault::Delay(self.delay))
+    }
+
+    /// None but the delay.
+    pub(super) fn clear_but_delay(&mut self) {
+        let delay = self.delay;
+        *self = Self {
+            delay,
+            ..Self::default()
+        };
+    }
+}

@@ -1,0 +1,132 @@
+//! A layer that lets each request of a service go to one cache.
+
+use std::{
+    future::Future,
+    pin::{Pin, pin},
+    task::{Context, Poll, Waker},
+};
+
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::{cache::Cache, context::Scoped};
+
+/// A layer of `tower` that runs each request in the [`scope`](Cache::scope) of one cache.
+///
+/// In a test of an axum app, `router.layer(CacheLayer::new(cache))` isolates it from all others; in a
+/// program, it gives each tenant's routes their own cache. Of two layers, the inner one decides. Tasks that
+/// a handler spawns by itself are outside, as they are of every scope.
+///
+/// ```
+/// use std::{convert::Infallible, future::{Ready, ready}, pin::Pin, task::{Context, Poll}};
+/// use cache_core::{Cache, cached, testing::CacheLayer};
+/// use tower_layer::Layer;
+/// use tower_service::Service;
+///
+/// #[cached(ttl = 1h)]
+/// async fn square(n: u64) -> u64 {
+///     n * n
+/// }
+///
+/// struct App; // in yours, a `Router`
+///
+/// impl Service<u64> for App {
+///     type Response = u64;
+///     type Error = Infallible;
+///     type Future = Pin<Box<dyn Future<Output = Result<u64, Infallible>> + Send>>;
+///
+///     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+///         Poll::Ready(Ok(()))
+///     }
+///
+///     fn call(&mut self, n: u64) -> Self::Future {
+///         Box::pin(async move { Ok(square(n).await) })
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let cache = Cache::builder().build().await?;
+/// let mut app = CacheLayer::new(cache.clone()).layer(App);
+/// std::future::poll_fn(|cx| app.poll_ready(cx)).await?;
+/// assert_eq!(app.call(3).await?, 9);
+/// assert_eq!(cache.stats().function("square").map(|f| f.loads), Some(1));
+/// assert_eq!(Cache::current().stats().entries, 0);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct CacheLayer(Cache);
+
+impl CacheLayer {
+    /// The layer whose requests go to `cache`.
+    #[must_use]
+    pub fn new(cache: Cache) -> Self {
+        Self(cache)
+    }
+}
+
+impl<S> Layer<S> for CacheLayer {
+    type Service = CacheService<S>;
+
+    fn layer(&self, inner: S) -> CacheService<S> {
+        CacheService {
+            cache: self.0.clone(),
+            inner,
+        }
+    }
+}
+
+/// The service that [`CacheLayer`] makes of another one.
+#[derive(Clone, Debug)]
+pub struct CacheService<S> {
+    cache: Cache,
+    inner: S,
+}
+
+impl<S: Service<R>, R> Service<R> for CacheService<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    #[expect(
+        clippy::async_yields_async,
+        reason = "what it yields is the response, polled by whoever called"
+    )]
+    fn call(&mut self, request: R) -> Self::Future {
+        // What a service does before its future is polled belongs to the request as well.
+        let inner = &mut self.inner;
+        let called = pin!(Scoped::new(self.cache.clone(), async move {
+            inner.call(request)
+        }));
+        let Poll::Ready(response) = called.poll(&mut Context::from_waker(Waker::noop())) else {
+            unreachable!("a future that awaits nothing is ready when it is polled")
+        };
+        ResponseFuture {
+            scoped: Scoped::new(self.cache.clone(), response),
+        }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A response under way in the scope of a [`CacheLayer`]'s cache. Dropped half way, it drops that of the
+    /// inner service.
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless they are polled"]
+    pub struct ResponseFuture<F> {
+        #[pin]
+        scoped: Scoped<F>,
+    }
+}
+
+impl<F: Future> Future for ResponseFuture<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.project().scoped.poll(cx)
+    }
+}
