@@ -26,7 +26,7 @@ use crate::{
     key::{CacheKey, Key, KeyRef, KeyWriter},
     l2::L2,
     site::{Instance, Site},
-    value::{Answer, Keep, Maker, Returned, Shape},
+    value::{Answer, Keep, Keeper, Maker, Returned, Shape},
 };
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -62,74 +62,102 @@ pub fn begin<I, S: Shape, X>(
 ) -> Result<S::Output, Missed> {
     let mut writer = KeyWriter::for_bytes();
     let Written = write_key(&mut writer);
-    let key = KeyRef::new(typeid::of::<I>(), &writer);
-    if !context::is_plain() {
-        return begin_surrounded(
-            site,
-            returned,
-            cache,
-            &key,
-            std::any::type_name::<I>(),
-            &write_key,
-        );
-    }
-    let cache = cache.unwrap_or_else(|| Cache::ambient());
-    hit(cache, &key, returned).ok_or_else(|| {
-        Missed::new(
-            cache.clone(),
-            site,
-            std::any::type_name::<I>(),
-            key,
-            &write_key,
-        )
-    })
+    let asked = Asked {
+        site,
+        type_name: std::any::type_name::<I>(),
+        key: KeyRef::new(typeid::of::<I>(), &writer),
+        write_key: &write_key,
+    };
+    look(&asked, *returned, cache)
 }
 
-/// [`begin`] in a scope, or for a handle. Apart from it, so that the plain call is short enough to be
-/// compiled in place.
-#[cold]
-#[inline(never)]
+/// What one call asks for.
+struct Asked<'a> {
+    site: &'static Site,
+    type_name: &'static str,
+    key: KeyRef<'a>,
+    write_key: &'a dyn Fn(&mut KeyWriter) -> Written,
+}
+
+/// Looks for an entry. Apart from [`begin`], which is compiled for each function, and this for each type.
 #[expect(
     clippy::result_large_err,
     reason = "a box would cost every miss an allocation more"
 )]
-fn begin_surrounded<S: Shape, X>(
-    site: &'static Site,
-    returned: &Returned<S, X>,
+fn look<S: Shape, X>(
+    asked: &Asked<'_>,
+    returned: Returned<S, X>,
     cache: Option<&Cache>,
-    key: &KeyRef<'_>,
-    type_name: &'static str,
-    write_key: &dyn Fn(&mut KeyWriter) -> Written,
 ) -> Result<S::Output, Missed> {
-    let cache = cache.cloned().unwrap_or_else(Cache::current);
-    let Some(question) = context::take_question(TypeId::of::<S::Output>()) else {
-        return hit(&cache, key, returned)
-            .ok_or_else(|| Missed::new(cache, site, type_name, *key, write_key));
-    };
-    question.reply.with(|reply| reply.is_taken = true);
-    Err(Missed {
-        instance: Instance::new(site, key.function, type_name),
-        key: key.to_key(),
-        text: Some(Text {
-            text: text_of(write_key),
-            is_worth_asking: cache.l2().is_some_and(L2::is_worth_asking),
-        }),
-        question: Some(Box::new(question)),
-        cache,
-    })
+    if !context::is_plain() {
+        let cache = asked.surrounded(cache, TypeId::of::<S::Output>())?;
+        return hit(&cache, &asked.key, returned).ok_or_else(|| asked.missed(cache));
+    }
+    let cache = cache.unwrap_or_else(|| Cache::ambient());
+    hit(cache, &asked.key, returned).ok_or_else(|| asked.missed(cache.clone()))
 }
 
-fn text_of(write_key: &dyn Fn(&mut KeyWriter) -> Written) -> String {
-    let mut text = KeyWriter::for_text();
-    let Written = write_key(&mut text);
-    text.into_text()
+impl Asked<'_> {
+    /// The cache of a call in a scope.
+    ///
+    /// # Errors
+    ///
+    /// The call, where a handle asks of it what memory alone does not answer.
+    #[cold]
+    #[inline(never)]
+    #[expect(
+        clippy::result_large_err,
+        reason = "a box would cost every miss an allocation more"
+    )]
+    fn surrounded(&self, cache: Option<&Cache>, output: TypeId) -> Result<Cache, Missed> {
+        let cache = cache.cloned().unwrap_or_else(Cache::current);
+        let Some(question) = context::take_question(output) else {
+            return Ok(cache);
+        };
+        question.reply.with(|reply| reply.is_taken = true);
+        Err(Missed {
+            text: Some(Text {
+                text: self.text(),
+                is_worth_asking: cache.l2().is_some_and(L2::is_worth_asking),
+            }),
+            question: Some(Box::new(question)),
+            instance: self.instance(),
+            key: self.key.to_key(),
+            cache,
+        })
+    }
+
+    #[cold]
+    fn missed(&self, cache: Cache) -> Missed {
+        let is_worth_asking = self.site.is_shared() && cache.l2().is_some_and(L2::is_worth_asking);
+        Missed {
+            text: is_worth_asking.then(|| Text {
+                text: self.text(),
+                is_worth_asking,
+            }),
+            question: None,
+            instance: self.instance(),
+            key: self.key.to_key(),
+            cache,
+        }
+    }
+
+    fn instance(&self) -> Instance {
+        Instance::new(self.site, self.key.function, self.type_name)
+    }
+
+    fn text(&self) -> String {
+        let mut text = KeyWriter::for_text();
+        let Written = (self.write_key)(&mut text);
+        text.into_text()
+    }
 }
 
 #[inline]
 fn hit<S: Shape, X>(
     cache: &Cache,
     key: &KeyRef<'_>,
-    returned: &Returned<S, X>,
+    returned: Returned<S, X>,
 ) -> Option<S::Output> {
     let node = cache.flights().l1.get(key)?;
     let output = returned.hit(&*node, cache.clock().now())?;
@@ -157,27 +185,6 @@ impl fmt::Debug for Missed {
 }
 
 impl Missed {
-    #[cold]
-    fn new(
-        cache: Cache,
-        site: &'static Site,
-        type_name: &'static str,
-        key: KeyRef<'_>,
-        write_key: &dyn Fn(&mut KeyWriter) -> Written,
-    ) -> Self {
-        let is_worth_asking = site.is_shared() && cache.l2().is_some_and(L2::is_worth_asking);
-        Self {
-            text: is_worth_asking.then(|| Text {
-                text: text_of(write_key),
-                is_worth_asking,
-            }),
-            instance: Instance::new(site, key.function, type_name),
-            key: key.to_key(),
-            question: None,
-            cache,
-        }
-    }
-
     /// Hands the call to the engine.
     fn open(self) -> (Opened, Maker, Option<Text>, &'static Site) {
         let Self {
@@ -207,10 +214,40 @@ impl Missed {
     }
 }
 
-/// A call that memory did not answer, in the engine, before its body is there.
+/// Answers a call that memory did not answer, with the body that `make` makes.
 ///
 /// What is generic over the body is compiled for each cached function, what is generic over the value for
 /// each type, the rest once: each does as little as it can.
+#[inline(never)]
+fn start<'a, S: Shape, X: 'static>(
+    missed: Missed,
+    keep: &Keep<S, X>,
+    make: &mut dyn FnMut(Keeper<S, X>) -> Option<Body<'a>>,
+) -> BoxFuture<'a, S::Output> {
+    let (mut opened, maker, text, site) = missed.open();
+    let keeper = Keeper { keep: *keep, maker };
+    if let Some(text) = text {
+        if !opened.is_bypass() {
+            opened.call.remote = Remote::new(&opened.call, site, &text, &keeper);
+        }
+        opened.text = text.text;
+    }
+    if let Some(output) = opened.take_put()
+        && let Ok(output) = output.downcast::<S::Output>()
+    {
+        opened.call.put(keeper.erase(*output));
+    }
+    let returned = keep.returned();
+    let body = make(keeper).expect("a call has a body");
+    Box::pin(async move {
+        match opened.run(body).await {
+            Some(answer) => returned.output(answer),
+            None => std::future::pending().await,
+        }
+    })
+}
+
+/// A call that memory did not answer, in the engine.
 struct Opened {
     call: Call,
     question: Option<Box<Question>>,
@@ -219,26 +256,6 @@ struct Opened {
 }
 
 impl Opened {
-    /// The call, and what makes an entry of its value.
-    fn new<S: Shape, X: 'static>(missed: Missed, keep: Keep<S, X>) -> (Self, Maker) {
-        let (mut opened, maker, text, site) = missed.open();
-        let Call { cache, key, .. } = &opened.call;
-        if let Some(text) = text {
-            if !opened.is_bypass() {
-                let state = &opened.call.site;
-                let remote = Remote::new(cache, site, state, (key, &text), keep, &maker);
-                opened.call.remote = remote;
-            }
-            opened.text = text.text;
-        }
-        if let Some(output) = opened.take_put()
-            && let Ok(output) = output.downcast::<S::Output>()
-        {
-            opened.call.put(keep.erase(*output, &maker));
-        }
-        (opened, maker)
-    }
-
     fn is_bypass(&self) -> bool {
         let question = self.question.as_ref();
         question.is_some_and(|question| matches!(question.ask, Ask::Bypass))
@@ -252,20 +269,6 @@ impl Opened {
         }
     }
 
-    /// Answers with what `body` loads, or somebody else has loaded.
-    fn answer<'a, S: Shape, X: 'static>(
-        self,
-        returned: Returned<S, X>,
-        body: Body<'a>,
-    ) -> BoxFuture<'a, S::Output> {
-        Box::pin(async move {
-            match self.run(body).await {
-                Some(answer) => returned.output(answer),
-                None => std::future::pending().await,
-            }
-        })
-    }
-
     /// The answer; nothing where a handle wants none.
     async fn run(self, body: Body<'_>) -> Option<Answer> {
         let Some(question) = self.question else {
@@ -274,15 +277,13 @@ impl Opened {
         let Question { ask, reply, .. } = *question;
         // In a box, as it is larger than the plain call, which would have to make room for it.
         let asked = Box::pin(self.call.ask(ask, &self.text, body)).await;
-        reply.with(|reply| match asked {
-            Some((answer, trace)) => {
-                reply.trace = Some(trace);
-                Some(answer)
-            }
-            None => {
+        reply.with(|reply| {
+            let Some((answer, trace)) = asked else {
                 reply.is_done = true;
-                None
-            }
+                return None;
+            };
+            reply.trace = Some(trace);
+            Some(answer)
         })
     }
 }

@@ -217,7 +217,7 @@ impl SiteState {
     /// values cannot travel, which is said once.
     pub(crate) fn entries(
         &self,
-        describe: impl FnOnce() -> Result<Entries, String>,
+        describe: &dyn Fn() -> Result<Entries, String>,
     ) -> Option<&Arc<Entries>> {
         if let Some(entries) = self.entries.get() {
             return entries.as_ref();

@@ -13,15 +13,17 @@ mod weigh;
 
 use std::{any::Any, marker::PhantomData, sync::Arc};
 
-pub(crate) use keep::Maker;
 pub use keep::{Keep, Ttl};
+pub(crate) use keep::{Keeper, Maker, Receiver};
 pub use probe::{
     ErrorProbe, Probe, ProbeFallibleOptional, ProbeLayer, ProbePlain, ProbeShared, ProbeUnshared,
 };
 pub(crate) use shape::Shape;
 #[cfg(any(feature = "json", feature = "msgpack"))]
 pub(crate) use size::shape;
-pub(crate) use transport::{Refusal, Transport, Wire};
+#[cfg(test)]
+pub(crate) use transport::Transport;
+pub(crate) use transport::{Refusal, Wire};
 pub use weigh::{ProbeSize, ProbeTravel, ProbeWeigh, TravelProbe, travels};
 
 use crate::{
@@ -118,15 +120,20 @@ type Split<S> = Result<<S as Shape>::Kept, <S as Shape>::Error>;
 type Build<S> = fn(Entry, Split<S>) -> Result<Arc<dyn Stored>, <S as Shape>::Error>;
 
 /// The functions through which the engine, which knows no value type, handles one return type.
-///
-/// [`returned`] is the only place that asks for bounds on the return type, so that each bound that
-/// is missing is one error, reported at the return type.
-pub struct Returned<S: Shape, X> {
+struct Functions<S: Shape> {
     build: Build<S>,
     hit: fn(&dyn Stored, Nanos) -> Option<S::Output>,
     answer: fn(Arc<dyn Stored>) -> Option<S::Output>,
     own: fn(Split<S>) -> Box<dyn Any + Send>,
     take: fn(Box<dyn Any + Send>) -> Option<S::Output>,
+}
+
+/// A return type that has all it needs.
+///
+/// [`returned`] is the only place that asks for bounds on the return type, so that each bound that
+/// is missing is one error, reported at the return type.
+pub struct Returned<S: Shape, X> {
+    functions: &'static Functions<S>,
     sharing: PhantomData<fn() -> X>,
 }
 
@@ -154,16 +161,20 @@ where
     X: Sharing<S::Error>,
 {
     Returned {
-        build: build::<S, X>,
-        hit: hit::<S, X>,
-        answer: answer::<S, X>,
-        own: |split| Box::new(split),
-        take: |own| {
-            let split = own.downcast::<Split<S>>().ok()?;
-            Some(match *split {
-                Ok(kept) => S::kept(kept),
-                Err(error) => S::failed(error),
-            })
+        functions: const {
+            &Functions {
+                build: build::<S, X>,
+                hit: hit::<S, X>,
+                answer: answer::<S, X>,
+                own: |split| Box::new(split),
+                take: |own| {
+                    let split = own.downcast::<Split<S>>().ok()?;
+                    Some(match *split {
+                        Ok(kept) => S::kept(kept),
+                        Err(error) => S::failed(error),
+                    })
+                },
+            }
         },
         sharing: PhantomData,
     }
@@ -172,31 +183,31 @@ where
 impl<S: Shape, X> Returned<S, X> {
     /// The output that a stored outcome stands for, where it is still fresh.
     #[inline]
-    pub(crate) fn hit(&self, stored: &dyn Stored, now: Nanos) -> Option<S::Output> {
-        (self.hit)(stored, now)
+    pub(crate) fn hit(self, stored: &dyn Stored, now: Nanos) -> Option<S::Output> {
+        (self.functions.hit)(stored, now)
     }
 
     /// The output of a call that was not a hit.
-    pub(crate) fn output(&self, answer: Answer) -> S::Output {
+    pub(crate) fn output(self, answer: Answer) -> S::Output {
         let output = match answer {
-            Answer::Shared(node) => (self.answer)(node),
-            Answer::Own(own) => (self.take)(own),
+            Answer::Shared(node) => (self.functions.answer)(node),
+            Answer::Own(own) => (self.functions.take)(own),
         };
         output
             .expect("a flight holds the values of one function, and a function has one return type")
     }
 
     /// An output for the caller whose load it was, and for nobody else.
-    pub(crate) fn own(&self, split: Split<S>) -> Loaded {
+    pub(crate) fn own(self, split: Split<S>) -> Loaded {
         Loaded::Own {
             has_failed: split.is_err(),
-            output: (self.own)(split),
+            output: (self.functions.own)(split),
         }
     }
 
     /// An outcome that answers every caller, or the error that cannot.
-    pub(crate) fn build(&self, entry: Entry, split: Split<S>) -> Result<Arc<dyn Stored>, S::Error> {
-        (self.build)(entry, split)
+    pub(crate) fn build(self, entry: Entry, split: Split<S>) -> Result<Arc<dyn Stored>, S::Error> {
+        (self.functions.build)(entry, split)
     }
 }
 

@@ -33,8 +33,11 @@ mod names;
 ///     match begun {
 ///         Ok(output) => output,
 ///         Err(missed) => {
-///             let keep = ..;                          // what becomes of a loaded value
-///             mode.launch(missed, keep, || async move { BODY }).await
+///             let load = {
+///                 let keep = ..;                      // what becomes of a loaded value
+///                 mode.launch(missed, &keep, || async move { BODY })
+///             };
+///             load.await
 ///         }
 ///     }
 /// }
@@ -64,8 +67,8 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
         match __cached_begun {
             ::core::result::Result::Ok(__cached_output) => __cached_output,
             ::core::result::Result::Err(__cached_missed) => {
-                #keep
-                #load
+                let __cached_load = { #keep #load };
+                __cached_load.await
             }
         }
     };

@@ -1,9 +1,17 @@
 //! Where a load runs: in a task of its own, or in the task of the caller that leads it.
 
-use std::{borrow::Borrow, future::Future, marker::PhantomData};
+use std::{
+    borrow::Borrow,
+    future::Future,
+    marker::PhantomData,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
-use super::{Body, BoxFuture, Missed, Opened};
-use crate::value::{Keep, Shape};
+use pin_project_lite::pin_project;
+
+use super::{Body, BoxFuture, Missed, start};
+use crate::value::{Keep, Keeper, Loaded, Shape};
 
 /// The load runs in a task of its own, with owned copies of the arguments.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +72,7 @@ impl Detached {
     pub fn launch<'a, S, X, F>(
         self,
         missed: Missed,
-        keep: Keep<S, X>,
+        keep: &Keep<S, X>,
         body: impl FnOnce() -> F + Send + 'a,
     ) -> BoxFuture<'a, S::Output>
     where
@@ -72,12 +80,17 @@ impl Detached {
         X: 'static,
         F: Future<Output = S::Output> + Send + 'static,
     {
-        let (opened, maker) = Opened::new(missed, keep);
-        let body = Body::Detached(Box::new(move || {
-            let body = body();
-            Box::pin(async move { keep.erase(body.await, &maker) })
-        }));
-        opened.answer(*keep.returned(), body)
+        let mut body = Some(body);
+        start(missed, keep, &mut |keeper| {
+            let body = body.take()?;
+            let make = move || -> BoxFuture<'static, Loaded> {
+                Box::pin(Loading {
+                    body: body(),
+                    keeper,
+                })
+            };
+            Some(Body::Detached(Box::new(make)))
+        })
     }
 }
 
@@ -93,7 +106,7 @@ impl Inline {
     pub fn launch<'a, S, X, F>(
         self,
         missed: Missed,
-        keep: Keep<S, X>,
+        keep: &Keep<S, X>,
         body: impl FnOnce() -> F,
     ) -> BoxFuture<'a, S::Output>
     where
@@ -101,10 +114,32 @@ impl Inline {
         X: 'static,
         F: Future<Output = S::Output> + Send + 'a,
     {
-        let (opened, maker) = Opened::new(missed, keep);
-        let body = body();
-        let body = Body::Inline(Box::pin(async move { keep.erase(body.await, &maker) }));
-        opened.answer(*keep.returned(), body)
+        let mut body = Some(body());
+        start(missed, keep, &mut |keeper| {
+            let body = body.take()?;
+            Some(Body::Inline(Box::pin(Loading { body, keeper })))
+        })
+    }
+}
+
+pin_project! {
+    /// The body of a call, of whose output it makes what the engine takes.
+    ///
+    /// Written out, as an `async` block would be a second state machine for each function. A body that has
+    /// ended holds nothing more: it is an `async` block of the expansion.
+    struct Loading<F, S: Shape, X> {
+        #[pin]
+        body: F,
+        keeper: Keeper<S, X>,
+    }
+}
+
+impl<F: Future<Output = S::Output>, S: Shape, X> Future for Loading<F, S, X> {
+    type Output = Loaded;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Loaded> {
+        let this = self.project();
+        this.body.poll(cx).map(|output| this.keeper.erase(output))
     }
 }
 

@@ -4,14 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 
+use super::Call;
 use crate::{
     cache::Cache,
     flight::{Arrival, Underway},
     key::Key,
     l1::Stored,
-    l2::{Age, Described, Entries, RedisMiss, Route},
-    site::{Site, SiteState},
-    value::{Fate, Keep, Maker, Shape, Transport},
+    l2::{Described, Entries, RedisMiss, Route},
+    site::Site,
+    value::{Fate, Keeper, Receiver, Shape, Wire},
 };
 
 /// The readable key of a call.
@@ -23,76 +24,32 @@ pub(super) struct Text {
 
 /// The entry of one call in the shared tier.
 #[derive(Clone)]
-pub(super) struct Remote(Arc<dyn Carry>);
-
-/// What knows the value's type.
-trait Carry: Send + Sync {
-    fn route(&self) -> &Route;
-    fn is_worth_asking(&self) -> bool;
-    /// Makes an entry for this process of the bytes of a value.
-    fn receive(&self, bytes: &[u8], age: Age) -> Result<Arc<dyn Stored>, RedisMiss>;
-}
-
-struct Carrier<S: Shape, X> {
+pub(super) struct Remote {
     route: Route,
     is_worth_asking: bool,
-    keep: Keep<S, X>,
-    transport: Transport<S::Kept>,
-    maker: Maker,
-}
-
-impl<S: Shape, X> Carry for Carrier<S, X> {
-    fn route(&self) -> &Route {
-        &self.route
-    }
-
-    fn is_worth_asking(&self) -> bool {
-        self.is_worth_asking
-    }
-
-    fn receive(&self, bytes: &[u8], Age { age, left }: Age) -> Result<Arc<dyn Stored>, RedisMiss> {
-        let (keep, maker) = (&self.keep, &self.maker);
-        keep.receive(&self.transport, bytes, (age, left), maker)
-    }
+    receive: Receiver,
 }
 
 impl Remote {
     /// The entry of a call with this key; nothing where there is no shared tier or values cannot travel.
-    pub(super) fn new<S: Shape, X: 'static>(
-        cache: &Cache,
+    pub(super) fn new<S: Shape, X>(
+        call: &Call,
         site: &'static Site,
-        state: &SiteState,
-        (key, text): (&Key, &Text),
-        keep: Keep<S, X>,
-        maker: &Maker,
+        text: &Text,
+        keeper: &Keeper<S, X>,
     ) -> Option<Self> {
-        let l2 = cache.l2().filter(|_| state.is_shared)?;
-        let transport = keep.transport()?;
-        let entries = state.entries(|| {
-            let described = Described {
-                namespace: cache.namespace(),
-                function: &state.name,
-                key_shape: site.key_shape(),
-            };
-            let counters = Arc::clone(&state.counters);
-            Entries::new(&described, transport.wire(), keep.compress_from(), counters)
-        })?;
-        Some(Self(Arc::new(Carrier {
-            route: Route {
-                l2: Arc::clone(l2),
-                entries: Arc::clone(entries),
-                key: entries.key(&text.text, key.digest()),
-            },
+        let (keep, wire) = (&keeper.keep, keeper.keep.wire()?);
+        let route = route(call, site, text, (wire, keep.compress_from()))?;
+        Some(Self {
+            route,
             is_worth_asking: text.is_worth_asking,
-            keep,
-            transport,
-            maker: maker.clone(),
-        })))
+            receive: keeper.receiving()?,
+        })
     }
 
     /// The way to the entry.
     pub(super) fn route(&self) -> &Route {
-        self.0.route()
+        &self.route
     }
 
     /// The entry, without a part in any flight.
@@ -101,12 +58,11 @@ impl Remote {
     }
 
     async fn read(&self, cache: &Cache, within: Duration) -> Result<Arc<dyn Stored>, RedisMiss> {
-        if !self.0.is_worth_asking() {
+        if !self.is_worth_asking {
             return Err(RedisMiss::Unavailable);
         }
-        let receive = |bytes: &[u8], age| self.0.receive(bytes, age);
         let times = (cache.clock().now(), within);
-        self.route().read(times, &receive).await
+        self.route().read(times, &*self.receive).await
     }
 
     /// Answers a flight from the shared tier. Ends the load where there is an answer; else it is to go on,
@@ -156,4 +112,28 @@ impl Remote {
             let _ = timeout(self.route().l2.budget(), is_done).await;
         }
     }
+}
+
+fn route(
+    call: &Call,
+    site: &'static Site,
+    text: &Text,
+    (wire, compress_from): (Wire, Option<usize>),
+) -> Option<Route> {
+    let state = &call.site;
+    let l2 = call.cache.l2().filter(|_| state.is_shared)?;
+    let entries = state.entries(&|| {
+        let described = Described {
+            namespace: call.cache.namespace(),
+            function: &state.name,
+            key_shape: site.key_shape(),
+        };
+        let counters = Arc::clone(&state.counters);
+        Entries::new(&described, wire, compress_from, counters)
+    })?;
+    Some(Route {
+        l2: Arc::clone(l2),
+        entries: Arc::clone(entries),
+        key: entries.key(&text.text, call.key.digest()),
+    })
 }

@@ -25,11 +25,13 @@ static SEED: std::sync::LazyLock<RandomState> = std::sync::LazyLock::new(RandomS
 impl Buffer {
     #[inline]
     pub(super) fn new() -> Self {
+        // First, as the seed may have to be made: what is cleared before that is copied afterwards.
+        let hasher = SEED.build_hasher();
         Self {
             inline: [0; INLINE],
             len: 0,
             heap: Vec::new(),
-            hasher: SEED.build_hasher(),
+            hasher,
         }
     }
 

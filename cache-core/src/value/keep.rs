@@ -6,13 +6,13 @@ use super::{
     Fate, Loaded, Returned, Split,
     probe::KeepsErrors,
     shape::{HasNone, Shape},
-    transport::{Transport, guarded},
+    transport::{Transport, Wire, guarded},
     weigh::Weigh,
 };
 use crate::{
     clock::{Clock, Nanos, after, before},
     l1::{Entry, Stored},
-    l2::{RedisMiss, codec::Codec},
+    l2::{Age, RedisMiss, codec::Codec},
     stats::Counters,
 };
 
@@ -47,6 +47,8 @@ pub struct Keep<S: Shape, X> {
     weight: Option<fn(&S::Inner) -> usize>,
     measure: fn(&S::Kept) -> Option<usize>,
     transport: Option<Transport<S::Kept>>,
+    /// There with the transport. Named only where there is one, so that it is compiled only there.
+    receiver: Option<MakeReceiver<S, X>>,
     compress: Option<usize>,
 }
 
@@ -70,8 +72,11 @@ impl<S: Shape, X> fmt::Debug for Keep<S, X> {
 impl<S: Shape, X> Keep<S, X> {
     /// Keeps every value for `ttl`, and no error.
     #[inline]
-    pub fn new<W: Weigh<S::Kept>>(returned: &Returned<S, X>, weigh: W, ttl: Ttl<S::Inner>) -> Self {
-        Self {
+    pub fn new<W: Weigh<S::Kept>>(returned: &Returned<S, X>, weigh: W, ttl: Ttl<S::Inner>) -> Self
+    where
+        X: 'static,
+    {
+        weigh.carry(Self {
             returned: *returned,
             ttl,
             none_ttl: None,
@@ -79,18 +84,32 @@ impl<S: Shape, X> Keep<S, X> {
             keep_if: None,
             weight: None,
             measure: W::weigh,
-            transport: weigh.transport(),
+            transport: None,
+            receiver: None,
             compress: None,
-        }
+        })
+    }
+
+    /// Values travel like this.
+    #[inline]
+    pub(super) fn carried_by(mut self, transport: Transport<S::Kept>) -> Self
+    where
+        X: 'static,
+    {
+        self.transport = Some(transport);
+        self.receiver = Some(Keeper::receiver);
+        self
     }
 
     /// The option `codec`.
     #[inline]
     #[must_use]
-    pub fn codec<C: Codec<S::Kept>>(mut self) -> Self {
+    pub fn codec<C: Codec<S::Kept>>(self) -> Self
+    where
+        X: 'static,
+    {
         let known = self.transport.map(Transport::over::<C>);
-        self.transport = Some(known.unwrap_or_else(Transport::opaque::<C>));
-        self
+        self.carried_by(known.unwrap_or_else(Transport::opaque::<C>))
     }
 
     /// The option `compress`.
@@ -139,42 +158,18 @@ impl<S: Shape, X> Keep<S, X> {
         self
     }
 
-    pub(crate) fn returned(&self) -> &Returned<S, X> {
-        &self.returned
+    pub(crate) fn returned(&self) -> Returned<S, X> {
+        self.returned
     }
 
-    pub(crate) fn transport(&self) -> Option<Transport<S::Kept>> {
-        self.transport
+    /// How values travel; nothing where they do not.
+    pub(crate) fn wire(&self) -> Option<Wire> {
+        self.transport.as_ref().map(Transport::wire)
     }
 
     /// From how many bytes on an encoded value is compressed.
     pub(crate) fn compress_from(&self) -> Option<usize> {
         self.compress
-    }
-
-    /// Makes an entry of a value that came from another process, for as long as this one would keep it.
-    /// What a user wrote may panic over what it did not expect.
-    pub(crate) fn receive(
-        &self,
-        transport: &Transport<S::Kept>,
-        bytes: &[u8],
-        (age, left): (Duration, Duration),
-        maker: &Maker,
-    ) -> Result<Arc<dyn Stored>, RedisMiss> {
-        let received = guarded(|| {
-            let kept = transport.decode(bytes)?;
-            let left = left.min(self.left(&kept, age));
-            let measured = self.measure(&kept);
-            let size = measured.unwrap_or(size_of::<Split<S>>());
-            let entry = maker.entry(maker.times(age, left), size, measured.is_some());
-            let built = self.returned.build(entry, Ok(kept));
-            Ok((left, built.map_err(|_| "a value is not an error")?))
-        });
-        match received {
-            Ok((left, _)) if left.is_zero() => Err(RedisMiss::Expired),
-            Ok((_, node)) => Ok(node),
-            Err(_) => Err(RedisMiss::Foreign),
-        }
     }
 
     /// What is left of the life that this process gives a value of this age. A value that says itself how
@@ -184,34 +179,6 @@ impl<S: Shape, X> Keep<S, X> {
         match (&self.ttl, S::inner(kept)) {
             (Ttl::Of(_), Some(_)) => lifetime,
             (Ttl::Fixed(_), _) | (_, None) => lifetime.saturating_sub(age),
-        }
-    }
-
-    /// Hands an output to the engine. Runs the closures of the user's options.
-    pub(crate) fn erase(&self, output: S::Output, maker: &Maker) -> Loaded {
-        let split = S::split(output);
-        if !maker.keeps {
-            return self.returned.own(split);
-        }
-        let (lifetime, fate) = match &split {
-            Ok(kept) => match self.lifetime(kept) {
-                Some(lifetime) => (lifetime, Fate::Keep),
-                None => (Duration::ZERO, Fate::Forget),
-            },
-            Err(_) => match self.err_ttl {
-                Some(lifetime) if lifetime > Duration::ZERO => (lifetime, Fate::KeepUnlessFresh),
-                _ => (Duration::ZERO, Fate::Leave),
-            },
-        };
-        let measured = match &split {
-            Ok(kept) if fate == Fate::Keep => self.measure(kept),
-            _ => None,
-        };
-        let size = measured.unwrap_or(size_of::<Split<S>>());
-        let entry = maker.entry(maker.for_next(lifetime), size, measured.is_some());
-        match self.returned.build(entry, split) {
-            Ok(node) => Loaded::Node { node, fate },
-            Err(error) => self.returned.own(Err(error)),
         }
     }
 
@@ -232,6 +199,88 @@ impl<S: Shape, X> Keep<S, X> {
             (Some(weight), Some(inner)) => Some(weight(inner)),
             (Some(_), None) => Some(size_of::<S::Kept>()),
             (None, _) => (self.measure)(kept),
+        }
+    }
+}
+
+/// Makes of an outcome of one call what the engine takes.
+pub(crate) struct Keeper<S: Shape, X> {
+    pub(crate) keep: Keep<S, X>,
+    pub(crate) maker: Maker,
+}
+
+type MakeReceiver<S, X> = fn(Keeper<S, X>, Transport<<S as Shape>::Kept>) -> Receiver;
+
+/// Makes an entry of the bytes of a value that came from another process.
+pub(crate) type Receiver =
+    Arc<dyn Fn(&[u8], Age) -> Result<Arc<dyn Stored>, RedisMiss> + Send + Sync>;
+
+impl<S: Shape, X> Keeper<S, X> {
+    /// Hands an output to the engine. Runs the closures of the user's options.
+    pub(crate) fn erase(&self, output: S::Output) -> Loaded {
+        let Self { keep, maker } = self;
+        let split = S::split(output);
+        if !maker.keeps {
+            return keep.returned.own(split);
+        }
+        let (lifetime, fate) = match &split {
+            Ok(kept) => match keep.lifetime(kept) {
+                Some(lifetime) => (lifetime, Fate::Keep),
+                None => (Duration::ZERO, Fate::Forget),
+            },
+            Err(_) => match keep.err_ttl {
+                Some(lifetime) if lifetime > Duration::ZERO => (lifetime, Fate::KeepUnlessFresh),
+                _ => (Duration::ZERO, Fate::Leave),
+            },
+        };
+        let measured = match &split {
+            Ok(kept) if fate == Fate::Keep => keep.measure(kept),
+            _ => None,
+        };
+        let size = measured.unwrap_or(size_of::<Split<S>>());
+        let entry = maker.entry(maker.for_next(lifetime), size, measured.is_some());
+        match keep.returned.build(entry, split) {
+            Ok(node) => Loaded::Node { node, fate },
+            Err(error) => keep.returned.own(Err(error)),
+        }
+    }
+
+    /// What makes entries of bytes; nothing where values do not travel.
+    pub(crate) fn receiving(&self) -> Option<Receiver> {
+        let (make, transport) = (self.keep.receiver?, self.keep.transport?);
+        let (keep, maker) = (self.keep, self.maker.clone());
+        Some(make(Self { keep, maker }, transport))
+    }
+
+    fn receiver(self, transport: Transport<S::Kept>) -> Receiver
+    where
+        X: 'static,
+    {
+        Arc::new(move |bytes, age| self.receive(&transport, bytes, age))
+    }
+
+    /// Makes an entry for as long as this process would keep the value. What a user wrote may panic over
+    /// what it did not expect.
+    fn receive(
+        &self,
+        transport: &Transport<S::Kept>,
+        bytes: &[u8],
+        Age { age, left }: Age,
+    ) -> Result<Arc<dyn Stored>, RedisMiss> {
+        let Self { keep, maker } = self;
+        let received = guarded(|| {
+            let kept = transport.decode(bytes)?;
+            let left = left.min(keep.left(&kept, age));
+            let measured = keep.measure(&kept);
+            let size = measured.unwrap_or(size_of::<Split<S>>());
+            let entry = maker.entry(maker.times(age, left), size, measured.is_some());
+            let built = keep.returned.build(entry, Ok(kept));
+            Ok((left, built.map_err(|_| "a value is not an error")?))
+        });
+        match received {
+            Ok((left, _)) if left.is_zero() => Err(RedisMiss::Expired),
+            Ok((_, node)) => Ok(node),
+            Err(_) => Err(RedisMiss::Foreign),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::l2::codec::Codec;
 pub(crate) type Refusal = Box<dyn std::error::Error + Send + Sync>;
 
 /// How values of `T` travel under one codec.
-pub struct Transport<T> {
+pub(crate) struct Transport<T> {
     decode: fn(&[u8]) -> Result<T, Refusal>,
     wire: Wire,
 }

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Returned, shape::Shape, size::size, transport::Transport};
+use super::{Keep, Returned, shape::Shape, size::size, transport::Transport};
 use crate::l2::codec::Postcard;
 
 /// Asks what is known of a kept value: `(&&TravelProbe::of(&returned)).__cached_weigh()`.
@@ -28,9 +28,10 @@ pub trait Weigh<T>: Sized {
     /// The weight in bytes; nothing where the heap behind the value cannot be seen.
     fn weigh(value: &T) -> Option<usize>;
 
-    /// How the value travels unless the function says otherwise.
-    fn transport(self) -> Option<Transport<T>> {
-        None
+    /// Adds how the value travels, unless the function says otherwise.
+    #[inline]
+    fn carry<S: Shape<Kept = T>, X: 'static>(self, keep: Keep<S, X>) -> Keep<S, X> {
+        keep
     }
 }
 
@@ -51,8 +52,9 @@ impl<T: Serialize> Weigh<T> for Travel<T> {
         size_of_value(value)
     }
 
-    fn transport(self) -> Option<Transport<T>> {
-        Some(self.0)
+    #[inline]
+    fn carry<S: Shape<Kept = T>, X: 'static>(self, keep: Keep<S, X>) -> Keep<S, X> {
+        keep.carried_by(self.0)
     }
 }
 

@@ -23,7 +23,7 @@ impl Context<'_> {
         let body = self.body();
         quote_spanned! {mixed=>
             #probed
-            #mode.#launch(__cached_missed, __cached_keep, move || { #holds #future #body }).await
+            #mode.#launch(__cached_missed, &__cached_keep, move || { #holds #future #body })
         }
     }
 
