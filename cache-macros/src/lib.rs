@@ -70,9 +70,33 @@ use proc_macro::TokenStream;
 /// The expressions in options are evaluated in the caller: `cache` and `key` for every call, `ttl`,
 /// `none_ttl` and `err_ttl` for every call that memory does not answer.
 ///
-/// A cached function that calls itself does so through a function that returns
-/// `Pin<Box<dyn Future<Output = T> + Send>>`: the compiler cannot see that its future is `Send` before
-/// it has read the body.
+/// # Which functions
+///
+/// Every `async fn` whose future is `Send`: free, associated, a method, in a trait implementation or the
+/// provided method of a trait, generic or not. Each instantiation has entries of its own. Under
+/// `#[async_trait]` the attribute goes on the methods, as on those of any other trait.
+///
+/// A function that returns `Pin<Box<dyn Future<Output = T> + Send>>`, or `BoxFuture<'_, T>`, counts as an
+/// `async fn` that returns `T`; its body runs when the future is first polled. A function that calls itself
+/// is written like this, because the compiler cannot see that the future of an `async fn` is `Send` before
+/// it has read the body:
+///
+/// ```text
+/// #[cached(ttl = 1h)]
+/// fn factorial(n: u64) -> Pin<Box<dyn Future<Output = u64> + Send>> {
+///     Box::pin(async move { if n == 0 { 1 } else { n * factorial(n - 1).await } })
+/// }
+/// ```
+///
+/// Free functions whose arguments are owned, or `&T` with a `T` that can be cloned, load in a task of their
+/// own; with `inline` they do not. The type parameters of an `impl` are not seen: an associated function
+/// with arguments of such a type writes `inline`, or `T: 'static`.
+///
+/// # Beside other attributes
+///
+/// Above `#[cached]`, `#[tracing::instrument]` makes a span for each load: a hit has none, and `ret` and
+/// `err` tell what the body returned. Below it, it makes one for each call, hits and handles included, and
+/// a load runs inside the span of the call that began it.
 #[proc_macro_attribute]
 pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
     cached::expand(options.into(), item.into()).into()

@@ -12,6 +12,7 @@ const USAGE: &str = "\
 cargo xtask test           every test of the workspace (installs `redis-server` if it is missing)
 cargo xtask bench          side by side with other caches (builds them)
 cargo xtask bench shared   the shared tier, on a `redis-server`
+cargo xtask bench build    what the attribute costs to build, beside `cached`
 cargo xtask demo           the quickstart";
 
 fn main() -> ExitCode {
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
             [what, rest @ ..] if what == "shared" => {
                 server::is_there() && bench("shared-tier", rest)
             }
+            [what, rest @ ..] if what == "build" => bench("build-cost", rest),
             rest => bench("side-by-side", rest),
         },
         "demo" => cargo(".", &["run", "--release", "-p", "examples"], rest),

@@ -5,7 +5,7 @@ use crate::variants::Variant;
 const TYPES: usize = 20;
 
 const HEAD: &str = r#"
-use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
+use std::{pin::Pin, sync::{Arc, atomic::{AtomicU64, Ordering}}};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug)]
@@ -103,7 +103,9 @@ pub(crate) fn source(variant: &Variant, functions: usize) -> String {
         calls.extend(["    sum += f", &function.to_string(), call, ";\n"]);
     }
     let main = format!(
-        "\nasync fn all(db: &Db, id: u64) -> Result<u64, DbError> {{\n    let mut sum = 0;\n{calls}    Ok(sum)\n}}\n
+        "\n// In a box, as what a service calls is: else the compiler has a copy of it for each of its threads.
+fn all<'a>(db: &'a Db, id: u64) -> Pin<Box<dyn Future<Output = Result<u64, DbError>> + Send + 'a>> {{
+    Box::pin(async move {{\n    let mut sum = 0;\n{calls}    Ok(sum)\n    }})\n}}\n
 #[tokio::main]
 async fn main() -> Result<(), DbError> {{
     let db = Db::default();
