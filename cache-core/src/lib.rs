@@ -45,8 +45,7 @@
 //! plain function would, and warns once: nothing deadlocks. What a body awaits through a task that it
 //! spawned itself is not seen: where that waits for the body's own key or slot, it waits for ever.
 //!
-//! A body that calls its own function needs a boxed helper: `fn again(n: u64) -> BoxFuture<'static, u64> {
-//! Box::pin(f(n)) }`. Inline, each level takes about 10 KB of stack in a debug build, half of that in a
+//! A function that calls itself is written as one that returns a boxed future ([`cached`] shows it). Inline, each level takes about 10 KB of stack in a debug build, half of that in a
 //! release: for hundreds of levels write `detached`.
 //!
 //! A detached load runs on the runtime of the caller that began it. While a runtime is alive and

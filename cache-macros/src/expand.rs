@@ -29,7 +29,7 @@ mod names;
 ///     use ::cache_core::__private as __cached;
 ///     static SITE = ..;
 ///     let returned = ..;                              // what the return type is, and its bounds
-///     let begun = begin(&SITE, .., |key| ..);         // looks into the tiers
+///     let begun = begin(&SITE, .., |key| ..);         // looks into memory
 ///     match begun {
 ///         Ok(output) => output,
 ///         Err(missed) => {

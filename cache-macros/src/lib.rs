@@ -67,14 +67,18 @@ use proc_macro::TokenStream;
 /// A method says whether `self` identifies the value, by `skip(self)` or `key`. In closures `value` is
 /// what is kept: `&T` of `T`, `Option<T>`, `Result<T, E>` and `Result<Option<T>, E>`.
 ///
-/// The expressions in options are evaluated in the caller: `cache` and `key` for every call, `ttl`,
-/// `none_ttl` and `err_ttl` for every call that memory does not answer.
+/// `weight` and `err_ttl` are about memory and refused beside `tiers = redis`; `codec` and `compress` are
+/// about the shared tier and refused beside `tiers = memory`.
+///
+/// The expressions in options are evaluated in the caller: `cache` and `key` for every call, `key` once
+/// more where Redis or a handle needs it as text, `ttl`, `none_ttl` and `err_ttl` for every call that
+/// memory does not answer.
 ///
 /// # Which functions
 ///
-/// Every `async fn` whose future is `Send`: free, associated, a method, in a trait implementation or the
-/// provided method of a trait, generic or not. Each instantiation has entries of its own. Under
-/// `#[async_trait]` the attribute goes on the methods, as on those of any other trait.
+/// An `async fn` whose future is `Send` and whose value is owned and has a name: free, associated, a method, in a trait implementation or the
+/// provided method of a trait, generic or not; not `unsafe`, `extern` or with `&mut self`. Each
+/// instantiation has entries of its own. Under `#[async_trait]` the attribute goes on the methods, as on those of any other trait.
 ///
 /// A function that returns `Pin<Box<dyn Future<Output = T> + Send>>`, or `BoxFuture<'_, T>`, counts as an
 /// `async fn` that returns `T`; its body runs when the future is first polled. A function that calls itself
