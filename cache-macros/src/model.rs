@@ -76,8 +76,11 @@ impl Model {
 
     /// Whether an expression in an option may mean the argument of this name.
     pub(crate) fn is_mentioned(&self, name: &Ident) -> bool {
-        self.expressions()
-            .any(|tokens| find(tokens, &|ident| ident == name).is_some())
+        // In a text it may be captured: `format!("{name}")`.
+        let captured = format!("{{{}", name.unraw());
+        self.expressions().any(|tokens| {
+            tokens.to_string().contains(&captured) || find(tokens, &|ident| ident == name).is_some()
+        })
     }
 
     fn expressions(&self) -> impl Iterator<Item = TokenStream> {
@@ -187,8 +190,17 @@ fn default_key(
                 "the key needs a name for each argument: give this one a name, or write `key = ..`",
             );
         }
-        if !argument.names.iter().any(|name| skipped.contains(name)) {
-            key.push(Part::Argument(position));
+        match skipped.iter().find(|name| argument.names.contains(name)) {
+            None => key.push(Part::Argument(position)),
+            // To leave out the others with it would give what they identify to whoever asks.
+            Some(name) if !argument.names.iter().all(|name| skipped.contains(name)) => mistakes.at(
+                name,
+                format_args!(
+                    "`{name}` is one part of a pattern: skip all of its names, or name the parts of the key, as \
+                     in `key = (tenant, id)`"
+                ),
+            ),
+            Some(_) => {}
         }
     }
     key

@@ -101,6 +101,13 @@ async fn partly((used, _): (u64, u64), [_, second, ..]: [u64; 4]) -> u64 {
     used + second
 }
 
+/// The text captures names that the body does not use.
+#[cached(ttl = 1h, key = format!("{a}:{b}:{tenant}"))]
+async fn captured((a, b): (u64, u64), tenant: &str, other: u64) -> u64 {
+    RUNS.add();
+    other
+}
+
 #[tokio::main]
 pub(crate) async fn main() {
     for _ in 0..2 {
@@ -119,8 +126,9 @@ pub(crate) async fn main() {
         assert_eq!(underscored(1, "a").await, 1);
         assert_eq!(bound((1, 2)).await, 4);
         assert_eq!(partly((1, 2), [3, 4, 5, 6]).await, 5);
+        assert_eq!(captured((1, 2), "shop", 7).await, 7);
     }
-    assert_eq!(RUNS.take(), 12);
+    assert_eq!(RUNS.take(), 13);
     assert_eq!(skipped(Path(1), 7).await, 8);
     assert_eq!(skipped(Path(2), 7).await, 8);
     assert_eq!(partly((1, 3), [3, 4, 5, 6]).await, 5);
