@@ -62,17 +62,17 @@ pub fn begin<I, S: Shape, X>(
 ) -> Result<S::Output, Missed> {
     let mut writer = KeyWriter::for_bytes();
     let Written = write_key(&mut writer);
-    let asked = Asked {
+    let lookup = Lookup {
         site,
         type_name: std::any::type_name::<I>(),
         key: KeyRef::new(typeid::of::<I>(), &writer),
         write_key: &write_key,
     };
-    look(&asked, *returned, cache)
+    look(&lookup, *returned, cache)
 }
 
 /// What one call asks for.
-struct Asked<'a> {
+struct Lookup<'a> {
     site: &'static Site,
     type_name: &'static str,
     key: KeyRef<'a>,
@@ -85,19 +85,19 @@ struct Asked<'a> {
     reason = "a box would cost every miss an allocation more"
 )]
 fn look<S: Shape, X>(
-    asked: &Asked<'_>,
+    lookup: &Lookup<'_>,
     returned: Returned<S, X>,
     cache: Option<&Cache>,
 ) -> Result<S::Output, Missed> {
     if !context::is_plain() {
-        let cache = asked.surrounded(cache, TypeId::of::<S::Output>())?;
-        return hit(&cache, &asked.key, returned).ok_or_else(|| asked.missed(cache));
+        let cache = lookup.surrounded(cache, TypeId::of::<S::Output>())?;
+        return hit(&cache, &lookup.key, returned).ok_or_else(|| lookup.missed(cache));
     }
     let cache = cache.unwrap_or_else(|| Cache::ambient());
-    hit(cache, &asked.key, returned).ok_or_else(|| asked.missed(cache.clone()))
+    hit(cache, &lookup.key, returned).ok_or_else(|| lookup.missed(cache.clone()))
 }
 
-impl Asked<'_> {
+impl Lookup<'_> {
     /// The cache of a call in a scope.
     ///
     /// # Errors
@@ -186,7 +186,7 @@ impl fmt::Debug for Missed {
 
 impl Missed {
     /// Hands the call to the engine.
-    fn open(self) -> (Opened, Maker, Option<Text>, &'static Site) {
+    fn open(self) -> (Opened, Maker) {
         let Self {
             cache,
             instance,
@@ -202,15 +202,16 @@ impl Missed {
                 key,
                 remote: None,
             },
+            function: instance.site,
+            text,
             question,
-            text: String::new(),
         };
         let maker = Maker {
             clock: opened.call.cache.clock().clone(),
             counters: Arc::clone(&opened.call.site.counters),
             keeps: opened.call.cache.is_on() && !opened.is_bypass(),
         };
-        (opened, maker, text, instance.site)
+        (opened, maker)
     }
 }
 
@@ -224,13 +225,12 @@ fn start<'a, S: Shape, X: 'static>(
     keep: &Keep<S, X>,
     make: &mut dyn FnMut(Keeper<S, X>) -> Option<Body<'a>>,
 ) -> BoxFuture<'a, S::Output> {
-    let (mut opened, maker, text, site) = missed.open();
+    let (mut opened, maker) = missed.open();
     let keeper = Keeper { keep: *keep, maker };
-    if let Some(text) = text {
-        if !opened.is_bypass() {
-            opened.call.remote = Remote::new(&opened.call, site, &text, &keeper);
-        }
-        opened.text = text.text;
+    if let Some(text) = &opened.text
+        && !opened.is_bypass()
+    {
+        opened.call.remote = Remote::new(&opened.call, opened.function, text, &keeper);
     }
     if let Some(output) = opened.take_put()
         && let Ok(output) = output.downcast::<S::Output>()
@@ -250,9 +250,9 @@ fn start<'a, S: Shape, X: 'static>(
 /// A call that memory did not answer, in the engine.
 struct Opened {
     call: Call,
+    function: &'static Site,
+    text: Option<Text>,
     question: Option<Box<Question>>,
-    /// The readable key, for a handle.
-    text: String,
 }
 
 impl Opened {
@@ -276,7 +276,8 @@ impl Opened {
         };
         let Question { ask, reply, .. } = *question;
         // In a box, as it is larger than the plain call, which would have to make room for it.
-        let asked = Box::pin(self.call.ask(ask, &self.text, body)).await;
+        let text = self.text.map(|text| text.text).unwrap_or_default();
+        let asked = Box::pin(self.call.ask(ask, &text, body)).await;
         reply.with(|reply| {
             let Some((answer, trace)) = asked else {
                 reply.is_done = true;

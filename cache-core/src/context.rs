@@ -139,6 +139,16 @@ pub(crate) fn asking<R>(question: Question, poll: impl FnOnce() -> R) -> R {
     poll()
 }
 
+/// Runs `poll` in the scope of `cache`. A question goes in with it.
+pub(crate) fn in_scope<R>(cache: &Cache, poll: impl FnOnce() -> R) -> R {
+    let _restore = Restore::enter(Surroundings {
+        scope: Some(cache.clone()),
+        load: load(),
+        question: SURROUNDINGS.with_borrow_mut(|around| around.question.take()),
+    });
+    poll()
+}
+
 pin_project_lite::pin_project! {
     /// A future whose cached calls go to one cache.
     #[derive(Debug)]
@@ -160,11 +170,6 @@ impl<F: Future> Future for Scoped<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let _restore = Restore::enter(Surroundings {
-            scope: Some(this.cache.clone()),
-            load: load(),
-            question: SURROUNDINGS.with_borrow_mut(|around| around.question.take()),
-        });
-        this.future.poll(cx)
+        in_scope(this.cache, || this.future.poll(cx))
     }
 }

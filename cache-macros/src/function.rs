@@ -19,6 +19,8 @@ pub(crate) struct Function {
     pub(crate) output: Option<Type>,
     /// Whether the body makes a boxed future, and does not itself await.
     pub(crate) is_boxed: bool,
+    /// Whether a boxed future says that it is `Send`.
+    is_send: bool,
     /// The `#![..]` at the start of the body.
     pub(crate) inner_attributes: TokenStream,
     /// The rest of the body.
@@ -56,12 +58,14 @@ impl Parse for Item {
         let boxed = returned.filter(|_| signature.asyncness.is_none());
         let boxed = boxed.and_then(BoxedFuture::read);
         let is_boxed = boxed.is_some();
+        let is_send = boxed.as_ref().is_none_or(|boxed| boxed.is_send);
         let output = boxed.map(|boxed| boxed.output).or(returned).cloned();
         Ok(Self::Function(Box::new(Function {
             attributes,
             visibility,
             output,
             is_boxed,
+            is_send,
             signature,
             inner_attributes,
             statements,
@@ -163,10 +167,7 @@ fn refuse_kind(function: &Function, mistakes: &mut Mistakes) {
             format_args!("`{name}` is not async: write `async fn {name}`"),
         );
     }
-    if let ReturnType::Type(_, returned) = &signature.output
-        && function.is_boxed
-        && BoxedFuture::read(returned).is_some_and(|boxed| !boxed.is_send)
-    {
+    if !function.is_send {
         mistakes.at(
             name,
             format_args!(

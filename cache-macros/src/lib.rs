@@ -98,9 +98,9 @@ use proc_macro::TokenStream;
 ///
 /// # Beside other attributes
 ///
-/// Above `#[cached]`, `#[tracing::instrument]` makes a span for each load: a hit has none, and `ret` and
-/// `err` tell what the body returned. Below it, it makes one for each call, hits and handles included, and
-/// a load runs inside the span of the call that began it.
+/// Above `#[cached]`, `#[tracing::instrument]` makes a span for each load: a hit has none. Below it,
+/// it makes one for each call, hits and handles included, and a load runs inside the span of the call that
+/// began it.
 #[proc_macro_attribute]
 pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
     cached::expand(options.into(), item.into()).into()

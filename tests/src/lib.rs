@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use cache_core::Cache;
+use cache_core::{Cache, testing::FakeRedis};
 use tokio::{runtime::Builder, task::JoinHandle};
 
 /// How long a test may wait for what must happen at once.
@@ -141,21 +141,29 @@ impl Random {
     }
 }
 
+/// A cache on a stand-in for Redis, as another process would have it.
+///
+/// # Panics
+///
+/// When it cannot be built.
+pub async fn process(redis: &FakeRedis) -> Cache {
+    let built = Cache::builder().fake_redis(redis).build().await;
+    built.expect("the defaults are valid")
+}
+
+/// How many loads the functions of a cache have begun.
+#[must_use]
+pub fn loads(cache: &Cache) -> u64 {
+    cache.stats().functions.iter().map(|row| row.loads).sum()
+}
+
 /// Waits until the functions of a cache have begun so many loads.
 ///
 /// # Panics
 ///
 /// When they do not [`SOON`].
-pub async fn until_loads(cache: &Cache, loads: u64) {
-    let begun = || {
-        cache
-            .stats()
-            .functions
-            .iter()
-            .map(|row| row.loads)
-            .sum::<u64>()
-    };
-    until("the load runs", || begun() == loads).await;
+pub async fn until_loads(cache: &Cache, begun: u64) {
+    until("the load runs", || loads(cache) == begun).await;
 }
 
 /// Waits until something is so.

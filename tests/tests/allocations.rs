@@ -10,6 +10,7 @@ use std::{
 
 use allocation_counter::measure;
 use cache_core::{Cache, CacheKey, Eviction, cached};
+use tests::loads;
 
 #[derive(Clone)]
 struct Shop;
@@ -72,10 +73,6 @@ async fn call_all() {
     assert_eq!(Shop.detached(1).await, 1);
     assert_eq!(by_text_key("shop", 1).await, 5);
     assert_eq!((generic(1_u8).await, generic(1_u64).await), (1, 8));
-}
-
-fn loads(cache: &Cache) -> u64 {
-    cache.stats().functions.iter().map(|row| row.loads).sum()
 }
 
 /// Calls everything once, then counts what a thousand calls more allocate.

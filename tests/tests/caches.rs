@@ -3,8 +3,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cache_core::{Cache, CachedCall, ErrorKind, cached};
-use tests::{Runs, on_both_runtimes, spawn_in, until_loads};
+use cache_core::{Cache, CachedCall, ErrorKind, Source, cached};
+use tests::{Runs, SOON, loads, on_both_runtimes, spawn_in, until_loads};
 use tokio::sync::Notify;
 
 #[cached(ttl = 1h)]
@@ -194,7 +194,24 @@ fn methods_are_cached_behind_every_receiver() {
                 assert_eq!(Arc::clone(&shop).detached_arc(3).await, id * 100 + 3);
             }
         }
-        let loads: u64 = cache.stats().functions.iter().map(|row| row.loads).sum();
-        assert_eq!(loads, 13);
+        assert_eq!(loads(&cache), 13);
     });
+}
+
+#[tokio::test]
+async fn a_handle_of_a_disabled_cache_is_no_error_and_keeps_nothing() {
+    let disabled = Cache::disabled();
+    let answers = async {
+        assert_eq!(double(1).refresh().await, Ok(2));
+        assert_eq!(double(1).put(7).await, Ok(()));
+        assert_eq!(double(1).prefetch().await, Ok(()));
+        assert_eq!(double(1).evict().await, Ok(()));
+        assert_eq!(double(1).peek().await, None);
+        double(1).explain().await.unwrap().source
+    };
+    let answered = Cache::scope(disabled.clone(), answers);
+    let source = tokio::time::timeout(SOON, answered).await.unwrap();
+    assert_eq!(source, Source::Uncached);
+    let row = disabled.stats().function("double").cloned().unwrap();
+    assert_eq!((row.loads, row.entries), (2, 0), "prefetch runs nothing");
 }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, error::Error, fmt, time::Duration};
 
 use cache_core::{Cache, CachedCall, Codec, RedisMiss, Source, cached, testing::FakeRedis};
 use serde::{Deserialize, Serialize};
-use tests::SOON;
+use tests::{SOON, process};
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -52,10 +52,6 @@ async fn by_json(id: u64) -> Order {
 #[cached(ttl = 1h, codec = msgpack)]
 async fn by_msgpack(id: u64) -> Order {
     order(id)
-}
-
-async fn process(redis: &FakeRedis) -> Cache {
-    Cache::builder().fake_redis(redis).build().await.unwrap()
 }
 
 /// Calls in one process, and asks in another where the value comes from.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 
 use cache_core::{Cache, CachedCall, Source, cached, testing::FakeRedis};
 use futures::FutureExt;
-use tests::{Runs, SOON, on_both_runtimes, spawn_in, until, until_loads};
+use tests::{Runs, SOON, loads, on_both_runtimes, process, spawn_in, until, until_loads};
 use tokio::sync::Notify;
 
 /// Lets the bodies that hold it end, and shows how many there are.
@@ -50,11 +50,6 @@ async fn one_at_a_time(id: u64, gate: &Gate) -> usize {
 
 async fn until_kept(cache: &Cache, entries: u64) {
     until("it is kept", || cache.stats().entries == entries).await;
-}
-
-fn loads(cache: &Cache) -> u64 {
-    let functions = cache.stats().functions;
-    functions.iter().map(|row| row.loads).sum()
 }
 
 #[test]
@@ -285,10 +280,6 @@ async fn shared(id: u64) -> u64 {
 #[cached(ttl = 1h, inline)]
 async fn shared_inline(id: u64) -> u64 {
     id
-}
-
-async fn process(redis: &FakeRedis) -> Cache {
-    Cache::builder().fake_redis(redis).build().await.unwrap()
 }
 
 /// A Redis that has an entry for `shared(1)` and then hangs, and a cache on it that has none in memory.

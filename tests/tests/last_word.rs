@@ -12,11 +12,7 @@ use std::{
 
 use cache_core::{Cache, CachedCall, RedisMiss, Source, cached, testing::FakeRedis};
 use futures::future::join_all;
-use tests::{SOON, spawn_in, until};
-
-async fn process(redis: &FakeRedis) -> Cache {
-    Cache::builder().fake_redis(redis).build().await.unwrap()
-}
+use tests::{SOON, process, spawn_in, until};
 
 static SOURCE: AtomicU64 = AtomicU64::new(0);
 

@@ -1,4 +1,4 @@
-//! Requests of a service, each in the cache of its layer; and the stand-in for Redis as a tester uses it.
+//! Requests of a service, each in the cache of its layer.
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::{
@@ -10,15 +10,14 @@ use std::{
         atomic::{AtomicBool, Ordering::SeqCst},
     },
     task::{Context, Poll},
-    time::Duration,
 };
 
 use cache_core::{
-    Cache, CachedCall, FunctionStats, RedisMiss, Source, cached,
-    testing::{CacheLayer, CacheService, FakeRedis, Fault, ManualClock, Operation, ResponseFuture},
+    Cache, FunctionStats, cached,
+    testing::{CacheLayer, CacheService, ResponseFuture},
 };
 use futures::{FutureExt, join};
-use tests::{SOON, until_loads};
+use tests::until_loads;
 use tokio::sync::Notify;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -226,106 +225,4 @@ fn layer_service_and_response_are_what_routers_ask_for() {
     is_shared::<CacheLayer>();
     is_shared::<CacheService<Limited>>();
     is_sent::<ResponseFuture<Response<u64>>>();
-}
-
-async fn process(redis: &FakeRedis) -> Cache {
-    Cache::builder().fake_redis(redis).build().await.unwrap()
-}
-
-async fn explain(cache: &Cache, n: u64) -> (Source, Option<RedisMiss>) {
-    let call = double(n).explain();
-    let explained = Cache::scope(cache.clone(), call).await.unwrap();
-    (explained.source, explained.redis)
-}
-
-#[tokio::test(start_paused = true)]
-async fn injected_faults_are_met_one_after_the_other_and_then_no_more() {
-    use RedisMiss::{Absent, Late, Unavailable};
-    let redis = FakeRedis::new();
-    let cache = process(&redis).await;
-    redis.inject_next(2, Operation::Read, Fault::Fail);
-    redis.inject_next(0, Operation::Read, Fault::Fail);
-    redis.inject_next(1, Operation::Read, Fault::Hang);
-    redis.inject_next(1, Operation::Read, Fault::Delay(Duration::from_millis(90)));
-    let mut misses = Vec::new();
-    for n in 0..5 {
-        misses.push(explain(&cache, n).await.1.unwrap());
-    }
-    assert_eq!(misses, [Unavailable, Unavailable, Late, Absent, Absent]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn reads_can_be_at_fault_while_writes_are_not() {
-    let redis = FakeRedis::new();
-    let (here, there) = (process(&redis).await, process(&redis).await);
-    redis.inject(Operation::Read, Fault::Fail);
-    explain(&here, 1).await;
-    redis.until(|redis| redis.keys().len() == 1).await;
-    let failed = (Source::Load, Some(RedisMiss::Unavailable));
-    assert_eq!(explain(&there, 1).await, failed);
-    redis.recover();
-    assert_eq!(explain(&process(&redis).await, 1).await.0, Source::Redis);
-}
-
-#[tokio::test(start_paused = true)]
-async fn writes_can_be_at_fault_while_reads_are_not() {
-    let redis = FakeRedis::new();
-    let (here, there) = (process(&redis).await, process(&redis).await);
-    explain(&here, 1).await;
-    redis.until(|redis| redis.keys().len() == 1).await;
-    redis.inject(Operation::Write, Fault::Hang);
-    explain(&here, 2).await;
-    redis.until(|redis| redis.writes() == 2).await;
-    assert_eq!(explain(&there, 1).await.0, Source::Redis);
-    assert_eq!(redis.keys().len(), 1);
-    // After a second nobody waits for the write any more.
-    redis.recover();
-    explain(&here, 3).await;
-    redis.until(|redis| redis.keys().len() == 2).await;
-    assert_eq!(row(&here, "double").redis_fills_lost, 1);
-}
-
-#[tokio::test]
-async fn entries_that_were_cleared_or_have_expired_are_not_shown() {
-    let clock = ManualClock::new();
-    let redis = FakeRedis::on(&clock);
-    let builder = Cache::builder().fake_redis(&redis).clock(clock.clock());
-    let cache = builder.build().await.unwrap();
-    explain(&cache, 1).await;
-    redis.until(|redis| redis.keys().len() == 1).await;
-    assert!(redis.bytes() > 0);
-    clock.advance(Duration::from_hours(1));
-    assert_eq!((redis.keys(), redis.bytes()), (vec![], 0));
-
-    explain(&cache, 1).await;
-    redis.until(|redis| redis.keys().len() == 1).await;
-    redis.clear();
-    assert!(redis.keys().is_empty());
-    let there = process(&redis).await;
-    let absent = (Source::Load, Some(RedisMiss::Absent));
-    assert_eq!(explain(&there, 1).await, absent);
-}
-
-#[tokio::test(start_paused = true)]
-#[should_panic(expected = "layers.rs")]
-async fn waiting_in_vain_for_redis_names_the_line_that_waits() {
-    FakeRedis::new().until(|redis| redis.writes() > 0).await;
-}
-
-#[tokio::test]
-async fn a_handle_of_a_disabled_cache_is_no_error_and_keeps_nothing() {
-    let disabled = Cache::disabled();
-    let answers = async {
-        assert_eq!(double(1).refresh().await, Ok(2));
-        assert_eq!(double(1).put(7).await, Ok(()));
-        assert_eq!(double(1).prefetch().await, Ok(()));
-        assert_eq!(double(1).evict().await, Ok(()));
-        assert_eq!(double(1).peek().await, None);
-        double(1).explain().await.unwrap().source
-    };
-    let answered = Cache::scope(disabled.clone(), answers);
-    let source = tokio::time::timeout(SOON, answered).await.unwrap();
-    assert_eq!(source, Source::Uncached);
-    let row = row(&disabled, "double");
-    assert_eq!((row.loads, row.entries), (2, 0), "prefetch runs nothing");
 }

@@ -4,11 +4,7 @@
 use cache_core::{Cache, CachedCall, RedisMiss, Source, testing::FakeRedis};
 use shop_after as after;
 use shop_before as before;
-use tests::SOON;
-
-async fn process(redis: &FakeRedis) -> Cache {
-    Cache::builder().fake_redis(redis).build().await.unwrap()
-}
+use tests::{SOON, process};
 
 /// Calls a function of the old program, then of the new one in another process.
 macro_rules! deployed_over {

@@ -9,7 +9,7 @@ use cache_core::{
 };
 use futures::future::join_all;
 use serde::{Deserialize, Serialize};
-use tests::{Runs, SOON, until};
+use tests::{Runs, SOON, process, until};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct User {
@@ -37,10 +37,6 @@ async fn built(builder: CacheBuilder) -> Cache {
 }
 
 /// A cache as another process would have it.
-async fn process(redis: &FakeRedis) -> Cache {
-    built(Cache::builder().fake_redis(redis)).await
-}
-
 async fn explain<C>(cache: &Cache, call: C) -> Explained<C::Output>
 where
     C: CachedCall<Output: 'static>,

@@ -11,55 +11,61 @@ use std::{
 use crate::variants::Variant;
 
 /// A column of the report.
-#[derive(Clone, Copy)]
-pub(crate) struct Measure {
-    pub(crate) title: &'static str,
-    pub(crate) digits: usize,
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Measure {
+    Check,
+    Debug,
+    Release,
+    DebugSize,
+    ReleaseSize,
+    DebugLines,
+    ReleaseLines,
 }
 
-pub(crate) const MEASURES: [Measure; 7] = [
-    Measure {
-        title: "check, CPU s",
-        digits: 2,
-    },
-    Measure {
-        title: "debug, CPU s",
-        digits: 2,
-    },
-    Measure {
-        title: "release, CPU s",
-        digits: 2,
-    },
-    Measure {
-        title: "debug, MB",
-        digits: 2,
-    },
-    Measure {
-        title: "release, MB",
-        digits: 2,
-    },
-    Measure {
-        title: "debug, k IR",
-        digits: 0,
-    },
-    Measure {
-        title: "release, k IR",
-        digits: 0,
-    },
-];
+impl Measure {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Check,
+        Self::Debug,
+        Self::Release,
+        Self::DebugSize,
+        Self::ReleaseSize,
+        Self::DebugLines,
+        Self::ReleaseLines,
+    ];
 
-/// The ways of building whose time is taken, by the column.
-const WAYS: [(&str, &[&str]); 3] = [
-    ("check, CPU s", &["check"]),
-    ("debug, CPU s", &["build"]),
-    ("release, CPU s", &["build", "--release"]),
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Check => "check, CPU s",
+            Self::Debug => "debug, CPU s",
+            Self::Release => "release, CPU s",
+            Self::DebugSize => "debug, MB",
+            Self::ReleaseSize => "release, MB",
+            Self::DebugLines => "debug, k IR",
+            Self::ReleaseLines => "release, k IR",
+        }
+    }
+
+    /// How many digits behind the point mean something.
+    pub(crate) fn digits(self) -> usize {
+        match self {
+            Self::DebugLines | Self::ReleaseLines => 0,
+            _ => 2,
+        }
+    }
+}
+
+/// The ways of building whose time is taken.
+const WAYS: [(Measure, &[&str]); 3] = [
+    (Measure::Check, &["check"]),
+    (Measure::Debug, &["build"]),
+    (Measure::Release, &["build", "--release"]),
 ];
 
 /// The packages, and what was measured of them.
 pub(crate) struct Builds {
     benches: PathBuf,
     folder: PathBuf,
-    measured: HashMap<(&'static str, &'static str), Vec<f64>>,
+    measured: HashMap<(&'static str, Measure), Vec<f64>>,
 }
 
 impl Builds {
@@ -100,11 +106,11 @@ impl Builds {
 
     /// Builds the program in each way, and takes the time.
     pub(crate) fn measure(&mut self, variant: &'static Variant) -> Result<(), String> {
-        for (title, way) in WAYS {
+        for (measure, way) in WAYS {
             self.touch(variant)?;
             let before = cpu_of_children()?;
             self.cargo(variant, way)?;
-            self.record(variant, title, cpu_of_children()? - before);
+            self.record(variant, measure, cpu_of_children()? - before);
         }
         Ok(())
     }
@@ -112,11 +118,16 @@ impl Builds {
     /// Takes the sizes of the program, without symbols, and of what it is compiled from.
     pub(crate) fn weigh(&mut self, variant: &'static Variant) -> Result<(), String> {
         for (profile, size, lines, more) in [
-            ("debug", "debug, MB", "debug, k IR", &["rustc"][..]),
+            (
+                "debug",
+                Measure::DebugSize,
+                Measure::DebugLines,
+                &["rustc"][..],
+            ),
             (
                 "release",
-                "release, MB",
-                "release, k IR",
+                Measure::ReleaseSize,
+                Measure::ReleaseLines,
                 &["rustc", "--release"],
             ),
         ] {
@@ -149,19 +160,16 @@ impl Builds {
         Ok(())
     }
 
-    pub(crate) fn median(&self, variant: &Variant, title: &str) -> f64 {
-        let mut values = self
-            .measured
-            .iter()
-            .find_map(|(key, values)| (*key == (variant.id, title)).then(|| values.clone()))
-            .unwrap_or_default();
+    pub(crate) fn median(&self, variant: &'static Variant, measure: Measure) -> f64 {
+        let measured = self.measured.get(&(variant.id, measure));
+        let mut values = measured.cloned().unwrap_or_default();
         values.sort_by(f64::total_cmp);
         values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
     }
 
-    fn record(&mut self, variant: &'static Variant, title: &'static str, value: f64) {
+    fn record(&mut self, variant: &'static Variant, measure: Measure, value: f64) {
         self.measured
-            .entry((variant.id, title))
+            .entry((variant.id, measure))
             .or_default()
             .push(value);
     }

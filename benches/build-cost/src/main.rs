@@ -12,7 +12,7 @@ mod variants;
 use std::{fs, path::PathBuf, process::ExitCode};
 
 use crate::{
-    build::{Builds, MEASURES},
+    build::{Builds, Measure},
     variants::{Group, VARIANTS},
 };
 
@@ -59,18 +59,18 @@ fn print(group: Group, builds: &Builds, functions: usize) {
         "### {}: {functions} functions over 20 types\n",
         group.title()
     );
-    let names = MEASURES.map(|measure| format!("{:>14}", measure.title));
+    let names = Measure::ALL.map(|measure| format!("{:>14}", measure.title()));
     println!("| {:<40} | {} |", "", names.join(" | "));
     println!(
         "|:{:-<41}|{}",
         "",
-        "---------------:|".repeat(MEASURES.len())
+        "---------------:|".repeat(Measure::ALL.len())
     );
     let rows = VARIANTS.iter().filter(|variant| variant.is_in(group));
     for variant in rows {
-        let values = MEASURES.map(|measure| {
-            let value = builds.median(variant, measure.title);
-            format!("{:>14}", format!("{value:.*}", measure.digits))
+        let values = Measure::ALL.map(|measure| {
+            let value = builds.median(variant, measure);
+            format!("{:>14}", format!("{value:.*}", measure.digits()))
         });
         println!("| {:<40} | {} |", variant.title, values.join(" | "));
     }

@@ -123,7 +123,7 @@ impl FakeRedis {
         self.inject(Operation::Write, Fault::Hang);
     }
 
-    /// Answers reads and takes no entries, from here on.
+    /// Answers reads and takes no entries, from here on; what was to fail or hang no longer does.
     pub fn fill_up(&self) {
         let mut state = self.0.state.lock();
         state.read_faults.clear_but_delay();
@@ -131,7 +131,7 @@ impl FakeRedis {
         state.is_full = true;
     }
 
-    /// Takes so long for each answer, from here on.
+    /// Takes so long for each answer, from here on. What was to fail or hang still does.
     pub fn delay(&self, by: Duration) {
         self.inject(Operation::Read, Fault::Delay(by));
         self.inject(Operation::Write, Fault::Delay(by));

@@ -2,19 +2,21 @@
 
 use std::{
     future::Future,
-    pin::{Pin, pin},
-    task::{Context, Poll, Waker},
+    pin::Pin,
+    task::{Context, Poll},
 };
 
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{cache::Cache, context::Scoped};
+use crate::{
+    cache::Cache,
+    context::{self, Scoped},
+};
 
 /// A layer of `tower` that runs each request in the [`scope`](Cache::scope) of one cache.
 ///
-/// In a test of an axum app, `router.layer(CacheLayer::new(cache))` isolates it from all others; in a
-/// program, it gives each tenant's routes their own cache. Of two layers, the inner one decides. Tasks that
+/// In a test of an axum app, `router.layer(CacheLayer::new(cache))` isolates it from all others. Of two layers, the inner one decides. Tasks that
 /// a handler spawns by itself are outside, as they are of every scope.
 ///
 /// ```
@@ -93,19 +95,9 @@ impl<S: Service<R>, R> Service<R> for CacheService<S> {
         self.inner.poll_ready(cx)
     }
 
-    #[expect(
-        clippy::async_yields_async,
-        reason = "what it yields is the response, polled by whoever called"
-    )]
     fn call(&mut self, request: R) -> Self::Future {
         // What a service does before its future is polled belongs to the request as well.
-        let inner = &mut self.inner;
-        let called = pin!(Scoped::new(self.cache.clone(), async move {
-            inner.call(request)
-        }));
-        let Poll::Ready(response) = called.poll(&mut Context::from_waker(Waker::noop())) else {
-            unreachable!("a future that awaits nothing is ready when it is polled")
-        };
+        let response = context::in_scope(&self.cache, || self.inner.call(request));
         ResponseFuture {
             scoped: Scoped::new(self.cache.clone(), response),
         }

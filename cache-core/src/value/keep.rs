@@ -46,9 +46,8 @@ pub struct Keep<S: Shape, X> {
     keep_if: Option<fn(&S::Inner) -> bool>,
     weight: Option<fn(&S::Inner) -> usize>,
     measure: fn(&S::Kept) -> Option<usize>,
-    transport: Option<Transport<S::Kept>>,
-    /// There with the transport. Named only where there is one, so that it is compiled only there.
-    receiver: Option<MakeReceiver<S, X>>,
+    /// How values travel. What receives them is named only beside it, so that it is compiled only there.
+    travel: Option<Travelling<S, X>>,
     compress: Option<usize>,
 }
 
@@ -84,8 +83,7 @@ impl<S: Shape, X> Keep<S, X> {
             keep_if: None,
             weight: None,
             measure: W::weigh,
-            transport: None,
-            receiver: None,
+            travel: None,
             compress: None,
         })
     }
@@ -96,8 +94,7 @@ impl<S: Shape, X> Keep<S, X> {
     where
         X: 'static,
     {
-        self.transport = Some(transport);
-        self.receiver = Some(Keeper::receiver);
+        self.travel = Some((transport, Keeper::receiver));
         self
     }
 
@@ -108,7 +105,7 @@ impl<S: Shape, X> Keep<S, X> {
     where
         X: 'static,
     {
-        let known = self.transport.map(Transport::over::<C>);
+        let known = self.travel.map(|(transport, _)| transport.over::<C>());
         self.carried_by(known.unwrap_or_else(Transport::opaque::<C>))
     }
 
@@ -164,7 +161,7 @@ impl<S: Shape, X> Keep<S, X> {
 
     /// How values travel; nothing where they do not.
     pub(crate) fn wire(&self) -> Option<Wire> {
-        self.transport.as_ref().map(Transport::wire)
+        self.travel.map(|(transport, _)| transport.wire())
     }
 
     /// From how many bytes on an encoded value is compressed.
@@ -209,7 +206,11 @@ pub(crate) struct Keeper<S: Shape, X> {
     pub(crate) maker: Maker,
 }
 
-type MakeReceiver<S, X> = fn(Keeper<S, X>, Transport<<S as Shape>::Kept>) -> Receiver;
+/// How values travel, and what makes a receiver of them.
+type Travelling<S, X> = (
+    Transport<<S as Shape>::Kept>,
+    fn(Keeper<S, X>, Transport<<S as Shape>::Kept>) -> Receiver,
+);
 
 /// Makes an entry of the bytes of a value that came from another process.
 pub(crate) type Receiver =
@@ -247,7 +248,7 @@ impl<S: Shape, X> Keeper<S, X> {
 
     /// What makes entries of bytes; nothing where values do not travel.
     pub(crate) fn receiving(&self) -> Option<Receiver> {
-        let (make, transport) = (self.keep.receiver?, self.keep.transport?);
+        let (transport, make) = self.keep.travel?;
         let (keep, maker) = (self.keep, self.maker.clone());
         Some(make(Self { keep, maker }, transport))
     }

@@ -159,7 +159,6 @@ pub(super) fn word(value: &Expr) -> Option<&Ident> {
 pub(super) fn literal(value: &Expr) -> Option<&Lit> {
     match value {
         Expr::Lit(literal) => Some(&literal.lit),
-        Expr::Group(group) => literal(&group.expr),
         _ => None,
     }
 }

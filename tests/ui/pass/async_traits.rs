@@ -2,22 +2,13 @@
 //! functions that are written as it writes them.
 #![deny(warnings, clippy::pedantic)]
 
-use std::{
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::{pin::Pin, sync::Arc};
 
 use async_trait::async_trait;
 use cache_core::{CachedCall, NotCached, cached};
+use tests::Runs;
 
-static RUNS: AtomicUsize = AtomicUsize::new(0);
-
-fn count() {
-    RUNS.fetch_add(1, Ordering::SeqCst);
-}
+static RUNS: Runs = Runs::new();
 
 #[derive(Clone, Debug, PartialEq)]
 struct NotFound;
@@ -33,7 +24,7 @@ trait Users: Send + Sync {
 
     #[cached(ttl = 1h, key = (self.tenant(), id))]
     async fn provided(&self, id: u64) -> u64 {
-        count();
+        RUNS.add();
         self.tenant() * 100 + id
     }
 
@@ -49,7 +40,7 @@ struct Postgres {
 impl Users for Postgres {
     #[cached(ttl = 1h, key = (self.tenant, id), none_ttl = 1m)]
     async fn name(&self, id: u64) -> Result<Option<String>, NotFound> {
-        count();
+        RUNS.add();
         if id > 1000 {
             return Ok(None);
         }
@@ -59,26 +50,26 @@ impl Users for Postgres {
 
     #[cached(ttl = 1h, skip(self))]
     async fn joined(&self, one: &str, others: &[&str]) -> String {
-        count();
+        RUNS.add();
         one.to_owned() + &others.concat()
     }
 
     #[cached(ttl = 1h, key = (self.tenant, id))]
     async fn owned(self: Arc<Self>, id: u64) -> u64 {
-        count();
+        RUNS.add();
         self.tenant + id
     }
 
     #[cached(ttl = 1h, key = "{name}", detached)]
     async fn detached(&self, name: &str) -> usize {
-        count();
+        RUNS.add();
         tokio::task::yield_now().await;
         name.len() + usize::try_from(self.tenant).unwrap_or(0)
     }
 
     #[cached(ttl = 1h, skip(self))]
     async fn pair(&self, (a, mut b): (u64, u64), mut more: u64) -> u64 {
-        count();
+        RUNS.add();
         b += 1;
         more += 1;
         a + b + more
@@ -86,7 +77,7 @@ impl Users for Postgres {
 
     #[cached(ttl = 1h, skip(self))]
     async fn nothing(&self) {
-        count();
+        RUNS.add();
     }
 
     fn tenant(&self) -> u64 {
@@ -113,13 +104,13 @@ impl<T: Clone + ToString + Send + Sync + 'static> Store<T> for Memory<T> {
     #[cached(ttl = 1h, skip(self), tiers = memory)]
     async fn get(&self, id: u64) -> T {
         assert_eq!(id, 1);
-        count();
+        RUNS.add();
         self.0.clone()
     }
 
     #[cached(ttl = 1h)]
     async fn make(id: u64) -> String {
-        count();
+        RUNS.add();
         std::any::type_name::<T>().to_owned() + &id.to_string()
     }
 }
@@ -131,7 +122,7 @@ fn factorial(n: u64) -> Pin<Box<dyn Future<Output = u64> + Send>> {
         return Box::pin(async { 1 });
     }
     Box::pin(async move {
-        count();
+        RUNS.add();
         n * factorial(n - 1).await
     })
 }
@@ -139,7 +130,7 @@ fn factorial(n: u64) -> Pin<Box<dyn Future<Output = u64> + Send>> {
 /// A copy of the text lives as long as the load.
 #[cached(ttl = 1h)]
 fn length(text: &str) -> Pin<Box<dyn Future<Output = usize> + Send + '_>> {
-    count();
+    RUNS.add();
     Box::pin(async move { text.len() })
 }
 
@@ -147,7 +138,7 @@ type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 #[cached(ttl = 1h)]
 fn shortest<'a>(one: &'a str, other: &'a str) -> BoxFuture<'a, String> {
-    count();
+    RUNS.add();
     Box::pin(async move { one.min(other).to_owned() })
 }
 
@@ -174,7 +165,7 @@ pub(crate) async fn main() {
     let shared: Arc<dyn Users> = Arc::new(Postgres { tenant: 1 });
     let users: &dyn Users = &*shared;
     handles(users).await.unwrap();
-    RUNS.store(0, Ordering::SeqCst);
+    RUNS.take();
     for _ in 0..2 {
         assert_eq!(users.name(7).await, Ok(Some("1:7".to_owned())));
         assert_eq!(users.joined("a", &["b", "c"]).await, "abc");
@@ -191,7 +182,7 @@ pub(crate) async fn main() {
         assert_eq!(length("Ada").await, 3);
         assert_eq!(shortest("b", "a").await, "a");
     }
-    assert_eq!(RUNS.load(Ordering::SeqCst), 18);
+    assert_eq!(RUNS.take(), 18);
     assert_eq!(
         Postgres { tenant: 2 }.name(7).await,
         Ok(Some("2:7".to_owned()))

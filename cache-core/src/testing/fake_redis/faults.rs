@@ -35,7 +35,7 @@ pub(super) struct Faults {
 }
 
 impl Faults {
-    /// From here on.
+    /// From here on. A delay lifts no failure.
     pub(super) fn set(&mut self, fault: Fault) {
         match fault {
             Fault::Delay(by) => self.delay = by,
