@@ -23,6 +23,7 @@ use self::{
 use crate::{
     cache::Cache,
     context::{self, Ask, Question},
+    event::{Interests, Tag},
     key::{CacheKey, Key, KeyRef, KeyWriter},
     l2::L2,
     site::{Instance, Site},
@@ -43,7 +44,8 @@ pub struct Written;
 
 /// Answers a call from memory, or says what is needed to go on.
 ///
-/// `identity` is a closure in the expansion: its type is unique per function and type parameters.
+/// `identity` is a closure in the expansion: its type is unique per function and type parameters. `interests`
+/// says which events make its entry void; a hit does not ask.
 ///
 /// # Errors
 ///
@@ -59,6 +61,7 @@ pub fn begin<I, S: Shape, X>(
     returned: &Returned<S, X>,
     cache: Option<&Cache>,
     write_key: impl Fn(&mut KeyWriter) -> Written,
+    interests: Option<&dyn Fn(&mut Interests)>,
 ) -> Result<S::Output, Missed> {
     let mut writer = KeyWriter::for_bytes();
     let Written = write_key(&mut writer);
@@ -67,6 +70,7 @@ pub fn begin<I, S: Shape, X>(
         type_name: std::any::type_name::<I>(),
         key: KeyRef::new(typeid::of::<I>(), &writer),
         write_key: &write_key,
+        interests,
     };
     look(&lookup, *returned, cache)
 }
@@ -77,6 +81,7 @@ struct Lookup<'a> {
     type_name: &'static str,
     key: KeyRef<'a>,
     write_key: &'a dyn Fn(&mut KeyWriter) -> Written,
+    interests: Option<&'a dyn Fn(&mut Interests)>,
 }
 
 /// Looks for an entry. Apart from [`begin`], which is compiled for each function, and this for each type.
@@ -123,6 +128,7 @@ impl Lookup<'_> {
             question: Some(Box::new(question)),
             instance: self.instance(),
             key: self.key.to_key(),
+            tags: self.tags(),
             cache,
         })
     }
@@ -138,8 +144,18 @@ impl Lookup<'_> {
             question: None,
             instance: self.instance(),
             key: self.key.to_key(),
+            tags: self.tags(),
             cache,
         }
+    }
+
+    fn tags(&self) -> Vec<Tag> {
+        let Some(interests) = self.interests else {
+            return Vec::new();
+        };
+        let mut tags = Interests::default();
+        interests(&mut tags);
+        tags.into_tags()
     }
 
     fn instance(&self) -> Instance {
@@ -170,6 +186,8 @@ pub struct Missed {
     cache: Cache,
     instance: Instance,
     key: Key,
+    /// What its entry depends on.
+    tags: Vec<Tag>,
     /// The readable key, where the shared tier or a handle needs it.
     text: Option<Text>,
     /// What a handle asks.
@@ -191,6 +209,7 @@ impl Missed {
             cache,
             instance,
             key,
+            tags,
             text,
             question,
         } = self;
@@ -200,6 +219,7 @@ impl Missed {
                 cache,
                 site,
                 key,
+                tags,
                 remote: None,
             },
             function: instance.site,

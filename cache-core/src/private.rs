@@ -10,6 +10,8 @@ pub use crate::{
         Detached, Held, HoldProbe, Inline, Missed, Mode, ProbeBorrow, ProbeHold, Written, begin,
         part,
     },
+    event::{Changes, Event, Events, Interests, Named, Prefix, are_first},
+    invalidate::Mutation,
     key::{CacheKey, KeyWriter},
     site::{Site, Tiers},
     value::{

@@ -198,7 +198,7 @@ impl<'a> Context<'a> {
         match &self.model.options.cache {
             None => quote_spanned! {mixed=>
                 let __cached_begun =
-                    #begin(&__CACHED_SITE, &|| (), &__cached_returned, ::core::option::Option::None, #key);
+                    #begin(&__CACHED_SITE, &|| (), &__cached_returned, ::core::option::Option::None, #key, ::core::option::Option::None);
             },
             // The type stands at the option, where the error says that it is expected.
             Some(cache) => {
@@ -209,7 +209,7 @@ impl<'a> Context<'a> {
                     let __cached_begun = {
                         let __cached_cache: #expected = #value;
                         let __cached_cache = ::core::option::Option::Some(__cached_cache);
-                        #begin(&__CACHED_SITE, &|| (), &__cached_returned, __cached_cache, #key)
+                        #begin(&__CACHED_SITE, &|| (), &__cached_returned, __cached_cache, #key, ::core::option::Option::None)
                     };
                 }
             }

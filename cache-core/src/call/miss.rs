@@ -12,6 +12,7 @@ use super::{
 use crate::{
     cache::Cache,
     context,
+    event::Tag,
     explain::{Miss, Source},
     flight::{Joined, Load, Member, Overtaken, Target, Turn, wait},
     key::Key,
@@ -60,6 +61,8 @@ pub(super) struct Call {
     pub(super) cache: Cache,
     pub(super) site: Arc<SiteState>,
     pub(super) key: Key,
+    /// What the entry depends on.
+    pub(super) tags: Vec<Tag>,
     /// The entry in the shared tier, where there is one that is worth asking for.
     pub(super) remote: Option<Remote>,
 }

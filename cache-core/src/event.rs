@@ -1,0 +1,214 @@
+//! What changed, in the words of users, and the tags that follow from it: those that an entry depends on
+//! and those that a change gives new versions.
+//!
+//! All tags follow from the event type alone, never from who listens: a program that links no cached
+//! function bumps the same ones.
+
+mod many;
+mod path;
+
+use std::{fmt, marker::PhantomData};
+
+pub use self::many::Events;
+pub(crate) use self::path::{Path, Tag};
+use crate::key::KeyWriter;
+
+/// Something that can change, such as "the user with this id". Derive it:
+///
+/// ```
+/// use cache_core::Event;
+///
+/// #[derive(Event)]
+/// pub struct OrderChanged {
+///     pub tenant: String,
+///     pub id: u64,
+/// }
+/// ```
+///
+/// The order of the fields is a hierarchy: besides the whole event, `OrderChanged { tenant, .. }` names what
+/// changed in all orders of a tenant, and `OrderChanged { .. }` in all orders, where a function listens to
+/// it as well as where it is emitted. Whoever listens to a whole event hears of each of its prefixes, and the
+/// other way round. A field is part of a key: a [`CacheKey`](crate::CacheKey).
+///
+/// The name of the type, without its path, is what other processes know the event by;
+/// `#[event(name = "..")]` is another one. Two events of one name hear of each other's changes, which
+/// costs loads and is never wrong. A field can be added at the end while older processes run.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an event",
+    label = "no `#[derive(Event)]`",
+    note = "derive it where the type is defined: `#[derive(cache_core::Event)]`"
+)]
+pub trait Event {
+    /// What other processes know the event by.
+    const NAME: &'static str;
+
+    /// The names of the fields, outermost first.
+    const FIELDS: &'static [&'static str];
+
+    /// Writes the first `count` fields in their order.
+    fn write_fields(&self, count: usize, key: &mut KeyWriter);
+}
+
+impl<E: Event + ?Sized> Event for &E {
+    const NAME: &'static str = E::NAME;
+    const FIELDS: &'static [&'static str] = E::FIELDS;
+
+    fn write_fields(&self, count: usize, key: &mut KeyWriter) {
+        (**self).write_fields(count, key);
+    }
+}
+
+/// An event of which only the first fields are known: everything below them. [`event!`](crate::event) makes it.
+pub struct Prefix<E> {
+    path: Path,
+    event: PhantomData<fn() -> E>,
+}
+
+impl<E> Clone for Prefix<E> {
+    fn clone(&self) -> Self {
+        Self {
+            path: self.path.clone(),
+            event: PhantomData,
+        }
+    }
+}
+
+impl<E> fmt::Debug for Prefix<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Prefix").field(&self.path).finish()
+    }
+}
+
+/// A field that an expansion names: its name, and what writes its value.
+pub type Named<'a> = (&'static str, &'a dyn Fn(&mut KeyWriter));
+
+impl<E: Event> Prefix<E> {
+    /// The prefix with these fields, which are the first ones of the event in any order: the expansion has
+    /// [checked](are_first) that.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn of(named: &[Named<'_>]) -> Self {
+        let in_order = E::FIELDS
+            .iter()
+            .map_while(|field| named.iter().find(|(name, _)| name == field))
+            .map(|(_, write)| *write)
+            .collect::<Vec<_>>();
+        let path = Path::new(E::NAME, in_order.len(), &|count, key| {
+            for write in &in_order[..count] {
+                write(key);
+            }
+        });
+        Self {
+            path,
+            event: PhantomData,
+        }
+    }
+}
+
+/// Whether the named fields are the first ones of an event, in any order. For expansions, which have only
+/// names.
+#[doc(hidden)]
+#[must_use]
+pub const fn are_first(fields: &[&str], named: &[&str]) -> bool {
+    let mut at = 0;
+    while at < named.len() {
+        if at >= fields.len() || !contains(named, fields[at]) {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+const fn contains(names: &[&str], name: &str) -> bool {
+    let mut at = 0;
+    while at < names.len() {
+        if is_same(names[at].as_bytes(), name.as_bytes()) {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+const fn is_same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < a.len() {
+        if a[at] != b[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+/// The tags that one call's entry depends on. Expansions fill it.
+#[derive(Debug, Default)]
+pub struct Interests(Vec<Tag>);
+
+impl Interests {
+    /// The entry is void when one of these events, or of those below them, is emitted.
+    pub fn add(&mut self, events: &(impl Events + ?Sized)) {
+        let mut paths = Vec::new();
+        events.add_to(&mut Paths(&mut paths));
+        for path in &paths {
+            for tag in path.watched() {
+                if !self.0.contains(&tag) {
+                    self.0.push(tag);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn into_tags(self) -> Vec<Tag> {
+        self.0
+    }
+}
+
+/// What was changed. Expansions fill it.
+#[derive(Clone, Debug, Default)]
+pub struct Changes(Vec<Path>);
+
+impl Changes {
+    /// These events are emitted.
+    pub fn add(&mut self, events: &(impl Events + ?Sized)) {
+        events.add_to(&mut Paths(&mut self.0));
+    }
+
+    pub(crate) fn paths(&self) -> &[Path] {
+        &self.0
+    }
+
+    /// Each tag to be bumped, once.
+    pub(crate) fn tags(&self) -> Vec<Tag> {
+        let mut tags: Vec<Tag> = Vec::new();
+        for path in &self.0 {
+            for tag in path.bumped() {
+                if !tags.contains(&tag) {
+                    tags.push(tag);
+                }
+            }
+        }
+        tags
+    }
+}
+
+/// Where events leave their paths.
+#[derive(Debug)]
+pub struct Paths<'a>(&'a mut Vec<Path>);
+
+impl Paths<'_> {
+    fn add<E: Event>(&mut self, event: &E) {
+        let count = E::FIELDS.len();
+        self.0.push(Path::new(E::NAME, count, &|count, key| {
+            event.write_fields(count, key);
+        }));
+    }
+
+    fn add_path(&mut self, path: &Path) {
+        self.0.push(path.clone());
+    }
+}
