@@ -31,7 +31,9 @@ pub(crate) use self::{
     entries::{Described, Entries, EntryKey},
     outbox::{Change, Posted},
     route::Route,
-    store::{Store, StoreError, Write},
+    store::{
+        Asked, Batch, Bump, Lineage, Listener, Store, StoreError, Tagged, Version, Versions, Write,
+    },
 };
 use crate::{
     clock::{Nanos, system_now},

@@ -28,7 +28,10 @@ use handshake::{Failure, Wiring};
 use link::{Link, Status};
 use reads::Reads;
 
-use super::{LARGE, Pending, Store, StoreError, StoreTime, Write};
+use super::{
+    LARGE, Pending, Store, StoreError, StoreTime, Write,
+    store::{Asked, Batch, Listener, Tagged},
+};
 use crate::{
     clock::system_now,
     error::{Error, ErrorKind},
@@ -142,6 +145,29 @@ impl Store for RedisStore {
     ) -> Pending<'_, Vec<Result<(), StoreError>>> {
         Box::pin(writes::write(&self.data, &self.bulk, writes, within))
     }
+
+    fn get_tagged<'a>(
+        &'a self,
+        _asked: Asked<'a>,
+        _within: Duration,
+    ) -> Pending<'a, Result<Tagged, StoreError>> {
+        Box::pin(async { Err(StoreError::Unavailable) })
+    }
+
+    fn ensure<'a>(
+        &'a self,
+        _tags: &'a [&'a str],
+        _life: Duration,
+        _within: Duration,
+    ) -> Pending<'a, Result<Tagged, StoreError>> {
+        Box::pin(async { Err(StoreError::Unavailable) })
+    }
+
+    fn bump(&self, _batch: Batch, _within: Duration) -> Pending<'_, Result<Tagged, StoreError>> {
+        Box::pin(async { Err(StoreError::Unavailable) })
+    }
+
+    fn listen(&self, _channel: &str, _beat: Duration, _listener: &Arc<dyn Listener>) {}
 }
 
 impl Drop for RedisStore {

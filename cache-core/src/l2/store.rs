@@ -1,6 +1,10 @@
 //! What the shared tier asks of whatever holds its bytes.
 
-use std::{fmt, future::Future, pin::Pin, time::Duration};
+use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use smallvec::SmallVec;
+
+use crate::clock::Nanos;
 
 /// A future of a store.
 pub(crate) type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -32,6 +36,124 @@ pub(crate) trait Store: fmt::Debug + Send + Sync {
         writes: Vec<Write>,
         within: Duration,
     ) -> Pending<'_, Vec<Result<(), StoreError>>>;
+
+    /// The bytes of an entry, where one is asked for, and the versions of tags, read at one moment.
+    fn get_tagged<'a>(
+        &'a self,
+        asked: Asked<'a>,
+        within: Duration,
+    ) -> Pending<'a, Result<Tagged, StoreError>>;
+
+    /// Gives each tag that is not there a version, the server's time, and lets all of them live for another
+    /// `life` at least. Gives the versions that are there now.
+    fn ensure<'a>(
+        &'a self,
+        tags: &'a [&'a str],
+        life: Duration,
+        within: Duration,
+    ) -> Pending<'a, Result<Tagged, StoreError>>;
+
+    /// Gives tags new versions and publishes that, in one round trip and as one change. A server that takes no
+    /// writes because it is full loses the tags instead, which is as good.
+    fn bump(&self, batch: Batch, within: Duration) -> Pending<'_, Result<Tagged, StoreError>>;
+
+    /// Listens to a channel for as long as the store lives, and proves every `beat` that nothing was missed.
+    /// Cheap to call again: where the runtime that listened is gone, another one takes over.
+    fn listen(&self, channel: &str, beat: Duration, listener: &Arc<dyn Listener>);
+}
+
+/// What a read asks for. All keys are whole.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) entry: Option<&'a str>,
+    /// About how many bytes the entry has.
+    pub(crate) expected: usize,
+    pub(crate) tags: &'a [&'a str],
+}
+
+/// Versions of tags, and an entry that was read with them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tagged {
+    pub(crate) entry: Option<Vec<u8>>,
+    /// In the order in which they were asked for.
+    pub(crate) versions: Versions,
+    /// Of the connection that answered, before and after.
+    pub(crate) lineage: Lineage,
+    /// When the question was sent, on this process's clock.
+    pub(crate) sent: Nanos,
+}
+
+pub(crate) type Versions = SmallVec<[Version; 4]>;
+
+/// What is under a tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Version {
+    /// Nothing, or nothing of ours.
+    Missing,
+    /// In microseconds since 1970, or larger.
+    Number(u64),
+    /// A guarded mutation is under way.
+    Marked,
+}
+
+impl Version {
+    /// What the bytes under a tag say.
+    pub(crate) fn read(bytes: &[u8]) -> Self {
+        if bytes.first() == Some(&b'!') {
+            return Self::Marked;
+        }
+        let number = str::from_utf8(bytes)
+            .ok()
+            .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+        number
+            .and_then(|text| text.parse().ok())
+            .map_or(Self::Missing, Self::Number)
+    }
+}
+
+/// Which history of writes a server has: another one after it restarted, or was replaced by a replica, which may
+/// both have lost writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Lineage(pub(crate) u64);
+
+impl Lineage {
+    /// The server does not say. Then a failover can bring back what was invalidated just before it.
+    pub(crate) const UNKNOWN: Self = Self(0);
+}
+
+/// Tags that get new versions together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Batch {
+    pub(crate) channel: Arc<str>,
+    /// Behind each tag and version in what is published: `origin site`.
+    pub(crate) tail: Arc<str>,
+    pub(crate) bumps: Vec<Bump>,
+}
+
+/// One tag that gets a new version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Bump {
+    /// The whole key.
+    pub(crate) key: Arc<str>,
+    /// What is published of it.
+    pub(crate) name: Arc<str>,
+    /// How long the tag is to live without another word, at least.
+    pub(crate) life: Duration,
+}
+
+/// Whoever wants to know what is published. Called in the connection's read loop: short, and never waiting.
+pub(crate) trait Listener: Send + Sync {
+    /// What was published, a line for each tag: `name version origin site`.
+    fn heard(&self, message: &[u8]);
+
+    /// A connection listens from here on. What was published before it did may have been lost.
+    fn connected(&self, lineage: Lineage);
+
+    /// All that was published before `sent` has been heard, from a server of this lineage that takes writes.
+    fn fenced(&self, sent: Nanos, lineage: Lineage);
+
+    /// The connection is gone.
+    fn lost(&self);
 }
 
 /// One change of a store.

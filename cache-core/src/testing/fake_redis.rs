@@ -20,7 +20,9 @@ use tokio::{
 use self::faults::Faults;
 pub use self::faults::{Fault, Operation};
 use super::ManualClock;
-use crate::l2::{Pending, Store, StoreError, StoreTime, Write};
+use crate::l2::{
+    Asked, Batch, Listener, Pending, Store, StoreError, StoreTime, Tagged, Write,
+};
 
 /// How long [`FakeRedis::until`] waits before it gives up.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -366,4 +368,27 @@ impl Store for FakeRedis {
                 .unwrap_or_else(|error| vec![Err(error); count])
         })
     }
+
+    fn get_tagged<'a>(
+        &'a self,
+        _asked: Asked<'a>,
+        _within: Duration,
+    ) -> Pending<'a, Result<Tagged, StoreError>> {
+        Box::pin(async { Err(StoreError::Unavailable) })
+    }
+
+    fn ensure<'a>(
+        &'a self,
+        _tags: &'a [&'a str],
+        _life: Duration,
+        _within: Duration,
+    ) -> Pending<'a, Result<Tagged, StoreError>> {
+        Box::pin(async { Err(StoreError::Unavailable) })
+    }
+
+    fn bump(&self, _batch: Batch, _within: Duration) -> Pending<'_, Result<Tagged, StoreError>> {
+        Box::pin(async { Err(StoreError::Unavailable) })
+    }
+
+    fn listen(&self, _channel: &str, _beat: Duration, _listener: &Arc<dyn Listener>) {}
 }
