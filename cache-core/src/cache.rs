@@ -5,6 +5,7 @@ mod builder;
 use std::{
     fmt,
     future::Future,
+    hash::{BuildHasher, RandomState},
     sync::{Arc, LazyLock, OnceLock},
     time::Duration,
 };
@@ -13,9 +14,11 @@ pub use builder::CacheBuilder;
 
 use crate::{
     clock::Clock,
+    coherence::{Bounds, Coherence},
     context::{self, Scoped},
     error::{Error, ErrorKind},
     flight::Flights,
+    invalidate::Courier,
     l1::L1,
     l2::L2,
     site::SiteStates,
@@ -57,6 +60,9 @@ struct Inner {
     clock: Clock,
     flights: Arc<Flights>,
     l2: Option<Arc<L2>>,
+    coherence: Arc<Coherence>,
+    /// Nothing where there is no shared tier.
+    courier: Option<Courier>,
     sites: SiteStates,
     tasks: Arc<Tasks>,
 }
@@ -77,12 +83,26 @@ impl Cache {
         cache
     }
 
-    pub(super) fn new(namespace: String, clock: Clock, l1: L1, l2: Option<Arc<L2>>) -> Self {
+    pub(super) fn new(
+        namespace: String,
+        clock: Clock,
+        l1: L1,
+        l2: Option<Arc<L2>>,
+        bounds: Bounds,
+    ) -> Self {
+        let origin = l2.as_ref().map(|_| origin());
+        let coherence = Coherence::new(&namespace, bounds, origin.as_deref());
+        let courier = l2.as_ref().map(|l2| {
+            let store = Arc::clone(l2.store());
+            Courier::new(&namespace, &coherence, store, l2.budget())
+        });
         Self(Arc::new(Inner {
             namespace,
             clock,
             flights: Arc::new(Flights::new(l1)),
             l2,
+            coherence,
+            courier,
             sites: SiteStates::default(),
             tasks: Arc::default(),
         }))
@@ -218,6 +238,14 @@ impl Cache {
         self.0.l2.as_ref()
     }
 
+    pub(crate) fn coherence(&self) -> &Arc<Coherence> {
+        &self.0.coherence
+    }
+
+    pub(crate) fn courier(&self) -> Option<&Courier> {
+        self.0.courier.as_ref()
+    }
+
     pub(crate) fn namespace(&self) -> &str {
         &self.0.namespace
     }
@@ -242,6 +270,13 @@ impl fmt::Debug for Cache {
             .field("l2", &self.0.l2)
             .finish_non_exhaustive()
     }
+}
+
+/// A name for this cache that no other has.
+fn origin() -> String {
+    // The keys of a new one are random enough to tell processes apart.
+    let random = || RandomState::new().hash_one(std::process::id());
+    format!("{:016x}{:016x}", random(), random())
 }
 
 /// What [`Cache::close`] could not wait for.

@@ -176,7 +176,7 @@ fn hit<S: Shape, X>(
     returned: Returned<S, X>,
 ) -> Option<S::Output> {
     let node = cache.flights().l1.get(key)?;
-    let output = returned.hit(&*node, cache.clock().now())?;
+    let output = returned.hit(&*node, cache.clock())?;
     node.entry().count_hit();
     Some(output)
 }

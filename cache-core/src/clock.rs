@@ -45,28 +45,97 @@ impl Clock {
             Source::Manual(now) => now.load(Ordering::Acquire),
         }
     }
+
+    /// The system's time, of which `now` is this clock's: proof of hearing other processes grows old by no other.
+    #[inline]
+    pub(crate) fn system_at(&self, now: Nanos) -> Nanos {
+        match &self.0 {
+            Source::System => now,
+            #[cfg(feature = "testing")]
+            Source::Manual(_) => system_now(),
+        }
+    }
+}
+
+/// Saturates.
+pub(crate) fn nanos(span: Duration) -> Nanos {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// `after` saturates: a lifetime of centuries is for ever, not an overflow.
 pub(crate) fn after(now: Nanos, span: Duration) -> Nanos {
-    now.saturating_add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX))
+    now.saturating_add(nanos(span))
 }
 
 pub(crate) fn before(now: Nanos, span: Duration) -> Nanos {
-    now.saturating_sub(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX))
+    now.saturating_sub(nanos(span))
+}
+
+/// The system's time: every age that does not follow a cache's own clock.
+#[inline]
+pub(crate) fn system_now() -> Nanos {
+    #[cfg(test)]
+    if let Some(now) = simulated::now() {
+        return now;
+    }
+    monotonic()
 }
 
 #[cfg(target_os = "linux")]
 #[inline]
-pub(crate) fn system_now() -> Nanos {
+fn monotonic() -> Nanos {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
     // The kernel's monotonic clock is never negative and lasts 584 years in 64 bits.
     time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn system_now() -> Nanos {
+fn monotonic() -> Nanos {
     use std::{sync::OnceLock, time::Instant};
     static START: OnceLock<Instant> = OnceLock::new();
     u64::try_from(START.get_or_init(Instant::now).elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The system's time in simulations: that of a paused Tokio runtime, which moves when all tasks wait.
+#[cfg(test)]
+pub(crate) mod simulated {
+    use std::cell::Cell;
+
+    use tokio::time::Instant;
+
+    use super::Nanos;
+
+    /// When a simulation begins: far enough from zero for everything to have been long ago.
+    const START: Nanos = 1_000_000_000_000;
+
+    thread_local! {
+        static BEGAN: Cell<Option<Instant>> = const { Cell::new(None) };
+    }
+
+    /// Makes the time of this runtime that of this thread, until the end.
+    pub(crate) struct Simulated(());
+
+    impl Simulated {
+        /// Within a paused runtime.
+        pub(crate) fn begin() -> Self {
+            BEGAN.set(Some(Instant::now()));
+            Self(())
+        }
+    }
+
+    impl Drop for Simulated {
+        fn drop(&mut self) {
+            BEGAN.set(None);
+        }
+    }
+
+    pub(crate) fn is_on() -> bool {
+        BEGAN.get().is_some()
+    }
+
+    pub(super) fn now() -> Option<Nanos> {
+        let began = BEGAN.get()?;
+        let passed = Instant::now().saturating_duration_since(began);
+        Some(START + u64::try_from(passed.as_nanos()).unwrap_or(0))
+    }
 }

@@ -53,12 +53,23 @@ pub enum Miss {
     Absent,
     /// The entry is older than its lifetime.
     Expired,
+    /// An event that the entry depends on was emitted since it was loaded.
+    Invalidated,
+    /// It is too long ago that it was known whether such an event was emitted in another process.
+    Unproven,
     /// The function does not use this tier.
     NotInMemory,
     /// The cache is disabled or closed.
     Off,
     /// The call was made by a load of its own key, or by one that this load waits for.
     Recursion,
+}
+
+impl Miss {
+    /// Whether the shared tier may have the value all the same.
+    pub(crate) fn may_be_elsewhere(self) -> bool {
+        !matches!(self, Self::Off | Self::Recursion)
+    }
 }
 
 /// What [`Explained`] says, without the value.
@@ -129,6 +140,10 @@ impl fmt::Display for Miss {
         f.write_str(match self {
             Self::Absent => "there was no entry",
             Self::Expired => "the entry had expired",
+            Self::Invalidated => "what the entry depends on has changed",
+            Self::Unproven => {
+                "it was not known whether what the entry depends on has changed elsewhere"
+            }
             Self::NotInMemory => "the function does not use memory",
             Self::Off => "the cache is off",
             Self::Recursion => "a load waits for this very call",

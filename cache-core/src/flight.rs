@@ -26,7 +26,8 @@ pub(crate) use member::{Load, Member, Overtaken, Turn, Underway};
 pub(crate) use waits::{Target, Wait, wait};
 
 use crate::{
-    clock::Nanos,
+    clock::{Clock, Nanos},
+    coherence::{Snapshot, Stamps},
     key::{Key, KeyHasher},
     l1::{Evicted, L1, Stored},
     l2::{Posted, RedisMiss, Route},
@@ -84,11 +85,20 @@ impl Flights {
         self.shards[usize::try_from((hash >> 32) % SHARDS as u64).unwrap_or(0)].lock()
     }
 
-    /// Joins the flight of a key, or starts it. A fresh entry is looked for once more: it may have come
-    /// since the caller looked.
-    pub(crate) fn join(self: &Arc<Self>, key: &Key, site: &Arc<SiteState>, now: Nanos) -> Joined {
+    /// Joins the flight of a key, or starts it. A usable entry is looked for once more: it may have come
+    /// since the caller looked. A flight that began before something changed loses its place to a new one,
+    /// and keeps its waiters.
+    pub(crate) fn join(
+        self: &Arc<Self>,
+        key: &Key,
+        site: &Arc<SiteState>,
+        clock: &Clock,
+        snapshot: &Snapshot,
+    ) -> Joined {
         let mut shard = self.shard(key);
-        if let Some(flight) = shard.get(key) {
+        if let Some(flight) = shard.get(key)
+            && flight.snapshot.is_same(snapshot)
+        {
             return Joined::Member(flight.enter());
         }
         let node = if site.is_in_memory {
@@ -96,31 +106,39 @@ impl Flights {
         } else {
             None
         };
-        if let Some(node) = node.as_ref().filter(|node| node.entry().is_fresh(now)) {
+        if let Some(node) = node.as_ref().filter(|node| node.entry().is_usable(clock)) {
             return Joined::Hit(Arc::clone(node));
         }
-        let flight = Flight::new(self, key, site, false);
-        shard.insert(key.clone(), Arc::clone(&flight));
+        let flight = Flight::new(self, key, site, snapshot, false);
+        let before = shard.insert(key.clone(), Arc::clone(&flight));
         let member = flight.enter();
         drop(shard);
         // Not before: it may be the last of an expired entry, and a value's own `Drop` may do anything.
-        drop(node);
+        drop((node, before));
         Joined::Member(member)
     }
 
     /// Starts a new flight for a key, one that loads whatever the shared tier has; the one before keeps
     /// its waiters and loses its place.
-    pub(crate) fn renew(self: &Arc<Self>, key: &Key, site: &Arc<SiteState>) -> Member {
-        let flight = Flight::new(self, key, site, true);
+    pub(crate) fn renew(
+        self: &Arc<Self>,
+        key: &Key,
+        site: &Arc<SiteState>,
+        snapshot: &Snapshot,
+    ) -> Member {
+        let flight = Flight::new(self, key, site, snapshot, true);
         let member = flight.enter();
         let before = self.shard(key).insert(key.clone(), flight);
         drop(before);
         member
     }
 
-    /// Whether a load for this key is under way.
-    pub(crate) fn is_loading(&self, key: &Key) -> bool {
-        self.shard(key).contains_key(key)
+    /// Whether a load for this key is under way that a caller with this snapshot could join.
+    pub(crate) fn is_loading(&self, key: &Key, snapshot: &Snapshot) -> bool {
+        let shard = self.shard(key);
+        shard
+            .get(key)
+            .is_some_and(|flight| flight.snapshot.is_same(snapshot))
     }
 
     /// Removes the entry of a key, also at the end of its route. Loads begun before are not kept.
@@ -171,9 +189,9 @@ impl Flights {
 
     fn keep(&self, key: &Key, arrival: &Arrival<'_>) -> Left {
         let Arrival {
-            node, fate, now, ..
+            node, fate, clock, ..
         } = *arrival;
-        let is_fresh = |old: &Arc<dyn Stored>| old.entry().is_fresh(now);
+        let is_usable = |old: &Arc<dyn Stored>| old.entry().is_usable(clock);
         let old = match fate {
             Fate::KeepUnlessFresh => self.l1.get(&key.as_ref()),
             Fate::Forget => self.l1.remove(key),
@@ -181,7 +199,7 @@ impl Flights {
         };
         let keeps = match fate {
             Fate::Keep => true,
-            Fate::KeepUnlessFresh => !old.as_ref().is_some_and(is_fresh),
+            Fate::KeepUnlessFresh => !old.as_ref().is_some_and(is_usable),
             Fate::Forget | Fate::Leave => false,
         };
         Left {
@@ -198,7 +216,7 @@ impl Flights {
 pub(crate) struct Arrival<'a> {
     pub(crate) node: &'a Arc<dyn Stored>,
     pub(crate) fate: Fate,
-    pub(crate) now: Nanos,
+    pub(crate) clock: &'a Clock,
     /// The way to the entry in the shared tier, where that is to follow.
     pub(crate) route: Option<&'a Route>,
     pub(crate) load_time: Duration,
@@ -213,7 +231,8 @@ impl Arrival<'_> {
         let route = self.route?;
         match self.fate {
             Fate::Keep => {
-                let left = self.node.entry().expires().saturating_sub(self.now);
+                let now = self.clock.now();
+                let left = self.node.entry().expires().saturating_sub(now);
                 let left = Duration::from_nanos(left);
                 route.fill(self.node, left, self.load_time, self.replaces)
             }
@@ -241,6 +260,8 @@ pub(crate) struct Flight {
     key: Key,
     flights: Arc<Flights>,
     site: Arc<SiteState>,
+    /// Captured before anything was read for it.
+    snapshot: Snapshot,
     state: Mutex<State>,
     is_watched: AtomicBool,
     /// It began to replace what there is.
@@ -262,6 +283,8 @@ struct State {
     next_ticket: u64,
     /// Why the shared tier did not answer.
     redis: Option<RedisMiss>,
+    /// The versions of tags that a load is made under, where they are known.
+    stamps: Option<Stamps>,
     loading: SmallVec<[Arc<Slot>; 1]>,
     /// Loads that may run at once: one, until one has failed with what its waiters cannot share.
     at_once: usize,
@@ -320,12 +343,14 @@ impl Flight {
         flights: &Arc<Flights>,
         key: &Key,
         site: &Arc<SiteState>,
+        snapshot: &Snapshot,
         is_renewal: bool,
     ) -> Arc<Self> {
         Arc::new(Self {
             key: key.clone(),
             flights: Arc::clone(flights),
             site: Arc::clone(site),
+            snapshot: snapshot.clone(),
             state: Mutex::new(State {
                 answer: None,
                 members: 0,
@@ -334,6 +359,7 @@ impl Flight {
                 queued: BTreeMap::new(),
                 next_ticket: 0,
                 redis: None,
+                stamps: None,
                 loading: SmallVec::new(),
                 at_once: 1,
                 is_offered: false,

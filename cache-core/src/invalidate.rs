@@ -1,61 +1,188 @@
 //! An event's way to the entries that depend on it: in this process, in the shared tier, in the others.
+//!
+//! What is to be sent is decided by `coherence`; here is who sends it, who waits for that, and what a change says
+//! of itself when its caller vanishes.
 
-use std::fmt;
+mod courier;
+mod mutation;
 
-use crate::{cache::Cache, event::Changes};
+use std::{fmt, future::Future};
 
-/// A call under way that changes the source. It begins before the body runs; dropped without a word of how that
-/// ended, it counts as one that may have written.
-#[must_use = "a mutation that is dropped has ended in an unknown way"]
-pub struct Mutation {
-    cache: Cache,
-    changes: Option<Changes>,
-}
+use tokio::sync::oneshot;
 
-impl fmt::Debug for Mutation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Mutation")
-            .field("changes", &self.changes)
-            .finish_non_exhaustive()
-    }
-}
+pub(crate) use self::courier::Courier;
+pub use self::mutation::Mutation;
+use crate::{
+    cache::Cache,
+    coherence::{Held, Outcome},
+    error::{Error, ErrorKind},
+    event::{Changes, Events, Tag},
+};
 
-impl Mutation {
-    /// Before the body runs. `changes` is what it changes, as far as that is known by now.
-    pub fn begin(cache: Option<&Cache>, changes: Changes) -> Self {
-        Self {
-            cache: cache.cloned().unwrap_or_else(Cache::current),
-            changes: Some(changes),
+impl Cache {
+    /// Tells every process that something changed: entries that depend on it are not served again. Here that holds
+    /// from the moment when this returns; elsewhere when the message arrives, and at the latest the
+    /// [bound](crate::CacheBuilder::staleness_bound) after Redis had it.
+    ///
+    /// Emit after the source was written, and after its transaction was committed. To emit before is to have the
+    /// old value loaded again: see [`hold`](Self::hold).
+    ///
+    /// ```
+    /// use cache_core::{Cache, Event, cached};
+    ///
+    /// #[derive(Event)]
+    /// struct UserChanged {
+    ///     id: u64,
+    /// }
+    ///
+    /// #[cached(ttl = 5m, invalidate_on = UserChanged { id })]
+    /// async fn user(id: u64) -> Option<String> {
+    ///     (id == 7).then(|| "Ada".to_owned())
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cache_core::Error> {
+    /// user(7).await;
+    /// Cache::current().emit(UserChanged { id: 7 }).await?;
+    /// user(7).await; // loads again
+    /// assert_eq!(Cache::current().stats().function("user").map(|user| user.loads), Some(2));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unreachable`] when Redis did not acknowledge it within the budget. The entries of this
+    /// process are void all the same; it is sent until it arrives, and until then this process does not ask Redis
+    /// for what depends on it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before its first poll it has done nothing; afterwards it is on its way.
+    pub fn emit(&self, events: impl Events) -> impl Future<Output = Result<(), Error>> + Send {
+        let mut changes = Changes::default();
+        changes.add(&events);
+        let cache = self.clone();
+        async move {
+            if cache.emit_tags(&changes.tags(), Outcome::Written).await {
+                return Ok(());
+            }
+            Err(not_acknowledged())
         }
     }
 
-    /// The body did what it was to do. Where `changes` are given they take the place of those known before.
+    /// Announces a change that may happen, such as one in a transaction: from here on this process keeps nothing
+    /// that depends on it, until the change is [released](Hold::release).
     ///
-    /// # Cancel safety
-    ///
-    /// The changes are on their way.
-    pub async fn succeeded(mut self, changes: Option<Changes>) {
-        let known = self.changes.take();
-        let _ = (&self.cache, changes.or(known));
+    /// ```
+    /// # use cache_core::{Cache, Error, Event};
+    /// # #[derive(Event)]
+    /// # struct UserChanged { id: u64 }
+    /// # async fn commit() -> Result<(), Error> { Ok(()) }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Error> {
+    /// let cache = Cache::current();
+    /// let pending = cache.hold(UserChanged { id: 7 });
+    /// match commit().await {
+    ///     Ok(()) => pending.release().await?,
+    ///     Err(_) => pending.cancel(), // it was rolled back
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn hold(&self, events: impl Events) -> Hold {
+        let mut changes = Changes::default();
+        changes.add(&events);
+        let tags = changes.tags();
+        Hold {
+            held: Some(self.coherence().hold(&tags)),
+            cache: self.clone(),
+            tags,
+        }
     }
 
-    /// The body failed, and may have written all the same.
-    ///
-    /// # Cancel safety
-    ///
-    /// The changes are on their way.
-    pub async fn failed(mut self) {
-        self.changes.take();
+    /// Gives whether the shared tier knows it now.
+    async fn emit_tags(&self, tags: &[Tag], outcome: Outcome) -> bool {
+        if tags.is_empty() {
+            return true;
+        }
+        let Some(courier) = self.courier() else {
+            self.coherence().emit(tags, outcome, None);
+            return true;
+        };
+        let (waiter, acknowledged) = oneshot::channel();
+        self.coherence().emit(tags, outcome, Some(waiter));
+        courier.attend();
+        let within = courier.budget();
+        if let Ok(acknowledged) = tokio::time::timeout(within, acknowledged).await {
+            return acknowledged.unwrap_or(false);
+        }
+        self.coherence().is_overdue(tags);
+        false
     }
 
-    /// The body failed, and its author knows that nothing was written.
-    pub fn silenced(mut self) {
-        self.changes = None;
+    /// Emits without waiting, and without I/O: for where a future is dropped.
+    fn emit_behind(&self, tags: &[Tag], outcome: Outcome) {
+        if !tags.is_empty() {
+            self.coherence().emit(tags, outcome, None);
+        }
     }
 }
 
-impl Drop for Mutation {
-    fn drop(&mut self) {
-        self.changes.take();
+/// A change that may happen. Dropped without a word, it counts as one that did: the transaction may have been
+/// committed.
+#[must_use = "a hold that is dropped is released at once"]
+pub struct Hold {
+    cache: Cache,
+    tags: Vec<Tag>,
+    held: Option<Held>,
+}
+
+impl fmt::Debug for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Hold").field(&self.tags).finish()
     }
+}
+
+impl Hold {
+    /// The change happened.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cache::emit`].
+    ///
+    /// # Cancel safety
+    ///
+    /// The change is on its way.
+    pub async fn release(mut self) -> Result<(), Error> {
+        let held = self.held.take();
+        let acknowledged = self.cache.emit_tags(&self.tags, Outcome::Written).await;
+        drop(held);
+        if acknowledged {
+            return Ok(());
+        }
+        Err(not_acknowledged())
+    }
+
+    /// The change did not happen.
+    pub fn cancel(mut self) {
+        self.held = None;
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if let Some(held) = self.held.take() {
+            self.cache.emit_behind(&self.tags, Outcome::Unknown);
+            drop(held);
+        }
+    }
+}
+
+fn not_acknowledged() -> Error {
+    Error::new(
+        ErrorKind::Unreachable,
+        "Redis has not acknowledged the event: what depends on it is void in this process, and others will hear of it \
+         as soon as Redis can be reached",
+    )
 }

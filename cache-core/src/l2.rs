@@ -10,6 +10,7 @@ mod entries;
 mod envelope;
 mod miss;
 mod outbox;
+mod reading;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
 mod route;
@@ -24,23 +25,18 @@ use tokio::runtime::Handle;
 pub(crate) use self::store::{Pending, StoreTime};
 use self::{
     breaker::{Admission, Breaker},
-    envelope::Damage,
-    outbox::{Latest, Outbox},
+    outbox::Outbox,
 };
 pub(crate) use self::{
     entries::{Described, Entries, EntryKey},
     outbox::{Change, Posted},
+    reading::{Purpose, Read, Reading, TAG_LIFE},
     route::Route,
     store::{
         Asked, Batch, Bump, Lineage, Listener, Store, StoreError, Tagged, Version, Versions, Write,
     },
 };
-use crate::{
-    clock::{Nanos, system_now},
-    l1::Stored,
-    stats::Counters,
-    tasks,
-};
+use crate::{clock::system_now, l1::Stored, stats::Counters, tasks};
 pub use miss::RedisMiss;
 
 /// From here on a value counts as large: it goes its own way where that keeps it from delaying others.
@@ -102,6 +98,10 @@ impl L2 {
         })
     }
 
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
     pub(crate) fn budget(&self) -> Duration {
         self.limits.budget
     }
@@ -135,7 +135,7 @@ impl L2 {
         });
     }
 
-    fn count_read(&self, admission: Admission, got: &Result<Option<Vec<u8>>, StoreError>) {
+    fn count_read<T>(&self, admission: Admission, got: &Result<T, StoreError>) {
         let now = system_now();
         match got {
             Ok(_) | Err(StoreError::OtherType) => self.reads.succeeded(admission, now),
@@ -143,90 +143,6 @@ impl L2 {
             Err(StoreError::Busy) => {}
             Err(error) => self.reads.failed(admission, now, error),
         }
-    }
-
-    /// Reads an entry, after `within` at the latest.
-    pub(crate) async fn read(
-        self: &Arc<Self>,
-        entries: &Arc<Entries>,
-        key: &EntryKey,
-        (now, within): (Nanos, Duration),
-        receive: Receive<'_>,
-    ) -> Result<Arc<dyn Stored>, RedisMiss> {
-        let read = if let Some(latest) = self.outbox.latest(key) {
-            // What has not arrived there is known here.
-            self.start_sending();
-            match latest {
-                Latest::Entry(known)
-                    if Arc::ptr_eq(&known.entries, entries)
-                        && known.check == key.check
-                        && known.node.entry().is_fresh(now) =>
-                {
-                    Ok(known.node)
-                }
-                Latest::Entry(_) | Latest::Deleted => Err(RedisMiss::Absent),
-            }
-        } else {
-            let read = self.get(entries, key, within).await;
-            read.and_then(|bytes| self.accept(entries, key, &bytes, receive))
-        };
-        let counters = &entries.counters;
-        Counters::add(match read {
-            Ok(_) => &counters.redis_hits,
-            Err(miss) if miss.is_fault() => &counters.redis_faults,
-            Err(miss) if miss.is_unusable() => &counters.redis_unusable,
-            Err(_) => &counters.redis_misses,
-        });
-        read
-    }
-
-    async fn get(
-        &self,
-        entries: &Entries,
-        key: &EntryKey,
-        within: Duration,
-    ) -> Result<Vec<u8>, RedisMiss> {
-        let got = self.store.get(&key.name, entries.expected(), within).await;
-        // The rest of a budget that others have used up says nothing of the server.
-        if within >= self.limits.budget / 2 || !matches!(got, Err(StoreError::Late)) {
-            self.count_read(Admission::Yes, &got);
-        }
-        got.map_err(|error| match error {
-            StoreError::OtherType => RedisMiss::Damaged,
-            StoreError::Late => RedisMiss::Late,
-            _ => RedisMiss::Unavailable,
-        })?
-        .ok_or(RedisMiss::Absent)
-    }
-
-    fn accept(
-        &self,
-        entries: &Entries,
-        key: &EntryKey,
-        bytes: &[u8],
-        receive: Receive<'_>,
-    ) -> Result<Arc<dyn Stored>, RedisMiss> {
-        entries.learn(bytes.len());
-        let opened = envelope::open(bytes, self.limits.value).map_err(|damage| match damage {
-            Damage::NotOurs | Damage::Damaged => RedisMiss::Damaged,
-            Damage::OtherFormat | Damage::CannotDecompress => RedisMiss::Foreign,
-            Damage::TooLarge => RedisMiss::TooLarge,
-        })?;
-        let header = &opened.header;
-        if header.key_check != key.check || opened.full_key != key.full.as_deref() {
-            return Err(RedisMiss::Foreign);
-        }
-        // The latest it can be there: an entry must not live longer here.
-        let now = self.store.time().ok_or(RedisMiss::Unavailable)?.latest;
-        let span = |from: u64, to: u64| Duration::from_micros(to.saturating_sub(from));
-        let age = Age {
-            age: span(header.created, now),
-            left: span(now, header.hard),
-        };
-        if age.left.is_zero() {
-            return Err(RedisMiss::Expired);
-        }
-        receive(&opened.payload, age)
     }
 
     /// How many writes are on their way.

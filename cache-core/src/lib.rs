@@ -115,6 +115,7 @@ pub mod __private;
 mod cache;
 mod call;
 mod clock;
+mod coherence;
 mod context;
 mod error;
 mod event;
@@ -143,6 +144,7 @@ pub use error::{Error, ErrorKind};
 pub use event::{Event, Events, Prefix};
 pub use explain::{Explained, Miss, Source};
 pub use handle::{CachedCall, NotCached};
+pub use invalidate::Hold;
 pub use key::{CacheKey, KeyWriter};
 pub use l1::Eviction;
 #[cfg(feature = "json")]

@@ -27,7 +27,7 @@ pub(crate) use transport::{Refusal, Wire};
 pub use weigh::{ProbeSize, ProbeTravel, ProbeWeigh, TravelProbe, travels};
 
 use crate::{
-    clock::Nanos,
+    clock::Clock,
     l1::{Entry, Stored},
 };
 
@@ -105,6 +105,10 @@ impl<V: Send + Sync + 'static, H: Send + Sync + 'static> Stored for Node<V, H> {
         &self.entry
     }
 
+    fn entry_mut(&mut self) -> &mut Entry {
+        &mut self.entry
+    }
+
     fn value(&self) -> Option<&dyn Any> {
         match &self.outcome {
             Outcome::Value(value) => Some(value),
@@ -122,7 +126,7 @@ type Build<S> = fn(Entry, Split<S>) -> Result<Arc<dyn Stored>, <S as Shape>::Err
 /// The functions through which the engine, which knows no value type, handles one return type.
 struct Functions<S: Shape> {
     build: Build<S>,
-    hit: fn(&dyn Stored, Nanos) -> Option<S::Output>,
+    hit: fn(&dyn Stored, &Clock) -> Option<S::Output>,
     answer: fn(Arc<dyn Stored>) -> Option<S::Output>,
     own: fn(Split<S>) -> Box<dyn Any + Send>,
     take: fn(Box<dyn Any + Send>) -> Option<S::Output>,
@@ -181,10 +185,10 @@ where
 }
 
 impl<S: Shape, X> Returned<S, X> {
-    /// The output that a stored outcome stands for, where it is still fresh.
+    /// The output that a stored outcome stands for, where it is usable.
     #[inline]
-    pub(crate) fn hit(self, stored: &dyn Stored, now: Nanos) -> Option<S::Output> {
-        (self.functions.hit)(stored, now)
+    pub(crate) fn hit(self, stored: &dyn Stored, clock: &Clock) -> Option<S::Output> {
+        (self.functions.hit)(stored, clock)
     }
 
     /// The output of a call that was not a hit.
@@ -225,14 +229,14 @@ where
 }
 
 #[inline]
-fn hit<S, X>(stored: &dyn Stored, now: Nanos) -> Option<S::Output>
+fn hit<S, X>(stored: &dyn Stored, clock: &Clock) -> Option<S::Output>
 where
     S: Shape,
     S::Kept: Clone + Send + Sync + 'static,
     X: Sharing<S::Error>,
 {
     let node = (stored as &dyn Any).downcast_ref::<Node<S::Kept, X::Held>>()?;
-    if !node.entry.is_fresh(now) {
+    if !node.entry.is_usable(clock) {
         return None;
     }
     Some(match &node.outcome {

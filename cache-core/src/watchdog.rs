@@ -33,6 +33,11 @@ pub(crate) trait Watched: Send + Sync {
 /// Looks after something until nobody waits for it.
 pub(crate) fn watch(watched: &Arc<dyn Watched>) {
     static THREAD: OnceLock<()> = OnceLock::new();
+    // Its thread knows no time but the system's.
+    #[cfg(test)]
+    if crate::clock::simulated::is_on() {
+        return;
+    }
     WATCHED.lock().push(Arc::downgrade(watched));
     ARRIVED.notify_one();
     THREAD.get_or_init(|| {

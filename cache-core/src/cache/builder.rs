@@ -9,6 +9,7 @@ use crate::testing::FakeRedis;
 use crate::{
     cache::Cache,
     clock::Clock,
+    coherence::Bounds,
     error::{Error, ErrorKind},
     l1::{Eviction, L1},
     l2::{L2, Limits, Store},
@@ -55,6 +56,7 @@ pub struct CacheBuilder {
     #[cfg(feature = "testing")]
     fake_redis: Option<FakeRedis>,
     redis_limits: Limits,
+    bounds: Bounds,
 }
 
 /// May hold a password: shown to nobody.
@@ -86,6 +88,7 @@ impl Default for CacheBuilder {
                 budget: Duration::from_millis(100),
                 value: 1 << 20,
             },
+            bounds: Bounds::default(),
         }
     }
 }
@@ -161,6 +164,24 @@ impl CacheBuilder {
     /// in memory. Default: 1 MiB; at most 32 MiB.
     pub fn redis_value_limit(mut self, bytes: usize) -> Self {
         self.redis_limits.value = bytes;
+        self
+    }
+
+    /// How long another process may serve a value after an event that makes it void has reached Redis, whatever
+    /// happens to connections. Default: 2 s; at least 100 ms.
+    ///
+    /// Without a failure it is a few milliseconds: as long as a message takes. What this process cannot prove to be
+    /// younger it asks Redis for, so a shorter bound costs more questions (four in each bound) and notices a broken
+    /// connection sooner.
+    pub fn staleness_bound(mut self, bound: Duration) -> Self {
+        self.bounds.staleness = bound;
+        self
+    }
+
+    /// When the events of a mutation are emitted once more whose outcome nobody saw, because it failed, panicked or
+    /// was dropped half way: its write may be committed later. Default: 5 s.
+    pub fn unknown_outcome(mut self, after: Duration) -> Self {
+        self.bounds.unknown_outcome = after;
         self
     }
 
@@ -276,6 +297,6 @@ impl CacheBuilder {
 
     fn assemble(self, l2: Option<Arc<L2>>) -> Cache {
         let l1 = L1::new(self.memory_limit, self.eviction, self.unweighed_limit);
-        Cache::new(self.namespace, self.clock, l1, l2)
+        Cache::new(self.namespace, self.clock, l1, l2, self.bounds)
     }
 }

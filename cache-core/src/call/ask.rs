@@ -11,13 +11,15 @@ use super::{
     run::{Around, Run},
 };
 use crate::{
+    clock::system_now,
+    coherence::Doubt,
     context::Ask,
     explain::{Miss, Source, Trace},
     flight::{Arrival, Joined, Underway},
     l1::Stored,
     l2::RedisMiss,
     tasks,
-    value::{Answer, Loaded},
+    value::{Answer, Fate, Loaded},
 };
 
 impl Call {
@@ -35,8 +37,10 @@ impl Call {
                 node.entry().count_hit();
                 Flown::by(Answer::Shared(node), Source::Memory)
             }
-            (Ask::Peek, Err(Miss::Absent | Miss::Expired | Miss::NotInMemory)) => {
-                let node = self.remote.as_ref()?.peek(&self.cache).await.ok()?;
+            (Ask::Peek, Err(miss)) if miss.may_be_elsewhere() => {
+                let snapshot = self.capture();
+                let remote = self.remote.as_ref()?;
+                let node = remote.peek(&self.cache, &snapshot).await.ok()?;
                 Flown::by(Answer::Shared(node), Source::Redis)
             }
             (Ask::Explain, Err(_)) => self.fly(Place::InAnyFlight, body).await,
@@ -50,7 +54,7 @@ impl Call {
                 return None;
             }
             (Ask::Prefetch, Err(Miss::NotInMemory)) if self.remote.is_none() => return None,
-            (Ask::Prefetch, Err(Miss::Absent | Miss::Expired | Miss::NotInMemory)) => {
+            (Ask::Prefetch, Err(miss)) if miss.may_be_elsewhere() => {
                 self.prefetch(body).await;
                 return None;
             }
@@ -68,11 +72,21 @@ impl Call {
         if !self.site.is_in_memory {
             return Err(Miss::NotInMemory);
         }
-        match self.cache.flights().l1.get(&self.key.as_ref()) {
-            Some(node) if node.entry().is_fresh(self.cache.clock().now()) => Ok(node),
-            Some(_) => Err(Miss::Expired),
-            None => Err(Miss::Absent),
+        let clock = self.cache.clock();
+        let Some(node) = self.cache.flights().l1.get(&self.key.as_ref()) else {
+            return Err(Miss::Absent);
+        };
+        let entry = node.entry();
+        if entry.is_usable(clock) {
+            return Ok(node);
         }
+        Err(if !entry.is_fresh(clock.now()) {
+            Miss::Expired
+        } else if entry.doubt(clock) == Some(Doubt::Suspect) {
+            Miss::Unproven
+        } else {
+            Miss::Invalidated
+        })
     }
 
     /// Loads for later callers. Where the load runs in this task, it is over when this returns.
@@ -80,8 +94,9 @@ impl Call {
         let flights = self.cache.flights();
         match (body.runtime(), body) {
             (Some(runtime), Body::Detached(make)) => {
-                let now = self.cache.clock().now();
-                if let Joined::Member(mut member) = flights.join(&self.key, &self.site, now) {
+                let (clock, snapshot) = (self.cache.clock(), self.capture());
+                let joined = flights.join(&self.key, &self.site, clock, &snapshot);
+                if let Joined::Member(mut member) = joined {
                     member.want();
                     // Whose turn it is not has nothing to wait for: somebody loads.
                     if let Some(underway) = member.try_turn() {
@@ -90,7 +105,7 @@ impl Call {
                 }
             }
             (_, body) => {
-                if !flights.is_loading(&self.key) {
+                if !flights.is_loading(&self.key, &self.capture()) {
                     self.fly(Place::InAnyFlight, body).await;
                 }
             }
@@ -122,19 +137,32 @@ impl Call {
 
     /// Keeps a value as if it had been loaded now.
     pub(super) fn put(&self, loaded: Loaded) {
-        if let Loaded::Node { node, fate } = loaded {
-            let arrival = Arrival {
-                node: &node,
-                fate,
-                now: self.cache.clock().now(),
-                route: self.remote.as_ref().map(Remote::route),
-                load_time: Duration::ZERO,
-                replaces: true,
-                is_absent: false,
-            };
-            let is_in_memory = self.site.is_in_memory;
-            self.cache.flights().put(&self.key, is_in_memory, &arrival);
+        let Loaded::Node { mut node, fate } = loaded else {
+            return;
+        };
+        // It counts as loaded now, of which no server has told a version: others have to load.
+        let snapshot = self.capture();
+        let (is_guarded, coherence) = (!snapshot.is_empty(), self.cache.coherence());
+        if let Some(node) = Arc::get_mut(&mut node) {
+            node.entry_mut()
+                .guard_by(coherence.guard(&snapshot, system_now(), None));
         }
+        let arrival = Arrival {
+            node: &node,
+            fate: if snapshot.is_held() {
+                Fate::Forget
+            } else {
+                fate
+            },
+            clock: self.cache.clock(),
+            route: self.remote.as_ref().map(Remote::route),
+            load_time: Duration::ZERO,
+            replaces: true,
+            is_absent: false,
+        };
+        let is_in_memory = self.site.is_in_memory;
+        self.cache.flights().put(&self.key, is_in_memory, &arrival);
+        debug_assert!(!is_guarded || node.entry().guard().is_some());
     }
 
     /// Why Redis did not answer, where it was not even asked.

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     cache::Cache,
+    coherence::Snapshot,
     context,
     event::Tag,
     explain::{Miss, Source},
@@ -93,6 +94,11 @@ impl Call {
         &self.site.counters
     }
 
+    /// The state of what the entry depends on.
+    pub(super) fn capture(&self) -> Snapshot {
+        self.cache.coherence().capture(&self.tags)
+    }
+
     /// Answers through the flight of the key.
     pub(super) async fn fly(&self, place: Place, body: Body<'_>) -> Flown {
         if !self.cache.is_on() {
@@ -105,9 +111,13 @@ impl Call {
         {
             return self.recurse(body).await;
         }
+        // Before anything is read.
+        let snapshot = self.capture();
         let joined = match place {
-            Place::InAnyFlight => flights.join(&self.key, &self.site, self.cache.clock().now()),
-            Place::InNewFlight => Joined::Member(flights.renew(&self.key, &self.site)),
+            Place::InAnyFlight => {
+                flights.join(&self.key, &self.site, self.cache.clock(), &snapshot)
+            }
+            Place::InNewFlight => Joined::Member(flights.renew(&self.key, &self.site, &snapshot)),
         };
         let member = match joined {
             Joined::Hit(node) => {

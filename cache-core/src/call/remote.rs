@@ -7,11 +7,13 @@ use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 use super::Call;
 use crate::{
     cache::Cache,
-    flight::{Arrival, Underway},
+    coherence::{Doubt, Snapshot},
+    flight::{Arrival, Load, Underway},
     key::Key,
     l1::Stored,
-    l2::{Described, Entries, RedisMiss, Route},
+    l2::{Described, Entries, Purpose, Read, Reading, RedisMiss, Route},
     site::Site,
+    stats::Counters,
     value::{Fate, Keeper, Receiver, Shape, Wire},
 };
 
@@ -53,16 +55,70 @@ impl Remote {
     }
 
     /// The entry, without a part in any flight.
-    pub(super) async fn peek(&self, cache: &Cache) -> Result<Arc<dyn Stored>, RedisMiss> {
-        self.read(cache, self.route().l2.budget()).await
+    pub(super) async fn peek(
+        &self,
+        cache: &Cache,
+        snapshot: &Snapshot,
+    ) -> Result<Arc<dyn Stored>, RedisMiss> {
+        let within = self.route().l2.budget();
+        self.read(cache, snapshot, within, Purpose::Peek)
+            .await
+            .found
     }
 
-    async fn read(&self, cache: &Cache, within: Duration) -> Result<Arc<dyn Stored>, RedisMiss> {
+    async fn read(
+        &self,
+        cache: &Cache,
+        snapshot: &Snapshot,
+        within: Duration,
+        purpose: Purpose,
+    ) -> Read {
         if !self.is_worth_asking {
-            return Err(RedisMiss::Unavailable);
+            return Read::without(RedisMiss::Unavailable);
         }
-        let times = (cache.clock().now(), within);
-        self.route().read(times, &*self.receive).await
+        let reading = Reading {
+            clock: cache.clock(),
+            within,
+            receive: &*self.receive,
+            coherence: cache.coherence(),
+            snapshot,
+            purpose,
+        };
+        self.route().read(&reading).await
+    }
+
+    /// The entry in memory, where all there is against it is that nobody knows whether it was invalidated, and
+    /// that could be found out.
+    fn suspect(&self, cache: &Cache, load: &Load) -> Option<Arc<dyn Stored>> {
+        if load.is_renewal() || load.snapshot().is_empty() {
+            return None;
+        }
+        let node = cache.flights().l1.get(&load.key().as_ref())?;
+        let (entry, clock) = (node.entry(), cache.clock());
+        let is_suspect = entry.is_fresh(clock.now())
+            && entry.doubt(clock) == Some(Doubt::Suspect)
+            && entry.guard().is_some_and(|guard| guard.stamps().is_some());
+        is_suspect.then_some(node)
+    }
+
+    /// Asks for the versions of tags alone, and whether they are those of a suspect.
+    async fn bless(
+        &self,
+        cache: &Cache,
+        load: &Load,
+        suspect: Arc<dyn Stored>,
+        within: Duration,
+    ) -> Option<Arc<dyn Stored>> {
+        let (coherence, snapshot) = (cache.coherence(), load.snapshot());
+        Counters::add(&coherence.counters.suspects);
+        let read = self.read(cache, snapshot, within, Purpose::Bless).await;
+        let (stamps, sent) = read.stamps?;
+        let guard = suspect.entry().guard()?;
+        if !guard.bless(snapshot, sent, &stamps) {
+            return None;
+        }
+        Counters::add(&coherence.counters.blessed);
+        Some(suspect)
     }
 
     /// Answers a flight from the shared tier. Ends the load where there is an answer; else it is to go on,
@@ -77,30 +133,53 @@ impl Remote {
         underway: &mut Underway,
     ) -> Result<Arc<dyn Stored>, Option<RedisMiss>> {
         let load = Arc::clone(underway.load().expect("the load has not ended"));
-        let Some(within) = load.time_to_read(self.route().l2.budget()) else {
+        let budget = self.route().l2.budget();
+        let Some(within) = load.time_to_read(budget) else {
             return Err(load.redis_miss());
         };
         // Whoever is left unpolled loses the turn when the time is over.
         load.slot.pause(within);
-        match self.read(cache, within).await {
+        if let Some(suspect) = self.suspect(cache, &load)
+            && let Some(node) = self.bless(cache, &load, suspect, within).await
+        {
+            self.arrive(cache, underway, &node, Fate::Leave);
+            return Ok(node);
+        }
+        let purpose = if load.is_renewal() {
+            Purpose::Renew
+        } else {
+            Purpose::Load
+        };
+        let Some(within) = load.time_to_read(budget) else {
+            return Err(load.redis_miss());
+        };
+        let read = self.read(cache, load.snapshot(), within, purpose).await;
+        match read.found {
             Ok(node) => {
-                underway.complete(&Arrival {
-                    node: &node,
-                    fate: Fate::Keep,
-                    now: cache.clock().now(),
-                    route: None,
-                    load_time: Duration::ZERO,
-                    replaces: false,
-                    is_absent: false,
-                });
+                let is_current = cache.coherence().is_current(load.snapshot());
+                let fate = if is_current { Fate::Keep } else { Fate::Leave };
+                self.arrive(cache, underway, &node, fate);
                 Ok(node)
             }
             Err(miss) => {
-                load.has_read(miss);
+                load.has_read(miss, read.stamps.map(|(stamps, _)| stamps));
                 load.slot.resume(false);
                 Err(Some(miss))
             }
         }
+    }
+
+    /// Ends a flight with what the shared tier knew.
+    fn arrive(&self, cache: &Cache, underway: &mut Underway, node: &Arc<dyn Stored>, fate: Fate) {
+        underway.complete(&Arrival {
+            node,
+            fate,
+            clock: cache.clock(),
+            route: None,
+            load_time: Duration::ZERO,
+            replaces: false,
+            is_absent: false,
+        });
     }
 
     /// Removes the entry in both tiers; waits until Redis was told, within the budget.

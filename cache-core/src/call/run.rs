@@ -15,13 +15,13 @@ use tokio::{runtime::Handle, task::JoinHandle};
 use super::BoxFuture;
 use crate::{
     cache::Cache,
-    clock::{Nanos, system_now},
+    clock::{Nanos, nanos, system_now},
     context,
     flight::{Arrival, Load, Overtaken, Target, Underway, Wait, wait},
     l2::{RedisMiss, Route},
     stats::Counters,
     tasks,
-    value::Loaded,
+    value::{Fate, Loaded},
     watchdog::Patience,
 };
 
@@ -131,6 +131,37 @@ impl<'a> Run<'a> {
         }
     }
 
+    fn arrive(&mut self, load: &Load, mut loaded: Loaded) -> Loaded {
+        let Loaded::Node { node, fate } = &mut loaded else {
+            self.underway.fail();
+            return loaded;
+        };
+        let (snapshot, coherence) = (load.snapshot(), self.cache.coherence());
+        if !snapshot.is_empty() {
+            let began = system_now().saturating_sub(nanos(self.time_loading()));
+            let guard = coherence.guard(snapshot, began, load.stamps());
+            // Nobody else has it yet.
+            if let Some(node) = Arc::get_mut(node) {
+                node.entry_mut().guard_by(guard);
+            }
+            // Something changed since the load began, or may be changing: it answers those who wait, and
+            // nobody after them.
+            if !coherence.is_current(snapshot) || snapshot.is_held() {
+                *fate = Fate::Leave;
+            }
+        }
+        self.underway.complete(&Arrival {
+            node,
+            fate: *fate,
+            clock: self.cache.clock(),
+            route: self.route.as_ref(),
+            load_time: self.time_loading(),
+            replaces: load.is_renewal(),
+            is_absent: self.route.is_some() && load.redis_miss() == Some(RedisMiss::Absent),
+        });
+        loaded
+    }
+
     fn poll_load(&mut self, load: &Arc<Load>, cx: &mut Context<'_>) -> Poll<Ended> {
         if !matches!(self.phase, Phase::Loading { .. })
             && let Some(overtaken) = ready!(self.poll_slot(load, cx))
@@ -141,19 +172,7 @@ impl<'a> Run<'a> {
         if loaded.has_failed() {
             Counters::add(&load.site().counters.failures);
         }
-        match &loaded {
-            Loaded::Node { node, fate } => self.underway.complete(&Arrival {
-                node,
-                fate: *fate,
-                now: self.cache.clock().now(),
-                route: self.route.as_ref(),
-                load_time: self.time_loading(),
-                replaces: load.is_renewal(),
-                is_absent: self.route.is_some() && load.redis_miss() == Some(RedisMiss::Absent),
-            }),
-            Loaded::Own { .. } => self.underway.fail(),
-        }
-        Poll::Ready(Ended::Loaded(loaded))
+        Poll::Ready(Ended::Loaded(self.arrive(load, loaded)))
     }
 }
 

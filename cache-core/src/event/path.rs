@@ -30,6 +30,10 @@ impl Tag {
         &self.0
     }
 
+    pub(crate) fn name(&self) -> Arc<str> {
+        Arc::clone(&self.0)
+    }
+
     /// The name of the event that it belongs to.
     pub(crate) fn event(&self) -> &str {
         self.0.split([CHANGED, VOID]).next().unwrap_or_default()

@@ -9,6 +9,7 @@ use std::{
 use super::{Arrival, Flight, Flights, State};
 use crate::{
     clock::{after, system_now},
+    coherence::{Snapshot, Stamps},
     key::Key,
     l1::Stored,
     l2::RedisMiss,
@@ -147,6 +148,10 @@ pub(crate) struct Load {
 }
 
 impl Load {
+    pub(crate) fn key(&self) -> &Key {
+        &self.flight.key
+    }
+
     pub(crate) fn site(&self) -> &Arc<SiteState> {
         &self.flight.site
     }
@@ -167,6 +172,16 @@ impl Load {
         self.flight.is_renewal
     }
 
+    /// The state of this process before anything was read for the flight.
+    pub(crate) fn snapshot(&self) -> &Snapshot {
+        &self.flight.snapshot
+    }
+
+    /// The versions that the flight's value is read under, where they are known.
+    pub(crate) fn stamps(&self) -> Option<Stamps> {
+        self.flight.state.lock().stamps.clone()
+    }
+
     /// Why the shared tier did not answer this flight, where it was asked.
     pub(crate) fn redis_miss(&self) -> Option<RedisMiss> {
         self.flight.state.lock().redis
@@ -175,7 +190,7 @@ impl Load {
     /// How long this load may wait for the shared tier. All loads of a flight share one `budget`, since
     /// all hold up the same callers; nothing where it is used up, or the answer known.
     pub(crate) fn time_to_read(&self, budget: Duration) -> Option<Duration> {
-        if self.is_renewal() {
+        if self.is_renewal() && self.snapshot().is_empty() {
             return None;
         }
         let now = system_now();
@@ -190,8 +205,11 @@ impl Load {
     }
 
     /// The shared tier had no answer: no other load of this flight need ask.
-    pub(crate) fn has_read(&self, miss: RedisMiss) {
-        self.flight.state.lock().redis = Some(miss);
+    pub(crate) fn has_read(&self, miss: RedisMiss, stamps: Option<Stamps>) {
+        let mut state = self.flight.state.lock();
+        state.redis = Some(miss);
+        state.stamps = stamps;
+        drop(state);
         self.flight.reads_until.store(1, Relaxed);
     }
 

@@ -10,7 +10,12 @@ use std::{
 };
 
 use super::unweighed::Place;
-use crate::{clock::Nanos, key::Key, stats::Counters};
+use crate::{
+    clock::{Clock, Nanos},
+    coherence::{Doubt, Guard},
+    key::Key,
+    stats::Counters,
+};
 
 /// What an entry costs beside its value and the heap of its key: the map's slot with the key in it, the
 /// node and its allocation. Counted by an allocator.
@@ -19,6 +24,8 @@ const ENTRY_OVERHEAD: usize = 200;
 /// An entry with a value of a type that only its function knows.
 pub(crate) trait Stored: Any + Send + Sync {
     fn entry(&self) -> &Entry;
+
+    fn entry_mut(&mut self) -> &mut Entry;
 
     /// What was loaded, where that was no error.
     fn value(&self) -> Option<&dyn Any>;
@@ -37,12 +44,16 @@ pub(crate) struct Entry {
     created: Nanos,
     expires: Nanos,
     counters: Arc<Counters>,
-    /// Bytes of the value.
+    /// What else has to hold; nothing where only time makes the entry void.
+    guard: Option<Box<Guard>>,
+    /// Bytes of the value, and [`WEIGHED`].
     size: u32,
     /// Bytes that were added to the counters; zero while the entry is in no tier.
     counted: AtomicU32,
-    is_weighed: bool,
 }
+
+/// Set where the size is that of the value and not only of its type.
+const WEIGHED: u32 = 1 << 31;
 
 impl Entry {
     pub(crate) fn new(
@@ -56,15 +67,45 @@ impl Entry {
             created,
             expires,
             counters,
-            size: u32::try_from(size).unwrap_or(u32::MAX),
+            guard: None,
+            size: u32::try_from(size).unwrap_or(u32::MAX).min(WEIGHED - 1)
+                | if is_weighed { WEIGHED } else { 0 },
             counted: AtomicU32::new(0),
-            is_weighed,
         }
     }
 
     #[inline]
     pub(crate) fn is_fresh(&self, now: Nanos) -> bool {
         now < self.expires
+    }
+
+    /// Whether it may be served: fresh, and nothing that it depends on has changed.
+    #[inline]
+    pub(crate) fn is_usable(&self, clock: &Clock) -> bool {
+        let now = clock.now();
+        self.is_fresh(now)
+            && match &self.guard {
+                None => true,
+                Some(guard) => guard.is_usable(clock.system_at(now)),
+            }
+    }
+
+    /// What is against a fresh entry.
+    pub(crate) fn doubt(&self, clock: &Clock) -> Option<Doubt> {
+        self.guard.as_ref()?.doubt(clock.system_at(clock.now()))
+    }
+
+    pub(crate) fn guard(&self) -> Option<&Guard> {
+        self.guard.as_deref()
+    }
+
+    pub(crate) fn guard_by(&mut self, guard: Option<Box<Guard>>) {
+        self.guard = guard;
+    }
+
+    /// It is void at `time` if it is not before.
+    pub(crate) fn expire_at(&mut self, time: Nanos) {
+        self.expires = self.expires.min(time);
     }
 
     #[inline]
@@ -82,7 +123,7 @@ impl Entry {
 
     /// Bytes of the value.
     pub(crate) fn size(&self) -> usize {
-        self.size as usize
+        (self.size & !WEIGHED) as usize
     }
 
     pub(super) fn counters(&self) -> &Arc<Counters> {
@@ -90,17 +131,17 @@ impl Entry {
     }
 
     pub(super) fn is_weighed(&self) -> bool {
-        self.is_weighed
+        self.size & WEIGHED != 0
     }
 
     pub(super) fn weight_under(&self, key: &Key) -> u64 {
-        let keys = if self.is_weighed { 1 } else { 2 };
-        let places = if self.is_weighed {
+        let keys = if self.is_weighed() { 1 } else { 2 };
+        let places = if self.is_weighed() {
             0
         } else {
             size_of::<Place>()
         };
-        (ENTRY_OVERHEAD + places + keys * key.heap_bytes()) as u64 + u64::from(self.size)
+        (ENTRY_OVERHEAD + places + keys * key.heap_bytes() + self.size()) as u64
     }
 
     /// Counts the entry in, until it is dropped.
@@ -111,7 +152,7 @@ impl Entry {
             self.counters.bytes.fetch_add(u64::from(weight), Relaxed);
             self.counters
                 .unweighed
-                .fetch_add(u64::from(!self.is_weighed), Relaxed);
+                .fetch_add(u64::from(!self.is_weighed()), Relaxed);
         }
     }
 }
@@ -126,7 +167,7 @@ impl Drop for Entry {
             self.counters.bytes.fetch_sub(u64::from(counted), Relaxed);
             self.counters
                 .unweighed
-                .fetch_sub(u64::from(!self.is_weighed), Relaxed);
+                .fetch_sub(u64::from(!self.is_weighed()), Relaxed);
         }
     }
 }

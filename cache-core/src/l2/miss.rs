@@ -10,6 +10,10 @@ pub enum RedisMiss {
     Absent,
     /// The entry is older than its lifetime.
     Expired,
+    /// An event that the entry depends on was emitted since it was loaded, or it cannot be shown that none was.
+    Invalidated,
+    /// It was not asked: a change of what the entry depends on is still on its way there.
+    Pending,
     /// What lies under the key is not an entry that was written whole: damaged, or of another program.
     Damaged,
     /// The entry was written for another key, another type, or by a newer version of this library.
@@ -41,6 +45,8 @@ impl fmt::Display for RedisMiss {
         f.write_str(match self {
             Self::Absent => "had no entry",
             Self::Expired => "had an entry that had expired",
+            Self::Invalidated => "had an entry that is no longer valid",
+            Self::Pending => "was not asked, as a change is still on its way there",
             Self::Damaged => "had something damaged under the key",
             Self::Foreign => "had an entry of another key, type or format",
             Self::TooLarge => "had an entry that is too large",

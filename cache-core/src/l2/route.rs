@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::oneshot;
 
-use super::{Change, Entries, EntryKey, L2, Posted, Receive, RedisMiss};
-use crate::{clock::Nanos, l1::Stored};
+use super::{Change, Entries, EntryKey, L2, Posted, Read, Reading};
+use crate::{coherence::Guard, l1::Stored};
 
 /// The way to one entry.
 #[derive(Clone, Debug)]
@@ -16,14 +16,9 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    /// Reads the entry, after `within` at the latest. The caller has found that it is worth asking.
-    pub(crate) async fn read(
-        &self,
-        (now, within): (Nanos, Duration),
-        receive: Receive<'_>,
-    ) -> Result<Arc<dyn Stored>, RedisMiss> {
-        let (entries, key) = (&self.entries, &self.key);
-        self.l2.read(entries, key, (now, within), receive).await
+    /// Reads the entry. The caller has found that it is worth asking.
+    pub(crate) async fn read(&self, reading: &Reading<'_>) -> Read {
+        self.l2.read(&self.entries, &self.key, reading).await
     }
 
     /// Sends an entry that has `lifetime` left and took `load_time` to load. It `replaces` what may be
@@ -36,7 +31,11 @@ impl Route {
         replaces: bool,
     ) -> Option<Posted> {
         let entries = &self.entries;
-        let fill = self.l2.fill(entries, node, lifetime, load_time, replaces);
+        // Without stamps nobody could trust it.
+        let can_be_trusted = node.entry().guard().is_none_or(Guard::can_be_shared);
+        let fill = can_be_trusted
+            .then(|| self.l2.fill(entries, node, lifetime, load_time, replaces))
+            .flatten();
         let change = fill.or_else(|| replaces.then(|| Change::Delete(Vec::new())))?;
         Some(self.l2.post(self.key.clone(), change))
     }

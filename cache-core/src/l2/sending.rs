@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use smallvec::SmallVec;
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
@@ -10,8 +9,9 @@ use super::{
     breaker::Admission,
     envelope::{self, Header},
     outbox::{Change, Fill, Letter},
+    reading::stamps_of,
 };
-use crate::{clock::system_now, l1::Stored, stats::Counters, tasks};
+use crate::{clock::system_now, coherence::Guard, l1::Stored, stats::Counters, tasks};
 
 /// How long a delete that did not arrive waits for the next attempt.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
@@ -187,14 +187,16 @@ impl L2 {
         if milliseconds == 0 {
             return None;
         }
+        let guard = fill.node.entry().guard();
+        let stamps = guard.and_then(Guard::stamps);
         let header = Header {
-            lineage: 0,
+            lineage: stamps.map_or(0, |stamps| stamps.lineage.0),
             created: fill.created,
             soft: fill.expires,
             hard: fill.expires,
             load_time: fill.load_time,
             key_check: key.check,
-            stamps: SmallVec::new(),
+            stamps: stamps.map(stamps_of).unwrap_or_default(),
         };
         // Apart from the envelope: a user's codec may do to it what it likes.
         let mut payload = Vec::with_capacity(entries.expected());

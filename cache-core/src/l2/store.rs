@@ -5,6 +5,7 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 use smallvec::SmallVec;
 
 use crate::clock::Nanos;
+pub(crate) use crate::coherence::{Lineage, Version};
 
 /// A future of a store.
 pub(crate) type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -84,42 +85,6 @@ pub(crate) struct Tagged {
 }
 
 pub(crate) type Versions = SmallVec<[Version; 4]>;
-
-/// What is under a tag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Version {
-    /// Nothing, or nothing of ours.
-    Missing,
-    /// In microseconds since 1970, or larger.
-    Number(u64),
-    /// A guarded mutation is under way.
-    Marked,
-}
-
-impl Version {
-    /// What the bytes under a tag say.
-    pub(crate) fn read(bytes: &[u8]) -> Self {
-        if bytes.first() == Some(&b'!') {
-            return Self::Marked;
-        }
-        let number = str::from_utf8(bytes)
-            .ok()
-            .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-        number
-            .and_then(|text| text.parse().ok())
-            .map_or(Self::Missing, Self::Number)
-    }
-}
-
-/// Which history of writes a server has: another one after it restarted, or was replaced by a replica, which may
-/// both have lost writes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Lineage(pub(crate) u64);
-
-impl Lineage {
-    /// The server does not say. Then a failover can bring back what was invalidated just before it.
-    pub(crate) const UNKNOWN: Self = Self(0);
-}
 
 /// Tags that get new versions together.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,59 @@
+//! What is known of hearing others: until when all was heard (the fence), and how often something may have been
+//! missed (the gap). On a cache line of its own: every hit reads it, one task writes it.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use crate::clock::{Nanos, after};
+
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct Beat {
+    fence: AtomicU64,
+    gap: AtomicU64,
+    /// How long what was proven is believed without new proof.
+    bound: Duration,
+}
+
+impl Beat {
+    pub(super) fn new(bound: Duration) -> Self {
+        Self {
+            fence: AtomicU64::new(0),
+            gap: AtomicU64::new(0),
+            bound,
+        }
+    }
+
+    pub(super) fn bound(&self) -> Duration {
+        self.bound
+    }
+
+    /// All that was published before this has been applied.
+    #[inline]
+    pub(super) fn fence(&self) -> Nanos {
+        self.fence.load(Ordering::Acquire)
+    }
+
+    /// What was applied must be visible to whoever sees the new fence: the caller has applied it before.
+    pub(super) fn advance(&self, fence: Nanos) {
+        self.fence.fetch_max(fence, Ordering::AcqRel);
+    }
+
+    #[inline]
+    pub(super) fn gap(&self) -> u64 {
+        self.gap.load(Ordering::Acquire)
+    }
+
+    /// Something may have been missed.
+    pub(super) fn tear(&self) {
+        self.gap.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Until when something is believed that was proven at one moment, and heard about up to the fence.
+    #[inline]
+    pub(super) fn lease(&self, proven: Nanos, fence: Nanos) -> Nanos {
+        after(proven.max(fence), self.bound)
+    }
+}

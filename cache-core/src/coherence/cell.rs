@@ -1,0 +1,257 @@
+//! Cells: what this process knows of one live tag. Whoever depends on a tag holds its cell, and a cell lives as
+//! long as somebody does: memory is bounded by what is alive, not by how many tags there ever were.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    hash::BuildHasher,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+};
+
+use parking_lot::{Mutex, MutexGuard};
+use smallvec::SmallVec;
+
+use crate::{event::Tag, key::KeyHasher};
+
+const SHARDS: usize = 32;
+
+/// How often a tag was invalidated in this process since its cell was made.
+pub(crate) type Generation = u64;
+
+/// One live tag.
+pub(crate) struct Cell {
+    tag: Tag,
+    /// The tag as a key of the store.
+    key: Arc<str>,
+    generation: AtomicU64,
+    /// Bumps that have not been acknowledged: until then the shared tier is not asked for what depends on this.
+    pending: AtomicU32,
+    /// Changes of which nobody knows yet whether they happen: until then nothing is kept either.
+    held: AtomicU32,
+    registry: Weak<Registry>,
+}
+
+impl fmt::Debug for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}@{}", self.tag, self.generation())
+    }
+}
+
+impl Cell {
+    pub(crate) fn tag(&self) -> &Tag {
+        &self.tag
+    }
+
+    pub(crate) fn key(&self) -> &Arc<str> {
+        &self.key
+    }
+
+    #[inline]
+    pub(crate) fn generation(&self) -> Generation {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// What was loaded before this is void from here on.
+    pub(super) fn invalidate(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(super) fn expect_ack(&self) {
+        self.pending.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(super) fn has_ack(&self) {
+        self.pending.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    pub(super) fn hold(&self) {
+        self.held.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(super) fn let_go(&self) {
+        self.held.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Whether what the shared tier has may be behind what this process knows.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.pending.load(Ordering::Acquire) > 0 || self.is_held()
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        self.held.load(Ordering::Acquire) > 0
+    }
+}
+
+/// Leaves under the lock of its shard, when nobody holds it any more.
+impl Drop for Cell {
+    fn drop(&mut self) {
+        let Some(registry) = self.registry.upgrade() else {
+            return;
+        };
+        let mut shard = registry.shard(&self.tag);
+        // Another cell may have taken its place since its last holder let go.
+        let is_dead = |cell: &Weak<Self>| cell.strong_count() == 0;
+        let left = if shard.get(&self.tag).is_some_and(is_dead) {
+            shard.remove_entry(&self.tag)
+        } else {
+            None
+        };
+        drop(shard);
+        drop(left);
+    }
+}
+
+type Shard = HashMap<Tag, Weak<Cell>, KeyHasher>;
+
+/// The cells of one process by tag.
+pub(crate) struct Registry {
+    /// What comes before a tag in its key.
+    prefix: String,
+    hasher: KeyHasher,
+    shards: [Mutex<Shard>; SHARDS],
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry")
+            .field("prefix", &self.prefix)
+            .field("cells", &self.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Registry {
+    pub(super) fn new(namespace: &str) -> Arc<Self> {
+        Arc::new(Self {
+            prefix: format!("{namespace}:t:"),
+            hasher: KeyHasher::default(),
+            shards: std::array::from_fn(|_| Mutex::default()),
+        })
+    }
+
+    fn shard(&self, tag: &Tag) -> MutexGuard<'_, Shard> {
+        let hash = self.hasher.hash_one(tag);
+        // Other bits than those by which the shard's own map finds its place.
+        self.shards[usize::try_from((hash >> 32) % SHARDS as u64).unwrap_or(0)].lock()
+    }
+
+    /// The cell of a tag, where somebody holds it.
+    pub(super) fn get(&self, tag: &Tag) -> Option<Arc<Cell>> {
+        self.shard(tag).get(tag)?.upgrade()
+    }
+
+    pub(super) fn get_or_create(self: &Arc<Self>, tag: &Tag) -> Arc<Cell> {
+        let mut shard = self.shard(tag);
+        if let Some(cell) = shard.get(tag).and_then(Weak::upgrade) {
+            return cell;
+        }
+        let cell = Arc::new(Cell {
+            tag: tag.clone(),
+            key: [&*self.prefix, tag.as_str()].concat().into(),
+            generation: AtomicU64::new(0),
+            pending: AtomicU32::new(0),
+            held: AtomicU32::new(0),
+            registry: Arc::downgrade(self),
+        });
+        shard.insert(tag.clone(), Arc::downgrade(&cell));
+        cell
+    }
+
+    /// How many tags are alive.
+    pub(crate) fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().len()).sum()
+    }
+}
+
+/// Cells with the generations they had at one moment, captured before anything was read under them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Captured(pub(super) SmallVec<[(Arc<Cell>, Generation); 3]>);
+
+impl Captured {
+    pub(super) fn now(cells: impl IntoIterator<Item = Arc<Cell>>) -> Self {
+        let capture = |cell: Arc<Cell>| {
+            let generation = cell.generation();
+            (cell, generation)
+        };
+        Self(cells.into_iter().map(capture).collect())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn cells(&self) -> impl Iterator<Item = &Arc<Cell>> {
+        self.0.iter().map(|(cell, _)| cell)
+    }
+
+    /// Whether nothing was invalidated since.
+    #[inline]
+    pub(super) fn is_current(&self) -> bool {
+        self.0
+            .iter()
+            .all(|(cell, generation)| cell.generation() == *generation)
+    }
+
+    /// Whether both were captured of the same cells in the same state.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let is_same = |(a, b): (&(Arc<Cell>, Generation), &(Arc<Cell>, Generation))| {
+            Arc::ptr_eq(&a.0, &b.0) && a.1 == b.1
+        };
+        self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(is_same)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_bounded_by_what_is_alive_over_millions_of_tags() {
+        let registry = Registry::new("shop");
+        let mut alive = std::collections::VecDeque::new();
+        for id in 0..2_000_000 {
+            alive.push_back(registry.get_or_create(&Tag::from_name(&format!("E:{id}"))));
+            if alive.len() > 100 {
+                alive.pop_front();
+            }
+        }
+        assert_eq!(registry.len(), 100);
+        let capacity: usize = registry.shards.iter().map(|s| s.lock().capacity()).sum();
+        assert!(capacity < 4_000, "{capacity}");
+        alive.clear();
+        assert_eq!(registry.len(), 0);
+    }
+
+    #[test]
+    fn a_cell_that_is_held_is_the_cell_of_its_tag() {
+        let registry = Registry::new("shop");
+        let tag = Tag::from_name("E:7");
+        let cell = registry.get_or_create(&tag);
+        assert_eq!(&**cell.key(), "shop:t:E:7");
+        cell.invalidate();
+        assert!(Arc::ptr_eq(&cell, &registry.get_or_create(&tag)));
+        drop(cell);
+        assert!(registry.get(&tag).is_none());
+        assert_eq!(registry.get_or_create(&tag).generation(), 0);
+    }
+
+    #[test]
+    fn cells_made_and_dropped_by_many_threads_stay_one_for_each_tag() {
+        let registry = Registry::new("shop");
+        let tag = Tag::from_name("E:7");
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..20_000 {
+                        let (a, b) = (registry.get_or_create(&tag), registry.get_or_create(&tag));
+                        assert!(Arc::ptr_eq(&a, &b));
+                    }
+                });
+            }
+        });
+        assert_eq!(registry.len(), 0);
+    }
+}

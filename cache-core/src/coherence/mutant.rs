@@ -1,0 +1,75 @@
+//! The protocol's rules, each of which can be broken in test builds to see that the tests notice.
+
+/// A rule that is broken. Numbered as in the list of broken variants that tests must catch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "rules are only broken in tests")
+)]
+pub(crate) enum Mutant {
+    /// Stamps are captured when the value is written.
+    B1 = 1,
+    /// Nothing is invalidated here after the acknowledgement.
+    B2,
+    /// Callers join any flight.
+    B3,
+    /// Generations are captured when the value is kept.
+    B4,
+    /// A missing tag is created when the value is written, instead of before the load.
+    B5,
+    /// Lineages are not compared.
+    B6,
+    /// Versions are plain counters, which come back after an eviction.
+    B7,
+    /// After a bump that failed the shared tier is asked as ever.
+    B8,
+    /// A reply counts for the lineage of the connection that is there when it is used.
+    B9,
+    /// Another lineage is not told of recent bumps.
+    B10,
+    /// A suspect is blessed although a generation moved.
+    B11,
+    /// The fence is looked at last.
+    B12,
+    /// The lineage is that of the handshake for as long as the connection lives.
+    B13,
+    /// The shared tier is believed at once after an outage.
+    B14,
+    /// What is put counts as loaded when it is written.
+    B15,
+}
+
+/// Whether a rule is broken: never, outside tests.
+#[cfg(not(test))]
+#[inline]
+pub(crate) const fn is(_mutant: Mutant) -> bool {
+    false
+}
+
+#[cfg(test)]
+pub(crate) use in_tests::{is, with};
+
+#[cfg(test)]
+mod in_tests {
+    use std::cell::Cell;
+
+    use super::Mutant;
+
+    thread_local! {
+        static BROKEN: Cell<Option<Mutant>> = const { Cell::new(None) };
+    }
+
+    /// Whether this thread breaks a rule.
+    pub(crate) fn is(mutant: Mutant) -> bool {
+        BROKEN.get() == Some(mutant)
+    }
+
+    /// Runs something on this thread that breaks a rule.
+    pub(crate) fn with<R>(mutant: Option<Mutant>, run: impl FnOnce() -> R) -> R {
+        let before = BROKEN.replace(mutant);
+        let result = run();
+        BROKEN.set(before);
+        result
+    }
+}

@@ -1,0 +1,289 @@
+//! Reads of the shared tier: an entry alone, or with the tags that it depends on.
+
+use std::{sync::Arc, time::Duration};
+
+use smallvec::SmallVec;
+
+use super::{
+    Age, Entries, EntryKey, L2, Receive, RedisMiss,
+    breaker::Admission,
+    envelope::{self, Damage, Header},
+    outbox::Latest,
+    store::{Asked, StoreError, Tagged},
+};
+use crate::{
+    clock::{Clock, Nanos, before, system_now},
+    coherence::{Coherence, Snapshot, Stamps, Verdict, Version, mutant, mutant::Mutant},
+    l1::Stored,
+    stats::Counters,
+};
+
+/// One read, and what it is for.
+pub(crate) struct Reading<'a> {
+    pub(crate) clock: &'a Clock,
+    pub(crate) within: Duration,
+    pub(crate) receive: Receive<'a>,
+    pub(crate) coherence: &'a Coherence,
+    /// Captured before.
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) purpose: Purpose,
+}
+
+/// What a read is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// The entry, and nothing else.
+    Peek,
+    /// The entry; without it the versions that a load is made under.
+    Load,
+    /// The versions that a load is made under.
+    Renew,
+    /// The versions as they are.
+    Bless,
+}
+
+impl Purpose {
+    fn wants_entry(self) -> bool {
+        matches!(self, Self::Peek | Self::Load)
+    }
+
+    /// A load follows, and what it gives is to be stamped.
+    fn precedes_load(self) -> bool {
+        matches!(self, Self::Load | Self::Renew)
+    }
+}
+
+/// What a read gave.
+pub(crate) struct Read {
+    pub(crate) found: Result<Arc<dyn Stored>, RedisMiss>,
+    /// The versions of the tags, and when they were asked for.
+    pub(crate) stamps: Option<(Stamps, Nanos)>,
+}
+
+impl Read {
+    pub(crate) fn without(miss: RedisMiss) -> Self {
+        Self {
+            found: Err(miss),
+            stamps: None,
+        }
+    }
+}
+
+impl L2 {
+    /// Reads an entry, and the versions of what it depends on, after the time of the reading at the latest.
+    pub(crate) async fn read(
+        self: &Arc<Self>,
+        entries: &Arc<Entries>,
+        key: &EntryKey,
+        reading: &Reading<'_>,
+    ) -> Read {
+        let read = if reading.snapshot.is_empty() {
+            Read {
+                found: self.read_plain(entries, key, reading).await,
+                stamps: None,
+            }
+        } else {
+            self.read_guarded(entries, key, reading).await
+        };
+        if reading.purpose.wants_entry() {
+            let counters = &entries.counters;
+            Counters::add(match read.found {
+                Ok(_) => &counters.redis_hits,
+                Err(miss) if miss.is_fault() => &counters.redis_faults,
+                Err(miss) if miss.is_unusable() => &counters.redis_unusable,
+                Err(_) => &counters.redis_misses,
+            });
+        }
+        read
+    }
+
+    async fn read_plain(
+        self: &Arc<Self>,
+        entries: &Arc<Entries>,
+        key: &EntryKey,
+        reading: &Reading<'_>,
+    ) -> Result<Arc<dyn Stored>, RedisMiss> {
+        if let Some(latest) = self.outbox.latest(key) {
+            // What has not arrived there is known here.
+            self.start_sending();
+            return known(&latest, entries, key, reading).ok_or(RedisMiss::Absent);
+        }
+        let got = self
+            .store
+            .get(&key.name, entries.expected(), reading.within);
+        let bytes = self.judge_get(got.await, reading.within)?;
+        let bytes = bytes.ok_or(RedisMiss::Absent)?;
+        self.accept(entries, key, &bytes, reading, None)
+    }
+
+    async fn read_guarded(
+        self: &Arc<Self>,
+        entries: &Arc<Entries>,
+        key: &EntryKey,
+        reading: &Reading<'_>,
+    ) -> Read {
+        let (snapshot, purpose) = (reading.snapshot, reading.purpose);
+        if snapshot.is_pending() {
+            return Read::without(RedisMiss::Pending);
+        }
+        let latest = self.outbox.latest(key);
+        if let Some(latest) = &latest {
+            self.start_sending();
+            if purpose.wants_entry()
+                && let Some(node) = known(latest, entries, key, reading)
+            {
+                return Read {
+                    found: Ok(node),
+                    stamps: None,
+                };
+            }
+        }
+        let tags: SmallVec<[&str; 4]> = snapshot.cells().map(|cell| &**cell.key()).collect();
+        let asked = Asked {
+            entry: (purpose.wants_entry() && latest.is_none()).then_some(&*key.name),
+            expected: entries.expected(),
+            tags: &tags,
+        };
+        let tagged = self.store.get_tagged(asked, reading.within).await;
+        let tagged = match self.judge_get(tagged, reading.within) {
+            Ok(tagged) => tagged,
+            Err(miss) => return Read::without(miss),
+        };
+        let mut stamps = self.stamp(&tagged, reading);
+        // Where that server was to be told something, it is not yet to be believed.
+        if snapshot.is_pending() {
+            return Read::without(RedisMiss::Pending);
+        }
+        let found = match (&tagged.entry, &stamps) {
+            (None, _) => Err(RedisMiss::Absent),
+            (Some(_), None) => Err(RedisMiss::Invalidated),
+            (Some(bytes), Some(stamps)) => {
+                let guarded = Some((stamps, tagged.sent));
+                self.accept(entries, key, bytes, reading, guarded)
+            }
+        };
+        let is_marked = tagged.versions.contains(&Version::Marked);
+        if found.is_err()
+            && stamps.is_none()
+            && !is_marked
+            && purpose.precedes_load()
+            && !mutant::is(Mutant::B5)
+        {
+            // Before the load, as all that it is made under.
+            let ensured = self.store.ensure(&tags, TAG_LIFE, reading.within).await;
+            if let Ok(ensured) = self.judge_get(ensured, reading.within) {
+                stamps = self.stamp(&ensured, reading);
+            }
+        }
+        Read {
+            found,
+            stamps: stamps.map(|stamps| (stamps, tagged.sent)),
+        }
+    }
+
+    /// The stamps of what was read with these versions, or is read after them.
+    fn stamp(&self, tagged: &Tagged, reading: &Reading<'_>) -> Option<Stamps> {
+        reading.coherence.observe(tagged.lineage, system_now());
+        Stamps::of(reading.snapshot, &tagged.versions, tagged.lineage)
+    }
+
+    /// What an answer says of the store, and to whoever asked.
+    fn judge_get<T>(&self, got: Result<T, StoreError>, within: Duration) -> Result<T, RedisMiss> {
+        // The rest of a budget that others have used up says nothing of the server.
+        if within >= self.limits.budget / 2 || !matches!(got, Err(StoreError::Late)) {
+            self.count_read(Admission::Yes, &got);
+        }
+        got.map_err(|error| match error {
+            StoreError::OtherType => RedisMiss::Damaged,
+            StoreError::Late => RedisMiss::Late,
+            _ => RedisMiss::Unavailable,
+        })
+    }
+
+    /// Makes an entry of bytes that were found. Where it depends on tags, `guarded` is what they are, and when
+    /// that was asked.
+    fn accept(
+        &self,
+        entries: &Entries,
+        key: &EntryKey,
+        bytes: &[u8],
+        reading: &Reading<'_>,
+        guarded: Option<(&Stamps, Nanos)>,
+    ) -> Result<Arc<dyn Stored>, RedisMiss> {
+        entries.learn(bytes.len());
+        let opened = envelope::open(bytes, self.limits.value).map_err(|damage| match damage {
+            Damage::NotOurs | Damage::Damaged => RedisMiss::Damaged,
+            Damage::OtherFormat | Damage::CannotDecompress => RedisMiss::Foreign,
+            Damage::TooLarge => RedisMiss::TooLarge,
+        })?;
+        let header = &opened.header;
+        if header.key_check != key.check || opened.full_key != key.full.as_deref() {
+            return Err(RedisMiss::Foreign);
+        }
+        // The latest it can be there: an entry must not live longer here.
+        let now = self.store.time().ok_or(RedisMiss::Unavailable)?.latest;
+        let span = |from: u64, to: u64| Duration::from_micros(to.saturating_sub(from));
+        let age = Age {
+            age: span(header.created, now),
+            left: span(now, header.hard),
+        };
+        if age.left.is_zero() {
+            return Err(RedisMiss::Expired);
+        }
+        let Some((read, sent)) = guarded else {
+            return (reading.receive)(&opened.payload, age);
+        };
+        let own = stamps_in(header).ok_or(RedisMiss::Invalidated)?;
+        let now = system_now();
+        let verdict = reading
+            .coherence
+            .judge(&own, read, before(now, age.age), now);
+        let Verdict::Valid(stamps) = verdict else {
+            return Err(RedisMiss::Invalidated);
+        };
+        let mut node = (reading.receive)(&opened.payload, age)?;
+        let guard = reading
+            .coherence
+            .guard(reading.snapshot, sent, Some(stamps));
+        let own = Arc::get_mut(&mut node).ok_or(RedisMiss::Foreign)?;
+        own.entry_mut().guard_by(guard);
+        Ok(node)
+    }
+}
+
+/// What a change that has not arrived makes of an entry, where it is one that answers.
+fn known(
+    latest: &Latest,
+    entries: &Arc<Entries>,
+    key: &EntryKey,
+    reading: &Reading<'_>,
+) -> Option<Arc<dyn Stored>> {
+    let Latest::Entry(known) = latest else {
+        return None;
+    };
+    let entry = known.node.entry();
+    let is_of_now = |guard: &crate::coherence::Guard| guard.is_of(reading.snapshot);
+    let answers = Arc::ptr_eq(&known.entries, entries)
+        && known.check == key.check
+        && entry.is_usable(reading.clock)
+        && entry.guard().is_none_or(is_of_now);
+    answers.then(|| Arc::clone(&known.node))
+}
+
+/// How long a tag lives that nobody asks for.
+pub(crate) const TAG_LIFE: Duration = Duration::from_hours(24);
+
+/// The stamps of an entry as its envelope has them: first the hash of the names.
+pub(super) fn stamps_of(stamps: &Stamps) -> SmallVec<[u64; 4]> {
+    let names = std::iter::once(stamps.names);
+    names.chain(stamps.versions.iter().copied()).collect()
+}
+
+fn stamps_in(header: &Header) -> Option<Stamps> {
+    let (names, versions) = header.stamps.split_first()?;
+    Some(Stamps {
+        names: *names,
+        versions: versions.into(),
+        lineage: crate::coherence::Lineage(header.lineage),
+    })
+}
