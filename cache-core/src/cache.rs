@@ -176,6 +176,7 @@ impl Cache {
             entries: l1.entries(),
             bytes: l1.bytes(),
             memory_limit: l1.limit(),
+            events: self.coherence().stats(),
         }
     }
 

@@ -47,6 +47,7 @@ pub(crate) use self::{
 use crate::{
     clock::{Nanos, after},
     event::Tag,
+    stats::EventStats,
 };
 
 /// After an outage other processes may still have bumps on their way: twice the longest wait before they connect
@@ -363,14 +364,19 @@ impl Coherence {
         }
     }
 
-    /// How many tags are alive.
-    pub(crate) fn cells(&self) -> usize {
-        self.registry.len()
-    }
-
-    /// When all was last heard of; nothing where this process is alone.
-    pub(crate) fn fence(&self) -> Option<Nanos> {
-        self.beat.as_ref().map(|beat| beat.fence())
+    pub(crate) fn stats(&self) -> EventStats {
+        let counters = &self.counters;
+        EventStats {
+            acknowledged: counters.bumps.load(Relaxed),
+            failed: counters.bumps_failed.load(Relaxed),
+            pending: self.unsent() as u64,
+            heard: counters.bumps_heard.load(Relaxed),
+            gaps: counters.gaps.load(Relaxed),
+            lineages: counters.lineages.load(Relaxed),
+            suspects: counters.suspects.load(Relaxed),
+            revalidated: counters.blessed.load(Relaxed),
+            tags: self.registry.len() as u64,
+        }
     }
 }
 

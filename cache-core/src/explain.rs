@@ -27,6 +27,20 @@ pub struct Explained<T> {
     pub age: Duration,
     /// How long the entry stays fresh; nothing where the value was not kept.
     pub time_left: Option<Duration>,
+    /// What the value depends on besides its time, from the events in `invalidate_on`.
+    pub stamps: Vec<Stamp>,
+}
+
+/// One thing that a value depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stamp {
+    /// `UserChanged:7` stands for a change of the user 7, or of something below it; `UserChanged/` for a change of all
+    /// users at once.
+    pub tag: String,
+    /// The version of it that the value was loaded under, as Redis has it under `{namespace}:t:{tag}`: the time of the
+    /// last change in microseconds. Nothing where Redis was not asked.
+    pub version: Option<u64>,
 }
 
 /// Who answered a call.
@@ -82,6 +96,7 @@ pub(crate) struct Trace {
     pub(crate) redis: Option<RedisMiss>,
     pub(crate) age: Duration,
     pub(crate) time_left: Option<Duration>,
+    pub(crate) stamps: Vec<Stamp>,
 }
 
 impl Trace {
@@ -95,6 +110,7 @@ impl Trace {
             redis: self.redis,
             age: self.age,
             time_left: self.time_left,
+            stamps: self.stamps,
         }
     }
 }
@@ -112,9 +128,21 @@ impl<T> fmt::Display for Explained<T> {
             write!(f, ", {:?} old", in_milliseconds(self.age))?;
         }
         match self.time_left {
-            Some(left) => write!(f, ", fresh for {:?}", in_milliseconds(left)),
-            None => f.write_str(", not kept"),
+            Some(left) => write!(f, ", fresh for {:?}", in_milliseconds(left))?,
+            None => f.write_str(", not kept")?,
         }
+        for (position, Stamp { tag, version }) in self.stamps.iter().enumerate() {
+            f.write_str(if position == 0 { ", until " } else { " or " })?;
+            write!(f, "`{tag}`")?;
+            if let Some(version) = version {
+                write!(f, " (at {version})")?;
+            }
+        }
+        f.write_str(if self.stamps.is_empty() {
+            ""
+        } else {
+            " changes"
+        })
     }
 }
 

@@ -12,6 +12,10 @@
 )]
 pub mod testing {}
 
+/// # What invalidation promises
+#[doc = include_str!("../docs/coherence.md")]
+pub mod coherence {}
+
 /// # Compile-testing your own use of the macros
 #[doc = include_str!("../docs/compile_tests.md")]
 pub mod compile_tests {}

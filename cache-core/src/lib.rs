@@ -142,7 +142,7 @@ pub use cache_macros::{CacheKey, cached};
 pub use clock::Clock;
 pub use error::{Error, ErrorKind};
 pub use event::{Event, Events, Prefix};
-pub use explain::{Explained, Miss, Source};
+pub use explain::{Explained, Miss, Source, Stamp};
 pub use handle::{CachedCall, NotCached};
 pub use invalidate::Hold;
 pub use key::{CacheKey, KeyWriter};
@@ -155,7 +155,7 @@ pub use l2::{
     RedisMiss,
     codec::{Codec, Postcard},
 };
-pub use stats::{FunctionStats, Stats};
+pub use stats::{EventStats, FunctionStats, Stats};
 
 #[cfg(all(doctest, feature = "testing"))]
 #[doc = include_str!("../../README.md")]

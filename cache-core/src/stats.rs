@@ -1,5 +1,6 @@
 //! Counters per function and their sum as typed statistics. A leaf.
 
+mod events;
 pub(crate) mod striped;
 
 use std::{
@@ -7,6 +8,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
+pub use events::EventStats;
 use striped::Striped;
 
 /// What one function did in one cache.
@@ -110,6 +112,8 @@ pub struct Stats {
     pub bytes: u64,
     /// The bound on that weight in bytes.
     pub memory_limit: u64,
+    /// How invalidation went.
+    pub events: EventStats,
 }
 
 impl Stats {
@@ -196,7 +200,11 @@ impl fmt::Display for Stats {
             f,
             "{} entries, {} of {} bytes",
             self.entries, self.bytes, self.memory_limit
-        )
+        )?;
+        if self.events == EventStats::default() {
+            return Ok(());
+        }
+        write!(f, "\n{}", self.events)
     }
 }
 

@@ -12,11 +12,11 @@ use super::{
 };
 use crate::{
     clock::system_now,
-    coherence::Doubt,
+    coherence::{Doubt, Guard},
     context::Ask,
-    explain::{Miss, Source, Trace},
+    explain::{Miss, Source, Stamp, Trace},
     flight::{Arrival, Joined, Underway},
-    l1::Stored,
+    l1::{Entry, Stored},
     l2::RedisMiss,
     tasks,
     value::{Answer, Fate, Loaded},
@@ -177,7 +177,7 @@ impl Call {
 
     fn trace(&self, flown: &Flown, miss: Option<Miss>, text: &str) -> Trace {
         let now = self.cache.clock().now();
-        let (age, time_left) = match &flown.answer {
+        let (age, time_left, stamps) = match &flown.answer {
             Answer::Shared(node) => {
                 let there = self.cache.flights().l1.get(&self.key.as_ref());
                 let is_kept = flown.source == Source::Redis
@@ -187,9 +187,10 @@ impl Call {
                 (
                     span(entry.created(), now),
                     is_kept.then(|| span(now, entry.expires())),
+                    stamps_of(entry),
                 )
             }
-            Answer::Own(_) => (Duration::ZERO, None),
+            Answer::Own(_) => (Duration::ZERO, None, Vec::new()),
         };
         Trace {
             function: self.site.name.clone(),
@@ -206,6 +207,16 @@ impl Call {
             },
             age,
             time_left,
+            stamps,
         }
     }
+}
+
+fn stamps_of(entry: &Entry) -> Vec<Stamp> {
+    let dependencies = entry.guard().into_iter().flat_map(Guard::dependencies);
+    let stamp = |(tag, version): (&str, _)| Stamp {
+        tag: tag.to_owned(),
+        version,
+    };
+    dependencies.map(stamp).collect()
 }

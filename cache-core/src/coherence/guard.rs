@@ -180,6 +180,14 @@ impl Guard {
         self.captured.cells().map(|cell| &**cell.key())
     }
 
+    /// What the entry depends on: the names of tags, with the versions that they had.
+    pub(crate) fn dependencies(&self) -> impl Iterator<Item = (&str, Option<u64>)> {
+        let versions = self.stamps.iter().flat_map(|stamps| &stamps.versions);
+        let versions = versions.copied().map(Some).chain(std::iter::repeat(None));
+        let names = self.captured.cells().map(|cell| cell.tag().as_str());
+        names.zip(versions)
+    }
+
     pub(crate) fn stamps(&self) -> Option<&Stamps> {
         self.stamps.as_ref()
     }
