@@ -5,7 +5,6 @@ mod builder;
 use std::{
     fmt,
     future::Future,
-    hash::{BuildHasher, RandomState},
     sync::{Arc, LazyLock, OnceLock},
     time::Duration,
 };
@@ -14,11 +13,11 @@ pub use builder::CacheBuilder;
 
 use crate::{
     clock::Clock,
-    coherence::{Bounds, Coherence},
+    coherence::Coherence,
     context::{self, Scoped},
     error::{Error, ErrorKind},
     flight::Flights,
-    invalidate::Courier,
+    invalidate::{Courier, Peers},
     l1::L1,
     l2::L2,
     site::SiteStates,
@@ -60,9 +59,7 @@ struct Inner {
     clock: Clock,
     flights: Arc<Flights>,
     l2: Option<Arc<L2>>,
-    coherence: Arc<Coherence>,
-    /// Nothing where there is no shared tier.
-    courier: Option<Courier>,
+    peers: Arc<Peers>,
     sites: SiteStates,
     tasks: Arc<Tasks>,
 }
@@ -88,21 +85,14 @@ impl Cache {
         clock: Clock,
         l1: L1,
         l2: Option<Arc<L2>>,
-        bounds: Bounds,
+        peers: Arc<Peers>,
     ) -> Self {
-        let origin = l2.as_ref().map(|_| origin());
-        let coherence = Coherence::new(&namespace, bounds, origin.as_deref());
-        let courier = l2.as_ref().map(|l2| {
-            let store = Arc::clone(l2.store());
-            Courier::new(&namespace, &coherence, store, l2.budget())
-        });
         Self(Arc::new(Inner {
             namespace,
             clock,
             flights: Arc::new(Flights::new(l1)),
             l2,
-            coherence,
-            courier,
+            peers,
             sites: SiteStates::default(),
             tasks: Arc::default(),
         }))
@@ -186,7 +176,7 @@ impl Cache {
     }
 
     /// Ends the cache: forgets every entry in memory, lets detached loads end and what is on its way to
-    /// Redis arrive, and gives what was left.
+    /// Redis arrive, events first, and gives what was left.
     ///
     /// From the first moment on calls run their bodies, as with [`Cache::disabled`], and what running loads
     /// return is kept nowhere.
@@ -204,6 +194,7 @@ impl Cache {
         let left = || Leftover {
             loads: self.0.tasks.running(),
             fills: self.0.l2.as_ref().map_or(0, |l2| l2.unsent()),
+            events: self.coherence().unsent(),
         };
         if left() != Leftover::default() {
             if let Some(l2) = &self.0.l2 {
@@ -211,6 +202,10 @@ impl Cache {
             }
             let ended = async {
                 self.0.tasks.idle().await;
+                if let Some(courier) = self.courier() {
+                    courier.attend();
+                    self.coherence().emptied().await;
+                }
                 if let Some(l2) = &self.0.l2 {
                     l2.emptied().await;
                 }
@@ -240,11 +235,11 @@ impl Cache {
     }
 
     pub(crate) fn coherence(&self) -> &Arc<Coherence> {
-        &self.0.coherence
+        &self.0.peers.coherence
     }
 
     pub(crate) fn courier(&self) -> Option<&Courier> {
-        self.0.courier.as_ref()
+        self.0.peers.courier.as_ref()
     }
 
     pub(crate) fn namespace(&self) -> &str {
@@ -273,13 +268,6 @@ impl fmt::Debug for Cache {
     }
 }
 
-/// A name for this cache that no other has.
-fn origin() -> String {
-    // The keys of a new one are random enough to tell processes apart.
-    let random = || RandomState::new().hash_one(std::process::id());
-    format!("{:016x}{:016x}", random(), random())
-}
-
 /// What [`Cache::close`] could not wait for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -289,4 +277,6 @@ pub struct Leftover {
     pub loads: usize,
     /// Changes of Redis that were still on their way.
     pub fills: usize,
+    /// Emissions that Redis has not acknowledged: other processes may serve what they make void.
+    pub events: usize,
 }

@@ -86,6 +86,7 @@ pub(crate) struct Coherence {
     state: Mutex<State>,
     /// Told when there is something to send.
     pub(crate) work: Notify,
+    emptied: Notify,
     pub(crate) counters: Counters,
 }
 
@@ -94,6 +95,8 @@ struct State {
     lineage: Option<Lineage>,
     ledger: Ledger,
     queue: Queue,
+    /// Changes that were handed out and are not answered.
+    under_way: usize,
 }
 
 /// What happened to coherence, since the cache was built.
@@ -147,6 +150,7 @@ impl Coherence {
             doubted_before: AtomicU64::new(0),
             state: Mutex::default(),
             work: Notify::new(),
+            emptied: Notify::new(),
             counters: Counters::default(),
         })
     }
@@ -263,7 +267,10 @@ impl Coherence {
 
     /// What is to be sent now; nothing where nothing is.
     pub(crate) fn next_batch(self: &Arc<Self>, now: Nanos) -> Option<Outgoing> {
-        let jobs = self.state.lock().queue.next_batch(now);
+        let mut state = self.state.lock();
+        let jobs = state.queue.next_batch(now);
+        state.under_way += jobs.len();
+        drop(state);
         (!jobs.is_empty()).then(|| Outgoing {
             coherence: Arc::clone(self),
             jobs,
@@ -277,7 +284,22 @@ impl Coherence {
 
     /// How many changes have not been acknowledged.
     pub(crate) fn unsent(&self) -> usize {
-        self.state.lock().queue.len()
+        let state = self.state.lock();
+        state.queue.len() + state.under_way
+    }
+
+    /// Waits until all changes are acknowledged, the second words about unknown outcomes included, which are said
+    /// now.
+    pub(crate) async fn emptied(&self) {
+        self.state.lock().queue.send_now();
+        self.work.notify_one();
+        loop {
+            let emptied = self.emptied.notified();
+            if self.unsent() == 0 {
+                return;
+            }
+            emptied.await;
+        }
     }
 
     /// A server answered, or was heard. One of another lineage than the one before may not know what was
@@ -321,7 +343,7 @@ impl Coherence {
         beat.tear();
         self.counters.gaps.fetch_add(1, Relaxed);
         self.observe(lineage, now);
-        self.state.lock().queue.hurry();
+        self.state.lock().queue.retry_now();
         self.work.notify_one();
     }
 
@@ -427,6 +449,7 @@ impl Outgoing {
             job.has_ack();
         }
         for mut job in std::mem::take(&mut self.jobs) {
+            state.under_way -= 1;
             job.tell(true);
             if let Some(again) = job.again.take() {
                 job.attempts = 0;
@@ -436,6 +459,7 @@ impl Outgoing {
         }
         drop(state);
         coherence.observe(lineage, now);
+        coherence.emptied.notify_waiters();
     }
 
     /// It is not known to have arrived.
@@ -452,6 +476,7 @@ impl Outgoing {
         coherence.counters.bumps_failed.fetch_add(failed, Relaxed);
         let mut state = coherence.state.lock();
         for mut job in std::mem::take(&mut self.jobs) {
+            state.under_way -= 1;
             if job.attempts == 0 {
                 job.cells.iter().for_each(|cell| cell.invalidate());
             }

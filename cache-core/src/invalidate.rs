@@ -5,6 +5,7 @@
 
 mod courier;
 mod mutation;
+mod peers;
 
 use std::{fmt, future::Future};
 
@@ -12,6 +13,7 @@ use tokio::sync::oneshot;
 
 pub(crate) use self::courier::Courier;
 pub use self::mutation::Mutation;
+pub(crate) use self::peers::{Peers, Place};
 use crate::{
     cache::Cache,
     coherence::{Held, Outcome},

@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::{key::KeyHasher, l2::Entries, slot::Slots, stats::Counters};
 
@@ -198,6 +198,8 @@ pub(crate) struct SiteState {
     /// Made when the function first meets a shared tier; nothing where its values cannot travel.
     entries: OnceLock<Option<Arc<Entries>>>,
     warned_of_recursion: AtomicBool,
+    /// Functions that loads of this one reach, with events that it does not list.
+    warned_of: Mutex<Vec<(String, String)>>,
 }
 
 impl SiteState {
@@ -210,6 +212,7 @@ impl SiteState {
             is_shared: instance.site.is_shared(),
             entries: OnceLock::new(),
             warned_of_recursion: AtomicBool::new(false),
+            warned_of: Mutex::default(),
         }
     }
 
@@ -246,6 +249,23 @@ impl SiteState {
     /// Whether it is known that values of the function cannot travel.
     pub(crate) fn cannot_travel(&self) -> bool {
         matches!(self.entries.get(), Some(None))
+    }
+
+    /// Says once for each inner function that a value of this one outlives what it was made of.
+    pub(crate) fn warn_of_unlisted(&self, inner: &Self, event: &str) {
+        let pair = (inner.name.clone(), event.to_owned());
+        let mut warned_of = self.warned_of.lock();
+        if warned_of.contains(&pair) {
+            return;
+        }
+        warned_of.push(pair);
+        drop(warned_of);
+        tracing::warn!(
+            function = self.name,
+            inner = inner.name,
+            "its loads call a function that `{event}` invalidates, which it does not list: its own entries outlive \
+             that event. Add `{event}` to its `invalidate_on`, or write `inherits`"
+        );
     }
 
     /// Says once per function that a load reached its own key.

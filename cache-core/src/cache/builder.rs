@@ -11,12 +11,16 @@ use crate::{
     clock::Clock,
     coherence::Bounds,
     error::{Error, ErrorKind},
+    invalidate::{Peers, Place},
     l1::{Eviction, L1},
     l2::{L2, Limits, Store},
 };
 
 /// Less is a number of entries, written where bytes are meant.
 const LEAST_MEMORY: u64 = 64 << 10;
+
+/// Four times in a bound Redis is asked whether all was heard.
+const LEAST_BOUND: Duration = Duration::from_millis(100);
 
 /// What may be on its way to Redis at once.
 const LARGEST_VALUE: usize = 32 << 20;
@@ -229,6 +233,11 @@ impl CacheBuilder {
                 "`memory_limit` is in bytes, and below 64 KiB it keeps next to nothing: write for instance `64 << 20`, or `Cache::disabled()` if that is meant",
             );
         }
+        if self.bounds.staleness < LEAST_BOUND {
+            return refuse(
+                "`staleness_bound` below 100 ms is shorter than what it takes to ask Redis now and then: write at least 100 ms",
+            );
+        }
         if self.unweighed_limit == 0 {
             return refuse(
                 "`unweighed_limit` of 0 keeps no value without a weight: write at least 1",
@@ -295,8 +304,24 @@ impl CacheBuilder {
         self.assemble(None)
     }
 
+    /// Where this cache meets the others of its process.
+    #[cfg(feature = "redis")]
+    fn place(&self) -> Option<Place> {
+        let Url(url) = self.redis.as_ref()?;
+        Some((url.clone(), self.namespace.clone()))
+    }
+
+    #[cfg(not(feature = "redis"))]
+    fn place(&self) -> Option<Place> {
+        None
+    }
+
     fn assemble(self, l2: Option<Arc<L2>>) -> Cache {
         let l1 = L1::new(self.memory_limit, self.eviction, self.unweighed_limit);
-        Cache::new(self.namespace, self.clock, l1, l2, self.bounds)
+        let peers = match &l2 {
+            Some(l2) => Peers::of(self.place(), &self.namespace, self.bounds, l2),
+            None => Peers::alone(&self.namespace, self.bounds),
+        };
+        Cache::new(self.namespace, self.clock, l1, l2, peers)
     }
 }

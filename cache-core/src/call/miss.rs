@@ -113,6 +113,9 @@ impl Call {
         }
         // Before anything is read.
         let snapshot = self.capture();
+        if let Some(outer) = &outer {
+            outer.is_told_of(&snapshot, &self.site);
+        }
         let joined = match place {
             Place::InAnyFlight => {
                 flights.join(&self.key, &self.site, self.cache.clock(), &snapshot)

@@ -167,16 +167,25 @@ impl Queue {
         batch
     }
 
-    /// Has everything tried as soon as possible: the server is there again.
-    pub(super) fn hurry(&mut self) {
+    /// Has what failed tried at once: the server is there again.
+    pub(super) fn retry_now(&mut self) {
+        // What has not failed waits for its own time.
+        self.advance(|job| job.attempts > 0);
+    }
+
+    /// Has everything sent at once: there will be no later.
+    pub(super) fn send_now(&mut self) {
+        self.advance(|_| true);
+    }
+
+    fn advance(&mut self, is_due: impl Fn(&Job) -> bool) {
         let later = std::mem::take(&mut self.later);
         for (key, job) in later {
-            // What has not failed waits for its own time.
-            if job.attempts == 0 {
-                self.later.insert(key, job);
-            } else {
+            if is_due(&job) {
                 self.forget(&job);
                 self.ready.push_back(job);
+            } else {
+                self.later.insert(key, job);
             }
         }
     }

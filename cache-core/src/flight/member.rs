@@ -9,7 +9,7 @@ use std::{
 use super::{Arrival, Flight, Flights, State};
 use crate::{
     clock::{after, system_now},
-    coherence::{Snapshot, Stamps},
+    coherence::{Cell, Snapshot, Stamps},
     key::Key,
     l1::Stored,
     l2::RedisMiss,
@@ -159,6 +159,19 @@ impl Load {
     /// This load and the loads it was called from, inside out.
     pub(super) fn chain(&self) -> impl Iterator<Item = &Load> {
         std::iter::successors(Some(self), |load| load.outer.as_deref())
+    }
+
+    /// This load has reached a function whose entries depend on what `inner` captured. Says once for each pair of
+    /// functions that the value of this one does not.
+    pub(crate) fn is_told_of(&self, inner: &Snapshot, function: &SiteState) {
+        let own = self.snapshot();
+        let is_listed = |cell: &Arc<Cell>| {
+            own.cells()
+                .any(|other| other.tag().event() == cell.tag().event())
+        };
+        if let Some(cell) = inner.cells().find(|cell| !is_listed(cell)) {
+            self.site().warn_of_unlisted(function, cell.tag().event());
+        }
     }
 
     /// Whether this load, or one it was called from, is for `key` of the same cache.
