@@ -1,8 +1,17 @@
 //! An event's way to the entries that depend on it: in this process, in the shared tier, in the others.
 
+mod ended;
+
 use std::fmt;
 
+pub use self::ended::{CanFail, Ended, ProbeAny, ProbeResult, Refusable, can_fail};
 use crate::{cache::Cache, event::Changes};
+
+/// A `guarded` mutation did not begin, as the other processes could not be told that it would: nothing was written.
+#[derive(Debug, thiserror::Error)]
+#[error("the mutation was refused: the other processes could not be told that it would begin")]
+#[non_exhaustive]
+pub struct Refused;
 
 /// A call under way that changes the source. It begins before the body runs; dropped without a word of how that
 /// ended, it counts as one that may have written.
@@ -27,6 +36,19 @@ impl Mutation {
             cache: cache.cloned().unwrap_or_else(Cache::current),
             changes: Some(changes),
         }
+    }
+
+    /// Before the body of a `guarded` mutation runs.
+    ///
+    /// # Errors
+    ///
+    /// The mutation is not to run.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing has begun.
+    pub async fn begin_guarded(cache: Option<&Cache>, changes: Changes) -> Result<Self, Refused> {
+        Ok(Self::begin(cache, changes))
     }
 
     /// The body did what it was to do. Where `changes` are given they take the place of those known before.

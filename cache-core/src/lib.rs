@@ -137,12 +137,13 @@ mod value;
 mod watchdog;
 
 pub use cache::{Cache, CacheBuilder, Leftover};
-pub use cache_macros::{CacheKey, cached};
+pub use cache_macros::{CacheKey, Event, cached, event, invalidates};
 pub use clock::Clock;
 pub use error::{Error, ErrorKind};
 pub use event::{Event, Events, Prefix};
 pub use explain::{Explained, Miss, Source};
 pub use handle::{CachedCall, NotCached};
+pub use invalidate::Refused;
 pub use key::{CacheKey, KeyWriter};
 pub use l1::Eviction;
 #[cfg(feature = "json")]

@@ -56,7 +56,6 @@ impl<E: Events> Events for Vec<E> {
     }
 }
 
-
 macro_rules! tuples {
     ($($name:ident)*) => {
         impl<$($name: Events),*> Events for ($($name,)*) {
