@@ -4,13 +4,21 @@
 //! All tags follow from the event type alone, never from who listens: a program that links no cached
 //! function bumps the same ones.
 
+mod literal;
 mod many;
+mod mark;
+mod order;
 mod path;
 
 use std::{fmt, marker::PhantomData};
 
-pub use self::many::Events;
 pub(crate) use self::path::{Path, Tag};
+pub use self::{
+    literal::{Described, describe, owned, prefix, rest},
+    many::Events,
+    mark::{EventIn, ProbeEvents, ProbeOther, Unmarked},
+    order::OutOfOrder,
+};
 use crate::key::KeyWriter;
 
 /// Something that can change, such as "the user with this id". Derive it:
@@ -82,67 +90,13 @@ impl<E> fmt::Debug for Prefix<E> {
 /// A field that an expansion names: its name, and what writes its value.
 pub type Named<'a> = (&'static str, &'a dyn Fn(&mut KeyWriter));
 
-impl<E: Event> Prefix<E> {
-    /// The prefix with these fields, which are the first ones of the event in any order: the expansion has
-    /// [checked](are_first) that.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn of(named: &[Named<'_>]) -> Self {
-        let in_order = E::FIELDS
-            .iter()
-            .map_while(|field| named.iter().find(|(name, _)| name == field))
-            .map(|(_, write)| *write)
-            .collect::<Vec<_>>();
-        let path = Path::new(E::NAME, in_order.len(), &|count, key| {
-            for write in &in_order[..count] {
-                write(key);
-            }
-        });
+impl<E> Prefix<E> {
+    fn new(path: Path) -> Self {
         Self {
             path,
             event: PhantomData,
         }
     }
-}
-
-/// Whether the named fields are the first ones of an event, in any order. For expansions, which have only
-/// names.
-#[doc(hidden)]
-#[must_use]
-pub const fn are_first(fields: &[&str], named: &[&str]) -> bool {
-    let mut at = 0;
-    while at < named.len() {
-        if at >= fields.len() || !contains(named, fields[at]) {
-            return false;
-        }
-        at += 1;
-    }
-    true
-}
-
-const fn contains(names: &[&str], name: &str) -> bool {
-    let mut at = 0;
-    while at < names.len() {
-        if is_same(names[at].as_bytes(), name.as_bytes()) {
-            return true;
-        }
-        at += 1;
-    }
-    false
-}
-
-const fn is_same(a: &[u8], b: &[u8]) -> bool {
-    if a.len() != b.len() {
-        return false;
-    }
-    let mut at = 0;
-    while at < a.len() {
-        if a[at] != b[at] {
-            return false;
-        }
-        at += 1;
-    }
-    true
 }
 
 /// The tags that one call's entry depends on. Expansions fill it.

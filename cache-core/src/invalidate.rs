@@ -4,6 +4,7 @@
 //! of itself when its caller vanishes.
 
 mod courier;
+mod ended;
 mod mutation;
 mod peers;
 
@@ -12,8 +13,11 @@ use std::{fmt, future::Future};
 use tokio::sync::oneshot;
 
 pub(crate) use self::courier::Courier;
-pub use self::mutation::Mutation;
 pub(crate) use self::peers::{Peers, Place};
+pub use self::{
+    ended::{CanFail, Ended, ProbeAny, ProbeResult, Refusable, can_fail},
+    mutation::{Mutation, Refused},
+};
 use crate::{
     cache::Cache,
     coherence::{Held, Outcome},

@@ -138,13 +138,13 @@ mod value;
 mod watchdog;
 
 pub use cache::{Cache, CacheBuilder, Leftover};
-pub use cache_macros::{CacheKey, cached};
+pub use cache_macros::{CacheKey, Event, cached, event, invalidates};
 pub use clock::Clock;
 pub use error::{Error, ErrorKind};
 pub use event::{Event, Events, Prefix};
 pub use explain::{Explained, Miss, Source, Stamp};
 pub use handle::{CachedCall, NotCached};
-pub use invalidate::Hold;
+pub use invalidate::{Hold, Refused};
 pub use key::{CacheKey, KeyWriter};
 pub use l1::Eviction;
 #[cfg(feature = "json")]

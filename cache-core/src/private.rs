@@ -10,8 +10,11 @@ pub use crate::{
         Detached, Held, HoldProbe, Inline, Missed, Mode, ProbeBorrow, ProbeHold, Written, begin,
         part,
     },
-    event::{Changes, Event, Events, Interests, Named, Prefix, are_first},
-    invalidate::Mutation,
+    event::{
+        Changes, Described, Event, EventIn, Events, Interests, Named, OutOfOrder, Prefix,
+        ProbeEvents, ProbeOther, Unmarked, describe, owned, prefix, rest,
+    },
+    invalidate::{CanFail, Ended, Mutation, ProbeAny, ProbeResult, Refusable, can_fail},
     key::{CacheKey, KeyWriter},
     site::{Site, Tiers},
     value::{

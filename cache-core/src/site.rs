@@ -8,6 +8,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use parking_lot::{Mutex, RwLock};
@@ -33,6 +34,8 @@ pub struct Site {
     tiers: Tiers,
     max_concurrent_loads: u32,
     key: &'static str,
+    inherits: bool,
+    settle: Duration,
 }
 
 impl Site {
@@ -49,6 +52,8 @@ impl Site {
             tiers: Tiers::Both,
             max_concurrent_loads: 16,
             key: "",
+            inherits: false,
+            settle: Duration::ZERO,
         }
     }
 
@@ -85,6 +90,30 @@ impl Site {
     pub const fn keyed(mut self, shape: &'static str) -> Self {
         self.key = shape;
         self
+    }
+
+    /// The option `inherits`.
+    #[must_use]
+    pub const fn inherits(mut self) -> Self {
+        self.inherits = true;
+        self
+    }
+
+    /// The option `settle`.
+    #[must_use]
+    pub const fn settle(mut self, time: Duration) -> Self {
+        self.settle = time;
+        self
+    }
+
+    /// Whether the function takes over the events of those that its loads reach.
+    pub(crate) fn is_inheriting(&self) -> bool {
+        self.inherits
+    }
+
+    /// How long the source may lag behind a change.
+    pub(crate) fn settles_in(&self) -> Duration {
+        self.settle
     }
 
     pub(crate) fn is_in_memory(&self) -> bool {

@@ -41,6 +41,25 @@ impl Argument {
             .collect()
     }
 
+    /// The names that expressions in options know, and whether each is a reference to what the body knows.
+    pub(crate) fn names_in_caller(arguments: &[Self]) -> Vec<(Ident, bool)> {
+        let names = arguments.iter().flat_map(|argument| {
+            let is_reference = !argument.names.contains(&argument.outer);
+            argument
+                .names
+                .iter()
+                .map(move |name| (name.clone(), is_reference))
+        });
+        names.collect()
+    }
+
+    /// The names that the body knows, none of which is a reference to what is called so.
+    pub(crate) fn names_in_body(signature: &Signature) -> Vec<(Ident, bool)> {
+        let arguments = Self::all(signature);
+        let names = arguments.into_iter().flat_map(|argument| argument.names);
+        names.map(|name| (name, false)).collect()
+    }
+
     /// Makes the argument of the signature what the expansion needs.
     pub(crate) fn declare(&self, declared: &mut PatType) {
         if self.pattern.is_none() {

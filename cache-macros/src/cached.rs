@@ -3,7 +3,14 @@
 use proc_macro2::{Span, TokenStream};
 use syn::{Error, Result};
 
-use crate::{expand, features::Features, function, mistakes::Mistakes, model::Model, parse};
+use crate::{
+    expand,
+    features::Features,
+    function::{self, Purpose},
+    mistakes::Mistakes,
+    model::Model,
+    parse,
+};
 
 /// The expansion or, where something is wrong, all that is and the item as it was, so that whoever
 /// calls it does not see an error too.
@@ -27,7 +34,7 @@ pub(crate) fn try_expand(
     let mut mistakes = Mistakes::default();
     let options = parse::options(options, &mut mistakes);
     options.check(features, &mut mistakes);
-    let function = function::read(item, &mut mistakes);
+    let function = function::read(item, Purpose::Cached, &mut mistakes);
     let model = function.map(|function| Model::new(options, function, &mut mistakes));
     match (mistakes.into_error(), model) {
         (None, Some(model)) => Ok(expand::expand(&model)),

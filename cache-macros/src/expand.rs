@@ -6,10 +6,16 @@
 
 use proc_macro2::{Delimiter, Group, Literal, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{FnArg, Signature, spanned::Spanned};
+use syn::{Expr, FnArg, Path, Signature, spanned::Spanned};
 
-use crate::{model::Model, options::Tiers};
+use self::body::Output;
+use crate::{
+    model::Model,
+    options::{Given, Tiers},
+};
 
+pub(crate) mod body;
+mod interests;
 mod keep;
 mod key;
 pub(crate) mod key_shape;
@@ -51,7 +57,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     let visibility = &model.function.visibility;
     let signature = signature(model);
     let inner_attributes = &model.function.inner_attributes;
-    let import = context.import();
+    let import = import(model.options.krate.as_ref());
     let site = context.site();
     let returned = context.returned();
     let peeked = context.peeked();
@@ -96,35 +102,15 @@ fn signature(model: &Model) -> Signature {
 /// What all parts of the expansion refer to.
 struct Context<'a> {
     model: &'a Model,
-    /// The return type.
-    output: TokenStream,
-    output_span: Span,
+    output: Output,
 }
 
 impl<'a> Context<'a> {
     fn new(model: &'a Model) -> Self {
-        let signature = &model.function.signature;
-        let (output, output_span) = match &model.function.output {
-            Some(ty) => (ty.to_token_stream(), ty.span()),
-            None => (
-                quote_spanned!(Span::mixed_site()=> ()),
-                signature.ident.span(),
-            ),
-        };
         Self {
             model,
-            output,
-            output_span,
+            output: Output::of(&model.function),
         }
-    }
-
-    /// One import, so that a path which leads nowhere is one error.
-    fn import(&self) -> TokenStream {
-        let path = self.model.options.krate.as_ref();
-        let path = path.map(|path| path.value.to_token_stream());
-        let mixed = Span::mixed_site();
-        let path = path.unwrap_or_else(|| quote_spanned!(mixed=> ::cache_core));
-        quote_spanned!(mixed=> use #path::__private as __cached;)
     }
 
     fn site(&self) -> TokenStream {
@@ -158,6 +144,13 @@ impl<'a> Context<'a> {
             let loads = Literal::u32_unsuffixed(loads.value);
             site.extend(quote_spanned!(mixed=> .max_concurrent_loads(#loads)));
         }
+        if model.options.inherits.is_some() {
+            site.extend(quote_spanned!(mixed=> .inherits()));
+        }
+        if let Some(settle) = &model.options.settle {
+            let time = settle.value.to_tokens(settle.name.span());
+            site.extend(quote_spanned!(mixed=> .settle(#time)));
+        }
         quote_spanned!(mixed=> static __CACHED_SITE: __cached::Site = #site;)
     }
 
@@ -166,8 +159,8 @@ impl<'a> Context<'a> {
     /// The return type does not stand between `<` and `>`: there the compiler has other words for one that
     /// is misspelt, and would report it a second time.
     fn returned(&self) -> TokenStream {
-        let (output, allow) = (&self.output, self.allow_complexity());
-        let assertion = quote_spanned! {at(self.output_span)=>
+        let (output, allow) = (&self.output.ty, self.output.allow_complexity());
+        let assertion = quote_spanned! {at(self.output.span)=>
             __cached::returned(__cached_shape, __cached_errors)
         };
         quote_spanned! {Span::mixed_site()=>
@@ -184,43 +177,44 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// For where the return type is written once more. Not for every function: code that forbids lints would
-    /// have a warning for each.
-    fn allow_complexity(&self) -> Option<TokenStream> {
-        let is_long = self.output.to_string().split_whitespace().count() > LONG_TYPE;
-        is_long.then(|| quote_spanned!(Span::mixed_site()=> #[allow(clippy::type_complexity)]))
-    }
-
     fn begun(&self) -> TokenStream {
         let mixed = Span::mixed_site();
         let key = self.key();
+        let interests = self.interests();
         let begin = quote_spanned!(mixed=> __cached::begin);
-        match &self.model.options.cache {
-            None => quote_spanned! {mixed=>
-                let __cached_begun =
-                    #begin(&__CACHED_SITE, &|| (), &__cached_returned, ::core::option::Option::None, #key, ::core::option::Option::None);
-            },
-            // The type stands at the option, where the error says that it is expected.
-            Some(cache) => {
-                let value = &cache.value;
-                let value = quote_spanned!(at(value.span())=> &(#value));
-                let expected = quote_spanned!(at(cache.name.span())=> &__cached::Cache);
-                quote_spanned! {mixed=>
-                    let __cached_begun = {
-                        let __cached_cache: #expected = #value;
-                        let __cached_cache = ::core::option::Option::Some(__cached_cache);
-                        #begin(&__CACHED_SITE, &|| (), &__cached_returned, __cached_cache, #key, ::core::option::Option::None)
-                    };
-                }
-            }
-        }
+        let cache = cache(self.model.options.cache.as_ref());
+        let begun = quote_spanned! {mixed=>
+            #begin(&__CACHED_SITE, &|| (), &__cached_returned, __cached_cache, #key, #interests)
+        };
+        quote_spanned!(mixed=> let __cached_begun = { #cache #begun };)
     }
 }
 
-/// From how many tokens on a type may be too complex for clippy's taste.
-const LONG_TYPE: usize = 12;
+/// One import, so that a path which leads nowhere is one error.
+pub(crate) fn import(krate: Option<&Given<Path>>) -> TokenStream {
+    let mixed = Span::mixed_site();
+    let path = krate.map(|path| path.value.to_token_stream());
+    let path = path.unwrap_or_else(|| quote_spanned!(mixed=> ::cache_core));
+    quote_spanned!(mixed=> use #path::__private as __cached;)
+}
+
+/// The cache of the option, if there is one. The type stands at the option, where the error says that it is
+/// expected.
+pub(crate) fn cache(option: Option<&Given<Expr>>) -> TokenStream {
+    let mixed = Span::mixed_site();
+    let Some(cache) = option else {
+        return quote_spanned!(mixed=> let __cached_cache = ::core::option::Option::None;);
+    };
+    let value = &cache.value;
+    let value = quote_spanned!(at(value.span())=> &(#value));
+    let expected = quote_spanned!(at(cache.name.span())=> &__cached::Cache);
+    quote_spanned! {mixed=>
+        let __cached_cache: #expected = #value;
+        let __cached_cache = ::core::option::Option::Some(__cached_cache);
+    }
+}
 
 /// The macro's own span at the place of another. What has it is not taken for the user's by lints.
-fn at(place: Span) -> Span {
+pub(crate) fn at(place: Span) -> Span {
     Span::mixed_site().located_at(place)
 }

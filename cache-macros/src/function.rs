@@ -29,6 +29,22 @@ pub(crate) struct Function {
     pub(crate) braces: Span,
 }
 
+/// Which attribute is on the function.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Cached,
+    Invalidates,
+}
+
+impl Purpose {
+    fn attribute(self) -> &'static str {
+        match self {
+            Self::Cached => "`#[cached]`",
+            Self::Invalidates => "`#[invalidates]`",
+        }
+    }
+}
+
 /// What the attribute was put on.
 enum Item {
     Function(Box<Function>),
@@ -86,17 +102,26 @@ fn body(token: TokenTree) -> syn::Result<Group> {
 }
 
 /// Reads the item. Nothing where it is not a function with a body.
-pub(crate) fn read(item: TokenStream, mistakes: &mut Mistakes) -> Option<Function> {
+pub(crate) fn read(
+    item: TokenStream,
+    purpose: Purpose,
+    mistakes: &mut Mistakes,
+) -> Option<Function> {
     match syn::parse2(item) {
         Ok(Item::Function(function)) => {
-            refuse(&function, mistakes);
+            refuse(&function, purpose, mistakes);
             Some(*function)
         }
         Ok(Item::Bodiless(name)) => {
             mistakes.at(
                 &name,
                 format_args!(
-                    "`{name}` has no body to load with: put `#[cached]` on the implementations"
+                    "`{name}` has no body to {}: put {} on the implementations",
+                    match purpose {
+                        Purpose::Cached => "load with",
+                        Purpose::Invalidates => "change something with",
+                    },
+                    purpose.attribute()
                 ),
             );
             None
@@ -105,7 +130,10 @@ pub(crate) fn read(item: TokenStream, mistakes: &mut Mistakes) -> Option<Functio
             let first = item.into_iter().next();
             mistakes.at(
                 first,
-                "`#[cached]` goes on an `async fn`, in a module, an `impl` or a `trait`",
+                format_args!(
+                    "{} goes on an `async fn`, in a module, an `impl` or a `trait`",
+                    purpose.attribute()
+                ),
             );
             None
         }
@@ -116,37 +144,65 @@ pub(crate) fn read(item: TokenStream, mistakes: &mut Mistakes) -> Option<Functio
     }
 }
 
-/// Refuses functions that cannot be cached, each reason at the token that is one.
-fn refuse(function: &Function, mistakes: &mut Mistakes) {
+/// Refuses functions that the attribute cannot be on, each reason at the token that is one.
+fn refuse(function: &Function, purpose: Purpose, mistakes: &mut Mistakes) {
     let signature = &function.signature;
-    let name = &signature.ident;
-    for attribute in &function.attributes {
-        if attribute
-            .path()
-            .segments
-            .last()
-            .is_some_and(|last| last.ident == "cached")
-        {
-            mistakes.at(
-                attribute.path(),
-                format_args!("`{name}` is already cached: remove one `#[cached]`"),
-            );
-        }
+    refuse_second_attribute(function, purpose, mistakes);
+    refuse_kind(function, purpose, mistakes);
+    if purpose == Purpose::Cached {
+        refuse_qualifiers(signature, mistakes);
     }
-    refuse_kind(function, mistakes);
-    refuse_qualifiers(signature, mistakes);
     if let Some(returned) = &function.output
         && !returns_future(function)
     {
-        refuse_return_type(returned, mistakes);
+        match (purpose, returned) {
+            (Purpose::Cached, _) => refuse_return_type(returned, mistakes),
+            (Purpose::Invalidates, Type::Never(never)) => mistakes.at(
+                never,
+                "a function that never returns has nothing to emit after it: write `cache.emit(..)` in its body",
+            ),
+            (Purpose::Invalidates, _) => {}
+        }
     }
-    if let Some(receiver) = signature.receiver() {
+    if let Some(receiver) = signature.receiver()
+        && purpose == Purpose::Cached
+    {
         refuse_receiver(receiver, mistakes);
     }
 }
 
+fn refuse_second_attribute(function: &Function, purpose: Purpose, mistakes: &mut Mistakes) {
+    let name = &function.signature.ident;
+    for attribute in &function.attributes {
+        let Some(last) = attribute.path().segments.last() else {
+            continue;
+        };
+        let other = if last.ident == "cached" {
+            Purpose::Cached
+        } else if last.ident == "invalidates" {
+            Purpose::Invalidates
+        } else {
+            continue;
+        };
+        let message = match (purpose, other) {
+            (Purpose::Cached, Purpose::Cached) => {
+                format!("`{name}` is already cached: remove one `#[cached]`")
+            }
+            (Purpose::Invalidates, Purpose::Invalidates) => {
+                "one attribute names all events: write `#[invalidates(UserChanged { id }, ..)]`"
+                    .to_owned()
+            }
+            _ => format!(
+                "`{name}` is cached, so a hit would change nothing, and emit nothing: remove `#[cached]` or \
+                 `#[invalidates]`"
+            ),
+        };
+        mistakes.at(attribute.path(), message);
+    }
+}
+
 /// Refuses what is neither an `async fn` nor what `#[async_trait]` makes of one.
-fn refuse_kind(function: &Function, mistakes: &mut Mistakes) {
+fn refuse_kind(function: &Function, purpose: Purpose, mistakes: &mut Mistakes) {
     let signature = &function.signature;
     let name = &signature.ident;
     if let Some(constness) = &signature.constness {
@@ -164,10 +220,16 @@ fn refuse_kind(function: &Function, mistakes: &mut Mistakes) {
     } else if signature.asyncness.is_none() && !function.is_boxed {
         mistakes.at(
             signature.fn_token,
-            format_args!("`{name}` is not async: write `async fn {name}`"),
+            match purpose {
+                Purpose::Cached => format!("`{name}` is not async: write `async fn {name}`"),
+                Purpose::Invalidates => format!(
+                    "`{name}` is not async, and cannot wait until the others know: write `async fn {name}`, or \
+                     `cache.emit(..)` where it is called"
+                ),
+            },
         );
     }
-    if !function.is_send {
+    if !function.is_send && purpose == Purpose::Cached {
         mistakes.at(
             name,
             format_args!(

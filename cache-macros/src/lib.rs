@@ -20,9 +20,12 @@ mod boxed;
 mod cache_key;
 mod cached;
 mod duration;
+mod event;
 mod expand;
 mod features;
 mod function;
+mod invalidates;
+mod literal;
 mod mistakes;
 mod model;
 mod options;
@@ -112,4 +115,22 @@ pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_derive(CacheKey, attributes(cache_key))]
 pub fn derive_cache_key(input: TokenStream) -> TokenStream {
     cache_key::expand(input.into()).into()
+}
+
+/// Makes a struct an event.
+#[proc_macro_derive(Event, attributes(event))]
+pub fn derive_event(input: TokenStream) -> TokenStream {
+    event::expand(input.into()).into()
+}
+
+/// Emits.
+#[proc_macro_attribute]
+pub fn invalidates(options: TokenStream, item: TokenStream) -> TokenStream {
+    invalidates::expand(options.into(), item.into()).into()
+}
+
+/// Makes an event.
+#[proc_macro]
+pub fn event(event: TokenStream) -> TokenStream {
+    event
 }

@@ -8,11 +8,14 @@ use crate::{
     argument::{self, Argument},
     duration::Time,
     function::{Function, find},
+    literal::Literal,
     mistakes::Mistakes,
     options::{Key, Options, Ttl},
     self_rename, suggest,
     text_key::{self, Piece},
 };
+
+mod events;
 
 pub(crate) struct Model {
     pub(crate) options: Options,
@@ -50,6 +53,7 @@ impl Model {
             Some(key) => explicit_key(&key.value, &arguments, mistakes),
             None => default_key(&options, receiver, &arguments, mistakes),
         };
+        events::refuse_undetermined(&options, &arguments, &key, mistakes);
         if options.detached.is_some() {
             refuse_borrows(receiver, &arguments, mistakes);
         }
@@ -103,7 +107,13 @@ impl Model {
             Time::Literal(_) => None,
         });
         let cache = self.options.cache.iter().map(|given| &given.value);
-        key.chain(times).chain(cache).map(ToTokens::to_token_stream)
+        let events = self.options.invalidate_on.iter();
+        let events = events.flat_map(|given| &given.value.literals);
+        let events = events.flat_map(Literal::fields).map(|field| &field.expr);
+        key.chain(times)
+            .chain(cache)
+            .chain(events)
+            .map(ToTokens::to_token_stream)
     }
 }
 

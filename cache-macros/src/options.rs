@@ -2,13 +2,16 @@
 
 use syn::{Error, Expr, ExprPath, Ident, LitStr, Path};
 
+pub(crate) use self::events::Listened;
 use self::{
+    events::invalidate_on,
     travel::{codec, compress},
     values::{function, integer, key, loads, path, site_name, strategy, tiers, time, ttl},
 };
 use crate::duration::Time;
 
 mod check;
+mod events;
 mod travel;
 mod values;
 
@@ -50,6 +53,9 @@ pub(crate) struct Options {
     pub(crate) ttl: Option<Given<Ttl>>,
     pub(crate) key: Option<Given<Key>>,
     pub(crate) skip: Option<Given<Vec<Ident>>>,
+    pub(crate) invalidate_on: Option<Given<Listened>>,
+    pub(crate) inherits: Option<Given<()>>,
+    pub(crate) settle: Option<Given<Time>>,
     pub(crate) strategy: Option<Given<()>>,
     pub(crate) tiers: Option<Given<Tiers>>,
     pub(crate) none_ttl: Option<Given<Time>>,
@@ -110,7 +116,7 @@ pub(crate) enum Wrong {
     Because(Error),
 }
 
-pub(crate) static KNOWN: [Known; 18] = [
+pub(crate) static KNOWN: [Known; 21] = [
     value(
         "ttl",
         "`ttl = 5m`, an expression of type `Duration`, or `ttl = |value| ..`",
@@ -126,6 +132,18 @@ pub(crate) static KNOWN: [Known; 18] = [
         form: "`skip(db)`",
         read: Read::Names(|o, name, value| o.skip = Some(Given { name, value })),
     },
+    value(
+        "invalidate_on",
+        "`invalidate_on = UserChanged { id }`, `invalidate_on = [UserChanged { id }, OrderChanged { tenant, .. }]` or \
+         `invalidate_on = |user| UserChanged { id: user.id }`",
+        |o, name, v| give(&mut o.invalidate_on, name, invalidate_on(v)),
+    ),
+    flag("inherits", "`inherits`", |o, name| {
+        o.inherits = Some(Given { name, value: () });
+    }),
+    value("settle", "`settle = 2s`", |o, name, v| {
+        give(&mut o.settle, name, time(v, "settle"))
+    }),
     value("strategy", "`strategy = read_through`", |o, name, v| {
         give(&mut o.strategy, name, strategy(&v))
     }),

@@ -8,6 +8,12 @@ use crate::{
     event::{Changes, Tag},
 };
 
+/// A `guarded` mutation did not begin, as the other processes could not be told that it would: nothing was written.
+#[derive(Debug, thiserror::Error)]
+#[error("the mutation was refused: the other processes could not be told that it would begin")]
+#[non_exhaustive]
+pub struct Refused;
+
 /// A call under way that changes the source. It begins before the body runs; dropped without a word of how that
 /// ended, it counts as one that may have written, or may yet write.
 #[must_use = "a mutation that is dropped has ended in an unknown way"]
@@ -25,11 +31,24 @@ impl fmt::Debug for Mutation {
 
 impl Mutation {
     /// Before the body runs. `changes` is what it changes, as far as that is known by now.
-    pub fn begin(cache: Option<&Cache>, changes: &Changes) -> Self {
+    pub fn begin(cache: Option<&Cache>, changes: Changes) -> Self {
         Self {
             cache: cache.cloned().unwrap_or_else(Cache::current),
             tags: Some(changes.tags()),
         }
+    }
+
+    /// Before the body of a `guarded` mutation runs.
+    ///
+    /// # Errors
+    ///
+    /// The mutation is not to run.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing has begun.
+    pub async fn begin_guarded(cache: Option<&Cache>, changes: Changes) -> Result<Self, Refused> {
+        Ok(Self::begin(cache, changes))
     }
 
     /// The body did what it was to do. Where `changes` are given they take the place of those known before.

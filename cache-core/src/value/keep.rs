@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, Nanos, after, before},
+    event::Interests,
     l1::{Entry, Stored},
     l2::{Age, RedisMiss, codec::Codec},
     stats::Counters,
@@ -49,7 +50,11 @@ pub struct Keep<S: Shape, X> {
     /// How values travel. What receives them is named only beside it, so that it is compiled only there.
     travel: Option<Travelling<S, X>>,
     compress: Option<usize>,
+    events_of: Option<EventsOf<S>>,
 }
+
+/// Adds the events that a value names.
+type EventsOf<S> = fn(&<S as Shape>::Inner, &mut Interests);
 
 impl<S: Shape, X> Clone for Keep<S, X> {
     fn clone(&self) -> Self {
@@ -85,6 +90,7 @@ impl<S: Shape, X> Keep<S, X> {
             measure: W::weigh,
             travel: None,
             compress: None,
+            events_of: None,
         })
     }
 
@@ -153,6 +159,21 @@ impl<S: Shape, X> Keep<S, X> {
     pub fn weight(mut self, weight: fn(&S::Inner) -> usize) -> Self {
         self.weight = Some(weight);
         self
+    }
+
+    /// The option `invalidate_on` where it is a closure.
+    #[inline]
+    #[must_use]
+    pub fn events_of(mut self, events: fn(&S::Inner, &mut Interests)) -> Self {
+        self.events_of = Some(events);
+        self
+    }
+
+    /// Adds the events that a value names, which are known only after the load.
+    pub(crate) fn interests_of(&self, kept: &S::Kept, interests: &mut Interests) {
+        if let (Some(events_of), Some(inner)) = (self.events_of, S::inner(kept)) {
+            events_of(inner, interests);
+        }
     }
 
     pub(crate) fn returned(&self) -> Returned<S, X> {

@@ -38,6 +38,7 @@ impl Context<'_> {
             let least = Literal::u32_unsuffixed(given.value);
             keep.extend(call(&given.name, None, Some(&least)));
         }
+        keep.extend(self.events_of());
         let travel = self.travel();
         quote_spanned!(mixed=> #travel #keep)
     }
@@ -52,7 +53,7 @@ impl Context<'_> {
             .as_ref()
             .and_then(|given| codec_type(&given.value));
         let assertion = (!is_local && codec.is_none()).then(|| {
-            quote_spanned! {at(self.output_span)=>
+            quote_spanned! {at(self.output.span)=>
                 let __cached_travel = __cached::travels(__cached_travel);
             }
         });
@@ -60,7 +61,7 @@ impl Context<'_> {
         // among them, is an error and not a no.
         let probe = (!is_local).then(|| quote_spanned!(Span::mixed_site()=> ProbeTravel as _,));
         // At the place of the assertion, so that what both report is one error.
-        let weigh = quote_spanned! {at(self.output_span)=>
+        let weigh = quote_spanned! {at(self.output.span)=>
             (&&&__cached::TravelProbe::of(&__cached_returned)).__cached_weigh()
         };
         quote_spanned! {Span::mixed_site()=>

@@ -1,8 +1,8 @@
-//! The load: where it runs, what it holds of the arguments, and the user's body in it.
+//! The load: where it runs, and what it holds of the arguments.
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote, quote_spanned};
-use syn::{ReturnType, spanned::Spanned};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::quote_spanned;
+use syn::spanned::Spanned;
 
 use super::{Context, at, names::held};
 use crate::model::{Mode, Model};
@@ -84,100 +84,7 @@ impl Context<'_> {
     /// What is awaited for the value.
     fn body(&self) -> TokenStream {
         let bindings = self.bindings();
-        let body = if self.model.function.is_boxed {
-            self.made()
-        } else {
-            self.awaited()
-        };
+        let body = self.output.body(&self.model.function);
         quote_spanned!(Span::mixed_site()=> { #bindings #body })
     }
-
-    /// The user's statements where they make a future: in a closure, so that their `return` ends it.
-    fn made(&self) -> TokenStream {
-        let function = &self.model.function;
-        let returned = match &function.signature.output {
-            ReturnType::Type(_, returned) => without_lifetimes(returned.to_token_stream()),
-            ReturnType::Default => TokenStream::new(),
-        };
-        let mut block = Group::new(Delimiter::Brace, function.statements.clone());
-        block.set_span(function.braces);
-        quote_spanned!(Span::mixed_site()=> (move || -> #returned #block)().await)
-    }
-
-    /// The user's statements between the user's braces, and before them what they need.
-    ///
-    /// The first statement never runs. It tells the compiler the type of the block, so that an error
-    /// in the body reads as it would in the function.
-    fn awaited(&self) -> TokenStream {
-        let (output, allow) = (&self.output, self.allow_complexity());
-        let edge = quote_spanned! {at(self.output_span)=>
-            #allow
-            if false {
-                return (|| -> #output { loop {} })();
-            }
-        };
-        let statements = &self.model.function.statements;
-        // With one more in it, the block is not taken for one whose braces its author could remove. An item
-        // only among others, as from inside a block that has one, the compiler does not see what a misspelt
-        // name could mean; no statement before items, as that is a lint.
-        let more = if starts_with_item(statements) {
-            quote_spanned!(Span::mixed_site()=> const _: () = ();)
-        } else {
-            quote_spanned!(Span::mixed_site()=> let () = ();)
-        };
-        let block = quote_spanned!(Span::mixed_site()=> #more #statements);
-        let mut block = Group::new(Delimiter::Brace, block);
-        block.set_span(self.model.function.braces);
-        quote_spanned!(Span::mixed_site()=> #edge #block)
-    }
-}
-
-/// The type with `'_` in place of each lifetime but `'static`: the body may borrow from copies that live shorter than
-/// what the caller has lent.
-fn without_lifetimes(returned: TokenStream) -> TokenStream {
-    let mut tokens = returned.into_iter();
-    let mut written = TokenStream::new();
-    while let Some(token) = tokens.next() {
-        match token {
-            TokenTree::Punct(quote) if quote.as_char() == '\'' => {
-                let name = tokens.next();
-                written.extend(match &name {
-                    Some(name) if name.to_string() == "static" => quote!('static),
-                    _ => quote!('_),
-                });
-            }
-            TokenTree::Group(group) => {
-                let mut inner = Group::new(group.delimiter(), without_lifetimes(group.stream()));
-                inner.set_span(group.span());
-                written.extend([TokenTree::Group(inner)]);
-            }
-            other => written.extend([other]),
-        }
-    }
-    written
-}
-
-/// Whether the statements may start with an item.
-fn starts_with_item(statements: &TokenStream) -> bool {
-    const STARTS: [&str; 17] = [
-        "async",
-        "const",
-        "enum",
-        "extern",
-        "fn",
-        "impl",
-        "macro_rules",
-        "mod",
-        "pub",
-        "static",
-        "struct",
-        "trait",
-        "type",
-        "union",
-        "unsafe",
-        "use",
-        "#",
-    ];
-    let first = statements.clone().into_iter().next();
-    first.is_some_and(|token| STARTS.contains(&token.to_string().as_str()))
 }

@@ -22,6 +22,16 @@ impl Options {
                 "a load is either `inline` or `detached`: remove one of them",
             );
         }
+        if let Some(settle) = &self.settle
+            && !self.is_tried("invalidate_on")
+            && !self.is_tried("inherits")
+        {
+            mistakes.at(
+                &settle.name,
+                "`settle` is about events, and no event kills an entry of this function: write `invalidate_on = ..`, or \
+                 remove it",
+            );
+        }
         match self.tiers.as_ref().map(|tiers| tiers.value) {
             Some(Tiers::Redis) => self.refuse_for_redis(mistakes),
             Some(Tiers::Memory) => self.refuse_for_memory(mistakes),

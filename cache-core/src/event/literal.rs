@@ -1,0 +1,54 @@
+//! What expansions make of the literals of events. Two of them never run: they are there so that the compiler
+//! reads the user's own struct literal, and says itself what is wrong with it.
+
+use super::{Event, Named, Path, Prefix};
+
+/// What an event is called, and its fields.
+#[derive(Clone, Copy, Debug)]
+pub struct Described {
+    name: &'static str,
+    fields: &'static [&'static str],
+}
+
+impl Described {
+    pub(super) const fn fields(self) -> &'static [&'static str] {
+        self.fields
+    }
+}
+
+/// Describes the event of a literal. This is the one place that asks whether it is an event.
+#[must_use]
+pub const fn describe<E: Event>(_never: fn() -> E) -> Described {
+    Described {
+        name: E::NAME,
+        fields: E::FIELDS,
+    }
+}
+
+/// The prefix of these fields, up to the first that is not named. `never` holds the literal with the same fields.
+pub fn prefix<E>(event: Described, _never: impl FnOnce() -> E, named: &[Named<'_>]) -> Prefix<E> {
+    let in_order = event
+        .fields
+        .iter()
+        .map_while(|field| named.iter().find(|(name, _)| name == field))
+        .map(|(_, write)| *write)
+        .collect::<Vec<_>>();
+    let path = Path::new(event.name, in_order.len(), &|count, key| {
+        for write in &in_order[..count] {
+            write(key);
+        }
+    });
+    Prefix::new(path)
+}
+
+/// The fields that a literal leaves out.
+#[must_use]
+pub fn rest<T>() -> T {
+    unreachable!("the literal is there to be read by the compiler")
+}
+
+/// The value of a field that a literal has only a reference to.
+#[must_use]
+pub fn owned<T>(_field: &T) -> T {
+    rest()
+}
