@@ -275,8 +275,8 @@ struct State {
     answer: Option<Arc<dyn Stored>>,
     /// Callers that have a place, waiting or loading.
     members: usize,
-    /// A prefetch asked for the value: it is wanted without anybody who waits.
-    is_wanted: bool,
+    /// One of them is there for all prefetches: a second would have nothing to add.
+    has_stand_in: bool,
     waiting: BTreeMap<u64, Waker>,
     /// Those whose turn it is and who wait for a slot: an answer is what they wait for as well.
     queued: BTreeMap<u64, Waker>,
@@ -286,7 +286,9 @@ struct State {
     /// The versions of tags that a load is made under, where they are known.
     stamps: Option<Stamps>,
     loading: SmallVec<[Arc<Slot>; 1]>,
-    /// Loads that may run at once: one, until one has failed with what its waiters cannot share.
+    /// With what its waiters cannot share.
+    has_failed: bool,
+    /// Loads that may run at once: one, until one has failed.
     at_once: usize,
     /// Somebody was woken to take over, and has not come yet.
     is_offered: bool,
@@ -299,7 +301,7 @@ impl State {
 
     /// Nobody would miss a load that has not begun.
     fn is_abandoned(&self) -> bool {
-        self.members == 0 && !self.is_wanted
+        self.members == 0
     }
 
     /// Nobody waits and nobody loads.
@@ -354,13 +356,14 @@ impl Flight {
             state: Mutex::new(State {
                 answer: None,
                 members: 0,
-                is_wanted: false,
+                has_stand_in: false,
                 waiting: BTreeMap::new(),
                 queued: BTreeMap::new(),
                 next_ticket: 0,
                 redis: None,
                 stamps: None,
                 loading: SmallVec::new(),
+                has_failed: false,
                 at_once: 1,
                 is_offered: false,
             }),
@@ -378,6 +381,7 @@ impl Flight {
             flight: Arc::clone(self),
             ticket: state.next_ticket,
             patience: Patience::default(),
+            is_stand_in: false,
         }
     }
 
@@ -414,6 +418,7 @@ impl Flight {
         let queued = state.queued.remove(&slot.id());
         state.stop(slot);
         if has_failed {
+            state.has_failed = true;
             state.at_once = self.site.slots.limit();
         }
         let invited = state.invite();

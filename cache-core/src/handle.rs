@@ -132,7 +132,11 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     }
 
     /// Reads Redis or loads, in the background, if memory has no fresh entry. A function whose loads run inline loads
-    /// before this returns. Where another call reads or loads already, nothing more is begun.
+    /// before this returns.
+    ///
+    /// Where another call reads or loads already, nothing more is begun, unless that call is dropped half way: then
+    /// this goes on in its place, and begins what it did not end. It does not where loads run inline, or where the
+    /// other's load fails.
     ///
     /// # Errors
     ///

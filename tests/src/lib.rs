@@ -157,6 +157,24 @@ pub fn loads(cache: &Cache) -> u64 {
     cache.stats().functions.iter().map(|row| row.loads).sum()
 }
 
+/// Makes calls with a key, once more with the same and then with another, in a cache of their own. Gives how
+/// many loads each time took.
+///
+/// # Panics
+///
+/// When the cache cannot be built.
+pub async fn loads_by_key<F: Future<Output = ()>>(calls: impl Fn(u64) -> F) -> [u64; 3] {
+    let built = Cache::builder().build().await;
+    let cache = built.expect("the defaults are valid");
+    let mut taken = [0; 3];
+    for (taken, key) in taken.iter_mut().zip([1, 1, 2]) {
+        let before = loads(&cache);
+        Cache::scope(cache.clone(), calls(key)).await;
+        *taken = loads(&cache) - before;
+    }
+    taken
+}
+
 /// Waits until the functions of a cache have begun so many loads.
 ///
 /// # Panics

@@ -37,6 +37,30 @@ async fn injected_faults_are_met_one_after_the_other_and_then_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_what_it_is_told_the_last_word_counts() {
+    use RedisMiss::{Absent, Late, Unavailable};
+    let redis = FakeRedis::new();
+    let cache = process(&redis).await;
+    let soon = Duration::from_millis(1);
+    let words: [(&dyn Fn(), RedisMiss); 7] = [
+        (&|| redis.hang(), Late),
+        (&|| redis.delay(soon), Absent),
+        (&|| redis.fail(), Unavailable),
+        (
+            &|| redis.inject(Operation::Read, Fault::Delay(soon)),
+            Absent,
+        ),
+        (&|| redis.delay(Duration::from_hours(1)), Late),
+        (&|| redis.fail(), Unavailable),
+        (&|| redis.fill_up(), Absent),
+    ];
+    for (n, (say, miss)) in (0..).zip(words) {
+        say();
+        assert_eq!(explain(&cache, n).await.1, Some(miss), "word {n}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn reads_can_be_at_fault_while_writes_are_not() {
     let redis = FakeRedis::new();
     let (here, there) = (process(&redis).await, process(&redis).await);

@@ -159,6 +159,28 @@ async fn a_refresh_dropped_while_its_load_waits_for_a_slot_loads_nothing() {
     .await;
 }
 
+/// The task of the refresh is there, and is polled only when the slot is free.
+#[tokio::test]
+async fn a_refresh_dropped_before_its_task_was_polled_loads_nothing_where_it_was_to_wait_for_a_slot()
+ {
+    let cache = Cache::builder().build().await.unwrap();
+    Cache::scope(cache.clone(), async {
+        let gate = Gate::default();
+        let first = gate.clone();
+        let running = spawn_in(&cache, async move { one_at_a_time(1, &first).await });
+        until_loads(&cache, 1).await;
+        gate.open();
+        assert_eq!(one_at_a_time(2, &gate).refresh().now_or_never(), None);
+        running.await.unwrap();
+        tokio::spawn(async {}).await.unwrap();
+        gate.open();
+        let last = one_at_a_time(3, &gate);
+        tokio::time::timeout(SOON, last).await.unwrap();
+        assert_eq!((loads(&cache), cache.stats().entries), (2, 2));
+    })
+    .await;
+}
+
 #[test]
 fn an_evict_or_a_put_without_redis_is_over_with_its_first_poll() {
     on_both_runtimes(|cache| async move {
@@ -212,6 +234,36 @@ fn a_prefetch_is_over_with_its_first_poll_where_loads_are_detached() {
         detached(1, &gate).await;
         assert_eq!(loads(&cache), 1);
     });
+}
+
+/// No two callers can share it.
+#[derive(Debug)]
+struct Unshared;
+
+#[cached(ttl = 1h, skip(gate), detached)]
+async fn failing(id: u64, gate: &Gate) -> Result<usize, Unshared> {
+    value(gate).await;
+    Err(Unshared)
+}
+
+/// On one thread, where a task that was woken before another is polled before it.
+#[tokio::test]
+async fn a_prefetch_behind_a_load_that_fails_does_not_load_once_more() {
+    let cache = Cache::builder().build().await.unwrap();
+    Cache::scope(cache.clone(), async {
+        let gate = Gate::default();
+        let mut leader = Box::pin(failing(1, &gate));
+        assert!(leader.as_mut().now_or_never().is_none());
+        failing(1, &gate).prefetch().await.unwrap();
+        until_loads(&cache, 1).await;
+        gate.open();
+        assert!(leader.await.is_err());
+        tokio::spawn(async {}).await.unwrap();
+        assert_eq!(loads(&cache), 1);
+        gate.open();
+        assert!(failing(1, &gate).await.is_err(), "the next caller does");
+    })
+    .await;
 }
 
 #[test]
@@ -369,6 +421,23 @@ async fn a_detached_prefetch_reads_a_redis_that_hangs_and_loads_behind_its_calle
         assert_eq!(shared(1).prefetch().now_or_never(), Some(Ok(())));
         redis.until(|redis| redis.reads() == 1).await;
         assert_eq!(loads(&cache), 0);
+        until_kept(&cache, 1).await;
+        assert_eq!((shared(1).await, loads(&cache)), (1, 1));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_prefetch_behind_a_call_that_is_dropped_while_it_reads_redis_takes_its_place() {
+    let (redis, cache) = hanging().await;
+    Cache::scope(cache.clone(), async {
+        let mut reading = Box::pin(shared(1));
+        assert!(reading.as_mut().now_or_never().is_none());
+        assert_eq!(redis.reads(), 1);
+        for _ in 0..2 {
+            assert_eq!(shared(1).prefetch().now_or_never(), Some(Ok(())));
+        }
+        drop(reading);
         until_kept(&cache, 1).await;
         assert_eq!((shared(1).await, loads(&cache)), (1, 1));
     })

@@ -3,7 +3,7 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use cache_core::{Cache, CachedCall, Miss, NotCached, Source, cached};
+use cache_core::{Cache, CachedCall, Miss, Source, cached};
 use tests::{Runs, on_both_runtimes, until, until_loads};
 
 fn assert_send<F: Future + Send>(future: F) -> F {
@@ -108,43 +108,6 @@ fn what_is_put_during_a_load_is_not_overwritten_by_it() {
         GATE.notify_one();
         assert_eq!(before.await.unwrap(), 1);
         assert_eq!(gated(1).await, 9);
-    });
-}
-
-#[test]
-fn only_a_cached_function_reached_in_the_first_poll_is_a_handle() {
-    #[cached(ttl = 1h)]
-    async fn cached_one(id: u64) -> u64 {
-        id
-    }
-    async fn passes_on(id: u64) -> u64 {
-        cached_one(id).await
-    }
-    async fn too_late(id: u64) -> u64 {
-        tokio::task::yield_now().await;
-        cached_one(id).await
-    }
-    async fn of_another_type(id: u64) -> String {
-        cached_one(id).await.to_string()
-    }
-    on_both_runtimes(|_| async {
-        assert_eq!(passes_on(1).refresh().await, Ok(1));
-        assert_eq!(passes_on(1).peek().await, Some(1));
-        assert_eq!(too_late(1).refresh().await, Err(NotCached));
-        assert_eq!(too_late(1).peek().await, None);
-        assert_eq!(of_another_type(1).evict().await, Err(NotCached));
-        assert_eq!(std::future::ready(1_u64).bypass().await, Err(NotCached));
-        assert_eq!(std::future::ready(1_u64).put(1).await, Err(NotCached));
-        assert_eq!(std::future::ready(1_u64).prefetch().await, Err(NotCached));
-        assert_eq!(
-            std::future::ready(1_u64).explain().await.map(|e| e.value),
-            Err(NotCached)
-        );
-        assert_eq!(
-            cached_one(1).await,
-            1,
-            "a question that was not taken asks nobody else"
-        );
     });
 }
 

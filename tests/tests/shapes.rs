@@ -4,7 +4,7 @@
     reason = "a shape that does not work is a test that fails"
 )]
 
-use std::process::Termination;
+use std::{collections::BTreeSet, fs, path::Path, process::Termination};
 
 #[path = "../ui/pass/async_traits.rs"]
 mod async_traits;
@@ -14,6 +14,8 @@ mod attributes;
 mod bodies;
 #[path = "../ui/pass/borrowed_arguments.rs"]
 mod borrowed_arguments;
+#[path = "../ui/pass/boxed_futures.rs"]
+mod boxed_futures;
 #[path = "../ui/pass/codecs.rs"]
 mod codecs;
 #[path = "../ui/pass/detached_methods.rs"]
@@ -80,7 +82,22 @@ macro_rules! hold {
         fn $claim() -> impl Termination {
             $shape::main()
         })*
+
+        const SHAPES: &[&str] = &[$(stringify!($shape)),*];
     };
+}
+
+#[test]
+fn every_file_of_shapes_is_run() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("ui/pass");
+    let files = fs::read_dir(folder).expect("the shapes are there");
+    let names = files.map(|file| {
+        let path = file.expect("the folder can be read").path();
+        let name = path.file_stem().expect("a file has a name");
+        name.to_string_lossy().into_owned()
+    });
+    let run = SHAPES.iter().map(|&shape| shape.to_owned());
+    assert_eq!(names.collect::<BTreeSet<_>>(), run.collect());
 }
 
 hold! {
@@ -88,6 +105,7 @@ hold! {
     functions_and_arguments_keep_their_attributes: attributes;
     every_way_out_of_a_body_and_to_wait_in_it_works: bodies;
     what_is_borrowed_is_the_key_that_it_is_owned: borrowed_arguments;
+    a_function_that_returns_a_boxed_future_is_cached: boxed_futures;
     every_codec_can_be_written_in_every_form: codecs;
     a_detached_load_owns_a_copy_of_self: detached_methods;
     the_body_has_the_rules_of_its_edition: edition_2024;

@@ -15,7 +15,7 @@ use crate::{
     coherence::{Doubt, Guard},
     context::Ask,
     explain::{Miss, Source, Stamp, Trace},
-    flight::{Arrival, Joined, Underway},
+    flight::{Arrival, Joined, Member},
     l1::{Entry, Stored},
     l2::RedisMiss,
     tasks,
@@ -96,12 +96,10 @@ impl Call {
             (Some(runtime), Body::Detached(make)) => {
                 let (clock, snapshot) = (self.cache.clock(), self.capture());
                 let joined = flights.join(&self.key, &self.site, clock, &snapshot);
-                if let Joined::Member(mut member) = joined {
-                    member.want();
-                    // Whose turn it is not has nothing to wait for: somebody loads.
-                    if let Some(underway) = member.try_turn() {
-                        self.load_apart(underway, make(), &runtime);
-                    }
+                if let Joined::Member(mut member) = joined
+                    && member.stand_in()
+                {
+                    self.ride_apart(member, make(), &runtime);
                 }
             }
             (_, body) => {
@@ -112,25 +110,30 @@ impl Call {
         }
     }
 
-    /// Loads in a task of its own, unless Redis has the value.
-    fn load_apart(
-        &self,
-        mut underway: Underway,
-        body: BoxFuture<'static, Loaded>,
-        runtime: &Handle,
-    ) {
-        let around = Around::here();
-        let Some(remote) = self.remote.clone() else {
-            drop(Run::new(&self.cache, underway, None, body, around).detach(runtime));
-            return;
-        };
-        let (cache, runtime) = (self.cache.clone(), runtime.clone());
-        let running = cache.tasks().enter();
-        tasks::spawn(&runtime.clone(), async move {
-            let _running = running;
-            if remote.answer(&cache, &mut underway).await.is_err() && cache.is_on() {
-                let route = Some(remote.route().clone());
-                Run::new(&cache, underway, route, body, around).detach(&runtime);
+    /// Reads Redis or loads in a task of its own, in which the member waits for its turn.
+    fn ride_apart(&self, mut member: Member, body: BoxFuture<'static, Loaded>, runtime: &Handle) {
+        let (cache, remote, around) = (self.cache.clone(), self.remote.clone(), Around::here());
+        let turn = member.try_turn();
+        // Whoever waits for another call's load leaves nothing behind when the cache is closed.
+        let running = turn.is_some().then(|| cache.tasks().enter());
+        tasks::spawn(runtime, async move {
+            let turn = match turn {
+                Some(underway) => Some(underway),
+                None => member.turn_of_the_gone().await,
+            };
+            let Some(mut underway) = turn else {
+                return;
+            };
+            if let Some(remote) = &remote
+                && remote.answer(&cache, &mut underway).await.is_ok()
+            {
+                return;
+            }
+            if cache.is_on() {
+                let route = remote.as_ref().map(Remote::route).cloned();
+                let run = Run::new(&cache, underway, route, body, around).apart();
+                drop(running);
+                run.await;
             }
         });
     }

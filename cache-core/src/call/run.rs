@@ -61,8 +61,15 @@ impl Around {
 
 enum Phase {
     New,
-    Queued { patience: Patience, _wait: Wait },
-    Loading { since: Nanos },
+    /// With a slot, or where none is needed.
+    Admitted,
+    Queued {
+        patience: Patience,
+        _wait: Wait,
+    },
+    Loading {
+        since: Nanos,
+    },
 }
 
 impl<'a> Run<'a> {
@@ -83,18 +90,27 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Waits for a slot, as long as the load is wanted.
-    fn poll_slot(&mut self, load: &Arc<Load>, cx: &Context<'_>) -> Poll<Option<Overtaken>> {
-        let (slots, slot) = (&load.site().slots, &load.slot);
-        if matches!(self.phase, Phase::New)
-            && !slots.try_take(slot)
+    /// Takes a slot if one is free, and is to wait for one otherwise.
+    fn admit(&mut self, load: &Arc<Load>) {
+        let slots = &load.site().slots;
+        self.phase = if !slots.try_take(&load.slot)
             // Where those who hold the slots wait for this load, it goes on without one.
             && let Some(wait) = wait(load, Target::Slots(Arc::clone(slots)))
         {
-            self.phase = Phase::Queued {
+            Phase::Queued {
                 patience: Patience::default(),
                 _wait: wait,
-            };
+            }
+        } else {
+            Phase::Admitted
+        };
+    }
+
+    /// Waits for a slot, as long as the load is wanted.
+    fn poll_slot(&mut self, load: &Arc<Load>, cx: &Context<'_>) -> Poll<Option<Overtaken>> {
+        let (slots, slot) = (&load.site().slots, &load.slot);
+        if matches!(self.phase, Phase::New) {
+            self.admit(load);
         }
         if let Phase::Queued { patience, .. } = &mut self.phase {
             if let Poll::Ready(overtaken) = load.poll_queued(cx) {
@@ -127,7 +143,7 @@ impl<'a> Run<'a> {
     fn time_loading(&self) -> Duration {
         match self.phase {
             Phase::Loading { since } => Duration::from_nanos(system_now().saturating_sub(since)),
-            Phase::New | Phase::Queued { .. } => Duration::ZERO,
+            Phase::New | Phase::Admitted | Phase::Queued { .. } => Duration::ZERO,
         }
     }
 
@@ -192,14 +208,21 @@ impl Future for Run<'_> {
 impl Run<'static> {
     /// Goes on in a task of its own, which nobody has to wait for.
     pub(super) fn detach(self, runtime: &Handle) -> Detached {
+        Detached(tasks::spawn(runtime, self.apart()))
+    }
+
+    /// What a task of its own runs. A load that has its slot by now has begun; one that has to wait for it
+    /// begins only where somebody still wants it, however late the task is polled.
+    pub(super) fn apart(mut self) -> impl Future<Output = Ended> + Send + 'static {
         let running = self.cache.tasks().enter();
-        if let Some(load) = self.underway.load() {
+        if let Some(load) = self.underway.load().cloned() {
             load.slot.resume(true);
+            self.admit(&load);
         }
-        Detached(tasks::spawn(runtime, async move {
+        async move {
             let _running = running;
             self.await
-        }))
+        }
     }
 }
 

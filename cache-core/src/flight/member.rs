@@ -32,6 +32,7 @@ pub(crate) struct Member {
     pub(super) flight: Arc<Flight>,
     pub(super) ticket: u64,
     pub(super) patience: Patience,
+    pub(super) is_stand_in: bool,
 }
 
 impl Member {
@@ -55,9 +56,25 @@ impl Member {
         is_open.then(|| self.flight.start(&mut state, None, true))
     }
 
-    /// Asks for the value without waiting for it.
-    pub(crate) fn want(&self) {
-        self.flight.state.lock().is_wanted = true;
+    /// The turn to load in a task of its own, where those whose turn it was are gone; nothing where one of
+    /// them answered or failed.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`turn`](Self::turn).
+    pub(crate) async fn turn_of_the_gone(&mut self) -> Option<Underway> {
+        match self.turn(None, true).await {
+            Turn::Load(underway) if !self.flight.state.lock().has_failed => Some(underway),
+            Turn::Load(_) | Turn::Answer(_) => None,
+        }
+    }
+
+    /// Stays for a prefetch, so that the value is loaded though its callers go; false where another one does
+    /// so already.
+    pub(crate) fn stand_in(&mut self) -> bool {
+        let mut state = self.flight.state.lock();
+        self.is_stand_in = !std::mem::replace(&mut state.has_stand_in, true);
+        self.is_stand_in
     }
 
     fn poll_turn(
@@ -125,6 +142,9 @@ impl Drop for Member {
     fn drop(&mut self) {
         let mut state = self.flight.state.lock();
         state.members -= 1;
+        if self.is_stand_in {
+            state.has_stand_in = false;
+        }
         let waker = state.waiting.remove(&self.ticket);
         let mut woken = state.invite();
         if state.is_abandoned() {

@@ -28,6 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A Redis in the memory of the test: several caches can share one, as processes do, and it fails, hangs
 /// or is slow when it is told to.
 ///
+/// Of [`fail`](Self::fail), [`hang`](Self::hang), [`delay`](Self::delay) and [`inject`](Self::inject) the last
+/// word counts.
+///
 /// Five faults within ten seconds, and no fewer than there were answers, make a cache give it up for a
 /// while, as it would a real one: it asks again in the background after 200 ms of the system's time.
 ///
@@ -123,21 +126,23 @@ impl FakeRedis {
         self.inject(Operation::Write, Fault::Hang);
     }
 
-    /// Answers reads and takes no entries, from here on; what was to fail or hang no longer does.
+    /// Answers reads and takes no entries, from here on, after a delay where there is one; what was to fail
+    /// or hang no longer does.
     pub fn fill_up(&self) {
         let mut state = self.0.state.lock();
-        state.read_faults.clear_but_delay();
-        state.write_faults.clear_but_delay();
+        state.read_faults.answer();
+        state.write_faults.answer();
         state.is_full = true;
     }
 
-    /// Takes so long for each answer, from here on. What was to fail or hang still does.
+    /// Answers after so long, from here on; what was to fail or hang no longer does. What is full stays so.
     pub fn delay(&self, by: Duration) {
         self.inject(Operation::Read, Fault::Delay(by));
         self.inject(Operation::Write, Fault::Delay(by));
     }
 
-    /// What is wrong with all operations of one kind, from here on.
+    /// What is wrong with all operations of one kind, from here on, in place of what was before: a delay
+    /// lifts a failure, as a failure does a delay.
     pub fn inject(&self, operation: Operation, fault: Fault) {
         self.0.state.lock().faults(operation).set(fault);
     }

@@ -1,12 +1,42 @@
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+
 use super::tokens;
 use crate::{cached, features::Features};
 
 /// The expansion as it would be written. `Self` and `self` need an `impl` around them.
 fn expansion(options: &str, function: &str) -> String {
-    let expansion = cached::try_expand(tokens(options), tokens(function), Features::ALL)
-        .expect("the test has no mistakes");
+    let (options, function) = (fragments(tokens(options)), fragments(tokens(function)));
+    let expansion =
+        cached::try_expand(options, function, Features::ALL).expect("the test has no mistakes");
     let file = syn::parse2(expansion).expect("the expansion is Rust");
     prettyplease::unparse(&file)
+}
+
+/// Has for each `$(..)` what a `macro_rules!` has for a fragment: a group without delimiters. A path after `$crate`
+/// there is only in the compiler.
+fn fragments(source: TokenStream) -> TokenStream {
+    let mut tokens = source.into_iter();
+    let mut made = TokenStream::new();
+    while let Some(token) = tokens.next() {
+        made.extend(match token {
+            TokenTree::Punct(punct) if punct.as_char() == '$' => tokens
+                .next()
+                .map(|group| regrouped(group, Some(Delimiter::None))),
+            token => Some(regrouped(token, None)),
+        });
+    }
+    made
+}
+
+/// A group with the fragments in it, and with other delimiters where there are to be others.
+fn regrouped(token: TokenTree, delimiter: Option<Delimiter>) -> TokenTree {
+    match token {
+        TokenTree::Group(group) => {
+            let delimiter = delimiter.unwrap_or(group.delimiter());
+            Group::new(delimiter, fragments(group.stream())).into()
+        }
+        token => token,
+    }
 }
 
 macro_rules! shapes {
@@ -39,6 +69,8 @@ shapes! {
         "async fn user(self: Arc<Self>, id: u64) -> User { self.db.load(id).await }";
     patterns: "ttl = 5m",
         "async fn sum((a, b): (u64, u64), mut c: u64, _d: u32, mut e: &str) -> u64 { c += a; c + b }";
+    array_patterns: "ttl = 5m",
+        "async fn sum([a, .., mut b]: [u64; 3], &[c, _]: &[u64; 2], [d, rest @ ..]: &[u64; 4]) -> u64 { b += c; a + b + d }";
     pattern_in_key: "ttl = 5m, key = (id, c)",
         "async fn sum(State(db): State<Db>, Path(mut id): Path<u64>, c: u64) -> u64 { id += 1; id + c }";
     text_key: "ttl = 5m, key = \"user:{tenant}/{id}\"",
@@ -53,6 +85,8 @@ shapes! {
         "async fn user(id: u64, #[cfg(test)] db: &Db, #[allow(unused_mut)] mut n: u64) -> User { load(id).await }";
     inner_attributes: "ttl = 5m",
         "async fn one() -> u64 { #![allow(unused)] 1 }";
+    conditional_function: "ttl = 5m",
+        "#[cfg(feature = \"db\")]\n#[cfg_attr(test, expect(unused))]\nasync fn user(id: u64) -> User { load(id).await }";
     own_codec: "ttl = 5m, codec = codecs::Sealed::<4>",
         "async fn user(id: u64) -> User { load(id).await }";
     ttl_of_the_value: "ttl = |token| token.left(), tiers = memory",
@@ -97,6 +131,21 @@ shapes! {
         "async fn find(id: u64) -> Option<Result<Box<[u64]>, String>> { None }";
     errors: "ttl = 5m, err_ttl = 1s",
         "async fn find(id: u64) -> Result<u64, Box<dyn Error + Send + Sync>> { Ok(id) }";
+    anyhow: "ttl = 5m",
+        "async fn find(text: &str) -> anyhow::Result<Option<u64>> { anyhow::ensure!(!text.is_empty()); Ok(Some(text.parse()?)) }";
+    alias_of_result: "ttl = 5m, none_ttl = 1m",
+        "async fn find(id: u64) -> crate::Answer<User> { Ok(load(id).await?) }";
+    boxed_future: "ttl = 5m",
+        "fn factorial(n: u64) -> BoxFuture<'static, u64> { if n == 0 { return Box::pin(async { 1 }); } Box::pin(async move { n * factorial(n - 1).await }) }";
+    boxed_future_detached: "ttl = 5m, detached",
+        "fn length(text: &str) -> Pin<Box<dyn Future<Output = usize> + Send + '_>> { Box::pin(async move { text.len() }) }";
+    async_trait: "ttl = 5m, key = (self.tenant, id)",
+        "fn find<'life0, 'async_trait>(&'life0 self, id: u64) -> ::core::pin::Pin<Box<dyn ::core::future::Future<Output = Result<u64, DbError>> \
+        + ::core::marker::Send + 'async_trait>> where 'life0: 'async_trait, Self: 'async_trait { Box::pin(async move { \
+        if let ::core::option::Option::Some(__ret) = ::core::option::Option::None::<Result<u64, DbError>> { return __ret; } \
+        let __self = self; let id = id; let __ret: Result<u64, DbError> = { Ok(__self.db.load(id).await?) }; __ret }) }";
+    macro_rules: "ttl = $(HOUR + HOUR), key = $((a, id)), keep_if = $(|value| *value > 0)",
+        "$(pub(crate)) async fn find($((a, _)): $((u64, u64)), id: $(&str)) -> $(Answer<u64>) $({ load(a).await })";
     names: "ttl = 5m",
         "async fn r#gen(__cached_key: u64, r#gen: &str, __cached_mode: &u64) -> u64 { *__cached_mode }";
     instrument: "ttl = 5m",

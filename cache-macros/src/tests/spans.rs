@@ -65,6 +65,7 @@ fn every_word_of_the_function_keeps_its_place() {
         "#[tracing::instrument] async fn find(r#type: &str) -> User { #![allow(unused)] load(r#type).await }",
         "async fn shown(id: Option<&str>) -> String { format!(\"{id:?}\") }",
         "async fn ping(host: String) { println!(\"{host}\"); fn inner(&self) -> u8 { self.0 } }",
+        "fn boxed(id: u64) -> Pin<Box<dyn Future<Output = Option<User>> + Send>> { Box::pin(async move { find(id).await }) }",
     ];
     for item in items {
         for options in ["", "inline"] {

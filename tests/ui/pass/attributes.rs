@@ -40,6 +40,18 @@ async fn absent_below(id: Unknown) -> Unknown {
     id
 }
 
+#[cfg(all())]
+#[cached(ttl = 1h)]
+async fn present(id: u64) -> u64 {
+    id
+}
+
+#[cached(ttl = 1h)]
+#[cfg(all())]
+async fn present_below(id: u64) -> u64 {
+    id
+}
+
 #[cfg_attr(all(), cached(ttl = 1h, key = id % 10))]
 async fn cached_here(id: u64) -> u64 {
     RUNS.add();
@@ -117,21 +129,27 @@ async fn never_called(id: u64) -> u64 {
     id
 }
 
+async fn calls(id: u64) {
+    assert_eq!(present(id).await, id);
+    assert_eq!(present_below(id).await, id);
+    assert_eq!(allowed(id).await, 7);
+    assert_eq!(expected(id).await, id);
+    assert_eq!(on_arguments(id, 2).await, 2);
+    #[expect(deprecated)]
+    let old = old(id).await;
+    assert_eq!(old, id);
+}
+
 #[tokio::main]
 pub(crate) async fn main() {
+    assert_eq!(tests::loads_by_key(calls).await, [6, 0, 6]);
     for _ in 0..2 {
         assert_eq!(documented(1).await, 1);
         assert_eq!(documented_below(1).await, 1);
         assert_eq!(cached_here(1).await, 1);
         assert_eq!(cached_here(11).await, 1);
-        assert_eq!(allowed(1).await, 7);
-        assert_eq!(expected(1).await, 1);
-        assert_eq!(on_arguments(1, 2).await, 2);
         assert_eq!(argument(1, "Ada").await, 3);
         assert_eq!(key_argument(1, (2, 3)).await, 3);
-        #[expect(deprecated)]
-        let old = old(1).await;
-        assert_eq!(old, 1);
     }
     assert_eq!(skipped_argument(1, 7).await, 8);
     assert_eq!(skipped_argument(2, 7).await, 8);

@@ -4,13 +4,10 @@
 use std::num::ParseIntError;
 
 use cache_core::cached;
-use tests::Runs;
-
-static RUNS: Runs = Runs::new();
+use tests::loads_by_key;
 
 #[cached(ttl = 1h)]
 async fn asked(text: &str) -> Result<u64, ParseIntError> {
-    RUNS.add();
     let number: u64 = text.parse()?;
     Ok(number + 1)
 }
@@ -189,32 +186,58 @@ async fn unfinished(_n: u64) -> u64 {
     unreachable!("it is not called")
 }
 
+async fn every_way() {
+    assert_eq!(asked("7").await, Ok(8));
+    assert!(asked("x").await.is_err());
+    assert_eq!(asked_of_option(&[7]).await, Some(8));
+    assert_eq!(asked_of_option(&[]).await, None);
+    assert_eq!(early(0).await, 100);
+    assert_eq!(early(9).await, 3);
+    early_with_nothing(0).await;
+    assert_eq!(early_from_a_closure(vec![1, 2]).await, Some(5));
+    assert_eq!(early_from_a_closure(vec![1, 9]).await, None);
+    assert_eq!(early_from_a_block("0".to_owned()).await, Some(1));
+    assert_eq!(early_from_a_block("x".to_owned()).await, None);
+    assert_eq!(labelled(5).await, 32);
+    assert_eq!(popped(vec![2, 5]).await, 4);
+    assert_eq!(let_else("0").await, Ok(0));
+    assert_eq!(let_else("x").await, Err("`x` is no number".to_owned()));
+    assert_eq!(let_chain(Some("Ada".to_owned())).await, 3);
+    assert_eq!(let_chain(Some(String::new())).await, 0);
+    assert_eq!(macros(3).await, "3[3, 3]self6");
+    assert_eq!(macro_of_items(2).await, 3);
+    assert_eq!(attribute_first(2).await + block_first(2).await, 4);
+    assert_eq!(awaited(2).await, 6);
+    assert_eq!(diverges(7).await, 8);
+}
+
+async fn calls(n: u64) {
+    let text = n.to_string();
+    assert_eq!(asked(&text).await, Ok(n + 1));
+    assert_eq!(asked_of_option(&[n]).await, Some(n + 1));
+    assert_eq!(early(n).await, n);
+    early_with_nothing(n).await;
+    assert_eq!(early_from_a_closure(vec![n, 2]).await, Some(n + 4));
+    assert_eq!(early_from_a_block(text.clone()).await, Some(n));
+    assert_eq!(labelled(n).await, n * 10 + 11);
+    assert_eq!(popped(vec![n]).await, n - 1);
+    assert_eq!(let_else(&text).await, Ok(n - 1));
+    assert_eq!(let_chain(Some(text)).await, 1);
+    let doubled = n * 2;
+    assert_eq!(macros(n).await, format!("{n}[{n}, {n}]self{doubled}"));
+    assert_eq!(macro_of_items(n).await, n + 1);
+    assert_eq!(attribute_first(n).await + block_first(n).await, doubled);
+    assert_eq!(awaited(n).await, n * 3);
+    assert_eq!(diverges(n).await, n + 1);
+}
+
 #[tokio::main]
 pub(crate) async fn main() {
-    for _ in 0..2 {
-        assert_eq!(asked("7").await, Ok(8));
-        assert!(asked("x").await.is_err());
-        assert_eq!(asked_of_option(&[7]).await, Some(8));
-        assert_eq!(asked_of_option(&[]).await, None);
-        assert_eq!(early(0).await, 100);
-        assert_eq!(early(9).await, 3);
-        early_with_nothing(0).await;
-        assert_eq!(early_from_a_closure(vec![1, 2]).await, Some(5));
-        assert_eq!(early_from_a_closure(vec![1, 9]).await, None);
-        assert_eq!(early_from_a_block("0".to_owned()).await, Some(1));
-        assert_eq!(early_from_a_block("x".to_owned()).await, None);
-        assert_eq!(labelled(5).await, 32);
-        assert_eq!(popped(vec![2, 5]).await, 4);
-        assert_eq!(let_else("0").await, Ok(0));
-        assert_eq!(let_else("x").await, Err("`x` is no number".to_owned()));
-        assert_eq!(let_chain(Some("Ada".to_owned())).await, 3);
-        assert_eq!(let_chain(Some(String::new())).await, 0);
-        assert_eq!(macros(3).await, "3[3, 3]self6");
-        assert_eq!(macro_of_items(2).await, 3);
-        assert_eq!(attribute_first(2).await + block_first(2).await, 4);
-        assert_eq!(awaited(2).await, 6);
-        assert_eq!(diverges(7).await, 8);
-    }
+    assert_eq!(loads_by_key(calls).await, [16, 0, 16]);
+    assert_eq!(
+        loads_by_key(|_| every_way()).await,
+        [23, 2, 2],
+        "an error that came of `?` or `return` is not kept"
+    );
     drop(unfinished(1));
-    assert_eq!(RUNS.take(), 3, "an error that came of `?` is not kept");
 }

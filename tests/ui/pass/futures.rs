@@ -40,8 +40,14 @@ async fn handles() -> Result<(), NotCached> {
     Ok(())
 }
 
+async fn calls(n: u64) {
+    assert_eq!(tokio::join!(square(n), square(n)), (n * n, n * n));
+    assert_eq!(is_send(length(&n.to_string())).await, 1);
+}
+
 #[tokio::main]
 pub(crate) async fn main() -> Result<(), NotCached> {
+    assert_eq!(tests::loads_by_key(calls).await, [2, 0, 2]);
     assert_eq!(is_send(square(2)).await, 4);
     let text = String::from("Ada");
     assert_eq!(is_send(length(&text)).await, 3);

@@ -144,8 +144,8 @@ mod types {
         }
     }
 
-    pub(super) async fn method() -> bool {
-        Owner.method(String(7)).await.is_ok()
+    pub(super) async fn method(n: u64) -> bool {
+        Owner.method(String(n)).await.is_ok()
     }
 }
 
@@ -230,33 +230,30 @@ mod macros {
     }
 }
 
+async fn calls(n: u64) {
+    assert_eq!(r#fn("a", n).await, format!("a{n}"));
+    assert_eq!(r#gen(n, "a", (2, 3)).await, n + 3);
+    assert_eq!(locals(n, 2, "abc", Some("abcd")).await, n + 9);
+    assert_eq!(more_locals(n, (6, 7), 8).await, n + 21);
+    assert_eq!(held(&n, &2, &3, 4, 5).await, n + 14);
+    assert_eq!(short(n, 2, 3, 4, 5, "a", 7).await, n + 22);
+    assert_eq!(returned(n).await + travels(n).await, 2 * n + 2);
+    assert_eq!(begin(n).await + part(n).await, 2 * n + 2);
+    assert_eq!(__cached(n).await + cached_argument(n).await, 2 * n + 2);
+    assert_eq!(types::named(types::String(n), "a", &[1]).await, Some(n + 2));
+    assert!(types::method(n).await);
+    let signed = n.cast_signed();
+    assert_eq!(primitives::named(signed).await, signed + 1);
+    assert_eq!(modules::named(&n, "a").await, n + 1);
+    assert_eq!(modules::derived(modules::Page(n)).await, n);
+    let number = bare::Id::Number(n);
+    assert_eq!(bare::without_a_prelude(&1, number, "a").await, Some(n + 2));
+    let tenant = bare::Id::Of { tenant: n };
+    assert_eq!(bare::without_a_prelude(&1, tenant, "a").await, Some(n + 2));
+    assert_eq!(macros::named(n, "a").await, n + 1);
+}
+
 #[tokio::main]
 pub(crate) async fn main() {
-    for _ in 0..2 {
-        assert_eq!(r#fn("a", 1).await, "a1");
-        assert_eq!(r#gen(1, "a", (2, 3)).await, 4);
-        assert_eq!(locals(1, 2, "abc", Some("abcd")).await, 10);
-        assert_eq!(more_locals(5, (6, 7), 8).await, 26);
-        assert_eq!(held(&1, &2, &3, 4, 5).await, 15);
-        assert_eq!(short(1, 2, 3, 4, 5, "a", 7).await, 23);
-        assert_eq!(
-            returned(1).await + travels(1).await + begin(1).await + part(1).await,
-            8
-        );
-        assert_eq!(__cached(1).await + cached_argument(1).await, 4);
-        assert_eq!(types::named(types::String(7), "a", &[1]).await, Some(9));
-        assert!(types::method().await);
-        assert_eq!(primitives::named(1).await, 2);
-        assert_eq!(modules::named(&1, "a").await, 2);
-        assert_eq!(modules::derived(modules::Page(7)).await, 7);
-        assert_eq!(
-            bare::without_a_prelude(&1, bare::Id::Number(2), "a").await,
-            Some(4)
-        );
-        assert_eq!(
-            bare::without_a_prelude(&1, bare::Id::Of { tenant: 3 }, "a").await,
-            Some(5)
-        );
-        assert_eq!(macros::named(1, "a").await, 2);
-    }
+    assert_eq!(tests::loads_by_key(calls).await, [20, 0, 20]);
 }

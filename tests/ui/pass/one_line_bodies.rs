@@ -25,10 +25,10 @@ async fn call(n: u64) -> u64 { same(n).await }
 async fn matched(n: u64) -> u64 { match n { 0 => 1, _ => n } }
 
 #[cached(ttl = 1h)]
-async fn unit(n: u64) { assert_eq!(n, 7) }
+async fn unit(n: u64) { assert_ne!(n, 7) }
 
 #[cached(ttl = 1h)]
-async fn statement(n: u64) { assert_eq!(n, 7); }
+async fn statement(n: u64) { assert_ne!(n, 7); }
 
 #[cached(ttl = 1h)]
 async fn nothing(_n: u64) {}
@@ -48,21 +48,24 @@ async fn structure(n: u64) -> Point { Point { n } }
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Point { n: u64 }
 
+async fn calls(n: u64) {
+    assert_eq!(one().await, 1);
+    assert_eq!(same(n).await, n);
+    assert_eq!(text(&n.to_string()).await, 1);
+    assert_eq!(pair((n, 5)).await, n);
+    assert_eq!(call(n).await, n);
+    assert_eq!(matched(n).await, n);
+    unit(n).await;
+    statement(n).await;
+    nothing(n).await;
+    nothing_at_all().await;
+    assert_eq!(asked(&n.to_string()).await, Some(n));
+    assert_eq!(closure(n).await, n + 1);
+    assert_eq!(structure(n).await, Point { n });
+}
+
 #[tokio::main]
 pub(crate) async fn main() {
-    for _ in 0..2 {
-        assert_eq!(one().await, 1);
-        assert_eq!(same(2).await, 2);
-        assert_eq!(text("Ada").await, 3);
-        assert_eq!(pair((4, 5)).await, 4);
-        assert_eq!(call(5).await, 5);
-        assert_eq!(matched(6).await, 6);
-        unit(7).await;
-        statement(7).await;
-        nothing(7).await;
-        nothing_at_all().await;
-        assert_eq!(asked("8").await, Some(8));
-        assert_eq!(closure(9).await, 10);
-        assert_eq!(structure(9).await, Point { n: 9 });
-    }
+    let without_arguments = 2;
+    assert_eq!(tests::loads_by_key(calls).await, [13, 0, 13 - without_arguments]);
 }

@@ -124,16 +124,18 @@ impl Users {
     }
 }
 
+async fn calls(id: u64) {
+    assert_eq!(token(100 + id).await.text, (100 + id).to_string());
+    assert!(no_token(id).await.unwrap().is_none());
+    assert_eq!(by_argument(LIFETIME, id).await, Ok(None));
+    assert_eq!(name("a", id).await, format!("a{id}"));
+    assert_eq!(Limits::of_the_type(id).await, Some(id));
+    assert_eq!(Limits { ttl: LIFETIME }.of_self(id).await, 3600 + id);
+}
+
 #[tokio::main]
 pub(crate) async fn main() {
-    for _ in 0..2 {
-        assert_eq!(token(777).await.text, "777");
-        assert!(no_token(1).await.unwrap().is_none());
-        assert_eq!(by_argument(LIFETIME, 1).await, Ok(None));
-        assert_eq!(name("a", 7).await, "a7");
-        assert_eq!(Limits::of_the_type(7).await, Some(7));
-        assert_eq!(Limits { ttl: LIFETIME }.of_self(7).await, 3607);
-    }
+    assert_eq!(tests::loads_by_key(calls).await, [6, 0, 6]);
     assert_eq!(expressions(7, "Ada").await, "7Ada");
     assert_eq!(expressions(17, "ADA").await, "7Ada");
     assert_eq!(one_for_all(7).await, 7);

@@ -29,18 +29,14 @@ pub enum Fault {
 pub(super) struct Faults {
     /// Those of the next operations, and of how many.
     next: VecDeque<(u64, Fault)>,
-    /// Behind those, all fail or hang, or else are answered after `delay`.
+    /// That of all behind those.
     standing: Option<Fault>,
-    delay: Duration,
 }
 
 impl Faults {
-    /// From here on. A delay lifts no failure.
+    /// From here on, in place of the one that was set before.
     pub(super) fn set(&mut self, fault: Fault) {
-        match fault {
-            Fault::Delay(by) => self.delay = by,
-            Fault::Fail | Fault::Hang => self.standing = Some(fault),
-        }
+        self.standing = Some(fault);
     }
 
     /// For the next `times` operations that no other fault is meant for.
@@ -58,15 +54,13 @@ impl Faults {
             *left -= 1;
             return *fault;
         }
-        self.standing.unwrap_or(Fault::Delay(self.delay))
+        self.standing.unwrap_or(Fault::Delay(Duration::ZERO))
     }
 
-    /// None but the delay.
-    pub(super) fn clear_but_delay(&mut self) {
-        let delay = self.delay;
-        *self = Self {
-            delay,
-            ..Self::default()
-        };
+    /// None but a delay.
+    pub(super) fn answer(&mut self) {
+        self.next.clear();
+        let standing = self.standing.take();
+        self.standing = standing.filter(|fault| matches!(fault, Fault::Delay(_)));
     }
 }
