@@ -242,6 +242,11 @@ impl Cache {
         self.0.peers.courier.as_ref()
     }
 
+    /// What the clock of the shared tier shows at least, in microseconds.
+    pub(crate) fn store_time(&self) -> Option<u64> {
+        Some(self.l2()?.store().time()?.earliest)
+    }
+
     pub(crate) fn namespace(&self) -> &str {
         &self.0.namespace
     }

@@ -24,6 +24,7 @@ use crate::{
     cache::Cache,
     context::{self, Ask, Question},
     event::{Interests, Tag},
+    flight::Load,
     key::{CacheKey, Key, KeyRef, KeyWriter},
     l2::L2,
     site::{Instance, Site},
@@ -96,10 +97,11 @@ fn look<S: Shape, X>(
 ) -> Result<S::Output, Missed> {
     if !context::is_plain() {
         let cache = lookup.surrounded(cache, TypeId::of::<S::Output>())?;
-        return hit(&cache, &lookup.key, returned).ok_or_else(|| lookup.missed(cache));
+        let hit = hit(&cache, &lookup.key, returned, context::load().as_ref());
+        return hit.ok_or_else(|| lookup.missed(cache));
     }
     let cache = cache.unwrap_or_else(|| Cache::ambient());
-    hit(cache, &lookup.key, returned).ok_or_else(|| lookup.missed(cache.clone()))
+    hit(cache, &lookup.key, returned, None).ok_or_else(|| lookup.missed(cache.clone()))
 }
 
 impl Lookup<'_> {
@@ -174,9 +176,13 @@ fn hit<S: Shape, X>(
     cache: &Cache,
     key: &KeyRef<'_>,
     returned: Returned<S, X>,
+    outer: Option<&Arc<Load>>,
 ) -> Option<S::Output> {
     let node = cache.flights().l1.get(key)?;
     let output = returned.hit(&*node, cache.clock())?;
+    if outer.is_some_and(|outer| !outer.may_rely_on(node.entry())) {
+        return None;
+    }
     node.entry().count_hit();
     Some(output)
 }
@@ -249,6 +255,8 @@ fn start<'a, S: Shape, X: 'static>(
     let keeper = Keeper { keep: *keep, maker };
     if let Some(text) = &opened.text
         && !opened.is_bypass()
+        // Whoever reads the entry would not know what to ask for with it.
+        && !keep.depends_on_value()
     {
         opened.call.remote = Remote::new(&opened.call, opened.function, text, &keeper);
     }

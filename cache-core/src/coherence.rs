@@ -18,6 +18,7 @@ mod guard;
 mod ledger;
 pub(crate) mod mutant;
 mod queue;
+mod recent;
 mod version;
 
 use std::{
@@ -38,6 +39,7 @@ use self::{
     ledger::Ledger,
     mutant::Mutant,
     queue::{Job, Queue},
+    recent::Recent,
 };
 pub(crate) use self::{
     cell::Cell,
@@ -84,6 +86,7 @@ pub(crate) struct Coherence {
     doubts_until: AtomicU64,
     doubted_before: AtomicU64,
     state: Mutex<State>,
+    recent: Recent,
     /// Told when there is something to send.
     pub(crate) work: Notify,
     emptied: Notify,
@@ -149,6 +152,7 @@ impl Coherence {
             doubts_until: AtomicU64::new(0),
             doubted_before: AtomicU64::new(0),
             state: Mutex::default(),
+            recent: Recent::default(),
             work: Notify::new(),
             emptied: Notify::new(),
             counters: Counters::default(),
@@ -211,6 +215,28 @@ impl Coherence {
         }
     }
 
+    /// Whether none of these tags was invalidated since then, as far as that is known.
+    pub(crate) fn is_quiet(&self, tags: &[Tag], since: Nanos, now: Nanos) -> bool {
+        self.recent.is_quiet(tags, since, now)
+    }
+
+    /// How long nothing has changed of what a snapshot was captured of, at most. `store_time` is the least that the
+    /// clock shows by which versions are given, in microseconds.
+    pub(crate) fn time_since_change(
+        &self,
+        snapshot: &Snapshot,
+        stamps: Option<&Stamps>,
+        store_time: Option<u64>,
+        now: Nanos,
+    ) -> Duration {
+        if let (Some(stamps), Some(store_time)) = (stamps, store_time) {
+            let youngest = stamps.versions.iter().max().copied().unwrap_or(0);
+            return Duration::from_micros(store_time.saturating_sub(youngest));
+        }
+        let tags: Vec<_> = snapshot.cells().map(|cell| cell.tag().clone()).collect();
+        self.recent.quiet_for(&tags, now)
+    }
+
     /// Something changed. Its tags wait for an acknowledgement from here on; where nobody else has to know, it is
     /// done.
     pub(crate) fn emit(
@@ -218,11 +244,10 @@ impl Coherence {
         tags: &[Tag],
         outcome: Outcome,
         waiter: Option<oneshot::Sender<bool>>,
+        now: Nanos,
     ) {
         if self.beat.is_none() {
-            for cell in tags.iter().filter_map(|tag| self.registry.get(tag)) {
-                cell.invalidate();
-            }
+            self.invalidate(tags, now);
             if let Some(waiter) = waiter {
                 let _ = waiter.send(true);
             }
@@ -234,7 +259,7 @@ impl Coherence {
             .collect();
         if outcome == Outcome::Unknown {
             // Nobody waits for the acknowledgement that would do it.
-            cells.iter().for_each(|cell| cell.invalidate());
+            self.invalidate(tags, now);
         }
         let mut job = Job {
             cells,
@@ -259,8 +284,15 @@ impl Coherence {
     }
 
     /// What was waited for too long: as if it had failed, though it may yet be acknowledged.
-    pub(crate) fn is_overdue(&self, tags: &[Tag]) {
-        for cell in tags.iter().filter_map(|tag| self.registry.get(tag)) {
+    pub(crate) fn is_overdue(&self, tags: &[Tag], now: Nanos) {
+        self.invalidate(tags, now);
+    }
+
+    /// What was loaded before this is void from here on.
+    fn invalidate<'a>(&self, tags: impl IntoIterator<Item = &'a Tag> + Clone, now: Nanos) {
+        // In this order: whoever captures in between finds it among the recent ones.
+        self.recent.add(tags.clone(), now);
+        for cell in tags.into_iter().filter_map(|tag| self.registry.get(tag)) {
             cell.invalidate();
         }
     }
@@ -341,6 +373,7 @@ impl Coherence {
             self.doubts_until.store(after(now, DRAIN), Relaxed);
         }
         beat.tear();
+        self.recent.tear(now);
         self.counters.gaps.fetch_add(1, Relaxed);
         self.observe(lineage, now);
         self.state.lock().queue.retry_now();
@@ -355,16 +388,17 @@ impl Coherence {
     }
 
     /// Something may have been missed.
-    pub(crate) fn tear(&self) {
+    pub(crate) fn tear(&self, now: Nanos) {
         if let Some(beat) = &self.beat {
             beat.tear();
+            self.recent.tear(now);
             self.counters.gaps.fetch_add(1, Relaxed);
         }
     }
 
     /// What another process published: a line for each tag, `name version origin site`. Whatever it is, it is
     /// no harm.
-    pub(crate) fn heard(&self, message: &[u8]) {
+    pub(crate) fn heard(&self, message: &[u8], now: Nanos) {
         let Ok(text) = str::from_utf8(message) else {
             return;
         };
@@ -380,9 +414,7 @@ impl Coherence {
                 continue;
             }
             self.counters.bumps_heard.fetch_add(1, Relaxed);
-            if let Some(cell) = self.registry.get(&Tag::from_name(name)) {
-                cell.invalidate();
-            }
+            self.invalidate([&Tag::from_name(name)], now);
         }
     }
 
@@ -444,7 +476,7 @@ impl Outgoing {
         for job in &mut self.jobs {
             // What was read since it was sent may be from before it arrived.
             if !mutant::is(Mutant::B2) {
-                job.cells.iter().for_each(|cell| cell.invalidate());
+                coherence.invalidate(job.tags(), now);
             }
             job.has_ack();
         }
@@ -478,7 +510,7 @@ impl Outgoing {
         for mut job in std::mem::take(&mut self.jobs) {
             state.under_way -= 1;
             if job.attempts == 0 {
-                job.cells.iter().for_each(|cell| cell.invalidate());
+                coherence.invalidate(job.tags(), now);
             }
             job.attempts = job.attempts.saturating_add(1);
             job.tell(false);

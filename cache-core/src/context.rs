@@ -69,7 +69,7 @@ thread_local! {
     };
 }
 
-/// Whether neither a scope nor a question surrounds this call.
+/// Whether neither a scope nor a question surrounds this call, nor a load that has to know what it is made of.
 #[inline]
 pub(crate) fn is_plain() -> bool {
     IS_PLAIN.get()
@@ -111,7 +111,8 @@ impl Drop for Restore {
 }
 
 fn replace(next: Surroundings) -> Surroundings {
-    IS_PLAIN.set(next.scope.is_none() && next.question.is_none());
+    let is_in_guarded = next.load.as_ref().is_some_and(|load| load.is_guarded());
+    IS_PLAIN.set(next.scope.is_none() && next.question.is_none() && !is_in_guarded);
     SURROUNDINGS.replace(next)
 }
 

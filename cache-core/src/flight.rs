@@ -5,6 +5,7 @@
 //! flight is still the one of its key: `evict`, `put`, `refresh` and `clear` take that place away.
 
 mod member;
+mod reliance;
 mod waits;
 
 use std::{
@@ -25,6 +26,7 @@ use tokio::sync::oneshot;
 pub(crate) use member::{Load, Member, Overtaken, Turn, Underway};
 pub(crate) use waits::{Target, Wait, wait};
 
+use self::reliance::Reliance;
 use crate::{
     clock::{Clock, Nanos},
     coherence::{Snapshot, Stamps},
@@ -285,6 +287,8 @@ struct State {
     redis: Option<RedisMiss>,
     /// The versions of tags that a load is made under, where they are known.
     stamps: Option<Stamps>,
+    /// Of values that its loads took.
+    reliance: Reliance,
     loading: SmallVec<[Arc<Slot>; 1]>,
     /// With what its waiters cannot share.
     has_failed: bool,
@@ -362,6 +366,7 @@ impl Flight {
                 next_ticket: 0,
                 redis: None,
                 stamps: None,
+                reliance: Reliance::default(),
                 loading: SmallVec::new(),
                 has_failed: false,
                 at_once: 1,

@@ -20,6 +20,7 @@ pub use self::{
 };
 use crate::{
     cache::Cache,
+    clock::system_now,
     coherence::{Held, Outcome},
     error::{Error, ErrorKind},
     event::{Changes, Events, Tag},
@@ -113,24 +114,25 @@ impl Cache {
             return true;
         }
         let Some(courier) = self.courier() else {
-            self.coherence().emit(tags, outcome, None);
+            self.coherence().emit(tags, outcome, None, system_now());
             return true;
         };
         let (waiter, acknowledged) = oneshot::channel();
-        self.coherence().emit(tags, outcome, Some(waiter));
+        self.coherence()
+            .emit(tags, outcome, Some(waiter), system_now());
         courier.attend();
         let within = courier.budget();
         if let Ok(acknowledged) = tokio::time::timeout(within, acknowledged).await {
             return acknowledged.unwrap_or(false);
         }
-        self.coherence().is_overdue(tags);
+        self.coherence().is_overdue(tags, system_now());
         false
     }
 
     /// Emits without waiting, and without I/O: for where a future is dropped.
     fn emit_behind(&self, tags: &[Tag], outcome: Outcome) {
         if !tags.is_empty() {
-            self.coherence().emit(tags, outcome, None);
+            self.coherence().emit(tags, outcome, None, system_now());
         }
     }
 }

@@ -224,6 +224,10 @@ pub(crate) struct SiteState {
     pub(crate) slots: Arc<Slots>,
     pub(crate) is_in_memory: bool,
     pub(crate) is_shared: bool,
+    /// Its values depend on what those depend on that they are made of.
+    pub(crate) inherits: bool,
+    /// How long after a change a replica may still have what was before.
+    pub(crate) settle: Duration,
     /// Made when the function first meets a shared tier; nothing where its values cannot travel.
     entries: OnceLock<Option<Arc<Entries>>>,
     warned_of_recursion: AtomicBool,
@@ -239,6 +243,8 @@ impl SiteState {
             slots: Arc::new(Slots::new(instance.site.max_concurrent_loads as usize)),
             is_in_memory: instance.site.is_in_memory(),
             is_shared: instance.site.is_shared(),
+            inherits: instance.site.inherits,
+            settle: instance.site.settle,
             entries: OnceLock::new(),
             warned_of_recursion: AtomicBool::new(false),
             warned_of: Mutex::default(),

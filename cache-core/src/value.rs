@@ -28,6 +28,7 @@ pub use weigh::{ProbeSize, ProbeTravel, ProbeWeigh, TravelProbe, travels};
 
 use crate::{
     clock::Clock,
+    event::Tag,
     l1::{Entry, Stored},
 };
 
@@ -45,7 +46,12 @@ pub trait Sharing<E>: Copy + Send + Sync + 'static {
 /// A loaded value as the engine sees it.
 pub(crate) enum Loaded {
     /// Answers every caller.
-    Node { node: Arc<dyn Stored>, fate: Fate },
+    Node {
+        node: Arc<dyn Stored>,
+        fate: Fate,
+        /// What the value depends on, where only it says so.
+        tags: Vec<Tag>,
+    },
     /// An output that answers only the caller whose load it was.
     Own {
         output: Box<dyn Any + Send>,

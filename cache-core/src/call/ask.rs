@@ -140,11 +140,17 @@ impl Call {
 
     /// Keeps a value as if it had been loaded now.
     pub(super) fn put(&self, loaded: Loaded) {
-        let Loaded::Node { mut node, fate } = loaded else {
+        let Loaded::Node {
+            mut node,
+            fate,
+            tags,
+        } = loaded
+        else {
             return;
         };
         // It counts as loaded now, of which no server has told a version: others have to load.
-        let snapshot = self.capture();
+        let mut snapshot = self.capture();
+        snapshot.extend(&self.cache.coherence().capture(&tags));
         let (is_guarded, coherence) = (!snapshot.is_empty(), self.cache.coherence());
         if let Some(node) = Arc::get_mut(&mut node) {
             node.entry_mut()

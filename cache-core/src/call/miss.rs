@@ -123,10 +123,12 @@ impl Call {
             Place::InNewFlight => Joined::Member(flights.renew(&self.key, &self.site, &snapshot)),
         };
         let member = match joined {
-            Joined::Hit(node) => {
+            Joined::Hit(node) if may_rely_on(outer.as_ref(), &node) => {
                 node.entry().count_hit();
                 return Flown::by(Answer::Shared(node), Source::Memory);
             }
+            // Good enough for others, but not for what is being made of it.
+            Joined::Hit(_) => flights.renew(&self.key, &self.site, &snapshot),
             Joined::Member(member) => member,
         };
         let Some(outer) = outer else {
@@ -143,15 +145,24 @@ impl Call {
     async fn ride(&self, mut member: Member, outer: Option<&Arc<Load>>, body: Body<'_>) -> Flown {
         let runtime = body.runtime();
         let is_apart = runtime.is_some() && self.remote.is_none();
-        let mut underway = match member.turn(outer, is_apart).await {
-            Turn::Answer(node) => return self.share(node),
-            Turn::Load(underway) => underway,
+        let mut underway = loop {
+            match member.turn(outer, is_apart).await {
+                Turn::Answer(node) if may_rely_on(outer, &node) => return self.share(node),
+                Turn::Answer(_) => {
+                    let flights = self.cache.flights();
+                    member = flights.renew(&self.key, &self.site, &self.capture());
+                }
+                Turn::Load(underway) => break underway,
+            }
         };
         let mut redis = None;
         if let Some(remote) = &self.remote {
             // In this task also where the load has one of its own: an answer is worth no task.
             match remote.answer(&self.cache, &mut underway).await {
-                Ok(node) => return Flown::by(Answer::Shared(node), Source::Redis),
+                Ok(node) => {
+                    take(outer, &node);
+                    return Flown::by(Answer::Shared(node), Source::Redis);
+                }
                 Err(miss) => redis = miss,
             }
         }
@@ -164,10 +175,15 @@ impl Call {
             (body, _) => Run::new(&self.cache, underway, route, body.start(), Around::here()).await,
         };
         match ended {
-            Ended::Loaded(loaded) => Flown {
-                redis,
-                ..Flown::by(loaded.into_answer(), Source::Load)
-            },
+            Ended::Loaded(loaded) => {
+                if let Loaded::Node { node, .. } = &loaded {
+                    take(outer, node);
+                }
+                Flown {
+                    redis,
+                    ..Flown::by(loaded.into_answer(), Source::Load)
+                }
+            }
             Ended::Overtaken(Overtaken::Answered(node)) => self.share(node),
             Ended::Overtaken(Overtaken::Abandoned) => {
                 unreachable!(
@@ -198,5 +214,17 @@ impl Call {
             miss,
             ..Flown::by(loaded.into_answer(), Source::Uncached)
         }
+    }
+}
+
+/// Whether a load that the call is part of may be made of what others have read.
+fn may_rely_on(outer: Option<&Arc<Load>>, node: &Arc<dyn Stored>) -> bool {
+    outer.is_none_or(|outer| outer.may_rely_on(node.entry()))
+}
+
+/// A load that the call is part of is made of what was read for this call, after that load began.
+fn take(outer: Option<&Arc<Load>>, node: &Arc<dyn Stored>) {
+    if let Some(outer) = outer {
+        outer.take(node.entry());
     }
 }

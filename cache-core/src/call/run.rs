@@ -15,9 +15,11 @@ use tokio::{runtime::Handle, task::JoinHandle};
 use super::BoxFuture;
 use crate::{
     cache::Cache,
-    clock::{Nanos, nanos, system_now},
+    clock::{Nanos, after, nanos, system_now},
     context,
+    event::Tag,
     flight::{Arrival, Load, Overtaken, Target, Underway, Wait, wait},
+    l1::Entry,
     l2::{RedisMiss, Route},
     stats::Counters,
     tasks,
@@ -148,23 +150,17 @@ impl<'a> Run<'a> {
     }
 
     fn arrive(&mut self, load: &Load, mut loaded: Loaded) -> Loaded {
-        let Loaded::Node { node, fate } = &mut loaded else {
+        let Loaded::Node { node, fate, tags } = &mut loaded else {
             self.underway.fail();
             return loaded;
         };
-        let (snapshot, coherence) = (load.snapshot(), self.cache.coherence());
-        if !snapshot.is_empty() {
-            let began = system_now().saturating_sub(nanos(self.time_loading()));
-            let guard = coherence.guard(snapshot, began, load.stamps());
-            // Nobody else has it yet.
-            if let Some(node) = Arc::get_mut(node) {
-                node.entry_mut().guard_by(guard);
-            }
-            // Something changed since the load began, or may be changing: it answers those who wait, and
-            // nobody after them.
-            if !coherence.is_current(snapshot) || snapshot.is_held() {
-                *fate = Fate::Leave;
-            }
+        let now = system_now();
+        let began = now.saturating_sub(nanos(self.time_loading()));
+        // Nobody else has it yet.
+        if let Some(node) = Arc::get_mut(node)
+            && !guard(&self.cache, load, node.entry_mut(), tags, (began, now))
+        {
+            *fate = Fate::Leave;
         }
         self.underway.complete(&Arrival {
             node,
@@ -242,4 +238,38 @@ impl Detached {
             Err(error) => panic!("the runtime that ran this load was shut down: {error}"),
         }
     }
+}
+
+/// Guards what a load gave by what it depends on. Gives whether it is worth keeping: where something changed since the
+/// load began, or may be changing, it answers those who wait, and nobody after them.
+fn guard(
+    cache: &Cache,
+    load: &Load,
+    entry: &mut Entry,
+    tags: &[Tag],
+    (began, now): (Nanos, Nanos),
+) -> bool {
+    let coherence = cache.coherence();
+    let (mut snapshot, proven, stamps) = load.guarded(began);
+    let mut is_quiet = true;
+    if !tags.is_empty() {
+        // What is captured only now may have changed before.
+        snapshot.extend(&coherence.capture(tags));
+        is_quiet = coherence.is_quiet(tags, began, now);
+    }
+    if snapshot.is_empty() {
+        return true;
+    }
+    let settle = load.site().settle;
+    if !settle.is_zero() {
+        let changed =
+            coherence.time_since_change(&snapshot, stamps.as_ref(), cache.store_time(), now);
+        // A replica may still have what was before: it is looked at again when it has not.
+        if changed < settle {
+            entry.expire_at(after(cache.clock().now(), settle - changed));
+        }
+    }
+    let is_current = is_quiet && coherence.is_current(&snapshot) && !snapshot.is_held();
+    entry.guard_by(coherence.guard(&snapshot, proven, stamps));
+    is_current
 }

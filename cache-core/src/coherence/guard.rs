@@ -43,6 +43,30 @@ impl Snapshot {
         !mutant::is(Mutant::B8) && self.cells().any(|cell| cell.is_pending())
     }
 
+    /// Adds what else is depended on.
+    pub(crate) fn extend(&mut self, other: &Self) {
+        if other.is_empty() {
+            return;
+        }
+        self.gap = if self.is_empty() {
+            other.gap
+        } else {
+            self.gap.min(other.gap)
+        };
+        for (cell, generation) in &other.captured.0 {
+            let own = self
+                .captured
+                .0
+                .iter_mut()
+                .find(|(own, _)| Arc::ptr_eq(own, cell));
+            match own {
+                // The earlier one is the one that says more.
+                Some((_, own)) => *own = (*own).min(*generation),
+                None => self.captured.0.push((Arc::clone(cell), *generation)),
+            }
+        }
+    }
+
     /// Whether somebody is about to change what this depends on.
     pub(crate) fn is_held(&self) -> bool {
         self.cells().any(|cell| cell.is_held())
@@ -178,6 +202,39 @@ impl Guard {
     /// The keys of the tags that the entry depends on.
     pub(crate) fn tags(&self) -> impl Iterator<Item = &str> {
         self.captured.cells().map(|cell| &**cell.key())
+    }
+
+    /// Until when all that was bumped is known to be in the entry.
+    pub(crate) fn known_until(&self) -> Nanos {
+        let fence = self.beat.as_ref().map_or(Nanos::MAX, |beat| beat.fence());
+        self.proven().max(fence)
+    }
+
+    /// What was captured before the entry was read.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            gap: self.gap.load(Ordering::Acquire),
+            captured: self.captured.clone(),
+        }
+    }
+
+    /// Whether it depends on something that `snapshot` was captured of.
+    pub(crate) fn shares_with(&self, snapshot: &Snapshot) -> bool {
+        let is_own = |cell: &Arc<Cell>| self.captured.cells().any(|own| Arc::ptr_eq(own, cell));
+        snapshot.cells().any(is_own)
+    }
+
+    /// Whether none of the versions of what both depend on is older than in `stamps`, which are of `snapshot`.
+    pub(crate) fn is_as_new_as(&self, snapshot: &Snapshot, stamps: &Stamps) -> bool {
+        let Some(own) = &self.stamps else {
+            return false;
+        };
+        let versions = || self.captured.cells().zip(&own.versions);
+        let is_older = |(cell, version): (&Arc<Cell>, &u64)| {
+            versions().any(|(other, held)| Arc::ptr_eq(cell, other) && held < version)
+        };
+        let is_of_another = own.lineage != stamps.lineage && self.shares_with(snapshot);
+        !is_of_another && !snapshot.cells().zip(&stamps.versions).any(is_older)
     }
 
     /// What the entry depends on: the names of tags, with the versions that they had.

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Longer than it takes until all processes have left a server that was replaced.
-const WINDOW: Duration = Duration::from_mins(1);
+pub(super) const WINDOW: Duration = Duration::from_mins(1);
 /// More tags of one event are remembered as all of them.
 pub(super) const MOST_TAGS: usize = 10_000;
 

@@ -50,6 +50,10 @@ impl Job {
         }
     }
 
+    pub(super) fn tags(&self) -> impl Iterator<Item = &Tag> + Clone {
+        self.cells.iter().map(|cell| cell.tag())
+    }
+
     pub(super) fn tell(&mut self, is_acknowledged: bool) {
         if let Some(waiter) = self.waiter.take() {
             // Whoever waited may be gone.

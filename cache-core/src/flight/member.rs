@@ -133,6 +133,9 @@ impl Flight {
         Underway(Some(Arc::new(Load {
             flight: Arc::clone(self),
             slot,
+            is_guarded: !self.snapshot.is_empty()
+                || self.site.inherits
+                || outer.is_some_and(|outer| outer.is_guarded()),
             outer: outer.cloned(),
         })))
     }
@@ -165,6 +168,8 @@ pub(crate) struct Load {
     pub(crate) slot: Arc<Slot>,
     /// The load that this one was called from.
     outer: Option<Arc<Load>>,
+    /// Whether an event can make its value void, or that of a load it was called from.
+    pub(super) is_guarded: bool,
 }
 
 impl Load {

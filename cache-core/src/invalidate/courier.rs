@@ -131,7 +131,7 @@ impl InCharge {
             route.seen.store(system_now().max(1), Relaxed);
             if asleep().saturating_sub(slept) > NAP {
                 // Its clock stood still, and the world did not.
-                route.coherence.tear();
+                route.coherence.tear(system_now());
             }
             slept = asleep();
             let beat = route.coherence.bounds().staleness / 4;
@@ -186,7 +186,7 @@ struct Ears(Arc<Coherence>);
 
 impl Listener for Ears {
     fn heard(&self, message: &[u8]) {
-        self.0.heard(message);
+        self.0.heard(message, system_now());
     }
 
     fn connected(&self, lineage: Lineage) {

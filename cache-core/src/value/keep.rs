@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, Nanos, after, before},
-    event::Interests,
+    event::{Interests, Tag},
     l1::{Entry, Stored},
     l2::{Age, RedisMiss, codec::Codec},
     stats::Counters,
@@ -169,11 +169,18 @@ impl<S: Shape, X> Keep<S, X> {
         self
     }
 
-    /// Adds the events that a value names, which are known only after the load.
-    pub(crate) fn interests_of(&self, kept: &S::Kept, interests: &mut Interests) {
+    /// What a value depends on, where only it says so.
+    fn tags_of(&self, kept: &S::Kept) -> Vec<Tag> {
+        let mut interests = Interests::default();
         if let (Some(events_of), Some(inner)) = (self.events_of, S::inner(kept)) {
-            events_of(inner, interests);
+            events_of(inner, &mut interests);
         }
+        interests.into_tags()
+    }
+
+    /// Whether only a value says what it depends on.
+    pub(crate) fn depends_on_value(&self) -> bool {
+        self.events_of.is_some()
     }
 
     pub(crate) fn returned(&self) -> Returned<S, X> {
@@ -259,10 +266,14 @@ impl<S: Shape, X> Keeper<S, X> {
             Ok(kept) if fate == Fate::Keep => keep.measure(kept),
             _ => None,
         };
+        let tags = match &split {
+            Ok(kept) => keep.tags_of(kept),
+            Err(_) => Vec::new(),
+        };
         let size = measured.unwrap_or(size_of::<Split<S>>());
         let entry = maker.entry(maker.for_next(lifetime), size, measured.is_some());
         match keep.returned.build(entry, split) {
-            Ok(node) => Loaded::Node { node, fate },
+            Ok(node) => Loaded::Node { node, fate, tags },
             Err(error) => keep.returned.own(Err(error)),
         }
     }

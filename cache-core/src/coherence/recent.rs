@@ -1,0 +1,133 @@
+//! What was invalidated here within the last minute, also where no cell was alive: for values whose tags are known
+//! only after their load.
+
+use std::{collections::HashMap, time::Duration};
+
+use parking_lot::Mutex;
+
+use super::ledger::{MOST_TAGS, WINDOW};
+use crate::{
+    clock::{Nanos, before},
+    event::Tag,
+};
+
+#[derive(Debug, Default)]
+pub(super) struct Recent(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// From when on all is remembered; nothing while nobody has asked.
+    since: Option<Nanos>,
+    /// By event: a crowd of them is one that all are in.
+    events: HashMap<String, HashMap<Tag, Nanos>>,
+    purged: Nanos,
+    latest: Nanos,
+}
+
+impl Recent {
+    /// These were invalidated.
+    pub(super) fn add<'a>(&self, tags: impl IntoIterator<Item = &'a Tag>, now: Nanos) {
+        let mut state = self.0.lock();
+        if state.since.is_none() {
+            return;
+        }
+        // Whoever does not know the time says zero.
+        let now = now.max(state.latest);
+        state.latest = now;
+        state.purge(now);
+        for tag in tags {
+            let known = state.events.entry(tag.event().to_owned()).or_default();
+            if known.len() >= MOST_TAGS && !known.contains_key(tag) {
+                *known = Tag::of_whole_event(tag.event())
+                    .map(|whole| (whole, now))
+                    .into();
+            }
+            known.insert(tag.clone(), now);
+        }
+    }
+
+    /// Something may have been missed.
+    pub(super) fn tear(&self, now: Nanos) {
+        let mut state = self.0.lock();
+        if state.since.is_some() {
+            state.since = Some(now);
+        }
+    }
+
+    /// Whether none of these was invalidated since then, as far as that is known: it is not to whoever asks first, nor
+    /// of times that are long ago.
+    pub(super) fn is_quiet(&self, tags: &[Tag], since: Nanos, now: Nanos) -> bool {
+        let mut state = self.0.lock();
+        let known_since = *state.since.get_or_insert(now);
+        if since < known_since.max(before(now, WINDOW)) {
+            return false;
+        }
+        !tags.iter().any(|tag| state.last(tag) >= Some(since))
+    }
+
+    /// How long none of these was invalidated, as far as that is known.
+    pub(super) fn quiet_for(&self, tags: &[Tag], now: Nanos) -> Duration {
+        let mut state = self.0.lock();
+        let known_since = *state.since.get_or_insert(now);
+        let last = tags.iter().filter_map(|tag| state.last(tag)).max();
+        Duration::from_nanos(now.saturating_sub(last.unwrap_or(0).max(known_since)))
+    }
+}
+
+impl State {
+    fn last(&self, tag: &Tag) -> Option<Nanos> {
+        self.events.get(tag.event())?.get(tag).copied()
+    }
+
+    fn purge(&mut self, now: Nanos) {
+        if self.purged > before(now, WINDOW / 4) {
+            return;
+        }
+        self.purged = now;
+        let oldest = before(now, WINDOW);
+        self.events.retain(|_, known| {
+            known.retain(|_, at| *at >= oldest);
+            !known.is_empty()
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Nanos = 1_000_000_000;
+
+    #[test]
+    fn what_was_invalidated_since_is_not_quiet_and_the_unknown_is_not_either() {
+        let recent = Recent::default();
+        let [one, two] = ["E:1", "E:2"].map(|name| [Tag::from_name(name)]);
+        recent.add(&one, 100 * SECOND);
+        assert!(
+            !recent.is_quiet(&one, 99 * SECOND, 100 * SECOND),
+            "nobody took notes"
+        );
+        assert!(recent.is_quiet(&one, 101 * SECOND, 102 * SECOND));
+        recent.add(&one, 103 * SECOND);
+        assert!(!recent.is_quiet(&one, 102 * SECOND, 104 * SECOND));
+        assert!(recent.is_quiet(&two, 102 * SECOND, 104 * SECOND));
+        recent.tear(105 * SECOND);
+        assert!(!recent.is_quiet(&two, 104 * SECOND, 106 * SECOND));
+        assert!(
+            !recent.is_quiet(&two, 106 * SECOND, 200 * SECOND),
+            "too long ago"
+        );
+    }
+
+    #[test]
+    fn a_crowd_of_one_event_is_remembered_as_all_of_it() {
+        let recent = Recent::default();
+        let tag = |id: usize| Tag::from_name(&format!("E:{id}"));
+        assert!(recent.is_quiet(&[], SECOND, SECOND));
+        for id in 0..30_000 {
+            recent.add([&tag(id)], 2 * SECOND);
+        }
+        let interests = [tag(1), Tag::of_whole_event("E")[0].clone()];
+        assert!(!recent.is_quiet(&interests, SECOND, 3 * SECOND));
+    }
+}
