@@ -20,9 +20,7 @@ use tokio::{
 use self::faults::Faults;
 pub use self::faults::{Fault, Operation};
 use super::ManualClock;
-use crate::l2::{
-    Asked, Batch, Listener, Pending, Store, StoreError, StoreTime, Tagged, Write,
-};
+use crate::l2::{Asked, Batch, Listener, Pending, Store, StoreError, StoreTime, Tagged, Write};
 
 /// How long [`FakeRedis::until`] waits before it gives up.
 const PATIENCE: Duration = Duration::from_secs(10);
