@@ -1,5 +1,5 @@
-//! Redis as a store: one server, one connection that is kept up, and a second one for large values once
-//! there are some.
+//! Redis as a store: one server, one connection that is kept up, a second one for large values once there are
+//! some, and one that listens where somebody wants to hear.
 //!
 //! No type of the `redis` crate leaves this folder.
 
@@ -7,8 +7,11 @@ mod address;
 mod fault;
 mod handshake;
 mod link;
+mod pulse;
 mod reads;
+mod subscriber;
 mod supervisor;
+mod tags;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -17,16 +20,18 @@ mod writes;
 
 use std::{
     fmt,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{Arc, OnceLock, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
+use ::redis::Value;
 use tokio::{runtime::Handle, time::timeout};
 
 pub(crate) use address::Address;
 use handshake::{Failure, Wiring};
 use link::{Link, Status};
-use reads::Reads;
+use reads::{Keys, Reads};
+use subscriber::Ear;
 
 use super::{
     LARGE, Pending, Store, StoreError, StoreTime, Write,
@@ -46,6 +51,10 @@ const BULK: Wiring = Wiring {
     name: "cache-core-bulk",
     in_flight: 8,
 };
+const CHANNEL: Wiring = Wiring {
+    name: "cache-core-channel",
+    in_flight: 8,
+};
 
 /// The entries of one Redis server.
 ///
@@ -55,6 +64,7 @@ pub(crate) struct RedisStore {
     data: Arc<Link>,
     bulk: Arc<Link>,
     reads: Arc<Reads>,
+    channel: OnceLock<Arc<Link>>,
 }
 
 impl RedisStore {
@@ -107,12 +117,32 @@ impl RedisStore {
 
     fn new(address: Address) -> Self {
         let address = Arc::new(address);
-        let data = Link::new(Arc::clone(&address), DATA);
-        let bulk = Link::new(address, BULK);
+        let data = Link::new(Arc::clone(&address), DATA, None);
+        let bulk = Link::new(address, BULK, None);
         // What there is to say of the server, the first connection says.
         bulk.is_doubted.store(true, Relaxed);
         let reads = Reads::new(Arc::clone(&data), Arc::clone(&bulk));
-        Self { data, bulk, reads }
+        Self {
+            data,
+            bulk,
+            reads,
+            channel: OnceLock::new(),
+        }
+    }
+
+    async fn get_one(
+        &self,
+        key: &str,
+        expected: usize,
+        within: Duration,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let keys = Keys::of(std::iter::once(key));
+        let mut found = self.reads.read(keys, expected, within).await?;
+        match found.values.pop() {
+            Some(Value::BulkString(bytes)) => Ok(Some(bytes)),
+            Some(Value::Nil) => Ok(None),
+            _ => Err(fault::odd_reply()),
+        }
     }
 }
 
@@ -135,7 +165,7 @@ impl Store for RedisStore {
         expected: usize,
         within: Duration,
     ) -> Pending<'a, Result<Option<Vec<u8>>, StoreError>> {
-        Box::pin(self.reads.get(key, expected, within))
+        Box::pin(self.get_one(key, expected, within))
     }
 
     fn write(
@@ -148,32 +178,46 @@ impl Store for RedisStore {
 
     fn get_tagged<'a>(
         &'a self,
-        _asked: Asked<'a>,
-        _within: Duration,
+        asked: Asked<'a>,
+        within: Duration,
     ) -> Pending<'a, Result<Tagged, StoreError>> {
-        Box::pin(async { Err(StoreError::Unavailable) })
+        Box::pin(tags::get(&self.reads, asked, within))
     }
 
     fn ensure<'a>(
         &'a self,
-        _tags: &'a [&'a str],
-        _life: Duration,
-        _within: Duration,
+        tags: &'a [&'a str],
+        life: Duration,
+        within: Duration,
     ) -> Pending<'a, Result<Tagged, StoreError>> {
-        Box::pin(async { Err(StoreError::Unavailable) })
+        Box::pin(tags::ensure(&self.data, tags, life, within))
     }
 
-    fn bump(&self, _batch: Batch, _within: Duration) -> Pending<'_, Result<Tagged, StoreError>> {
-        Box::pin(async { Err(StoreError::Unavailable) })
+    fn bump(&self, batch: Batch, within: Duration) -> Pending<'_, Result<Tagged, StoreError>> {
+        Box::pin(async move { tags::bump(&self.data, &batch, within).await })
     }
 
-    fn listen(&self, _channel: &str, _beat: Duration, _listener: &Arc<dyn Listener>) {}
+    fn listen(&self, channel: &str, beat: Duration, listener: &Arc<dyn Listener>) {
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        let link = self.channel.get_or_init(|| {
+            let ear = Ear::new(channel, beat, listener);
+            let link = Link::new(Arc::clone(&self.data.address), CHANNEL, Some(ear));
+            link.is_doubted.store(true, Relaxed);
+            link
+        });
+        link.attend(&runtime, system_now());
+    }
 }
 
 impl Drop for RedisStore {
     fn drop(&mut self) {
         self.data.dismiss();
         self.bulk.dismiss();
+        if let Some(channel) = self.channel.get() {
+            channel.dismiss();
+        }
     }
 }
 

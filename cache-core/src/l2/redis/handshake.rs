@@ -4,15 +4,16 @@
 use std::{io, time::Duration};
 
 use redis::{
-    AsyncConnectionConfig, RedisConnectionInfo, ServerError, Value, aio::MultiplexedConnection,
-    io::tcp::socket2,
+    AsyncConnectionConfig, ProtocolVersion, RedisConnectionInfo, ServerError, Value,
+    aio::MultiplexedConnection, io::tcp::socket2,
 };
 use tokio::{net::TcpStream, runtime::Handle, task::AbortHandle};
 
 use super::{
     address::{Address, Place},
     fault::words,
-    time::{Sample, TimeFault, ask_time},
+    pulse::{self, Pulse, PulseFault},
+    subscriber::Ear,
     version::{self, Verdict},
 };
 use crate::tasks;
@@ -38,7 +39,7 @@ pub(super) struct Wiring {
 pub(super) struct Opened {
     pub(super) connection: MultiplexedConnection,
     pub(super) driver: Driver,
-    pub(super) sample: Sample,
+    pub(super) pulse: Pulse,
     /// What could not be found out about the server.
     pub(super) doubt: Option<String>,
 }
@@ -71,35 +72,82 @@ pub(super) enum Failure {
     Unreachable(String),
 }
 
-/// Connects. `ended` is dropped when the connection's task ends.
+/// Connects, and subscribes where there is an ear. `ended` is dropped when the connection's task ends.
 pub(super) async fn open(
     address: &Address,
     wiring: Wiring,
+    ear: Option<&Ear>,
     ended: impl Send + 'static,
 ) -> Result<Opened, Failure> {
-    let (mut connection, driver) = connect(address, wiring, ended)
+    let setup = Setup {
+        settings: settings(address, ear),
+        config: config(wiring, ear),
+    };
+    let (mut connection, driver) = connect(address, setup, ended)
         .await
         .map_err(|error| Failure::Unreachable(error.to_string()))?;
     let doubt = sign_in(&mut connection, address, wiring).await?;
-    let sample = ask_time(&mut connection)
+    let pulse = pulse::feel(&mut connection)
         .await
         .map_err(|fault| match fault {
-            TimeFault::Broken => closed(),
-            TimeFault::Refused(words) => Failure::Refused(format!(
+            PulseFault::Broken => closed(),
+            PulseFault::Refused(words) => Failure::Refused(format!(
                 "Redis refuses the command `TIME`, which the cache needs: {words}"
             )),
         })?;
+    if !pulse.origin.is_primary {
+        // It may be promoted at any moment, or the address lead elsewhere.
+        return Err(Failure::Unreachable(
+            "it is a replica: give the address of its primary".into(),
+        ));
+    }
+    if let Some(ear) = ear {
+        ear.subscribe(&mut connection).await?;
+    }
     Ok(Opened {
         connection,
         driver,
-        sample,
+        pulse,
         doubt,
     })
 }
 
+/// How the crate is to connect.
+struct Setup {
+    settings: RedisConnectionInfo,
+    config: AsyncConnectionConfig,
+}
+
+fn settings(address: &Address, ear: Option<&Ear>) -> RedisConnectionInfo {
+    let mut settings = RedisConnectionInfo::default().set_skip_set_lib_name();
+    if ear.is_none() {
+        // Signing in is left to us: the crate takes any error for a wrong password.
+        return settings;
+    }
+    settings = settings.set_protocol(ProtocolVersion::RESP3);
+    if let Some(credentials) = &address.credentials {
+        settings = settings.set_password(&credentials.password);
+        if let Some(user) = &credentials.user {
+            settings = settings.set_username(user);
+        }
+    }
+    settings
+}
+
+fn config(wiring: Wiring, ear: Option<&Ear>) -> AsyncConnectionConfig {
+    let config = AsyncConnectionConfig::new()
+        .set_response_timeout(None)
+        .set_pipeline_buffer_size(CHANNEL)
+        .set_concurrency_limit(wiring.in_flight);
+    match ear {
+        Some(ear) => config.set_push_sender(ear.hear()),
+        None => config,
+    }
+}
+
 async fn connect(
     address: &Address,
-    wiring: Wiring,
+    setup: Setup,
     ended: impl Send + 'static,
 ) -> io::Result<(MultiplexedConnection, Driver)> {
     match &address.place {
@@ -110,12 +158,12 @@ async fn connect(
             socket.set_tcp_keepalive(&socket2::TcpKeepalive::new().with_time(KEEPALIVE))?;
             #[cfg(target_os = "linux")]
             socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
-            multiplex(stream, wiring, ended).await
+            multiplex(stream, setup, ended).await
         }
         #[cfg(unix)]
         Place::Unix(path) => {
             let stream = tokio::net::UnixStream::connect(path).await?;
-            multiplex(stream, wiring, ended).await
+            multiplex(stream, setup, ended).await
         }
         #[cfg(not(unix))]
         Place::Unix(_) => Err(io::Error::other("there are no unix sockets here")),
@@ -124,18 +172,13 @@ async fn connect(
 
 async fn multiplex<S>(
     stream: S,
-    wiring: Wiring,
+    setup: Setup,
     ended: impl Send + 'static,
 ) -> io::Result<(MultiplexedConnection, Driver)>
 where
     S: Unpin + tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + 'static,
 {
-    let config = AsyncConnectionConfig::new()
-        .set_response_timeout(None)
-        .set_pipeline_buffer_size(CHANNEL)
-        .set_concurrency_limit(wiring.in_flight);
-    // Signing in is left to us: the crate takes any error for a wrong password.
-    let settings = RedisConnectionInfo::default().set_skip_set_lib_name();
+    let Setup { settings, config } = setup;
     let (connection, driver) = MultiplexedConnection::new_with_config(&settings, stream, config)
         .await
         .map_err(io::Error::other)?;
@@ -253,18 +296,16 @@ fn explain(error: &ServerError) -> Option<Failure> {
 }
 
 fn check_version(reply: &Value) -> Result<Option<String>, Failure> {
-    let text = match reply {
-        Value::BulkString(bytes) => String::from_utf8_lossy(bytes),
-        Value::VerbatimString { text, .. } => text.into(),
-        Value::ServerError(error) => {
-            return match explain(error) {
-                Some(failure) => Err(failure),
-                None => Ok(Some(format!("`INFO` says {}", words(error)))),
-            };
-        }
-        _ => return Ok(Some("`INFO` gives no text".into())),
+    if let Value::ServerError(error) = reply {
+        return match explain(error) {
+            Some(failure) => Err(failure),
+            None => Ok(Some(format!("`INFO` says {}", words(error)))),
+        };
+    }
+    let Some(text) = pulse::text(reply) else {
+        return Ok(Some("`INFO` gives no text".into()));
     };
-    match version::judge(&text) {
+    match version::judge(text) {
         Verdict::Recent => Ok(None),
         Verdict::Unknown => Ok(Some("`INFO` names no version".into())),
         Verdict::Old(why) => Err(Failure::Refused(why)),

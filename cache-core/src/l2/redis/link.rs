@@ -7,7 +7,10 @@
 use std::{
     sync::{
         Arc, Weak,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+        atomic::{
+            AtomicBool, AtomicU32, AtomicU64,
+            Ordering::{Acquire, Relaxed, Release},
+        },
     },
     time::{Duration, Instant},
 };
@@ -25,12 +28,14 @@ use super::{
     address::Address,
     fault::{self, Effect},
     handshake::{Driver, Failure, Opened, Wiring},
+    pulse::Origin,
+    subscriber::Ear,
     supervisor::Supervisor,
     time::ServerClock,
 };
 use crate::{
     clock::{Nanos, system_now},
-    l2::StoreError,
+    l2::{Lineage, StoreError},
     tasks,
 };
 
@@ -48,13 +53,15 @@ const DEMOTION_EVERY: Duration = Duration::from_secs(10);
 pub(super) struct Link {
     pub(super) address: Arc<Address>,
     pub(super) wiring: Wiring,
+    /// Where the connection is there to listen. Told of it under the lock of `state`.
+    pub(super) ear: Option<Ear>,
     pub(super) clock: ServerClock,
     /// How connecting goes, for those who wait for the first one.
     pub(super) status: watch::Sender<Status>,
     /// Its changes are told to whoever reads the log: not those of the second connection, nor those of
     /// the first while somebody still waits for it.
     pub(super) is_vocal: AtomicBool,
-    /// It was told that the server's version is unknown.
+    /// It was told what the server does not say of itself.
     pub(super) is_doubted: AtomicBool,
     pub(super) changed: Notify,
     state: RwLock<State>,
@@ -72,6 +79,13 @@ struct State {
     loss: Option<&'static str>,
 }
 
+impl State {
+    fn is_current(&self, generation: u64) -> bool {
+        let live = self.live.as_ref();
+        live.is_some_and(|live| live.generation == generation)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Status {
     Trying,
@@ -86,7 +100,18 @@ pub(super) struct Live {
     connection: MultiplexedConnection,
     driver: Driver,
     since: Instant,
+    /// As of the last beat.
+    lineage: AtomicU64,
     timeouts: AtomicU32,
+}
+
+/// An answer that came over one connection to a server of one history.
+#[derive(Debug)]
+pub(super) struct Stamped {
+    pub(super) value: Value,
+    pub(super) lineage: Lineage,
+    /// When the question was handed to the connection.
+    pub(super) sent: Nanos,
 }
 
 impl Live {
@@ -96,12 +121,17 @@ impl Live {
             connection: opened.connection,
             driver: opened.driver,
             since: Instant::now(),
+            lineage: AtomicU64::new(opened.pulse.origin.lineage.0),
             timeouts: AtomicU32::new(0),
         }
     }
 
     pub(super) fn connection(&self) -> MultiplexedConnection {
         self.connection.clone()
+    }
+
+    pub(super) fn lineage(&self) -> Lineage {
+        Lineage(self.lineage.load(Acquire))
     }
 
     pub(super) fn age(&self) -> Duration {
@@ -125,10 +155,11 @@ impl Drop for Ended {
 
 impl Link {
     /// A link that nobody looks after yet.
-    pub(super) fn new(address: Arc<Address>, wiring: Wiring) -> Arc<Self> {
+    pub(super) fn new(address: Arc<Address>, wiring: Wiring, ear: Option<Ear>) -> Arc<Self> {
         Arc::new(Self {
             address,
             wiring,
+            ear,
             clock: ServerClock::default(),
             status: watch::Sender::new(Status::Trying),
             is_vocal: AtomicBool::new(false),
@@ -189,7 +220,7 @@ impl Link {
         let mut state = self.state.write();
         state.epoch += 1;
         let epoch = state.epoch;
-        let (supervisor, live) = (state.supervisor.take(), state.live.take());
+        let (supervisor, live) = (state.supervisor.take(), self.take_live(&mut state));
         // A task may be dropped where it is ended, and what it holds asks for this lock.
         drop(state);
         if let Some(supervisor) = supervisor {
@@ -199,6 +230,14 @@ impl Link {
             live.driver.end();
         }
         epoch
+    }
+
+    fn take_live(&self, state: &mut State) -> Option<Arc<Live>> {
+        let live = state.live.take();
+        if let (Some(ear), Some(_)) = (&self.ear, &live) {
+            ear.lost();
+        }
+        live
     }
 
     /// The supervisor of this epoch shows that it is alive. Gives whether it is still in charge.
@@ -217,7 +256,7 @@ impl Link {
         if state.epoch != epoch {
             return;
         }
-        let live = state.live.take();
+        let live = self.take_live(&mut state);
         drop(state);
         drop(live);
         if !std::thread::panicking() {
@@ -238,6 +277,9 @@ impl Link {
         if state.epoch == epoch {
             state.live = Some(Arc::clone(live));
             state.loss = None;
+            if let Some(ear) = &self.ear {
+                ear.connected(live.lineage());
+            }
         }
         drop(state);
         if live.driver.has_ended() {
@@ -246,11 +288,21 @@ impl Link {
     }
 
     pub(super) fn is_current(&self, live: &Live) -> bool {
+        self.state.read().is_current(live.generation)
+    }
+
+    /// Takes what a beat showed of the server. What was sent before `sent` has arrived.
+    pub(super) fn prove(&self, live: &Live, sent: Nanos, origin: Origin) {
+        if !origin.is_primary {
+            return self.lose(live.generation, "it is a replica now");
+        }
+        live.lineage.store(origin.lineage.0, Release);
         let state = self.state.read();
-        state
-            .live
-            .as_ref()
-            .is_some_and(|current| current.generation == live.generation)
+        if let Some(ear) = &self.ear
+            && state.is_current(live.generation)
+        {
+            ear.fenced(sent, origin.lineage);
+        }
     }
 
     /// Why the last connection was given up.
@@ -262,7 +314,10 @@ impl Link {
     /// learn it at once.
     pub(super) fn lose(&self, generation: u64, why: &'static str) {
         let mut state = self.state.write();
-        let Some(live) = state.live.take_if(|live| live.generation == generation) else {
+        if !state.is_current(generation) {
+            return;
+        }
+        let Some(live) = self.take_live(&mut state) else {
             return;
         };
         state.loss = Some(why);
@@ -275,19 +330,43 @@ impl Link {
         self.lose(live.generation, why);
     }
 
-    /// The answer to a command, after `within` at the latest.
+    /// The answer to a command, after `within` at the latest, and which history of writes it belongs to. Where
+    /// that changes meanwhile, there is none.
     pub(super) async fn ask(
         &self,
         live: &Live,
         command: &Cmd,
         within: Duration,
-    ) -> Result<Value, StoreError> {
-        let mut connection = live.connection();
-        let sent = connection.send_packed_command(command);
-        match self.judge(live, within, timeout(within, sent).await.ok())? {
+    ) -> Result<Stamped, StoreError> {
+        let answer = self.ask_raw(live, command, within).await?;
+        self.accept(live, answer)
+    }
+
+    pub(super) fn accept(&self, live: &Live, answer: Stamped) -> Result<Stamped, StoreError> {
+        match answer.value {
             Value::ServerError(error) => Err(self.blame(live, fault::answered(&error))),
-            value => Ok(value),
+            _ if answer.lineage != live.lineage() || !self.is_current(live) => {
+                Err(StoreError::Unavailable)
+            }
+            _ => Ok(answer),
         }
+    }
+
+    /// The same, an error of the server as what it is.
+    pub(super) async fn ask_raw(
+        &self,
+        live: &Live,
+        command: &Cmd,
+        within: Duration,
+    ) -> Result<Stamped, StoreError> {
+        let mut connection = live.connection();
+        let (lineage, sent) = (live.lineage(), system_now());
+        let answer = timeout(within, connection.send_packed_command(command)).await;
+        Ok(Stamped {
+            value: self.judge(live, within, answer.ok())?,
+            lineage,
+            sent,
+        })
     }
 
     /// The answers to several commands, errors of the server among them.

@@ -4,26 +4,42 @@
 //! A place under way is lent until the reader's deadline. A reader that is not polled, or whose runtime
 //! nobody drives, loses it then to the next that comes.
 
+mod keys;
 mod queue;
 
 use std::{sync::Arc, time::Duration};
 
+pub(super) use keys::Keys;
 use parking_lot::Mutex;
 use redis::{Cmd, Value};
+use smallvec::SmallVec;
 use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 
 #[cfg(test)]
 pub(super) use queue::PLACES;
 use queue::{Queue, Waiting, deadline};
 
-use super::{LARGE, fault, link::Link, writes::large_link};
+use super::{
+    LARGE, fault,
+    link::{Link, Stamped},
+    writes::large_link,
+};
 use crate::{
     clock::{Nanos, after, system_now},
-    l2::StoreError,
+    l2::{Lineage, StoreError},
     tasks,
 };
 
-pub(super) type Answer = Result<Option<Vec<u8>>, StoreError>;
+pub(super) type Answer = Result<Found, StoreError>;
+
+/// What is under some keys, read at one moment.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// In the order of the keys; nil where there is nothing.
+    pub(super) values: SmallVec<[Value; 1]>,
+    pub(super) lineage: Lineage,
+    pub(super) sent: Nanos,
+}
 
 /// The reads of one store.
 #[derive(Debug)]
@@ -35,7 +51,7 @@ pub(super) struct Reads {
 
 /// How a read goes.
 enum Way {
-    Alone(Turn),
+    Alone(Turn, Keys),
     Queued(oneshot::Receiver<Answer>),
     NoRoom,
 }
@@ -49,9 +65,9 @@ impl Reads {
         })
     }
 
-    pub(super) async fn get(
+    pub(super) async fn read(
         self: &Arc<Self>,
-        key: &str,
+        keys: Keys,
         expected: usize,
         within: Duration,
     ) -> Answer {
@@ -62,12 +78,12 @@ impl Reads {
         self.data.attend(&runtime, now);
         if expected >= LARGE {
             let link = large_link(&self.data, &self.bulk, &runtime, now);
-            return Box::pin(get_alone(link, key, within)).await;
+            return Box::pin(read_alone(link, &keys, within)).await;
         }
-        match self.enter(key, expected, (now, after(now, within)), runtime) {
-            Way::Alone(turn) => {
+        match self.enter(keys, expected, (now, after(now, within)), runtime) {
+            Way::Alone(turn, keys) => {
                 // In a box of its own, so that those in the queue do not carry the room for it.
-                let answer = Box::pin(get_alone(&self.data, key, within)).await;
+                let answer = Box::pin(read_alone(&self.data, &keys, within)).await;
                 drop(turn);
                 answer
             }
@@ -82,7 +98,7 @@ impl Reads {
 
     fn enter(
         self: &Arc<Self>,
-        key: &str,
+        keys: Keys,
         expected: usize,
         (now, deadline): (Nanos, Nanos),
         runtime: Handle,
@@ -97,9 +113,9 @@ impl Reads {
             && let Some(ticket) = queue.take_place(now, deadline)
         {
             drop(queue);
-            return Way::Alone(turn(ticket));
+            return Way::Alone(turn(ticket), keys);
         }
-        let way = queue.push(key, expected, deadline);
+        let way = queue.push(keys, expected, deadline);
         if queue.is_idle(now)
             && let Some(ticket) = queue.take_place(now, deadline)
         {
@@ -111,19 +127,50 @@ impl Reads {
     }
 }
 
-async fn get_alone(link: &Link, key: &str, within: Duration) -> Answer {
+async fn read_alone(link: &Link, keys: &Keys, within: Duration) -> Answer {
+    if keys.len() != 1 {
+        return read_all(link, &[keys], within).await;
+    }
     let live = link.live().ok_or(StoreError::Unavailable)?;
-    let mut command = Cmd::with_capacity(2, "GET".len() + key.len());
-    command.arg("GET").arg(key);
-    read(link.ask(&live, &command, within).await?)
+    let answer = link.ask(&live, &command("GET", &[keys]), within).await?;
+    Ok(Found {
+        values: SmallVec::from_buf([answer.value]),
+        lineage: answer.lineage,
+        sent: answer.sent,
+    })
 }
 
-fn read(value: Value) -> Answer {
-    match value {
-        Value::BulkString(bytes) => Ok(Some(bytes)),
-        Value::Nil => Ok(None),
-        _ => Err(fault::odd_reply()),
+async fn read_all(link: &Link, keys: &[&Keys], within: Duration) -> Answer {
+    let live = link.live().ok_or(StoreError::Unavailable)?;
+    let count = keys.iter().map(|keys| keys.len()).sum::<usize>();
+    let answer = link.ask(&live, &command("MGET", keys), within).await?;
+    let Stamped {
+        value: Value::Array(values),
+        lineage,
+        sent,
+    } = answer
+    else {
+        return Err(fault::odd_reply());
+    };
+    if values.len() != count {
+        return Err(fault::odd_reply());
     }
+    Ok(Found {
+        values: values.into(),
+        lineage,
+        sent,
+    })
+}
+
+fn command(name: &str, keys: &[&Keys]) -> Cmd {
+    let count = keys.iter().map(|keys| keys.len()).sum::<usize>();
+    let bytes = keys.iter().map(|keys| keys.bytes()).sum::<usize>();
+    let mut command = Cmd::with_capacity(1 + count, name.len() + bytes);
+    command.arg(name);
+    for key in keys.iter().flat_map(|keys| keys.iter()) {
+        command.arg(key);
+    }
+    command
 }
 
 /// The place of a read that goes alone. Whenever it ends, by an answer or because its caller was
@@ -173,40 +220,39 @@ impl Drop for Batches {
     }
 }
 
+async fn read_batch(link: &Link, batch: &[Waiting], within: Duration) -> Answer {
+    let keys: SmallVec<[&Keys; 16]> = batch.iter().map(|waiting| &waiting.keys).collect();
+    match keys.as_slice() {
+        [keys] => read_alone(link, keys, within).await,
+        keys => read_all(link, keys, within).await,
+    }
+}
+
 /// Reads a batch, and gives everybody in it an answer.
 async fn answer(link: &Link, batch: Vec<Waiting>) {
     let within = Duration::from_nanos(deadline(&batch).saturating_sub(system_now()));
-    if let [single] = batch.as_slice() {
-        let answer = get_alone(link, &single.key, within).await;
-        return send(batch, [answer]);
-    }
-    match get_many(link, &batch, within).await {
-        Ok(values) => send(batch, values.into_iter().map(read)),
-        Err(error) => send(batch, std::iter::repeat_with(|| Err(error.clone()))),
-    }
-}
-
-async fn get_many(
-    link: &Link,
-    batch: &[Waiting],
-    within: Duration,
-) -> Result<Vec<Value>, StoreError> {
-    let live = link.live().ok_or(StoreError::Unavailable)?;
-    let bytes = batch.iter().map(|waiting| waiting.key.len()).sum::<usize>();
-    let mut command = Cmd::with_capacity(1 + batch.len(), "MGET".len() + bytes);
-    command.arg("MGET");
+    let answer = read_batch(link, &batch, within).await;
+    let Found {
+        values,
+        lineage,
+        sent,
+    } = match answer {
+        Ok(found) => found,
+        Err(error) => {
+            for waiting in batch {
+                // Whoever asked may be gone.
+                let _ = waiting.answer.send(Err(error.clone()));
+            }
+            return;
+        }
+    };
+    let mut values = values.into_iter();
     for waiting in batch {
-        command.arg(&*waiting.key);
-    }
-    match link.ask(&live, &command, within).await? {
-        Value::Array(values) if values.len() == batch.len() => Ok(values),
-        _ => Err(fault::odd_reply()),
-    }
-}
-
-fn send(batch: Vec<Waiting>, answers: impl IntoIterator<Item = Answer>) {
-    for (waiting, answer) in batch.into_iter().zip(answers) {
-        // Whoever asked may be gone.
-        let _ = waiting.answer.send(answer);
+        let share = Found {
+            values: values.by_ref().take(waiting.keys.len()).collect(),
+            lineage,
+            sent,
+        };
+        let _ = waiting.answer.send(Ok(share));
     }
 }

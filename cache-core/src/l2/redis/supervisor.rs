@@ -10,10 +10,11 @@ use std::{
 use tokio::time::{sleep, timeout};
 
 use super::{
-    handshake::{self, Failure},
+    handshake::{self, Failure, Opened},
     link::{Link, Live, Status},
-    time::{TimeFault, ask_time},
+    pulse::{self, PulseFault},
 };
+use crate::l2::Lineage;
 
 const CHECK_EVERY: Duration = Duration::from_millis(500);
 const CHECK_WITHIN: Duration = Duration::from_millis(250);
@@ -24,6 +25,33 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(40);
 const LONGEST_WAIT: Duration = Duration::from_millis(1_500);
 /// A connection that lived so long was a good one: the next is tried soon.
 const SETTLED: Duration = Duration::from_secs(1);
+
+/// How often a connection is asked whether it is alive.
+struct Rhythm {
+    first: Duration,
+    every: Duration,
+    within: Duration,
+    most_misses: u32,
+}
+
+impl Rhythm {
+    fn of(link: &Link) -> Self {
+        match &link.ear {
+            Some(ear) => Self {
+                first: Duration::ZERO,
+                every: ear.beat(),
+                within: ear.patience(),
+                most_misses: 1,
+            },
+            None => Self {
+                first: CHECK_EVERY,
+                every: CHECK_EVERY,
+                within: CHECK_WITHIN,
+                most_misses: MOST_MISSES,
+            },
+        }
+    }
+}
 
 pub(super) struct Supervisor {
     link: Arc<Link>,
@@ -77,11 +105,12 @@ impl Supervisor {
             }
             self.attempts = self.attempts.saturating_add(1);
             let (generation, ended) = self.link.announce();
-            let opening = handshake::open(&self.link.address, self.link.wiring, ended);
+            let link = &self.link;
+            let opening = handshake::open(&link.address, link.wiring, link.ear.as_ref(), ended);
             match timeout(ATTEMPT, opening).await {
-                Ok(Ok(mut opened)) => {
-                    self.tell_connected(opened.doubt.take());
-                    self.link.clock.restart(opened.sample);
+                Ok(Ok(opened)) => {
+                    self.tell_connected(&opened);
+                    self.link.clock.restart(opened.pulse.sample);
                     let live = Arc::new(Live::new(generation, opened));
                     self.link.install(self.epoch, &live);
                     self.link.status.send_replace(Status::Connected);
@@ -99,23 +128,26 @@ impl Supervisor {
 
     /// Returns when the connection is no longer what callers are given.
     async fn look_after(&self, live: &Live) {
-        let mut misses = 0;
+        let rhythm = Rhythm::of(&self.link);
+        let (mut pause, mut misses) = (rhythm.first, 0);
         while self.link.is_current(live) {
             // Woken early or not, the check below tells.
-            let _ = timeout(CHECK_EVERY, self.link.changed.notified()).await;
+            let _ = timeout(pause, self.link.changed.notified()).await;
+            pause = rhythm.every;
             if !self.link.is_seen(self.epoch) || !self.link.is_current(live) {
                 return;
             }
             let mut connection = live.connection();
-            match timeout(CHECK_WITHIN, ask_time(&mut connection)).await {
-                Ok(Ok(sample)) => {
+            match timeout(rhythm.within, pulse::feel(&mut connection)).await {
+                Ok(Ok(pulse)) => {
                     misses = 0;
-                    self.link.clock.observe(sample);
+                    self.link.clock.observe(pulse.sample);
+                    self.link.prove(live, pulse.sent, pulse.origin);
                 }
-                Ok(Err(TimeFault::Broken)) => self.link.give_up(live, "the connection broke"),
-                Ok(Err(TimeFault::Refused(_))) | Err(_) => {
+                Ok(Err(PulseFault::Broken)) => self.link.give_up(live, "the connection broke"),
+                Ok(Err(PulseFault::Refused(_))) | Err(_) => {
                     misses += 1;
-                    if misses == MOST_MISSES {
+                    if misses == rhythm.most_misses {
                         self.link.give_up(live, "it does not answer");
                     }
                 }
@@ -125,6 +157,11 @@ impl Supervisor {
 
     fn is_quiet(&self) -> bool {
         !self.link.is_vocal.load(Relaxed)
+    }
+
+    /// A channel may be refused where all else is not.
+    fn tells_refusals(&self) -> bool {
+        !self.is_quiet() || self.link.ear.is_some()
     }
 
     fn tell_loss(&mut self) {
@@ -141,7 +178,7 @@ impl Supervisor {
         self.outage.get_or_insert_with(Instant::now);
         let server = &self.link.address;
         match &failure {
-            Failure::Refused(why) if !self.is_quiet() && self.told.as_ref() != Some(why) => {
+            Failure::Refused(why) if self.tells_refusals() && self.told.as_ref() != Some(why) => {
                 tracing::warn!(%server, why, "Redis refuses the connection: trying on");
                 self.told = Some(why.clone());
             }
@@ -152,7 +189,7 @@ impl Supervisor {
         self.link.status.send_replace(Status::Failing(failure));
     }
 
-    fn tell_connected(&mut self, doubt: Option<String>) {
+    fn tell_connected(&mut self, opened: &Opened) {
         let server = &self.link.address;
         self.told = None;
         match self.outage.take() {
@@ -162,10 +199,19 @@ impl Supervisor {
             }
             _ => tracing::debug!(%server, name = self.link.wiring.name, "connected to Redis"),
         }
-        if let Some(why) = doubt
-            && !self.link.is_doubted.swap(true, Relaxed)
-        {
+        let is_hidden = opened.pulse.origin.lineage == Lineage::UNKNOWN;
+        if (opened.doubt.is_none() && !is_hidden) || self.link.is_doubted.swap(true, Relaxed) {
+            return;
+        }
+        if let Some(why) = &opened.doubt {
             tracing::warn!(%server, why, "the version of Redis is unknown: the cache needs 6.2 or later");
+        }
+        if is_hidden {
+            tracing::warn!(
+                %server,
+                "Redis does not say which history of writes it has (`INFO replication` without a `master_replid`): \
+                 what was invalidated just before a failover may come back after it, until its `ttl` is over",
+            );
         }
     }
 }

@@ -4,6 +4,7 @@ mod addresses;
 mod faults;
 mod runtimes;
 mod server;
+mod tags;
 
 use std::{
     future::poll_fn,

@@ -1,11 +1,10 @@
-//! What the server's clock shows, from the replies to `TIME`: they also prove that it answers.
+//! What the server's clock shows, from the replies to `TIME`.
 
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use redis::{Cmd, Value, aio::MultiplexedConnection};
+use redis::Value;
 
-use super::fault::words;
 use crate::l2::StoreTime;
 
 /// How long the tightest of several replies is preferred to a newer one.
@@ -69,32 +68,8 @@ fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
-pub(super) enum TimeFault {
-    Broken,
-    Refused(String),
-}
-
-/// Asks for the server's clock, which also proves that it answers.
-pub(super) async fn ask_time(connection: &mut MultiplexedConnection) -> Result<Sample, TimeFault> {
-    let sent = Instant::now();
-    let reply = connection
-        .send_packed_command(&Cmd::new().arg("TIME").take())
-        .await;
-    let received = Instant::now();
-    let reply = match reply {
-        Ok(Value::ServerError(error)) => return Err(TimeFault::Refused(words(&error))),
-        Ok(reply) => reply,
-        Err(_) => return Err(TimeFault::Broken),
-    };
-    let micros = read_time(&reply).ok_or_else(|| TimeFault::Refused("no time".into()))?;
-    Ok(Sample {
-        micros,
-        sent,
-        received,
-    })
-}
-
-fn read_time(reply: &Value) -> Option<u64> {
+/// What a reply to `TIME` says, in microseconds since 1970.
+pub(super) fn read_time(reply: &Value) -> Option<u64> {
     let Value::Array(parts) = reply else {
         return None;
     };

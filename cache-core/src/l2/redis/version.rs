@@ -33,7 +33,8 @@ pub(super) fn judge(text: &str) -> Verdict {
     ))
 }
 
-fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+/// A line of what `INFO` gives, by its name.
+pub(super) fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
 }

@@ -76,8 +76,7 @@ fn pipeline(writes: &[Write]) -> Pipeline {
                 bytes,
                 milliseconds,
             } => {
-                // Redis takes no life of zero, nor one past the end of its clock.
-                let life = (*milliseconds).clamp(1, LONGEST_LIFE);
+                let life = possible(*milliseconds);
                 commands.cmd("SET").arg(key).arg(bytes).arg("PX").arg(life)
             }
             Write::Delete { key } => commands.cmd("UNLINK").arg(key),
@@ -88,3 +87,13 @@ fn pipeline(writes: &[Write]) -> Pipeline {
 
 /// A thousand years, in milliseconds: what Redis adds to its clock must stay below 2^63.
 const LONGEST_LIFE: u64 = 1_000 * 366 * 24 * 3_600 * 1_000;
+
+/// Redis takes no life of zero, nor one past the end of its clock.
+fn possible(milliseconds: u64) -> u64 {
+    milliseconds.clamp(1, LONGEST_LIFE)
+}
+
+/// A life as Redis takes it.
+pub(super) fn milliseconds(life: Duration) -> u64 {
+    possible(u64::try_from(life.as_millis()).unwrap_or(u64::MAX))
+}

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use tokio::sync::oneshot;
 
-use super::Answer;
+use super::{Answer, Keys};
 use crate::clock::{Nanos, after, system_now};
 
 /// Reads and batches under way at once.
@@ -42,7 +42,7 @@ impl Place {
 
 #[derive(Debug)]
 pub(super) struct Waiting {
-    pub(super) key: Box<str>,
+    pub(super) keys: Keys,
     expected: usize,
     deadline: Nanos,
     pub(super) answer: oneshot::Sender<Answer>,
@@ -94,7 +94,7 @@ impl Queue {
     /// What a reader gets that finds no place.
     pub(super) fn push(
         &mut self,
-        key: &str,
+        keys: Keys,
         expected: usize,
         deadline: Nanos,
     ) -> Option<oneshot::Receiver<Answer>> {
@@ -110,7 +110,7 @@ impl Queue {
         }
         let (answer, answered) = oneshot::channel();
         self.waiting.push_back(Waiting {
-            key: key.into(),
+            keys,
             expected,
             deadline,
             answer,
@@ -132,12 +132,15 @@ impl Queue {
 
     fn take_batch(&mut self) -> Vec<Waiting> {
         let mut batch = Vec::with_capacity(self.waiting.len().min(MOST_KEYS));
-        let mut bytes = 0_usize;
-        while batch.len() < MOST_KEYS
-            && bytes < MOST_BYTES
+        let (mut keys, mut bytes) = (0_usize, 0_usize);
+        while bytes < MOST_BYTES
+            && let Some(next) = self.waiting.front()
+            // What one reader asks for is never split.
+            && (keys == 0 || keys + next.keys.len() <= MOST_KEYS)
             && let Some(next) = self.waiting.pop_front()
         {
             if !next.answer.is_closed() {
+                keys += next.keys.len();
                 bytes = bytes.saturating_add(next.expected);
                 batch.push(next);
             }

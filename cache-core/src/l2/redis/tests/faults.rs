@@ -297,18 +297,20 @@ async fn a_full_server_takes_no_writes_and_all_else() {
 }
 
 #[tokio::test]
-async fn a_replica_is_read_only_and_read_from() {
+async fn a_replica_is_not_used_until_it_is_promoted() {
     let primary = Server::start(&[]);
     let port = primary.port.to_string();
     let replica = Server::start(&["--replicaof", "127.0.0.1", &port]);
     bounded(async {
-        let store = open(&replica.url()).await;
-        let result = store.write(vec![set("a", "v")], SOON).await.remove(0);
-        assert!(
-            matches!(&result, Err(StoreError::ReadOnly(words)) if words.starts_with("READONLY"))
-        );
-        // Not given up at every write: there may be no other server behind the address.
-        assert_eq!(get(&store, "a").await, Ok(None));
+        let address = Address::parse(&replica.url()).unwrap();
+        let (store, reason) = RedisStore::connect(address, PATIENCE).await.unwrap();
+        assert!(reason.unwrap().contains("primary"));
+        assert_eq!(get(&store, "a").await, Err(StoreError::Unavailable));
+        replica.command(&["REPLICAOF", "NO", "ONE"]);
+        until(Duration::from_secs(5), async || store.is_ready()).await;
+        put(&store, "a", b"v").await;
+        replica.command(&["REPLICAOF", "127.0.0.1", &port]);
+        until(Duration::from_secs(5), async || !store.is_ready()).await;
     })
     .await;
 }

@@ -1,0 +1,127 @@
+//! What a server shows of itself at every beat: that it answers, its clock, which history of writes it has, and
+//! whether it is the primary.
+
+use std::time::Instant;
+
+use redis::{Value, aio::MultiplexedConnection};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::{
+    fault::words,
+    time::{Sample, read_time},
+    version::field,
+};
+use crate::{
+    clock::{Nanos, system_now},
+    l2::Lineage,
+};
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pulse {
+    pub(super) sent: Nanos,
+    pub(super) sample: Sample,
+    pub(super) origin: Origin,
+}
+
+/// Whose history of writes a server has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    pub(super) lineage: Lineage,
+    /// One that does not say is taken for one.
+    pub(super) is_primary: bool,
+}
+
+pub(super) enum PulseFault {
+    Broken,
+    /// In the server's words.
+    Refused(String),
+}
+
+/// Asks for all of it. What the server sent before its answer has arrived before it.
+pub(super) async fn feel(connection: &mut MultiplexedConnection) -> Result<Pulse, PulseFault> {
+    let mut commands = redis::pipe();
+    commands.cmd("TIME").cmd("INFO").arg("replication");
+    let (sent, begun) = (system_now(), Instant::now());
+    let replies = connection.send_packed_commands(&commands, 0, commands.len());
+    let replies = replies.await.map_err(|_| PulseFault::Broken)?;
+    let received = Instant::now();
+    let refused = |why: &str| Err(PulseFault::Refused(why.into()));
+    let [time, replication] = replies.as_slice() else {
+        return refused("too few answers");
+    };
+    if let Value::ServerError(error) = time {
+        return refused(&words(error));
+    }
+    let Some(micros) = read_time(time) else {
+        return refused("no time");
+    };
+    let sample = Sample {
+        micros,
+        sent: begun,
+        received,
+    };
+    Ok(Pulse {
+        sent,
+        sample,
+        origin: text(replication).map_or(Origin::UNKNOWN, Origin::read),
+    })
+}
+
+/// The text of a reply to `INFO`.
+pub(super) fn text(reply: &Value) -> Option<&str> {
+    match reply {
+        Value::BulkString(bytes) => str::from_utf8(bytes).ok(),
+        Value::VerbatimString { text, .. } => Some(text),
+        _ => None,
+    }
+}
+
+impl Origin {
+    const UNKNOWN: Self = Self {
+        lineage: Lineage::UNKNOWN,
+        is_primary: true,
+    };
+
+    /// From the text of `INFO replication`.
+    fn read(text: &str) -> Self {
+        let replid = field(text, "master_replid").map(str::trim);
+        let lineage = replid.filter(|replid| !replid.is_empty());
+        Self {
+            lineage: lineage.map_or(Lineage::UNKNOWN, |replid| {
+                Lineage(xxh3_64(replid.as_bytes()).max(1))
+            }),
+            is_primary: field(text, "role").is_none_or(|role| role.trim() == "master"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lineage_is_that_of_the_replication_id() {
+        let read = |replid: &str| {
+            let text = format!("# Replication\r\nrole:master\r\nmaster_replid:{replid}\r\nx:y");
+            Origin::read(&text)
+        };
+        assert_eq!(read("a1"), read("a1"));
+        assert_ne!(read("a1").lineage, read("a2").lineage);
+        assert_ne!(read("a1").lineage, Lineage::UNKNOWN);
+        assert!(read("a1").is_primary);
+    }
+
+    #[test]
+    fn a_server_that_does_not_tell_has_no_lineage_and_is_taken_for_a_primary() {
+        for text in ["", "role", "master_replid:\r\n", "redis_version:7.2.0\r\n"] {
+            assert_eq!(Origin::read(text), Origin::UNKNOWN, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_replica_is_none() {
+        let origin = Origin::read("role:slave\r\nmaster_replid:a1\r\n");
+        assert!(!origin.is_primary);
+        assert_ne!(origin.lineage, Lineage::UNKNOWN);
+    }
+}

@@ -1,0 +1,109 @@
+//! What is special about the connection that listens to a channel: it subscribes, hands over what it hears, and
+//! proves at every beat that it missed nothing.
+//!
+//! Its link and supervisor are those of every connection. A listener is told of a connection under its link's lock,
+//! so that what it is told comes in order.
+
+use std::{
+    convert::Infallible,
+    fmt,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use redis::{PushInfo, PushKind, Value, aio::MultiplexedConnection};
+
+use super::handshake::Failure;
+use crate::{
+    clock::Nanos,
+    l2::{Lineage, Listener},
+};
+
+/// A beat is never faster, and a silent server is given as much time at least.
+const SHORTEST_BEAT: Duration = Duration::from_millis(10);
+const SHORTEST_PATIENCE: Duration = Duration::from_millis(250);
+/// Nor slower: a supervisor that shows no sign of life for longer is replaced.
+const LONGEST_BEAT: Duration = Duration::from_secs(1);
+
+/// A channel, and who wants to hear it.
+pub(super) struct Ear {
+    channel: Box<str>,
+    beat: Duration,
+    /// It may well hold the store.
+    listener: Weak<dyn Listener>,
+}
+
+impl Ear {
+    pub(super) fn new(channel: &str, beat: Duration, listener: &Arc<dyn Listener>) -> Self {
+        Self {
+            channel: channel.into(),
+            beat: beat.clamp(SHORTEST_BEAT, LONGEST_BEAT),
+            listener: Arc::downgrade(listener),
+        }
+    }
+
+    pub(super) fn beat(&self) -> Duration {
+        self.beat
+    }
+
+    pub(super) fn patience(&self) -> Duration {
+        self.beat.max(SHORTEST_PATIENCE)
+    }
+
+    /// Hands over what is published, in the connection's read loop: whoever waits for an answer that comes behind
+    /// it goes on after this.
+    pub(super) fn hear(&self) -> impl Fn(PushInfo) -> Result<(), Infallible> + use<> {
+        let listener = Weak::clone(&self.listener);
+        move |push| {
+            if push.kind == PushKind::Message
+                && let Some(Value::BulkString(message)) = push.data.get(1)
+                && let Some(listener) = listener.upgrade()
+            {
+                listener.heard(message);
+            }
+            Ok(())
+        }
+    }
+
+    /// Returns when the server has confirmed it.
+    pub(super) async fn subscribe(
+        &self,
+        connection: &mut MultiplexedConnection,
+    ) -> Result<(), Failure> {
+        let subscribed = connection.subscribe(&*self.channel).await;
+        subscribed.map_err(|error| match error.code() {
+            Some(code) => Failure::Refused(format!(
+                "Redis refuses the channel `{}` (`{code}`): invalidations by other processes arrive late",
+                self.channel
+            )),
+            None => Failure::Unreachable("the connection broke".into()),
+        })
+    }
+
+    pub(super) fn connected(&self, lineage: Lineage) {
+        self.tell(|listener| listener.connected(lineage));
+    }
+
+    pub(super) fn fenced(&self, sent: Nanos, lineage: Lineage) {
+        self.tell(|listener| listener.fenced(sent, lineage));
+    }
+
+    pub(super) fn lost(&self) {
+        self.tell(|listener| listener.lost());
+    }
+
+    fn tell(&self, what: impl FnOnce(&dyn Listener)) {
+        if let Some(listener) = self.listener.upgrade() {
+            what(&*listener);
+        }
+    }
+}
+
+impl fmt::Debug for Ear {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ear")
+            .field("channel", &self.channel)
+            .field("beat", &self.beat)
+            .finish_non_exhaustive()
+    }
+}

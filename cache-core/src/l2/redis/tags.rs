@@ -1,0 +1,165 @@
+//! Tags and their versions: read beside an entry, ensured, bumped and marked. What changes several things at once
+//! is a script.
+
+use std::{
+    sync::{Arc, LazyLock},
+    time::{Duration, Instant},
+};
+
+use redis::{Cmd, Value};
+use tokio::runtime::Handle;
+
+use super::{
+    fault,
+    link::{Link, Stamped},
+    reads::{Found, Keys, Reads},
+    writes::milliseconds,
+};
+use crate::{
+    clock::system_now,
+    l2::{Asked, Batch, StoreError, Tagged, Version, Versions},
+};
+
+struct Script {
+    text: &'static str,
+    /// What the server knows it by.
+    hash: String,
+}
+
+macro_rules! script {
+    ($file:literal) => {
+        LazyLock::new(|| {
+            Script::new(concat!(
+                include_str!("tags/prelude.lua"),
+                include_str!($file)
+            ))
+        })
+    };
+}
+
+impl Script {
+    fn new(text: &'static str) -> Self {
+        let hash = redis::Script::new(text).get_hash().into();
+        Self { text, hash }
+    }
+}
+
+static ENSURE: LazyLock<Script> = script!("tags/ensure.lua");
+static BUMP: LazyLock<Script> = script!("tags/bump.lua");
+
+/// Reads an entry and its tags over one connection: only then do they belong together.
+pub(super) async fn get(
+    reads: &Arc<Reads>,
+    asked: Asked<'_>,
+    within: Duration,
+) -> Result<Tagged, StoreError> {
+    let keys = asked.entry.into_iter().chain(asked.tags.iter().copied());
+    let Found {
+        values,
+        lineage,
+        sent,
+    } = reads.read(Keys::of(keys), asked.expected, within).await?;
+    let mut values = values.into_iter();
+    let entry = match asked.entry.and_then(|_| values.next()) {
+        Some(Value::BulkString(bytes)) => Some(bytes),
+        None | Some(Value::Nil) => None,
+        Some(_) => return Err(fault::odd_reply()),
+    };
+    Ok(Tagged {
+        entry,
+        versions: values.map(|value| version(&value)).collect(),
+        lineage,
+        sent,
+    })
+}
+
+pub(super) async fn ensure(
+    link: &Arc<Link>,
+    tags: &[&str],
+    life: Duration,
+    within: Duration,
+) -> Result<Tagged, StoreError> {
+    let life = milliseconds(life);
+    run(link, &ENSURE, tags, within, |command| {
+        command.arg(life);
+    })
+    .await
+}
+
+pub(super) async fn bump(
+    link: &Arc<Link>,
+    batch: &Batch,
+    within: Duration,
+) -> Result<Tagged, StoreError> {
+    change(link, &BUMP, batch, within).await
+}
+
+async fn change(
+    link: &Arc<Link>,
+    script: &Script,
+    batch: &Batch,
+    within: Duration,
+) -> Result<Tagged, StoreError> {
+    let keys: Vec<&str> = batch.bumps.iter().map(|bump| &*bump.key).collect();
+    run(link, script, &keys, within, |command| {
+        command.arg(&*batch.channel).arg(&*batch.tail).arg("");
+        for bump in &batch.bumps {
+            command.arg(&*bump.name).arg(milliseconds(bump.life));
+        }
+    })
+    .await
+}
+
+/// Runs a script that gives something for each of its keys.
+async fn run(
+    link: &Arc<Link>,
+    script: &Script,
+    keys: &[&str],
+    within: Duration,
+    arguments: impl Fn(&mut Cmd),
+) -> Result<Tagged, StoreError> {
+    let runtime = Handle::try_current().map_err(|_| StoreError::Unavailable)?;
+    link.attend(&runtime, system_now());
+    let live = link.live().ok_or(StoreError::Unavailable)?;
+    let command = |name: &str, script: &str| {
+        let mut command = redis::cmd(name);
+        command.arg(script).arg(keys.len()).arg(keys);
+        arguments(&mut command);
+        command
+    };
+    let begun = Instant::now();
+    let mut answer = link
+        .ask_raw(&live, &command("EVALSHA", &script.hash), within)
+        .await?;
+    if is_unknown(&answer.value) {
+        // After a restart, a failover or `SCRIPT FLUSH`. This makes it known again.
+        let left = within.saturating_sub(begun.elapsed());
+        let command = command("EVAL", script.text);
+        answer = link.ask_raw(&live, &command, left).await?;
+    }
+    let Stamped {
+        value,
+        lineage,
+        sent,
+    } = link.accept(&live, answer)?;
+    match value {
+        Value::Array(values) if values.len() == keys.len() => Ok(Tagged {
+            entry: None,
+            versions: values.iter().map(version).collect::<Versions>(),
+            lineage,
+            sent,
+        }),
+        _ => Err(fault::odd_reply()),
+    }
+}
+
+fn is_unknown(value: &Value) -> bool {
+    matches!(value, Value::ServerError(error) if error.code() == "NOSCRIPT")
+}
+
+fn version(value: &Value) -> Version {
+    match value {
+        Value::BulkString(bytes) => Version::read(bytes),
+        _ => Version::Missing,
+    }
+}

@@ -1,0 +1,349 @@
+//! Versions of tags on a real server: they grow, never come back, and are read with what depends on them.
+
+use super::*;
+use crate::l2::{Batch, Bump, Lineage, Version};
+
+const HOUR: Duration = Duration::from_hours(1);
+
+pub(super) fn batch(names: &[&str]) -> Batch {
+    let bumps = names.iter().map(|name| Bump {
+        key: format!("t:{name}").into(),
+        name: (*name).into(),
+        life: HOUR,
+    });
+    Batch {
+        channel: "ns:events".into(),
+        tail: "origin site".into(),
+        bumps: bumps.collect(),
+    }
+}
+
+pub(super) async fn bump(store: &RedisStore, names: &[&str]) -> Vec<Version> {
+    let bumped = store.bump(batch(names), SOON).await.unwrap();
+    bumped.versions.to_vec()
+}
+
+async fn ensure(store: &RedisStore, tags: &[&str]) -> Vec<Version> {
+    let ensured = store.ensure(tags, HOUR, SOON).await.unwrap();
+    ensured.versions.to_vec()
+}
+
+async fn read(store: &RedisStore, entry: Option<&str>, tags: &[&str]) -> Tagged {
+    let asked = Asked {
+        entry,
+        expected: 100,
+        tags,
+    };
+    store.get_tagged(asked, SOON).await.unwrap()
+}
+
+fn number(version: Version) -> u64 {
+    match version {
+        Version::Number(number) => number,
+        other => panic!("no number: {other:?}"),
+    }
+}
+
+fn life_left(server: &Server, key: &str) -> i64 {
+    let left = server.command(&["PTTL", key]);
+    left.strip_prefix(':').unwrap().parse().unwrap()
+}
+
+const HOUR_MS: i64 = 3_600_000;
+
+#[tokio::test]
+async fn an_entry_and_its_tags_are_read_in_one_round_trip() {
+    let server = Server::start(&[]);
+    bounded(async {
+        let store = open(&server.url()).await;
+        put(&store, "e", b"value").await;
+        let versions = bump(&store, &["a", "b"]).await;
+        let before = system_now();
+        let tagged = read(&store, Some("e"), &["t:b", "t:none", "t:a"]).await;
+        assert_eq!(tagged.entry.as_deref(), Some(&b"value"[..]));
+        let expected = [versions[1], Version::Missing, versions[0]];
+        assert_eq!(tagged.versions.as_slice(), expected);
+        assert_ne!(tagged.lineage, Lineage::UNKNOWN);
+        assert!(tagged.sent >= before && tagged.sent <= system_now());
+        assert_eq!((server.calls("mget"), server.calls("get")), (1, 0));
+
+        let absent = read(&store, Some("none"), &["t:a"]).await;
+        assert_eq!(absent.entry, None);
+        let alone = read(&store, None, &["t:a"]).await;
+        assert_eq!(alone.versions.as_slice(), [versions[0]]);
+        assert_eq!(alone.lineage, tagged.lineage);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn versions_grow_and_name_the_servers_time() {
+    let server = Server::start(&[]);
+    bounded(async {
+        let store = open(&server.url()).await;
+        let before = micros_since_1970();
+        let mut last = 0;
+        for _ in 0..50 {
+            let version = number(bump(&store, &["a"]).await[0]);
+            assert!(version > last);
+            last = version;
+        }
+        assert!(before <= last && last <= micros_since_1970());
+        let ahead = micros_since_1970() + 3_600_000_000;
+        server.command(&["SET", "t:a", &ahead.to_string()]);
+        assert_eq!(bump(&store, &["a"]).await, [Version::Number(ahead + 1)]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_version_never_comes_back_after_its_tag_was_lost() {
+    let server = Server::start(&[]);
+    bounded(async {
+        let store = open(&server.url()).await;
+        let before = number(bump(&store, &["a"]).await[0]);
+        server.command(&["DEL", "t:a"]);
+        let created = number(ensure(&store, &["t:a"]).await[0]);
+        assert!(created > before);
+        server.command(&["DEL", "t:a"]);
+        assert!(number(bump(&store, &["a"]).await[0]) > created);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn ensured_tags_are_kept_created_and_live_longer_but_never_shorter() {
+    let server = Server::start(&[]);
+    bounded(async {
+        let store = open(&server.url()).await;
+        let before = micros_since_1970();
+        server.command(&["SET", "t:short", "5", "PX", "60000"]);
+        server.command(&["SET", "t:long", "6", "PX", "7200000"]);
+        server.command(&["SET", "t:ever", "7"]);
+        server.command(&["SET", "t:mark", "! one", "PX", "30000"]);
+        let tags = ["t:short", "t:long", "t:ever", "t:mark", "t:new"];
+        let versions = ensure(&store, &tags).await;
+        let known = [5, 6, 7].map(Version::Number);
+        assert_eq!(versions[..3], known);
+        assert_eq!(versions[3], Version::Marked);
+        let created = number(versions[4]);
+        assert!(before <= created && created <= micros_since_1970());
+        assert_eq!(ensure(&store, &tags).await, versions);
+
+        let is_about_an_hour = |left| left > HOUR_MS - 60_000 && left <= HOUR_MS;
+        assert!(is_about_an_hour(life_left(&server, "t:short")));
+        assert!(is_about_an_hour(life_left(&server, "t:new")));
+        assert!(life_left(&server, "t:long") > HOUR_MS);
+        assert_eq!(life_left(&server, "t:ever"), -1);
+        assert!(life_left(&server, "t:mark") <= 30_000);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_bump_shortens_no_life() {
+    let server = Server::start(&[]);
+    bounded(async {
+        let store = open(&server.url()).await;
+        server.command(&["SET", "t:long", "6", "PX", "7200000"]);
+        server.command(&["SET", "t:short", "6", "PX", "5"]);
+        bump(&store, &["long", "short"]).await;
+        assert!(life_left(&server, "t:long") > HOUR_MS);
+        assert!(life_left(&server, "t:short") > HOUR_MS - 60_000);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_no_version_is_missing_and_replaced() {
+    let server = Server::start(&[]);
+    bounded(async {
+        let store = open(&server.url()).await;
+        for value in ["", "-1", "1e9", "7 ", "é", "99999999999999999999", "0x10"] {
+            server.command(&["SET", "t:a", value]);
+            let versions = read(&store, None, &["t:a"]).await.versions;
+            assert_eq!(versions.as_slice(), [Version::Missing], "{value:?}");
+            assert!(number(ensure(&store, &["t:a"]).await[0]) > 1_600_000_000_000_000);
+        }
+        server.command(&["DEL", "t:a"]);
+        server.command(&["LPUSH", "t:a", "x"]);
+        let tagged = read(&store, Some("t:a"), &["t:a"]).await;
+        assert_eq!(tagged.entry, None);
+        assert_eq!(tagged.versions.as_slice(), [Version::Missing]);
+        number(bump(&store, &["a"]).await[0]);
+        server.command(&["DEL", "t:a"]);
+        server.command(&["LPUSH", "t:a", "x"]);
+        number(ensure(&store, &["t:a"]).await[0]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_full_server_loses_the_tags_instead_and_says_so() {
+    let server = Server::start(&["--maxmemory-policy", "noeviction"]);
+    bounded(async {
+        let store = open(&server.url()).await;
+        bump(&store, &["a", "b"]).await;
+        ensure(&store, &["t:c"]).await;
+        server.command(&["CONFIG", "SET", "maxmemory", "1"]);
+        assert_eq!(bump(&store, &["a", "b"]).await, [Version::Missing; 2]);
+        let versions = read(&store, None, &["t:a", "t:b", "t:c"]).await.versions;
+        assert_eq!(versions[..2], [Version::Missing; 2]);
+        assert_eq!(versions[2], ensure(&store, &["t:c"]).await[0]);
+        let refused = store.ensure(&["t:a"], HOUR, SOON).await.unwrap_err();
+        assert!(
+            matches!(&refused, StoreError::ReadOnly(words) if words.starts_with("OOM")),
+            "{refused:?}"
+        );
+        server.command(&["CONFIG", "SET", "maxmemory", "0"]);
+        number(bump(&store, &["a"]).await[0]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn scripts_that_the_server_has_forgotten_are_sent_again() {
+    let server = Server::start(&[]);
+    bounded(async {
+        let store = open(&server.url()).await;
+        for round in 1..=3 {
+            server.command(&["SCRIPT", "FLUSH"]);
+            number(bump(&store, &["a"]).await[0]);
+            number(bump(&store, &["a"]).await[0]);
+            number(ensure(&store, &["t:a"]).await[0]);
+            assert_eq!(server.calls("eval"), 2 * round);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_that_may_not_write_refuses_in_its_own_words() {
+    let server = Server::start(&["--min-replicas-to-write", "1"]);
+    bounded(async {
+        let store = open(&server.url()).await;
+        let bumped = store.bump(batch(&["a"]), SOON).await.unwrap_err();
+        let ensured = store.ensure(&["t:a"], HOUR, SOON).await.unwrap_err();
+        for error in [bumped, ensured] {
+            assert!(
+                matches!(&error, StoreError::ReadOnly(words) if words.starts_with("NOREPLICAS")),
+                "{error:?}"
+            );
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn another_history_is_another_lineage() {
+    let mut server = Server::start(&[]);
+    bounded(async {
+        let store = open(&server.url()).await;
+        let first = read(&store, None, &["t:a"]).await.lineage;
+        assert_eq!(read(&store, None, &["t:a"]).await.lineage, first);
+        server.kill();
+        server.run();
+        until(Duration::from_secs(5), async || store.is_ready()).await;
+        let second = read(&store, None, &["t:a"]).await.lineage;
+        assert_ne!(second, first);
+        // It changes on a live connection too, and not with each beat.
+        server.command(&["DEBUG", "CHANGE-REPL-ID"]);
+        until(Duration::from_secs(5), async || {
+            read_lineage(&store).await.is_some_and(|it| it != second)
+        })
+        .await;
+        assert_eq!(server.connections("cache-core"), 1);
+    })
+    .await;
+}
+
+async fn read_lineage(store: &RedisStore) -> Option<Lineage> {
+    let asked = Asked {
+        entry: None,
+        expected: 0,
+        tags: &["t:a"],
+    };
+    let tagged = store.get_tagged(asked, SOON).await;
+    tagged.ok().map(|tagged| tagged.lineage)
+}
+
+#[tokio::test]
+async fn many_readers_at_once_get_their_own_versions_by_few_commands() {
+    let server = Server::start(&[]);
+    bounded(async {
+        let store = Arc::new(open(&server.url()).await);
+        let names: Vec<String> = (0..300).map(|n| n.to_string()).collect();
+        for name in &names {
+            server.command(&["SET", &format!("t:{name}"), name]);
+            server.command(&["SET", &format!("e:{name}"), name]);
+        }
+        let readers: Vec<_> = names
+            .iter()
+            .map(|name| {
+                let (store, name) = (Arc::clone(&store), name.clone());
+                tokio::spawn(async move {
+                    let (entry, tag) = (format!("e:{name}"), format!("t:{name}"));
+                    let tagged = read(&store, Some(&entry), &[&tag, "t:7", "t:none"]).await;
+                    let number = name.parse().unwrap();
+                    assert_eq!(tagged.entry, Some(name.into_bytes()));
+                    assert_eq!(
+                        tagged.versions.as_slice(),
+                        [
+                            Version::Number(number),
+                            Version::Number(7),
+                            Version::Missing
+                        ]
+                    );
+                })
+            })
+            .collect();
+        for reader in readers {
+            reader.await.unwrap();
+        }
+        let commands = server.calls("mget");
+        // Eight alone, and the others 16 to a batch.
+        assert!((19..60).contains(&commands), "{commands} MGET");
+        assert_eq!(server.calls("get"), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_large_value_and_its_tags_take_the_second_connection_together() {
+    let server = Server::start(&[]);
+    bounded(async {
+        let store = open(&server.url()).await;
+        let large = vec![7; 2 * LARGE];
+        put(&store, "large", &large).await;
+        until(PATIENCE, async || store.bulk.is_up()).await;
+        let version = bump(&store, &["a"]).await[0];
+        let asked = Asked {
+            entry: Some("large"),
+            expected: large.len(),
+            tags: &["t:a"],
+        };
+        let tagged = store.get_tagged(asked, SOON).await.unwrap();
+        assert_eq!(tagged.entry, Some(large));
+        assert_eq!(tagged.versions.as_slice(), [version]);
+        let list = server.command(&["CLIENT", "LIST"]);
+        let bulk = list.lines().find(|line| line.contains("cache-core-bulk"));
+        assert!(bulk.unwrap().contains("cmd=mget"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_a_server_nothing_of_tags_is_available() {
+    let mut server = Server::start(&[]);
+    bounded(async {
+        let store = open(&server.url()).await;
+        server.kill();
+        until(SOON, async || !store.is_ready()).await;
+        let bumped = store.bump(batch(&["a"]), SOON).await;
+        assert_eq!(bumped, Err(StoreError::Unavailable));
+        let ensured = store.ensure(&["t:a"], HOUR, SOON).await;
+        assert_eq!(ensured, Err(StoreError::Unavailable));
+        assert_eq!(read_lineage(&store).await, None);
+    })
+    .await;
+}
