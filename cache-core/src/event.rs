@@ -14,7 +14,7 @@ use std::{fmt, marker::PhantomData};
 
 pub(crate) use self::path::{Path, Tag};
 pub use self::{
-    literal::{Described, describe, owned, prefix, rest},
+    literal::{Described, describe, owned, prefix, rest, whole},
     many::Events,
     mark::{EventIn, ProbeEvents, ProbeOther, Unmarked},
     order::OutOfOrder,
@@ -66,7 +66,7 @@ impl<E: Event + ?Sized> Event for &E {
     }
 }
 
-/// An event of which only the first fields are known: everything below them. [`event!`](crate::event) makes it.
+/// An event of which only the first fields are known: everything below them. [`event!`](macro@crate::event) makes it.
 pub struct Prefix<E> {
     path: Path,
     event: PhantomData<fn() -> E>,

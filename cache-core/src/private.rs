@@ -12,7 +12,7 @@ pub use crate::{
     },
     event::{
         Changes, Described, Event, EventIn, Events, Interests, Named, OutOfOrder, Prefix,
-        ProbeEvents, ProbeOther, Unmarked, describe, owned, prefix, rest,
+        ProbeEvents, ProbeOther, Unmarked, describe, owned, prefix, rest, whole,
     },
     invalidate::{CanFail, Ended, Mutation, ProbeAny, ProbeResult, Refusable, can_fail},
     key::{CacheKey, KeyWriter},

@@ -2,6 +2,7 @@
 //!
 //! The way of `#[cached]` through the files: `parse` reads the options by the table in `options`,
 //! `function` and `argument` read the item, `model` checks one against the other, `expand` writes.
+//! `invalidates` does the same for `#[invalidates]`. Both read events by `literal`; `event` derives them.
 
 #![cfg_attr(
     not(test),
@@ -52,6 +53,9 @@ use proc_macro::TokenStream;
 /// | `ttl` | `5m`, `1h30m`, `500ms`, an expression of type `Duration`, `\|value\| expr` | how long an entry is fresh; required |
 /// | `key` | `id`, `(tenant, id)`, `()`, `"user:{tenant}:{id}"` | what identifies the value; all arguments where it is not given |
 /// | `skip(..)` | names of arguments, `self` | what is not part of the default key: pools, clients |
+/// | `invalidate_on` | `UserChanged { id }`, `OrderChanged { tenant, .. }`, `[A { id }, B { .. }]`, `\|value\| UserChanged { id: value.id }` | the events that kill an entry: struct literals over the arguments, or over the value |
+/// | `inherits` | | the events of cached functions that the body calls kill its entries too |
+/// | `settle` | like `none_ttl` | how long the source may lag behind an event: what is loaded sooner is not kept for longer |
 /// | `strategy` | `read_through` | what a read does |
 /// | `tiers` | `both`, `memory`, `redis` | where entries are kept; `memory` needs no serde, `redis` keeps nothing while there is no shared tier |
 /// | `none_ttl` | like `ttl`, without the closure | how long `None` is fresh; like any other value where it is not given |
@@ -117,20 +121,100 @@ pub fn derive_cache_key(input: TokenStream) -> TokenStream {
     cache_key::expand(input.into()).into()
 }
 
-/// Makes a struct an event.
+/// Makes a struct an event: something that can change. Its name and its fields are what functions listen to and
+/// emit.
+///
+/// ```text
+/// /// An order was placed, changed or cancelled.
+/// #[derive(Event)]
+/// pub struct OrderChanged {
+///     pub tenant: String,
+///     pub id: u64,
+/// }
+/// ```
+///
+/// Each field is a `CacheKey`. Their order is a hierarchy: `OrderChanged { tenant, .. }` is all orders of a tenant,
+/// `OrderChanged { .. }` all orders.
+///
+/// | option | meaning |
+/// |---|---|
+/// | `#[event(name = "orders")]` | what other processes know the event by, in place of the name of the type; it has no spaces and none of `:/{}` |
+/// | `#[event(used_elsewhere)]` | silences the warnings below |
+/// | `#[event(crate = path)]` | where `cache_core` is, if not at `::cache_core` |
+///
+/// # Events that lead nowhere
+///
+/// Of an event that only its own crate can see, the compiler knows who uses it. ``method `nobody_emits_this` is never
+/// used`` says that no entry will ever die by it, ``method `nobody_listens_to_this` is never used`` that
+/// emitting it is for nothing. An event counts as
+///
+/// - emitted where `#[invalidates(..)]` or `event!(..)` names it, and where the expression in `#[invalidates(..)]` is
+///   an event, or an `Option`, `Vec` or slice of some;
+/// - listened to where `invalidate_on` names it.
+///
+/// The compiler does not see what becomes of a plain value: where the only one who emits it is
+/// `cache.emit(UserChanged { id })`, write `cache.emit(event!(UserChanged { id }))`. Where other programs emit it or
+/// listen to it, write `#[event(used_elsewhere)]`. The events of a library that are public never warn.
 #[proc_macro_derive(Event, attributes(event))]
 pub fn derive_event(input: TokenStream) -> TokenStream {
     event::expand(input.into()).into()
 }
 
-/// Emits.
+/// Says what an async function changes: every cached function that listens to one of these events forgets the
+/// entries that depend on it, in every process.
+///
+/// ```text
+/// #[invalidates(UserChanged { id })]
+/// pub async fn rename(db: &Db, id: u64, name: &str) -> Result<(), DbError> {
+///     db.rename(id, name).await
+/// }
+/// ```
+///
+/// | what | forms |
+/// |---|---|
+/// | an event | `UserChanged { id }`, as a struct literal in the function's own scope |
+/// | all below some fields | `OrderChanged { tenant, .. }`, `OrderChanged { .. }` |
+/// | what the function returned | `result`, which is an event, an `Option` or a `Vec` of some; of a `Result` its `Ok` |
+/// | several | `A { id }, B { tenant, .. }`, or an expression that gives an `Option`, a `Vec`, an array or a tuple of events |
+/// | `on_ok` | an `Err` emits nothing: the function knows that a failed call has written nothing |
+/// | `guarded` | the other processes know before the body runs, and where they cannot the call is refused: `Result<_, E>` with `E: From<cache_core::Refused>` |
+/// | `cache = expr` | another cache than the installed one |
+/// | `crate = path` | where `cache_core` is, if not at `::cache_core` |
+///
+/// The events are emitted when the body has ended, whether in `Ok` or in `Err` (a write that failed may have
+/// written), when it panics, and when the call is dropped half way. The caller gets the output after that.
+///
+/// Arguments are read before the body runs, once; an argument or a field of one is cloned, so that the body still has
+/// it. Other expressions stay as they are written.
+///
+/// `result` in a field is what the function returned, of a `Result` the `Ok`, by reference. As long as there is none
+/// the event ends before that field:
+///
+/// ```text
+/// #[invalidates(OrderChanged { tenant, id: result.id })]    // `OrderChanged { tenant, .. }` until the order is there
+/// async fn create(db: &Db, tenant: u64, order: NewOrder) -> Result<Order, DbError> { .. }
+/// ```
+///
+/// # Which functions
+///
+/// An `async fn`, free, associated, a method with any `self`, or in a trait; one that returns a boxed future; the
+/// methods of `#[async_trait]`. Where a function is not async, its caller awaits `cache.emit(..)`. A function is
+/// either cached or changes something, not both.
 #[proc_macro_attribute]
 pub fn invalidates(options: TokenStream, item: TokenStream) -> TokenStream {
     invalidates::expand(options.into(), item.into()).into()
 }
 
-/// Makes an event.
+/// An event, or all events below some fields, for `Cache::emit` and `Cache::hold`.
+///
+/// ```text
+/// cache.emit(event!(UserChanged { id })).await?;
+/// cache.emit(event!(OrderChanged { tenant, .. })).await?;
+/// ```
+///
+/// A whole event is the value that the literal is. With `..` the fields are read by reference, and the result is a
+/// `Prefix<OrderChanged>`. `event!(.., crate = path)` says where `cache_core` is, if not at `::cache_core`.
 #[proc_macro]
 pub fn event(event: TokenStream) -> TokenStream {
-    event
+    literal::by_hand::expand(event.into()).into()
 }

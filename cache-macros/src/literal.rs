@@ -6,6 +6,7 @@ use syn::{Error, Expr, ExprPath, ExprStruct, FieldValue, Member, Result, ext::Id
 
 use crate::{function::find, mistakes::Mistakes, parse::ungrouped};
 
+pub(crate) mod by_hand;
 mod expand;
 
 pub(crate) use self::expand::{Mark, Scope};

@@ -25,6 +25,11 @@ pub const fn describe<E: Event>(_never: fn() -> E) -> Described {
     }
 }
 
+/// Asks whether a value is an event.
+pub fn whole<E: Event>(event: E) -> E {
+    event
+}
+
 /// The prefix of these fields, up to the first that is not named. `never` holds the literal with the same fields.
 pub fn prefix<E>(event: Described, _never: impl FnOnce() -> E, named: &[Named<'_>]) -> Prefix<E> {
     let in_order = event

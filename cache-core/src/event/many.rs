@@ -2,7 +2,7 @@
 
 use super::{Event, Paths, Prefix};
 
-/// One or several events: an event, a [prefix](crate::event) of one, and a reference to one, and `Option`s,
+/// One or several events: an event, a [prefix](Prefix) of one, and a reference to one, and `Option`s,
 /// `Vec`s, slices, arrays and tuples of such.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an event",

@@ -98,7 +98,7 @@ impl Events {
 
 impl Literal {
     /// What stands for the event where it is added to others: itself, or a prefix of it.
-    fn to_tokens(&self, scope: &Scope<'_>) -> TokenStream {
+    pub(super) fn to_tokens(&self, scope: &Scope<'_>) -> TokenStream {
         if self.is_whole {
             return self.event(scope);
         }
@@ -305,7 +305,7 @@ impl Literal {
         fields.into_iter().flatten()
     }
 
-    fn written_tokens(&self, rest: Option<TokenStream>) -> TokenStream {
+    pub(super) fn written_tokens(&self, rest: Option<TokenStream>) -> TokenStream {
         match &self.written {
             Written::Path(path) => path.to_token_stream(),
             Written::Struct(written) => {
@@ -321,7 +321,7 @@ impl Literal {
 }
 
 /// The event, known as one with which that is done.
-fn marked(mark: Mark, literal: &TokenStream) -> TokenStream {
+pub(super) fn marked(mark: Mark, literal: &TokenStream) -> TokenStream {
     let mark = mark.method();
     quote_spanned! {Span::mixed_site()=>
         {

@@ -1,7 +1,7 @@
 //! Events of every shape, and how cached functions listen to them.
 #![deny(warnings, clippy::pedantic)]
 
-use cache_core::{Event, cached};
+use cache_core::{Event, Prefix, cached, event};
 
 #[derive(Event)]
 struct UserChanged {
@@ -49,8 +49,18 @@ async fn article(slug: &str) -> Article {
     Article { id: slug.len() as u64 }
 }
 
+fn by_hand(tenant: &String, id: u64) -> (UserChanged, Prefix<OrderChanged>, Prefix<OrderChanged>) {
+    (
+        event!(UserChanged { id }),
+        event!(OrderChanged { tenant: tenant.clone(), .. }),
+        event!(OrderChanged { .. }),
+    )
+}
+
 #[tokio::main]
 pub(crate) async fn main() {
+    let tenant = "a".to_owned();
+    assert_eq!(by_hand(&tenant, 7).0.id, 7);
     assert_eq!(user(7).await, "7");
     assert_eq!(orders("a".to_owned(), 7).await, "a7");
     assert_eq!(of_tenant("a").await, "a");

@@ -1,0 +1,70 @@
+//! `event!(..)`: an event, or a prefix of one, for those who emit by hand.
+
+use proc_macro2::{Span, TokenStream};
+use quote::quote_spanned;
+use syn::{
+    Error, Expr, Path, Result, Token,
+    parse::{ParseStream, Parser},
+    spanned::Spanned,
+};
+
+use super::{
+    Literal,
+    expand::{Mark, Scope, marked},
+};
+use crate::{expand, options::Given};
+
+/// The event or, where something is wrong, what is.
+pub(crate) fn expand(event: TokenStream) -> TokenStream {
+    read.parse2(event)
+        .map_or_else(Error::into_compile_error, |(literal, krate)| {
+            expansion(&literal, krate.as_ref())
+        })
+}
+
+const EXPECTED: &str = "expected an event, as in `event!(UserChanged { id })` or `event!(OrderChanged { tenant, .. })`";
+
+/// `UserChanged { id }`, and `crate = path` behind it where there is one.
+fn read(input: ParseStream<'_>) -> Result<(Literal, Option<Given<Path>>)> {
+    if input.is_empty() {
+        return Err(input.error(EXPECTED));
+    }
+    let expr: Expr = input.parse()?;
+    let Some(literal) = Literal::read(&expr)? else {
+        return Err(Error::new_spanned(expr, EXPECTED));
+    };
+    let comma: Option<Token![,]> = input.parse()?;
+    if input.is_empty() {
+        return Ok((literal, None));
+    }
+    if comma.is_none() || !input.peek(Token![crate]) {
+        return Err(input.error("one `event!` makes one event: write several in a tuple"));
+    }
+    let name = input.parse::<Token![crate]>()?;
+    input.parse::<Token![=]>()?;
+    let value = input.call(Path::parse_mod_style)?;
+    input.parse::<Option<Token![,]>>()?;
+    let name = syn::Ident::new("crate", name.span);
+    Ok((literal, Some(Given { name, value })))
+}
+
+fn expansion(literal: &Literal, krate: Option<&Given<Path>>) -> TokenStream {
+    let scope = Scope {
+        mark: Mark::Emitted,
+        names: &[],
+    };
+    let event = if literal.is_whole {
+        let event = marked(scope.mark, &literal.written_tokens(None));
+        quote_spanned!(expand::at(literal.path().span())=> __cached::whole(#event))
+    } else {
+        literal.to_tokens(&scope)
+    };
+    let import = expand::import(krate);
+    quote_spanned! {Span::mixed_site()=>
+        {
+            #import
+            use __cached::Unmarked as _;
+            #event
+        }
+    }
+}

@@ -1,0 +1,6 @@
+use cache_core::event;
+
+fn main() {
+    let id = 7;
+    let _ = event!(id);
+}

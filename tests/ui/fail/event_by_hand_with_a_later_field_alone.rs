@@ -1,0 +1,13 @@
+use cache_core::{Event, event};
+
+#[derive(Event)]
+#[event(used_elsewhere)]
+struct OrderChanged {
+    tenant: String,
+    id: u64,
+}
+
+fn main() {
+    let id = 7;
+    let _ = event!(OrderChanged { id, .. });
+}

@@ -1,0 +1,17 @@
+#![deny(warnings)]
+
+use cache_core::{Event, cached};
+
+#[derive(Event)]
+struct UserChanged {
+    id: u64,
+}
+
+#[cached(ttl = 5m, invalidate_on = UserChanged { id })]
+async fn user(id: u64) -> u64 {
+    id
+}
+
+fn main() {
+    drop(user(7));
+}

@@ -1,0 +1,8 @@
+use cache_core::Event;
+
+#[derive(Event)]
+struct PriceChanged {
+    price: f64,
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use cache_core::Event;
+
+#[derive(Event)]
+struct Changed<T> {
+    id: T,
+}
+
+fn main() {}

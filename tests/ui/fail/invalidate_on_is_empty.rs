@@ -1,0 +1,8 @@
+use cache_core::cached;
+
+#[cached(ttl = 5m, invalidate_on = [])]
+async fn load(id: u64) -> u64 {
+    id
+}
+
+fn main() {}

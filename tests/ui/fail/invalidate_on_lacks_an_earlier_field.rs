@@ -1,0 +1,15 @@
+use cache_core::{Event, cached};
+
+#[derive(Event)]
+#[event(used_elsewhere)]
+struct OrderChanged {
+    tenant: String,
+    id: u64,
+}
+
+#[cached(ttl = 5m, invalidate_on = OrderChanged { id, .. })]
+async fn load(id: u64) -> u64 {
+    id
+}
+
+fn main() {}

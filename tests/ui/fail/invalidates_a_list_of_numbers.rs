@@ -1,0 +1,8 @@
+use cache_core::invalidates;
+
+#[invalidates(vec![id])]
+async fn change(id: u64) -> u64 {
+    id
+}
+
+fn main() {}

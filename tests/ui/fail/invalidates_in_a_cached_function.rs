@@ -1,0 +1,15 @@
+use cache_core::{Event, cached, invalidates};
+
+#[derive(Event)]
+#[event(used_elsewhere)]
+struct UserChanged {
+    id: u64,
+}
+
+#[invalidates(UserChanged { id })]
+#[cached(ttl = 5m)]
+async fn load(id: u64) -> u64 {
+    id
+}
+
+fn main() {}

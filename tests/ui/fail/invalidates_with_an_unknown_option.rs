@@ -1,0 +1,14 @@
+use cache_core::{Event, invalidates};
+
+#[derive(Event)]
+#[event(used_elsewhere)]
+struct UserChanged {
+    id: u64,
+}
+
+#[invalidates(UserChanged { id }, ttl = 5m)]
+async fn change(id: u64) -> u64 {
+    id
+}
+
+fn main() {}
