@@ -90,6 +90,7 @@ pub(crate) struct Coherence {
     /// Told when there is something to send.
     pub(crate) work: Notify,
     emptied: Notify,
+    listening: Notify,
     pub(crate) counters: Counters,
 }
 
@@ -155,6 +156,7 @@ impl Coherence {
             recent: Recent::default(),
             work: Notify::new(),
             emptied: Notify::new(),
+            listening: Notify::new(),
             counters: Counters::default(),
         })
     }
@@ -378,6 +380,19 @@ impl Coherence {
         self.observe(lineage, now);
         self.state.lock().queue.retry_now();
         self.work.notify_one();
+        self.listening.notify_waiters();
+    }
+
+    /// Waits until a connection hears what is published for the first time: what is loaded before is not kept.
+    pub(crate) async fn listening(&self) {
+        let Some(beat) = &self.beat else { return };
+        loop {
+            let listening = self.listening.notified();
+            if beat.gap() > 0 {
+                return;
+            }
+            listening.await;
+        }
     }
 
     /// All that was published before `sent` has been heard.

@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::time::timeout;
+
 #[cfg(feature = "redis")]
 use crate::l2::redis::{Address, RedisStore};
 #[cfg(feature = "testing")]
@@ -24,6 +26,9 @@ const LEAST_BOUND: Duration = Duration::from_millis(100);
 
 /// What may be on its way to Redis at once.
 const LARGEST_VALUE: usize = 32 << 20;
+
+/// How long building a cache then waits until it hears other processes.
+const LISTEN_WITHIN: Duration = Duration::from_millis(500);
 
 /// How long building a cache waits for Redis.
 #[cfg(feature = "redis")]
@@ -214,7 +219,12 @@ impl CacheBuilder {
     pub async fn build(self) -> Result<Cache, Error> {
         self.check()?;
         let l2 = self.connect().await?;
-        Ok(self.assemble(l2))
+        let cache = self.assemble(l2);
+        if cache.l2().is_some_and(|l2| l2.store().is_ready()) {
+            // Late or not, it works: what is loaded before it listens is not kept.
+            let _ = timeout(LISTEN_WITHIN, cache.coherence().listening()).await;
+        }
+        Ok(cache)
     }
 
     fn check(&self) -> Result<(), Error> {

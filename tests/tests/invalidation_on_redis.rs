@@ -1,0 +1,209 @@
+//! What an event in one process means in another, on a real Redis, with and without faults between them.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use cache_core::{Cache, CachedCall, Event, Explained, RedisMiss, Source, cached, invalidates};
+use tests::{SOON, proxy::Proxy, server::Server, until};
+
+#[derive(Event)]
+#[event(used_elsewhere)]
+struct RowChanged {
+    id: u64,
+}
+
+/// The source of truth.
+#[derive(Clone, Default)]
+struct Table(Arc<AtomicU64>);
+
+impl Table {
+    fn value(&self) -> u64 {
+        self.0.load(SeqCst)
+    }
+}
+
+#[cached(ttl = 1h, skip(table), invalidate_on = RowChanged { id })]
+async fn row(table: &Table, id: u64) -> u64 {
+    table.value()
+}
+
+#[cached(ttl = 1h, skip(table), invalidate_on = RowChanged { id })]
+async fn page(table: &Table, id: u64) -> u64 {
+    row(table, id).await
+}
+
+#[invalidates(RowChanged { id })]
+async fn write(table: &Table, id: u64) {
+    table.0.fetch_add(1, SeqCst);
+}
+
+const BOUND: Duration = Duration::from_millis(400);
+
+async fn cache(url: impl Into<String>) -> Cache {
+    let builder = Cache::builder()
+        .namespace("test")
+        .redis(url)
+        .staleness_bound(BOUND);
+    builder.require_redis().build().await.unwrap()
+}
+
+/// Two caches that are two processes to one another: those of one URL would be one.
+async fn two(server: &Server) -> (Cache, Cache) {
+    let socket = format!("unix://{}", server.socket().display());
+    (cache(server.url()).await, cache(socket).await)
+}
+
+async fn within<C: CachedCall<Output: 'static>>(cache: &Cache, call: C) -> Explained<C::Output> {
+    Cache::scope(cache.clone(), call.explain()).await.unwrap()
+}
+
+async fn filled(cache: &Cache, name: &str, fills: u64) {
+    until("the entry was written", || {
+        cache
+            .stats()
+            .function(name)
+            .is_some_and(|row| row.redis_fills >= fills)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_event_reaches_the_memory_of_another_process() {
+    let server = Server::start();
+    let (here, there) = two(&server).await;
+    let table = Table::default();
+    within(&here, row(&table, 1)).await;
+    filled(&here, "row", 1).await;
+    assert_eq!(within(&there, row(&table, 1)).await.source, Source::Redis);
+    assert_eq!(within(&there, row(&table, 1)).await.source, Source::Memory);
+    Cache::scope(here.clone(), write(&table, 1)).await;
+    let own = within(&here, row(&table, 1)).await;
+    assert_eq!((own.value, own.redis), (1, Some(RedisMiss::Invalidated)));
+    until("the message arrives", || there.stats().events.heard > 0).await;
+    assert_eq!(within(&there, row(&table, 1)).await.value, 1);
+    assert_eq!(here.stats().events.acknowledged, 1);
+}
+
+#[tokio::test]
+async fn an_entry_shows_the_versions_that_it_was_loaded_under() {
+    let server = Server::start();
+    let (here, there) = two(&server).await;
+    let table = Table::default();
+    let loaded = within(&here, row(&table, 7)).await;
+    filled(&here, "row", 1).await;
+    let read = within(&there, row(&table, 7)).await;
+    assert_eq!(loaded.stamps, read.stamps);
+    for stamp in &loaded.stamps {
+        let version = server.command(&["GET", &format!("test:t:{}", stamp.tag)]);
+        assert_eq!(version, stamp.version.unwrap().to_string(), "{}", stamp.tag);
+    }
+}
+
+#[tokio::test]
+async fn a_mutation_that_redis_does_not_hear_of_is_seen_by_its_own_process_and_reaches_others_later()
+ {
+    let mut server = Server::start();
+    let (here, there) = two(&server).await;
+    let table = Table::default();
+    within(&here, row(&table, 1)).await;
+    filled(&here, "row", 1).await;
+    within(&there, row(&table, 1)).await;
+    server.pause();
+    Cache::scope(here.clone(), write(&table, 1)).await;
+    let own = within(&here, row(&table, 1)).await;
+    assert_eq!((own.value, own.redis), (1, Some(RedisMiss::Pending)));
+    assert!(here.stats().events.pending > 0);
+    server.resume();
+    until("the event has arrived", || here.stats().events.pending == 0).await;
+    until("the other has heard of it", || {
+        there.stats().events.heard > 0
+    })
+    .await;
+    assert_eq!(within(&there, row(&table, 1)).await.value, 1);
+    server.kill();
+}
+
+#[tokio::test]
+async fn a_process_that_hears_nothing_serves_no_longer_than_the_bound() {
+    let server = Server::start();
+    let proxy = Proxy::to(&server);
+    let (here, there) = (cache(server.url()).await, cache(proxy.url()).await);
+    let table = Table::default();
+    within(&there, row(&table, 1)).await;
+    proxy.black_hole();
+    Cache::scope(here.clone(), write(&table, 1)).await;
+    tokio::time::sleep(BOUND + Duration::from_millis(50)).await;
+    assert_eq!(within(&there, row(&table, 1)).await.value, 1);
+    proxy.pass();
+}
+
+#[tokio::test]
+async fn a_redis_that_lost_everything_brings_nothing_back() {
+    let mut server = Server::start();
+    let (here, there) = two(&server).await;
+    let table = Table::default();
+    within(&here, row(&table, 1)).await;
+    filled(&here, "row", 1).await;
+    within(&there, row(&table, 1)).await;
+    server.kill();
+    Cache::scope(here.clone(), write(&table, 1)).await;
+    assert_eq!(within(&here, row(&table, 1)).await.value, 1);
+    server.start_again();
+    until("both are connected again", || {
+        [&here, &there]
+            .iter()
+            .all(|cache| cache.stats().events.lineages > 0)
+    })
+    .await;
+    until("the event has arrived", || here.stats().events.pending == 0).await;
+    let read = within(&there, row(&table, 1)).await;
+    assert_eq!(read.value, 1, "{read}");
+}
+
+#[tokio::test]
+async fn flushed_tags_make_entries_void_and_not_valid() {
+    let server = Server::start();
+    let (here, there) = two(&server).await;
+    let table = Table::default();
+    within(&here, row(&table, 1)).await;
+    filled(&here, "row", 1).await;
+    let entry = server.command(&["KEYS", "test:e:*"]);
+    let bytes = server.command(&["DUMP", &entry]);
+    assert!(!bytes.is_empty());
+    server.command(&["DEL", "test:t:RowChanged:1"]);
+    let read = within(&there, row(&table, 1)).await;
+    assert_eq!(
+        (read.source, read.redis),
+        (Source::Load, Some(RedisMiss::Invalidated))
+    );
+}
+
+#[tokio::test]
+async fn a_value_made_of_an_older_one_is_not_taken_for_newer_than_that() {
+    let server = Server::start();
+    let proxy = Proxy::to(&server);
+    // Its bound is long: what it has not heard of it may serve for a while.
+    let deaf = Cache::builder().namespace("test").redis(proxy.url());
+    let deaf = deaf
+        .staleness_bound(Duration::from_secs(60))
+        .build()
+        .await
+        .unwrap();
+    let here = cache(server.url()).await;
+    let table = Table::default();
+    within(&deaf, row(&table, 1)).await;
+    // The message is lost: only the subscriber's connection is gone, and comes back.
+    server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+    Cache::scope(here.clone(), write(&table, 1)).await;
+    let made = within(&deaf, page(&table, 1)).await.value;
+    let _ = deaf.close(SOON).await;
+    assert_eq!(made, 1);
+    assert_eq!(within(&here, page(&table, 1)).await.value, 1);
+}
