@@ -20,7 +20,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::runtime::Handle;
 
-#[cfg(test)]
+#[cfg(all(test, any(feature = "redis", feature = "testing")))]
 pub(crate) use self::store::notes;
 #[cfg(any(feature = "redis", feature = "testing"))]
 pub(crate) use self::store::{Pending, StoreTime};

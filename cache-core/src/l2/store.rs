@@ -1,6 +1,6 @@
 //! What the shared tier asks of whatever holds its bytes.
 
-#[cfg(test)]
+#[cfg(all(test, any(feature = "redis", feature = "testing")))]
 pub(crate) mod notes;
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
