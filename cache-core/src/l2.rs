@@ -21,6 +21,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::runtime::Handle;
 
+#[cfg(all(test, any(feature = "redis", feature = "testing")))]
+pub(crate) use self::store::notes;
 #[cfg(any(feature = "redis", feature = "testing"))]
 pub(crate) use self::store::{Pending, StoreTime};
 use self::{

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-pub use fake_redis::{FakeRedis, Fault, Operation};
+pub use fake_redis::{FakeRedis, Fault, Operation, Replica};
 pub use layer::{CacheLayer, CacheService, ResponseFuture};
 
 use crate::clock::{Clock, after};

@@ -197,6 +197,10 @@ impl Store for RedisStore {
         Box::pin(async move { tags::bump(&self.data, &batch, within).await })
     }
 
+    fn mark(&self, batch: Batch, within: Duration) -> Pending<'_, Result<Tagged, StoreError>> {
+        Box::pin(async move { tags::mark(&self.data, &batch, within).await })
+    }
+
     fn listen(&self, channel: &str, beat: Duration, listener: &Arc<dyn Listener>) {
         let Ok(runtime) = Handle::try_current() else {
             return;

@@ -1,5 +1,8 @@
 //! What the shared tier asks of whatever holds its bytes.
 
+#[cfg(all(test, any(feature = "redis", feature = "testing")))]
+pub(crate) mod notes;
+
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use smallvec::SmallVec;
@@ -55,11 +58,19 @@ pub(crate) trait Store: fmt::Debug + Send + Sync {
     ) -> Pending<'a, Result<Tagged, StoreError>>;
 
     /// Gives tags new versions and publishes that, in one round trip and as one change. A server that takes no
-    /// writes because it is full loses the tags instead, which is as good.
+    /// writes because it is full loses the tags instead, which is as good. A tag that others have marked stays so,
+    /// less the mark of this batch's nonce.
     fn bump(&self, batch: Batch, within: Duration) -> Pending<'_, Result<Tagged, StoreError>>;
 
-    /// Listens to a channel for as long as the store lives, and proves every `beat` that nothing was missed.
-    /// Cheap to call again: where the runtime that listened is gone, another one takes over.
+    /// Marks tags with the batch's nonce, for their lives at least, and publishes those that it had not marked
+    /// before: a second call makes the marks last longer. Gives those as [`Version::Marked`] which it had, and all
+    /// others as missing.
+    fn mark(&self, batch: Batch, within: Duration) -> Pending<'_, Result<Tagged, StoreError>>;
+
+    /// Listens to a channel for as long as the store and the listener live, and proves every `beat`, or every second
+    /// where that is more often, that nothing was missed. Cheap to call again: where the runtime that listened is
+    /// gone, another one takes over. What is listened to is what the first call said. It may call the listener
+    /// before it returns.
     fn listen(&self, channel: &str, beat: Duration, listener: &Arc<dyn Listener>);
 }
 
@@ -92,6 +103,8 @@ pub(crate) struct Batch {
     pub(crate) channel: Arc<str>,
     /// Behind each tag and version in what is published: `origin site`.
     pub(crate) tail: Arc<str>,
+    /// Of a guarded mutation: unique, without comma and space.
+    pub(crate) nonce: Option<Arc<str>>,
     pub(crate) bumps: Vec<Bump>,
 }
 
@@ -106,9 +119,12 @@ pub(crate) struct Bump {
     pub(crate) life: Duration,
 }
 
-/// Whoever wants to know what is published. Called in the connection's read loop: short, and never waiting.
+/// Whoever wants to know what is published. Called in the connection's read loop and under its locks: short, never
+/// waiting, and asking nothing of the store.
+///
+/// What was heard may be told before [`connected`](Self::connected), and once more after it.
 pub(crate) trait Listener: Send + Sync {
-    /// What was published, a line for each tag: `name version origin site`.
+    /// What was published, a line for each tag: `name version origin site`, with version 0 where there is none.
     fn heard(&self, message: &[u8]);
 
     /// A connection listens from here on. What was published before it did may have been lost.
@@ -170,4 +186,41 @@ pub(crate) enum StoreError {
     /// In the server's words.
     #[error("the server refuses: {0}")]
     Refused(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_under_a_tag_is_a_number_a_mark_or_nothing(bytes in vec(any::<u8>(), 0..24)) {
+            let is_number = !bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit);
+            match Version::read(&bytes) {
+                Version::Marked => prop_assert_eq!(bytes[0], b'!'),
+                Version::Number(number) => {
+                    prop_assert!(is_number);
+                    let digits = String::from_utf8(bytes).unwrap();
+                    prop_assert_eq!(digits.parse(), Ok(number));
+                }
+                Version::Missing => prop_assert!(bytes.first() != Some(&b'!')),
+            }
+        }
+
+        #[test]
+        fn every_number_is_read_as_it_was_written(number: u64) {
+            prop_assert_eq!(Version::read(number.to_string().as_bytes()), Version::Number(number));
+            prop_assert_eq!(Version::read(format!("!{number} a").as_bytes()), Version::Marked);
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_is_nothing() {
+        let twice_the_largest = "36893488147419103230";
+        for text in ["", "+1", "-1", "1.0", " 1", "1\n", "0x1", twice_the_largest] {
+            assert_eq!(Version::read(text.as_bytes()), Version::Missing, "{text:?}");
+        }
+    }
 }

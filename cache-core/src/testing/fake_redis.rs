@@ -1,9 +1,13 @@
 //! A stand-in for Redis that does as it is told.
 
+mod channel;
 mod faults;
+mod process;
+mod state;
+#[cfg(test)]
+mod tests;
 
 use std::{
-    collections::HashMap,
     fmt,
     future::pending,
     panic::Location,
@@ -12,15 +16,17 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::{
-    runtime::Handle,
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 
-use self::faults::Faults;
 pub use self::faults::{Fault, Operation};
+use self::{
+    channel::Ears,
+    faults::Faults,
+    process::Process,
+    state::{Held, State},
+};
 use super::ManualClock;
-use crate::l2::{Asked, Batch, Listener, Pending, Store, StoreError, StoreTime, Tagged, Write};
+use crate::l2::{Lineage, Store, StoreError};
 
 /// How long [`FakeRedis::until`] waits before it gives up.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -73,17 +79,20 @@ impl fmt::Debug for FakeRedis {
 struct Inner {
     clock: Option<ManualClock>,
     state: Mutex<State>,
+    ears: Ears,
 }
 
-#[derive(Default)]
-struct State {
-    read_faults: Faults,
-    write_faults: Faults,
-    is_full: bool,
-    /// The bytes of an entry, and when they expire in microseconds since 1970.
-    entries: HashMap<String, (Vec<u8>, u64)>,
-    reads: u64,
-    writes: u64,
+/// All that a [`FakeRedis`] held at one moment.
+#[derive(Clone)]
+pub struct Replica(Held);
+
+/// How much it holds.
+impl fmt::Debug for Replica {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replica")
+            .field("entries", &self.0.entries.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl FakeRedis {
@@ -103,48 +112,53 @@ impl FakeRedis {
         Self(Arc::new(Inner {
             clock,
             state: Mutex::default(),
+            ears: Ears::default(),
         }))
     }
 
     /// Answers at once, from here on. What hangs already stays so.
     pub fn recover(&self) {
         let mut state = self.0.state.lock();
-        state.read_faults = Faults::default();
-        state.write_faults = Faults::default();
+        state.all_faults().map(std::mem::take);
         state.is_full = false;
+        let lineage = state.lineage();
+        self.0.ears.reconnect(Fault::NONE, lineage);
     }
 
     /// Fails whatever it is asked, from here on.
     pub fn fail(&self) {
-        self.inject(Operation::Read, Fault::Fail);
-        self.inject(Operation::Write, Fault::Fail);
+        Operation::ALL.map(|operation| self.inject(operation, Fault::Fail));
     }
 
     /// Answers nothing, from here on.
     pub fn hang(&self) {
-        self.inject(Operation::Read, Fault::Hang);
-        self.inject(Operation::Write, Fault::Hang);
+        Operation::ALL.map(|operation| self.inject(operation, Fault::Hang));
     }
 
-    /// Answers reads and takes no entries, from here on, after a delay where there is one; what was to fail
-    /// or hang no longer does.
+    /// Answers reads, invalidates, and takes no entries, from here on, after a delay where there is one; what was to
+    /// fail or hang no longer does.
     pub fn fill_up(&self) {
         let mut state = self.0.state.lock();
-        state.read_faults.answer();
-        state.write_faults.answer();
+        state.all_faults().map(Faults::answer);
         state.is_full = true;
+        let (standing, lineage) = (state.message_faults.standing(), state.lineage());
+        self.0.ears.reconnect(standing, lineage);
     }
 
     /// Answers after so long, from here on; what was to fail or hang no longer does. What is full stays so.
     pub fn delay(&self, by: Duration) {
-        self.inject(Operation::Read, Fault::Delay(by));
-        self.inject(Operation::Write, Fault::Delay(by));
+        Operation::ALL.map(|operation| self.inject(operation, Fault::Delay(by)));
     }
 
     /// What is wrong with all operations of one kind, from here on, in place of what was before: a delay
     /// lifts a failure, as a failure does a delay.
     pub fn inject(&self, operation: Operation, fault: Fault) {
-        self.0.state.lock().faults(operation).set(fault);
+        let mut state = self.0.state.lock();
+        state.faults(operation).set(fault);
+        if (operation, fault) == (Operation::Message, Fault::Fail) {
+            let lineage = state.lineage();
+            self.0.ears.interrupt(fault, lineage);
+        }
     }
 
     /// What is wrong with the next operations of one kind, so many; then all is as it was. Several are met
@@ -176,9 +190,41 @@ impl FakeRedis {
         self.0.state.lock().faults(operation).add(times, fault);
     }
 
-    /// Loses all its entries, as a restart would.
+    /// Loses all that it holds.
     pub fn clear(&self) {
-        self.0.state.lock().entries.clear();
+        self.0.state.lock().held = Held::default();
+    }
+
+    /// Breaks the connections over which caches hear of invalidations. They are made anew at once, but what a cache
+    /// keeps in memory has to be asked about.
+    pub fn disconnect(&self) {
+        let state = self.0.state.lock();
+        let (standing, lineage) = (state.message_faults.standing(), state.lineage());
+        self.0.ears.interrupt(standing, lineage);
+    }
+
+    /// What a replica has now. It gets nothing of what comes after.
+    #[must_use]
+    pub fn replica(&self) -> Replica {
+        Replica(self.0.state.lock().held.clone())
+    }
+
+    /// Goes on with what a replica has, as after the loss of the primary: what came in between is lost,
+    /// invalidations among it.
+    ///
+    /// ```
+    /// use cache_core::testing::FakeRedis;
+    ///
+    /// let redis = FakeRedis::new();
+    /// let replica = redis.replica();
+    /// // What happens here, the replica does not hear of.
+    /// redis.fail_over(replica);
+    /// ```
+    pub fn fail_over(&self, replica: Replica) {
+        let mut state = self.0.state.lock();
+        state.fail_over(replica.0);
+        let (standing, lineage) = (state.message_faults.standing(), state.lineage());
+        self.0.ears.interrupt(standing, lineage);
     }
 
     /// Waits until something is so, such as `|redis| redis.keys().len() == 1`: values are written behind
@@ -226,9 +272,16 @@ impl FakeRedis {
     pub fn keys(&self) -> Vec<String> {
         let now = self.now();
         let state = self.0.state.lock();
-        let mut keys: Vec<_> = state.fresh(now).map(|(key, _)| key.clone()).collect();
-        keys.sort_unstable();
-        keys
+        sorted(state.held.fresh_entries(now).map(|(key, _)| key))
+    }
+
+    /// The keys of its tags, sorted, without those past their time: what its entries depend on, and what was
+    /// invalidated.
+    #[must_use]
+    pub fn tags(&self) -> Vec<String> {
+        let now = self.now();
+        let state = self.0.state.lock();
+        sorted(state.held.fresh_tags(now))
     }
 
     /// How many bytes its entries have in all, without those past their time.
@@ -236,20 +289,22 @@ impl FakeRedis {
     pub fn bytes(&self) -> usize {
         let now = self.now();
         let state = self.0.state.lock();
-        state.fresh(now).map(|(_, bytes)| bytes.len()).sum()
+        state
+            .held
+            .fresh_entries(now)
+            .map(|(_, bytes)| bytes.len())
+            .sum()
     }
 
     /// Changes the bytes of every entry.
     pub fn damage(&self, change: impl Fn(&mut Vec<u8>)) {
         let mut state = self.0.state.lock();
-        state
-            .entries
-            .values_mut()
-            .for_each(|(bytes, _)| change(bytes));
+        let entries = state.held.entries.values_mut();
+        entries.for_each(|(bytes, _)| change(bytes));
     }
 
     pub(crate) fn store(&self) -> Arc<dyn Store> {
-        Arc::new(self.clone())
+        Arc::new(Process::new(self))
     }
 
     /// In microseconds since 1970.
@@ -271,8 +326,11 @@ impl FakeRedis {
         operation: Operation,
         within: Duration,
         answer: impl FnOnce(&mut State, u64) -> R,
-    ) -> Result<R, StoreError> {
-        let fault = self.0.state.lock().faults(operation).take();
+    ) -> Result<(R, Lineage), StoreError> {
+        let (fault, lineage) = {
+            let mut state = self.0.state.lock();
+            (state.faults(operation).take(), state.lineage())
+        };
         let waited = timeout(within, async {
             match fault {
                 Fault::Fail => return Err(StoreError::Unavailable),
@@ -284,114 +342,23 @@ impl FakeRedis {
         });
         waited.await.map_err(|_| StoreError::Late)??;
         let now = self.now();
-        Ok(answer(&mut self.0.state.lock(), now))
+        let mut state = self.0.state.lock();
+        if state.lineage() != lineage {
+            // Its connection broke.
+            return Err(StoreError::Unavailable);
+        }
+        Ok((answer(&mut state, now), lineage))
     }
+}
+
+fn sorted<'a>(keys: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let mut keys: Vec<_> = keys.cloned().collect();
+    keys.sort_unstable();
+    keys
 }
 
 impl Default for FakeRedis {
     fn default() -> Self {
         Self::new()
     }
-}
-
-impl State {
-    fn faults(&mut self, operation: Operation) -> &mut Faults {
-        match operation {
-            Operation::Read => &mut self.read_faults,
-            Operation::Write => &mut self.write_faults,
-        }
-    }
-
-    fn fresh(&self, now: u64) -> impl Iterator<Item = (&String, &Vec<u8>)> {
-        let entries = self.entries.iter();
-        entries.filter_map(move |(key, (bytes, expires))| (now < *expires).then_some((key, bytes)))
-    }
-
-    fn write(&mut self, write: Write, now: u64) -> Result<(), StoreError> {
-        match write {
-            Write::Set { .. } if self.is_full => {
-                return Err(StoreError::ReadOnly("it is full".into()));
-            }
-            Write::Set {
-                key,
-                bytes,
-                milliseconds,
-            } => {
-                let expires = now.saturating_add(milliseconds.saturating_mul(1_000));
-                self.entries.insert(key, (bytes, expires));
-            }
-            Write::Delete { key } => {
-                self.entries.remove(&key);
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Store for FakeRedis {
-    fn is_ready(&self) -> bool {
-        Handle::try_current().is_ok()
-    }
-
-    fn time(&self) -> Option<StoreTime> {
-        let now = self.now();
-        Some(StoreTime {
-            earliest: now,
-            latest: now,
-        })
-    }
-
-    fn get<'a>(
-        &'a self,
-        key: &'a str,
-        _expected: usize,
-        within: Duration,
-    ) -> Pending<'a, Result<Option<Vec<u8>>, StoreError>> {
-        self.0.state.lock().reads += 1;
-        Box::pin(self.answer(Operation::Read, within, |state, now| {
-            let (bytes, expires) = state.entries.get(key)?;
-            (now < *expires).then(|| bytes.clone())
-        }))
-    }
-
-    fn write(
-        &self,
-        writes: Vec<Write>,
-        within: Duration,
-    ) -> Pending<'_, Vec<Result<(), StoreError>>> {
-        let count = writes.len();
-        self.0.state.lock().writes += count as u64;
-        Box::pin(async move {
-            let answered = self.answer(Operation::Write, within, |state, now| {
-                let results = writes.into_iter().map(|write| state.write(write, now));
-                results.collect()
-            });
-            answered
-                .await
-                .unwrap_or_else(|error| vec![Err(error); count])
-        })
-    }
-
-    fn get_tagged<'a>(
-        &'a self,
-        _asked: Asked<'a>,
-        _within: Duration,
-    ) -> Pending<'a, Result<Tagged, StoreError>> {
-        Box::pin(async { Err(StoreError::Unavailable) })
-    }
-
-    fn ensure<'a>(
-        &'a self,
-        _tags: &'a [&'a str],
-        _life: Duration,
-        _within: Duration,
-    ) -> Pending<'a, Result<Tagged, StoreError>> {
-        Box::pin(async { Err(StoreError::Unavailable) })
-    }
-
-    fn bump(&self, _batch: Batch, _within: Duration) -> Pending<'_, Result<Tagged, StoreError>> {
-        Box::pin(async { Err(StoreError::Unavailable) })
-    }
-
-    fn listen(&self, _channel: &str, _beat: Duration, _listener: &Arc<dyn Listener>) {}
 }

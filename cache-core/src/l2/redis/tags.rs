@@ -46,6 +46,7 @@ impl Script {
 
 static ENSURE: LazyLock<Script> = script!("tags/ensure.lua");
 static BUMP: LazyLock<Script> = script!("tags/bump.lua");
+static MARK: LazyLock<Script> = script!("tags/mark.lua");
 
 /// Reads an entry and its tags over one connection: only then do they belong together.
 pub(super) async fn get(
@@ -94,6 +95,14 @@ pub(super) async fn bump(
     change(link, &BUMP, batch, within).await
 }
 
+pub(super) async fn mark(
+    link: &Arc<Link>,
+    batch: &Batch,
+    within: Duration,
+) -> Result<Tagged, StoreError> {
+    change(link, &MARK, batch, within).await
+}
+
 async fn change(
     link: &Arc<Link>,
     script: &Script,
@@ -102,7 +111,8 @@ async fn change(
 ) -> Result<Tagged, StoreError> {
     let keys: Vec<&str> = batch.bumps.iter().map(|bump| &*bump.key).collect();
     run(link, script, &keys, within, |command| {
-        command.arg(&*batch.channel).arg(&*batch.tail).arg("");
+        let nonce = batch.nonce.as_deref().unwrap_or_default();
+        command.arg(&*batch.channel).arg(&*batch.tail).arg(nonce);
         for bump in &batch.bumps {
             command.arg(&*bump.name).arg(milliseconds(bump.life));
         }

@@ -1,6 +1,7 @@
 //! Against real servers, and some that only pretend.
 
 mod addresses;
+mod channel;
 mod faults;
 mod runtimes;
 mod server;

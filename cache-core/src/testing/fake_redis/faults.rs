@@ -6,10 +6,17 @@ use std::{collections::VecDeque, time::Duration};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Operation {
-    /// The read of one entry.
+    /// The read of one entry, and of what it depends on.
     Read,
-    /// A round trip that takes or removes entries, however many.
+    /// A round trip that takes, removes or invalidates entries, however many.
     Write,
+    /// The message that tells all caches of an invalidation, and the proof that none was missed. To fail is to lose the
+    /// message and the connections over which caches would have heard it; to hang is to lose it without a word.
+    Message,
+}
+
+impl Operation {
+    pub(super) const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Message];
 }
 
 /// What is wrong with an operation of a [`FakeRedis`](super::FakeRedis).
@@ -22,6 +29,10 @@ pub enum Fault {
     Hang,
     /// It is answered after so long.
     Delay(Duration),
+}
+
+impl Fault {
+    pub(super) const NONE: Self = Self::Delay(Duration::ZERO);
 }
 
 /// The faults of one kind of operation.
@@ -54,6 +65,11 @@ impl Faults {
             *left -= 1;
             return *fault;
         }
+        self.standing()
+    }
+
+    /// That of all operations which no other fault is meant for.
+    pub(super) fn standing(&self) -> Fault {
         self.standing.unwrap_or(Fault::Delay(Duration::ZERO))
     }
 

@@ -8,7 +8,7 @@ local function bump(key, life)
   local others = writers and without(writers, nonce) or ''
   if others ~= '' then
     local mark = mark_of(version, others)
-    return mark, 0, set(key, mark, 'KEEPTTL')
+    return mark, 0, others ~= writers and set(key, mark, 'KEEPTTL') or nil
   end
   local next = math.max(version + 1, now)
   local lives = math.max(life, redis.call('PTTL', key))

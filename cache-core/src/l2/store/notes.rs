@@ -1,0 +1,69 @@
+//! A listener for tests, that notes what it is told.
+
+use parking_lot::Mutex;
+
+use super::{Lineage, Listener};
+use crate::clock::Nanos;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    Heard(String),
+    Connected(Lineage),
+    Fenced(Nanos, Lineage),
+    Lost,
+}
+
+use Told::{Connected, Fenced, Heard, Lost};
+
+/// Notes what it is told.
+#[derive(Default)]
+pub(crate) struct Notes(Mutex<Vec<Told>>);
+
+impl Listener for Notes {
+    fn heard(&self, message: &[u8]) {
+        let message = String::from_utf8_lossy(message).into_owned();
+        self.0.lock().push(Heard(message));
+    }
+
+    fn connected(&self, lineage: Lineage) {
+        self.0.lock().push(Connected(lineage));
+    }
+
+    fn fenced(&self, sent: Nanos, lineage: Lineage) {
+        self.0.lock().push(Fenced(sent, lineage));
+    }
+
+    fn lost(&self) {
+        self.0.lock().push(Lost);
+    }
+}
+
+impl Notes {
+    pub(crate) fn all(&self) -> Vec<Told> {
+        self.0.lock().clone()
+    }
+
+    pub(crate) fn messages(&self) -> Vec<String> {
+        let messages = self.all().into_iter().filter_map(|told| match told {
+            Heard(message) => Some(message),
+            _ => None,
+        });
+        messages.collect()
+    }
+
+    /// How its connections came and went.
+    pub(crate) fn changes(&self) -> Vec<Told> {
+        let mut changes = self.all();
+        changes.retain(|told| matches!(told, Connected(_) | Lost));
+        changes
+    }
+
+    /// The newest proof; zero without one.
+    pub(crate) fn fence(&self) -> Nanos {
+        let fences = self.all().into_iter().filter_map(|told| match told {
+            Fenced(sent, _) => Some(sent),
+            _ => None,
+        });
+        fences.max().unwrap_or(0)
+    }
+}

@@ -1,0 +1,232 @@
+//! What a stand-in for Redis holds: entries, and tags with their versions.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
+
+use super::faults::{Faults, Operation};
+use crate::l2::{Batch, Lineage, StoreError, Version, Versions, Write};
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) read_faults: Faults,
+    pub(super) write_faults: Faults,
+    pub(super) message_faults: Faults,
+    pub(super) is_full: bool,
+    pub(super) held: Held,
+    pub(super) reads: u64,
+    pub(super) writes: u64,
+    /// How often another server took over.
+    failovers: u64,
+    /// On a clock that is moved by hand, the time of a bump may well come again.
+    last_version: u64,
+}
+
+/// All that a replica has too. Times are in microseconds since 1970.
+#[derive(Clone, Default)]
+pub(super) struct Held {
+    /// The bytes of an entry, and when they expire.
+    pub(super) entries: HashMap<String, (Vec<u8>, u64)>,
+    tags: HashMap<String, Tag>,
+}
+
+#[derive(Clone, Default)]
+struct Tag {
+    version: u64,
+    /// Nonces of those who have marked it.
+    writers: BTreeSet<String>,
+    expires: u64,
+}
+
+impl Tag {
+    fn read(&self) -> Version {
+        if self.writers.is_empty() {
+            Version::Number(self.version)
+        } else {
+            Version::Marked
+        }
+    }
+}
+
+impl Held {
+    pub(super) fn fresh_entries(&self, now: u64) -> impl Iterator<Item = (&String, &Vec<u8>)> {
+        let entries = self.entries.iter();
+        entries.filter_map(move |(key, (bytes, expires))| (now < *expires).then_some((key, bytes)))
+    }
+
+    pub(super) fn fresh_tags(&self, now: u64) -> impl Iterator<Item = &String> {
+        let tags = self.tags.iter();
+        tags.filter_map(move |(key, tag)| (now < tag.expires).then_some(key))
+    }
+
+    pub(super) fn entry(&self, key: &str, now: u64) -> Option<Vec<u8>> {
+        let (bytes, expires) = self.entries.get(key)?;
+        (now < *expires).then(|| bytes.clone())
+    }
+
+    fn tag(&self, key: &str, now: u64) -> Option<&Tag> {
+        self.tags.get(key).filter(|tag| now < tag.expires)
+    }
+
+    pub(super) fn version(&self, key: &str, now: u64) -> Version {
+        self.tag(key, now).map_or(Version::Missing, Tag::read)
+    }
+}
+
+impl State {
+    pub(super) fn faults(&mut self, operation: Operation) -> &mut Faults {
+        match operation {
+            Operation::Read => &mut self.read_faults,
+            Operation::Write => &mut self.write_faults,
+            Operation::Message => &mut self.message_faults,
+        }
+    }
+
+    pub(super) fn all_faults(&mut self) -> [&mut Faults; 3] {
+        [
+            &mut self.read_faults,
+            &mut self.write_faults,
+            &mut self.message_faults,
+        ]
+    }
+
+    pub(super) fn lineage(&self) -> Lineage {
+        Lineage(1 + self.failovers)
+    }
+
+    pub(super) fn fail_over(&mut self, held: Held) {
+        self.held = held;
+        self.failovers += 1;
+    }
+
+    pub(super) fn write(&mut self, write: Write, now: u64) -> Result<(), StoreError> {
+        match write {
+            Write::Set {
+                key,
+                bytes,
+                milliseconds,
+            } => {
+                self.check_room()?;
+                let expires = now.saturating_add(milliseconds.saturating_mul(1_000));
+                self.held.entries.insert(key, (bytes, expires));
+            }
+            Write::Delete { key } => {
+                self.held.entries.remove(&key);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_room(&self) -> Result<(), StoreError> {
+        if self.is_full {
+            return Err(StoreError::ReadOnly("it is full".into()));
+        }
+        Ok(())
+    }
+
+    pub(super) fn ensure(
+        &mut self,
+        tags: &[&str],
+        life: Duration,
+        now: u64,
+    ) -> Result<Versions, StoreError> {
+        let ensured = tags.iter().map(|key| {
+            let mut tag = match self.held.tag(key, now) {
+                Some(tag) => tag.clone(),
+                None => {
+                    self.check_room()?;
+                    let version = self.next_version(0, now);
+                    Tag {
+                        version,
+                        ..Tag::default()
+                    }
+                }
+            };
+            if tag.writers.is_empty() {
+                tag.expires = tag.expires.max(end(now, life));
+            }
+            let version = tag.read();
+            self.held.tags.insert((*key).into(), tag);
+            Ok(version)
+        });
+        ensured.collect()
+    }
+
+    /// Gives the versions, and what is published of them.
+    pub(super) fn bump(&mut self, batch: &Batch, now: u64) -> (Versions, String) {
+        let mut versions = Versions::new();
+        for bump in &batch.bumps {
+            let mut tag = self.held.tag(&bump.key, now).cloned().unwrap_or_default();
+            if let Some(nonce) = &batch.nonce {
+                tag.writers.remove(&**nonce);
+            }
+            if self.is_full {
+                self.held.tags.remove(&*bump.key);
+                versions.push(Version::Missing);
+                continue;
+            }
+            if tag.writers.is_empty() {
+                tag.version = self.next_version(tag.version, now);
+                tag.expires = tag.expires.max(end(now, bump.life));
+            }
+            versions.push(tag.read());
+            self.held.tags.insert(bump.key.to_string(), tag);
+        }
+        let message = lines(batch, &versions);
+        (versions, message)
+    }
+
+    /// Gives which tags the nonce had marked before, and what is published of the others.
+    pub(super) fn mark(
+        &mut self,
+        batch: &Batch,
+        now: u64,
+    ) -> Result<(Versions, String), StoreError> {
+        self.check_room()?;
+        let nonce = batch.nonce.as_deref().unwrap_or_default();
+        let mut held = Versions::new();
+        for bump in &batch.bumps {
+            let mut tag = self.held.tag(&bump.key, now).cloned().unwrap_or_default();
+            let begins = tag.writers.is_empty();
+            let was_held = !tag.writers.insert(nonce.into());
+            let lasts = end(now, bump.life);
+            tag.expires = if begins {
+                lasts
+            } else {
+                tag.expires.max(lasts)
+            };
+            self.held.tags.insert(bump.key.to_string(), tag);
+            held.push(if was_held {
+                Version::Marked
+            } else {
+                Version::Missing
+            });
+        }
+        let mut news = batch.clone();
+        let mut was_held = held.iter().map(|version| *version == Version::Marked);
+        news.bumps.retain(|_| was_held.next() != Some(true));
+        let message = lines(&news, &Versions::new());
+        Ok((held, message))
+    }
+
+    fn next_version(&mut self, version: u64, now: u64) -> u64 {
+        self.last_version = now.max(version + 1).max(self.last_version + 1);
+        self.last_version
+    }
+}
+
+fn end(now: u64, life: Duration) -> u64 {
+    now.saturating_add(u64::try_from(life.as_micros()).unwrap_or(u64::MAX))
+}
+
+fn lines(batch: &Batch, versions: &[Version]) -> String {
+    let lines = batch.bumps.iter().enumerate().map(|(n, bump)| {
+        let version = match versions.get(n) {
+            Some(Version::Number(version)) => *version,
+            _ => 0,
+        };
+        format!("{} {version} {}", bump.name, batch.tail)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
