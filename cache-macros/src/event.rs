@@ -24,8 +24,11 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
     };
     let mut mistakes = Mistakes::default();
     let options = Options::read(&input.attrs, &mut mistakes);
-    refuse_generics(&input, &mut mistakes);
-    let fields = fields(&input, &mut mistakes);
+    let is_open = refuse_generics(&input, &mut mistakes);
+    let mut fields = fields(&input, &mut mistakes);
+    if is_open {
+        fields.clear();
+    }
     let implementation = implementation(&input, &options, &fields);
     let marks = (!options.is_used_elsewhere).then(|| marks(&input));
     let mistakes = mistakes.into_error().map(Error::into_compile_error);
@@ -106,7 +109,8 @@ fn check_name(name: &LitStr) -> Result<()> {
     }
 }
 
-fn refuse_generics(input: &DeriveInput, mistakes: &mut Mistakes) {
+/// Whether there are type parameters, which are refused.
+fn refuse_generics(input: &DeriveInput, mistakes: &mut Mistakes) -> bool {
     let open = input
         .generics
         .params
@@ -122,6 +126,7 @@ fn refuse_generics(input: &DeriveInput, mistakes: &mut Mistakes) {
             ),
         );
     }
+    open.is_some()
 }
 
 fn is_lifetime(parameter: &GenericParam) -> bool {
@@ -205,6 +210,8 @@ fn implementation(input: &DeriveInput, options: &Options, fields: &[&Field]) -> 
             let index = Literal::usize_unsuffixed(index);
             quote_spanned!(mixed=> if #count > #index { #write })
         });
+    let taken =
+        (!members.is_empty()).then(|| quote!(let Self { #(#members: #bindings,)* .. } = self;));
     quote! {
         #[automatically_derived]
         impl #parameters #krate::Event for #ident #arguments #clause {
@@ -212,7 +219,7 @@ fn implementation(input: &DeriveInput, options: &Options, fields: &[&Field]) -> 
             const FIELDS: &'static [&'static str] = &[#(#names),*];
 
             fn write_fields(&self, #count: usize, #key: &mut #krate::KeyWriter) {
-                let Self { #(#members: #bindings,)* .. } = self;
+                #taken
                 #(#writes)*
             }
         }

@@ -3,6 +3,7 @@
 
 mod durations;
 mod editing;
+mod events;
 mod expansions;
 mod key_shapes;
 mod mutations;

@@ -1,4 +1,4 @@
-//! Every shape of function that `#[cached]` takes, as modules: here the lints of clippy see them too.
+//! Every shape of function that `#[cached]` and `#[invalidates]` take, as modules: here the lints of clippy see them too.
 #![allow(
     clippy::unwrap_used,
     reason = "a shape that does not work is a test that fails"
@@ -24,6 +24,8 @@ mod detached_methods;
 mod edition_2024;
 #[path = "../ui/pass/errors.rs"]
 mod errors;
+#[path = "../ui/pass/events.rs"]
+mod events;
 #[path = "../ui/pass/forbidden_lints.rs"]
 mod forbidden_lints;
 #[path = "../ui/pass/futures.rs"]
@@ -34,6 +36,10 @@ mod generics;
 mod impl_trait;
 #[path = "../ui/pass/instrument.rs"]
 mod instrument;
+#[path = "../ui/pass/invalidates.rs"]
+mod invalidates;
+#[path = "../ui/pass/invalidates_on_methods.rs"]
+mod invalidates_on_methods;
 #[path = "../ui/pass/items_in_bodies.rs"]
 mod items_in_bodies;
 #[path = "../ui/pass/keys.rs"]
@@ -110,11 +116,14 @@ hold! {
     a_detached_load_owns_a_copy_of_self: detached_methods;
     the_body_has_the_rules_of_its_edition: edition_2024;
     errors_of_every_kind_are_shared_or_their_callers_own: errors;
+    an_event_is_named_whole_or_by_its_first_fields: events;
     a_lint_that_is_forbidden_does_not_find_the_expansion: forbidden_lints;
     a_call_is_a_future_as_that_of_a_plain_function: futures;
     each_instantiation_has_entries_of_its_own: generics;
     an_argument_of_an_opaque_type_can_be_a_key_or_beside_it: impl_trait;
     a_span_is_of_the_load_or_of_the_call_by_the_order_of_the_attributes: instrument;
+    a_mutation_names_events_by_arguments_and_results: invalidates;
+    a_mutation_can_be_any_method: invalidates_on_methods;
     bodies_have_items_and_cached_functions_in_them: items_in_bodies;
     what_has_a_canonical_form_is_a_key: keys;
     lifetimes_stay_what_they_are: lifetimes;

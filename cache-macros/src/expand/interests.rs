@@ -61,7 +61,7 @@ fn added(events: &[Events], names: &[(Ident, bool)]) -> TokenStream {
     let added = events.iter().map(|events| events.added(&scope, &into));
     quote_spanned! {Span::mixed_site()=>
         use __cached::Unmarked as _;
-        let __cached::Written = (|| {
+        let __cached::Written = (|| -> __cached::Written {
             #(#added)*
             __cached::Written
         })();

@@ -27,7 +27,7 @@ const EXPECTED: &str = "expected an event, as in `event!(UserChanged { id })` or
 /// `UserChanged { id }`, and `crate = path` behind it where there is one.
 fn read(input: ParseStream<'_>) -> Result<(Literal, Option<Given<Path>>)> {
     if input.is_empty() {
-        return Err(input.error(EXPECTED));
+        return Err(Error::new(Span::call_site(), EXPECTED));
     }
     let expr: Expr = input.parse()?;
     let Some(literal) = Literal::read(&expr)? else {
@@ -55,7 +55,14 @@ fn expansion(literal: &Literal, krate: Option<&Given<Path>>) -> TokenStream {
     };
     let event = if literal.is_whole {
         let event = marked(scope.mark, &literal.written_tokens(None));
-        quote_spanned!(expand::at(literal.path().span())=> __cached::whole(#event))
+        let place = expand::at(literal.path().span());
+        let whole = quote_spanned!(place=> __cached::whole(__cached_event));
+        quote_spanned! {place=>
+            {
+                let __cached_event = #event;
+                #whole
+            }
+        }
     } else {
         literal.to_tokens(&scope)
     };

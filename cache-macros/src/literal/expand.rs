@@ -70,8 +70,12 @@ impl Events {
     pub(crate) fn added(&self, scope: &Scope<'_>, into: &TokenStream) -> TokenStream {
         match self {
             Self::Literal(literal) => {
+                let place = at(literal.path().span());
                 let events = literal.to_tokens(scope);
-                quote_spanned!(at(literal.path().span())=> #into::add(__cached_events, &#events);)
+                // By a name, which has a place: a block has that of the whole attribute.
+                let named = Ident::new("__cached_given", place);
+                let add = quote_spanned!(place=> #into::add(__cached_events, #named));
+                quote_spanned!(Span::mixed_site()=> match &#events { #named => #add })
             }
             Self::Expr(expr) => {
                 let events = scope.borrowed(expr);
@@ -245,7 +249,7 @@ impl Literal {
     /// The literal without a field.
     fn empty(&self) -> TokenStream {
         let path = self.path();
-        quote_spanned!(Span::mixed_site()=> #path { ..__cached::rest() })
+        quote_spanned!(at(path.span())=> #path { ..__cached::rest() })
     }
 
     /// For each field, in a constant at its place: a refusal where one before it is left out.

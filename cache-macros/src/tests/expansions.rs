@@ -154,6 +154,10 @@ shapes! {
         "async fn one() -> u64 { 1 }";
     edition_2024: "ttl = 5m",
         "async fn len(text: Option<String>) -> usize { let later = async || 1; if let Some(text) = &text && text.len() > 1 { return 2; } later().await }";
+    events: "ttl = 5m, skip(db), invalidate_on = [UserChanged { id }, Order { tenant: tenant.of(db), id, .. }, Settings]",
+        "async fn find(db: &Db, tenant: &Tenant, id: u64) -> u64 { db.load(tenant, id).await }";
+    events_by_value: "ttl = 5m, invalidate_on = |user| [UserChanged { id: user.id }, TeamChanged { .. }], inherits, settle = 2s",
+        "async fn find(name: String) -> User { load(name).await }";
     every_option: "ttl = CONFIG.ttl, key = \"u:{id}\", strategy = read_through, tiers = both, none_ttl = 1s, \
         err_ttl = 500ms, keep_if = |user| user.is_active, max_concurrent_loads = 4, version = 2, name = \"user\", \
         codec = json, compress = 4KiB, inline, cache = self.cache, crate = crate::vendored",

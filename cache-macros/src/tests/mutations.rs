@@ -3,7 +3,7 @@
 use proc_macro2::{Group, TokenStream, TokenTree};
 
 use super::tokens;
-use crate::cached;
+use crate::{cached, invalidates, literal::by_hand};
 
 const OPTIONS: &[&str] = &[
     "ttl = 5m, skip(db, self), none_ttl = 10s, err_ttl = 500ms",
@@ -11,6 +11,13 @@ const OPTIONS: &[&str] = &[
     "ttl = CONFIG.ttl, key = \"u:{id}\", strategy = read_through, tiers = redis, keep_if = |user| user.is_active",
     "max_concurrent_loads = 4, version = 2, name = \"user\", codec = json, compress = 4KiB, inline, crate = a::b",
     "ttl = 1h30m, cache = self.cache, detached, codec = codecs::Sealed::<4>",
+    "ttl = 5m, key = (a, id), invalidate_on = [A { id }, B { a, b: c.d, .. }, |v| C { id: v.id }], inherits, settle = 2s",
+];
+
+const EVENTS: &[&str] = &[
+    "UserChanged { id }, OrderChanged { tenant: self.tenant, .. }, on_ok",
+    "(A { id: result.id, b }, [B { .. }], Settings), result, guarded, crate = a::b",
+    "ids.iter().map(|id| A { id: *id }).collect::<Vec<_>>(), cache = self.cache, a::Unit",
 ];
 
 const ITEMS: &[&str] = &[
@@ -80,4 +87,25 @@ fn whatever_is_typed_the_item_stays_and_nothing_panics() {
         }
     }
     assert!(expanded > 200 && refused > 2_000, "{expanded} {refused}");
+}
+
+#[test]
+fn whatever_is_typed_of_events_the_item_stays_and_nothing_panics() {
+    let all = EVENTS.iter().chain(ITEMS).flat_map(|text| tokens(text));
+    let spare: Vec<TokenTree> = all.collect();
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let (mut expanded, mut refused) = (0, 0);
+    for round in 0..4_000 {
+        let events = mutated(tokens(EVENTS[round % EVENTS.len()]), &spare, &mut random);
+        let item = tokens(ITEMS[random.below(ITEMS.len())]);
+        let _ = by_hand::expand(events.clone());
+        let expansion = invalidates::expand(events, item.clone()).to_string();
+        if expansion.contains("compile_error") {
+            assert!(expansion.ends_with(&item.to_string()), "{expansion}");
+            refused += 1;
+        } else {
+            expanded += 1;
+        }
+    }
+    assert!(expanded > 100 && refused > 1_000, "{expanded} {refused}");
 }

@@ -18,6 +18,8 @@ fn written(known: &Known) -> &'static str {
 fn with(known: &Known, these: &str) -> String {
     if known.name == "ttl" {
         these.to_owned()
+    } else if known.name == "settle" {
+        format!("ttl = 5m, inherits, {these}")
     } else {
         format!("ttl = 5m, {these}")
     }
@@ -143,8 +145,8 @@ fn an_unknown_option_lists_all() {
     assert_eq!(
         refused_options("ttl = 5m, frobnicate(1, 2)"),
         [
-            "frobnicate: unknown option `frobnicate`, there are `ttl`, `key`, `skip`, `strategy`, `tiers`, `none_ttl`, \
-          `err_ttl`, `keep_if`, `weight`, `max_concurrent_loads`, `version`, `name`, `codec`, `compress`, \
+            "frobnicate: unknown option `frobnicate`, there are `ttl`, `key`, `skip`, `invalidate_on`, `inherits`, \
+          `settle`, `strategy`, `tiers`, `none_ttl`, `err_ttl`, `keep_if`, `weight`, `max_concurrent_loads`, `version`, `name`, `codec`, `compress`, \
           `inline`, `detached`, `cache`, `crate`"
         ]
     );

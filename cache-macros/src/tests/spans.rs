@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use proc_macro2::{Ident, Literal, TokenStream, TokenTree};
 
 use super::tokens;
-use crate::{cached, features::Features};
+use crate::{cached, features::Features, invalidates, literal::by_hand};
 
 /// Whether the expansion ends in these tokens.
 pub(super) fn ends_with(expansion: &str, item: &str) -> bool {
@@ -50,6 +50,10 @@ fn lost(options: &str, item: &str) -> Vec<String> {
     let expected: Vec<_> = expected.collect();
     let expansion =
         cached::try_expand(options, item, Features::ALL).expect("the test has no mistakes");
+    missing(expected, expansion)
+}
+
+fn missing(expected: Vec<(String, String)>, expansion: TokenStream) -> Vec<String> {
     let found = words(expansion);
     let lost = expected.into_iter().filter(|word| !found.contains(word));
     lost.map(|(word, _)| word).collect()
@@ -101,7 +105,7 @@ fn every_word_of_a_pattern_keeps_its_place() {
 #[test]
 fn every_word_of_an_expression_in_options_keeps_its_place() {
     let item = "async fn user(&self, tenant: Tenant, id: u64) -> Result<Option<User>, DbError> { load(id).await }";
-    let cases: [(&str, &[&str]); 10] = [
+    let cases: [(&str, &[&str]); 14] = [
         ("ttl = CONFIG.lifetime * 2, key = id", &["key", "ttl"]),
         (
             "ttl = Duration::from_secs(SECONDS), key = id",
@@ -136,11 +140,66 @@ fn every_word_of_an_expression_in_options_keeps_its_place() {
             "ttl = TTL, key = id, cache = self.caches[0], crate = shop::vendored",
             &["cache", "crate", "key", "ttl"],
         ),
+        (
+            "ttl = TTL, key = (tenant, id), invalidate_on = UserChanged { id, at: now(7), tenant: self.tenant }",
+            &["invalidate_on", "key", "ttl"],
+        ),
+        (
+            "ttl = TTL, key = (tenant, id), invalidate_on = [events::Order { tenant, .. }, SettingsChanged]",
+            &["invalidate_on", "key", "ttl"],
+        ),
+        (
+            "ttl = TTL, key = id, invalidate_on = |user| UserChanged { id: user.id, at: user.at(7) }",
+            &["invalidate_on", "key", "ttl"],
+        ),
+        (
+            "ttl = TTL, key = id, settle = CONFIG.lag, inherits",
+            &["inherits", "key", "settle", "ttl"],
+        ),
     ];
     for (options, without) in cases {
         let mut lost = lost(options, item);
         lost.retain(|word| word != "TTL");
         assert_eq!(lost, without, "{options}");
+    }
+}
+
+#[test]
+fn every_word_of_a_mutation_keeps_its_place() {
+    let item = "async fn rename(&mut self, db: &Db, id: u64) -> Result<(), DbError> { self.x(db.rename(id)?); Ok(()) }";
+    let cases: [(&str, &[&str]); 5] = [
+        ("UserChanged { id, at: now(7), tenant: self.tenant }", &[]),
+        (
+            "events::Order { tenant: 7, .. }, SettingsChanged, on_ok",
+            &["on_ok"],
+        ),
+        ("Order { id: result.id, tenant: self.tenant }", &[]),
+        ("result, moved(id), vec![UserChanged { id }]", &[]),
+        (
+            "Order { .. }, cache = self.caches[0], guarded, crate = shop::vendored",
+            &["cache", "crate", "guarded"],
+        ),
+    ];
+    for (options, without) in cases {
+        let (options, item) = (tokens(options), tokens(item));
+        let expected = words(options.clone())
+            .into_iter()
+            .chain(words(item.clone()));
+        let expected = expected.collect();
+        let expansion = invalidates::try_expand(options, item).expect("the test has no mistakes");
+        assert_eq!(missing(expected, expansion), without);
+    }
+}
+
+#[test]
+fn every_word_of_an_event_by_hand_keeps_its_place() {
+    for event in [
+        "UserChanged { id, at: now(7) }",
+        "Order { tenant: self.tenant, id, .. }",
+    ] {
+        let event = tokens(event);
+        let expected = words(event.clone()).into_iter().collect();
+        assert_eq!(missing(expected, by_hand::expand(event)), [""; 0]);
     }
 }
 

@@ -9,7 +9,7 @@ struct OrderChanged {
 
 #[cached(ttl = 5m, key = id, invalidate_on = OrderChanged { tenant, id })]
 async fn load(tenant: String, id: u64) -> u64 {
-    id
+    tenant.len() as u64 + id
 }
 
 fn main() {}

@@ -46,13 +46,18 @@ async fn all() -> u64 {
 
 #[cached(ttl = 5m, tiers = memory, invalidate_on = |article| UserChanged { id: article.id })]
 async fn article(slug: &str) -> Article {
-    Article { id: slug.len() as u64 }
+    Article {
+        id: slug.len() as u64,
+    }
 }
 
 fn by_hand(tenant: &String, id: u64) -> (UserChanged, Prefix<OrderChanged>, Prefix<OrderChanged>) {
     (
         event!(UserChanged { id }),
-        event!(OrderChanged { tenant: tenant.clone(), .. }),
+        event!(OrderChanged {
+            tenant: tenant.clone(),
+            ..
+        }),
         event!(OrderChanged { .. }),
     )
 }
