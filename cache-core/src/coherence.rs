@@ -18,6 +18,7 @@ mod guard;
 mod ledger;
 pub(crate) mod mutant;
 mod queue;
+mod rules;
 mod version;
 
 use std::{
@@ -38,6 +39,7 @@ use self::{
     ledger::Ledger,
     mutant::Mutant,
     queue::{Job, Queue},
+    rules::Doubted,
 };
 pub(crate) use self::{
     cell::Cell,
@@ -79,7 +81,7 @@ pub(crate) struct Coherence {
     beat: Option<Arc<Beat>>,
     /// What tells messages of this process from those of others.
     origin: Box<str>,
-    /// Until when entries are not believed that are older than `doubted_before`.
+    /// What is doubted after an outage: its two times.
     doubts_until: AtomicU64,
     doubted_before: AtomicU64,
     state: Mutex<State>,
@@ -173,7 +175,10 @@ impl Coherence {
     /// Whether nothing was invalidated, or missed, since `snapshot` was captured.
     pub(crate) fn is_current(&self, snapshot: &Snapshot) -> bool {
         let is_of_gap = |beat: &Arc<Beat>| beat.gap() == snapshot.gap;
-        self.beat.as_ref().is_none_or(is_of_gap) && snapshot.captured.is_current()
+        rules::may_keep(
+            self.beat.as_ref().is_none_or(is_of_gap),
+            snapshot.captured.is_current(),
+        )
     }
 
     /// What guards an entry that was read after `snapshot`, and contains all that was bumped before `proven`.
@@ -196,10 +201,11 @@ impl Coherence {
     /// Whether an entry of the shared tier that was created at `created` is valid: its own stamps are those that
     /// were read with it. Rule 3.
     pub(crate) fn judge(&self, own: &Stamps, read: &Stamps, created: Nanos, now: Nanos) -> Verdict {
-        let is_doubted = now < self.doubts_until.load(Relaxed)
-            && created < self.doubted_before.load(Relaxed)
-            && !mutant::is(Mutant::B14);
-        if own.are(read) && !is_doubted {
+        let doubted = Doubted {
+            created_before: self.doubted_before.load(Relaxed),
+            until: self.doubts_until.load(Relaxed),
+        };
+        if own.are(read) && !doubted.has(created, now) {
             Verdict::Valid(read.clone())
         } else {
             Verdict::Outdated
@@ -284,12 +290,12 @@ impl Coherence {
     pub(crate) fn observe(&self, lineage: Lineage, now: Nanos) {
         let mut state = self.state.lock();
         let before = state.lineage.replace(lineage);
-        if before.is_none_or(|before| before == lineage) {
+        if !rules::is_replaced(before, lineage) {
             return;
         }
         self.counters.lineages.fetch_add(1, Relaxed);
         let tags = state.ledger.unknown_to(lineage, now);
-        if tags.is_empty() || mutant::is(Mutant::B10) {
+        if tags.is_empty() {
             return;
         }
         let mut job = Job {
@@ -312,10 +318,10 @@ impl Coherence {
     /// A connection hears what is published from here on.
     pub(crate) fn connected(&self, lineage: Lineage, now: Nanos) {
         let Some(beat) = &self.beat else { return };
-        let fence = beat.fence();
-        if fence > 0 && now > after(fence, self.bounds.staleness) {
-            self.doubted_before.store(fence, Relaxed);
-            self.doubts_until.store(after(now, DRAIN), Relaxed);
+        let bound = self.bounds.staleness;
+        if let Some(doubted) = Doubted::after_outage(beat.fence(), now, bound, DRAIN) {
+            self.doubted_before.store(doubted.created_before, Relaxed);
+            self.doubts_until.store(doubted.until, Relaxed);
         }
         beat.tear();
         self.counters.gaps.fetch_add(1, Relaxed);
