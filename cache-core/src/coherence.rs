@@ -16,6 +16,8 @@ mod beat;
 mod cell;
 mod guard;
 mod ledger;
+#[cfg(test)]
+mod model;
 pub(crate) mod mutant;
 mod queue;
 mod rules;
@@ -161,15 +163,23 @@ impl Coherence {
     }
 
     /// Captures the state of these tags. Rule 1: before anything is read.
-    pub(crate) fn capture(&self, tags: &[Tag]) -> Snapshot {
+    pub(crate) fn capture(&self, tags: &[Tag], now: Nanos) -> Snapshot {
         if tags.is_empty() {
             return Snapshot::default();
         }
-        // The gap first: a tear while the generations are captured must show.
-        let gap = self.beat.as_ref().map_or(0, |beat| beat.gap());
+        // In this order: a tear while the generations are captured must show, and a fence that advances then is
+        // not yet to be counted on.
+        let (oldest, gap) = self.beat.as_ref().map_or((0, 0), |beat| {
+            let oldest = rules::oldest_capture(now, beat.fence(), beat.bound());
+            (oldest, beat.gap())
+        });
         let cells = tags.iter().map(|tag| self.registry.get_or_create(tag));
-        let captured = Captured::now(cells);
-        Snapshot { gap, captured }
+        Snapshot {
+            gap,
+            taken: now,
+            oldest,
+            captured: Captured::now(cells),
+        }
     }
 
     /// Whether nothing was invalidated, or missed, since `snapshot` was captured.

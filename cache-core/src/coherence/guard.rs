@@ -21,6 +21,9 @@ use crate::clock::Nanos;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshot {
     pub(super) gap: u64,
+    pub(super) taken: Nanos,
+    /// Of flights that were captured before this, none is joined.
+    pub(super) oldest: Nanos,
     pub(super) captured: Captured,
 }
 
@@ -34,11 +37,14 @@ impl Snapshot {
         self.captured.cells()
     }
 
-    /// Whether both saw the same: then what was read under one answers the other.
+    /// Whether what is read under this answers one who captured `other` later: both saw the same, and so short a
+    /// time apart, where nothing may have been heard since, that it would be believed of an entry too.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         rules::may_join(
             self.gap == other.gap,
             self.captured.is_same(&other.captured),
+            self.taken,
+            other.oldest,
         )
     }
 

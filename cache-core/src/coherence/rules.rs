@@ -8,7 +8,7 @@ use super::{
     mutant::{self, Mutant},
     version::Lineage,
 };
-use crate::clock::{Nanos, after};
+use crate::clock::{Nanos, after, before};
 
 /// Until when something is believed that was proven at one moment, and heard about up to the fence.
 #[inline]
@@ -40,9 +40,18 @@ pub(super) fn may_bless(is_of_snapshot: bool, are_stamps_current: bool) -> bool 
     (is_of_snapshot || mutant::is(Mutant::B11)) && are_stamps_current
 }
 
-/// Whether a caller may wait for a flight that began in another state than its own.
-pub(super) fn may_join(is_of_gap: bool, is_of_generations: bool) -> bool {
-    mutant::is(Mutant::B3) || is_of_gap && is_of_generations
+/// The oldest capture that is as good as one of `now`. One before the lease, by a process that may have heard
+/// nothing since, is not: its flight may miss what such a process would not believe of an entry either.
+pub(super) fn oldest_capture(now: Nanos, fence: Nanos, bound: Duration) -> Nanos {
+    if now < after(fence, bound) {
+        return 0;
+    }
+    before(now, bound).saturating_add(1)
+}
+
+/// Whether a caller may wait for a flight that began in this state.
+pub(super) fn may_join(is_of_gap: bool, is_of_generations: bool, taken: Nanos, oldest: Nanos) -> bool {
+    mutant::is(Mutant::B3) || is_of_gap && is_of_generations && taken >= oldest
 }
 
 /// Whether what was read is kept, given whether anything was invalidated or missed meanwhile.
