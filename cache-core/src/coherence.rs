@@ -16,9 +16,12 @@ mod beat;
 mod cell;
 mod guard;
 mod ledger;
+#[cfg(test)]
+mod model;
 pub(crate) mod mutant;
 mod queue;
 mod recent;
+mod rules;
 mod version;
 
 use std::{
@@ -40,6 +43,7 @@ use self::{
     mutant::Mutant,
     queue::{Job, Queue},
     recent::Recent,
+    rules::Doubted,
 };
 pub(crate) use self::{
     cell::Cell,
@@ -82,7 +86,7 @@ pub(crate) struct Coherence {
     beat: Option<Arc<Beat>>,
     /// What tells messages of this process from those of others.
     origin: Box<str>,
-    /// Until when entries are not believed that are older than `doubted_before`.
+    /// What is doubted after an outage: its two times.
     doubts_until: AtomicU64,
     doubted_before: AtomicU64,
     state: Mutex<State>,
@@ -170,21 +174,32 @@ impl Coherence {
     }
 
     /// Captures the state of these tags. Rule 1: before anything is read.
-    pub(crate) fn capture(&self, tags: &[Tag]) -> Snapshot {
+    pub(crate) fn capture(&self, tags: &[Tag], now: Nanos) -> Snapshot {
         if tags.is_empty() {
             return Snapshot::default();
         }
-        // The gap first: a tear while the generations are captured must show.
-        let gap = self.beat.as_ref().map_or(0, |beat| beat.gap());
+        // In this order: a tear while the generations are captured must show, and a fence that advances then is
+        // not yet to be counted on.
+        let (oldest, gap) = self.beat.as_ref().map_or((0, 0), |beat| {
+            let oldest = rules::oldest_capture(now, beat.fence(), beat.bound());
+            (oldest, beat.gap())
+        });
         let cells = tags.iter().map(|tag| self.registry.get_or_create(tag));
-        let captured = Captured::now(cells);
-        Snapshot { gap, captured }
+        Snapshot {
+            gap,
+            taken: now,
+            oldest,
+            captured: Captured::now(cells),
+        }
     }
 
     /// Whether nothing was invalidated, or missed, since `snapshot` was captured.
     pub(crate) fn is_current(&self, snapshot: &Snapshot) -> bool {
         let is_of_gap = |beat: &Arc<Beat>| beat.gap() == snapshot.gap;
-        self.beat.as_ref().is_none_or(is_of_gap) && snapshot.captured.is_current()
+        rules::may_keep(
+            self.beat.as_ref().is_none_or(is_of_gap),
+            snapshot.captured.is_current(),
+        )
     }
 
     /// What guards an entry that was read after `snapshot`, and contains all that was bumped before `proven`.
@@ -207,10 +222,11 @@ impl Coherence {
     /// Whether an entry of the shared tier that was created at `created` is valid: its own stamps are those that
     /// were read with it. Rule 3.
     pub(crate) fn judge(&self, own: &Stamps, read: &Stamps, created: Nanos, now: Nanos) -> Verdict {
-        let is_doubted = now < self.doubts_until.load(Relaxed)
-            && created < self.doubted_before.load(Relaxed)
-            && !mutant::is(Mutant::B14);
-        if own.are(read) && !is_doubted {
+        let doubted = Doubted {
+            created_before: self.doubted_before.load(Relaxed),
+            until: self.doubts_until.load(Relaxed),
+        };
+        if own.are(read) && !doubted.has(created, now) {
             Verdict::Valid(read.clone())
         } else {
             Verdict::Outdated
@@ -341,12 +357,12 @@ impl Coherence {
     pub(crate) fn observe(&self, lineage: Lineage, now: Nanos) {
         let mut state = self.state.lock();
         let before = state.lineage.replace(lineage);
-        if before.is_none_or(|before| before == lineage) {
+        if !rules::is_replaced(before, lineage) {
             return;
         }
         self.counters.lineages.fetch_add(1, Relaxed);
         let tags = state.ledger.unknown_to(lineage, now);
-        if tags.is_empty() || mutant::is(Mutant::B10) {
+        if tags.is_empty() {
             return;
         }
         let mut job = Job {
@@ -369,10 +385,10 @@ impl Coherence {
     /// A connection hears what is published from here on.
     pub(crate) fn connected(&self, lineage: Lineage, now: Nanos) {
         let Some(beat) = &self.beat else { return };
-        let fence = beat.fence();
-        if fence > 0 && now > after(fence, self.bounds.staleness) {
-            self.doubted_before.store(fence, Relaxed);
-            self.doubts_until.store(after(now, DRAIN), Relaxed);
+        let bound = self.bounds.staleness;
+        if let Some(doubted) = Doubted::after_outage(beat.fence(), now, bound, DRAIN) {
+            self.doubted_before.store(doubted.created_before, Relaxed);
+            self.doubts_until.store(doubted.until, Relaxed);
         }
         beat.tear();
         self.recent.tear(now);

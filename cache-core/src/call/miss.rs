@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     cache::Cache,
+    clock::system_now,
     coherence::Snapshot,
     context,
     event::Tag,
@@ -96,7 +97,8 @@ impl Call {
 
     /// The state of what the entry depends on.
     pub(super) fn capture(&self) -> Snapshot {
-        self.cache.coherence().capture(&self.tags)
+        let now = system_now();
+        self.cache.coherence().capture(&self.tags, now)
     }
 
     /// Answers through the flight of the key.

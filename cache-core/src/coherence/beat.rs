@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::clock::{Nanos, after};
+use crate::clock::Nanos;
 
 #[derive(Debug)]
 #[repr(align(128))]
@@ -26,6 +26,7 @@ impl Beat {
         }
     }
 
+    #[inline]
     pub(super) fn bound(&self) -> Duration {
         self.bound
     }
@@ -49,11 +50,5 @@ impl Beat {
     /// Something may have been missed.
     pub(super) fn tear(&self) {
         self.gap.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// Until when something is believed that was proven at one moment, and heard about up to the fence.
-    #[inline]
-    pub(super) fn lease(&self, proven: Nanos, fence: Nanos) -> Nanos {
-        after(proven.max(fence), self.bound)
     }
 }

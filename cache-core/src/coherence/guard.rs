@@ -12,6 +12,7 @@ use super::{
     beat::Beat,
     cell::{Captured, Cell},
     mutant::{self, Mutant},
+    rules,
     version::{Lineage, Version},
 };
 use crate::clock::Nanos;
@@ -20,6 +21,9 @@ use crate::clock::Nanos;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshot {
     pub(super) gap: u64,
+    pub(super) taken: Nanos,
+    /// Of flights that were captured before this, none is joined.
+    pub(super) oldest: Nanos,
     pub(super) captured: Captured,
 }
 
@@ -33,14 +37,20 @@ impl Snapshot {
         self.captured.cells()
     }
 
-    /// Whether both saw the same: then what was read under one answers the other.
+    /// Whether what is read under this answers one who captured `other` later: both saw the same, and so short a
+    /// time apart, where nothing may have been heard since, that it would be believed of an entry too.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        mutant::is(Mutant::B3) || self.gap == other.gap && self.captured.is_same(&other.captured)
+        rules::may_join(
+            self.gap == other.gap,
+            self.captured.is_same(&other.captured),
+            self.taken,
+            other.oldest,
+        )
     }
 
     /// Whether the shared tier may be behind what this process knows.
     pub(crate) fn is_pending(&self) -> bool {
-        !mutant::is(Mutant::B8) && self.cells().any(|cell| cell.is_pending())
+        rules::bypasses(self.cells().any(|cell| cell.is_pending()))
     }
 
     /// Adds what else is depended on.
@@ -99,8 +109,7 @@ impl Stamps {
     /// Whether what was read under these is what would be read under those.
     pub(crate) fn are(&self, now: &Self) -> bool {
         self.names == now.names
-            && self.versions == now.versions
-            && (self.lineage == now.lineage || mutant::is(Mutant::B6))
+            && rules::are_stamps((&self.versions, self.lineage), (&now.versions, now.lineage))
     }
 }
 
@@ -167,11 +176,12 @@ impl Guard {
         // First: what was applied before the fence advanced is seen below. Looked at last it could be that of a
         // connection whose gap was not seen.
         let mut fence = beat.fence();
-        let is_current = self.is_of_gap(beat) && self.captured.is_current();
+        let (is_of_gap, is_current) = (self.is_of_gap(beat), self.captured.is_current());
         if mutant::is(Mutant::B12) {
             fence = beat.fence();
         }
-        is_current && now < beat.lease(self.proven.load(Ordering::Acquire), fence)
+        let lease = rules::lease(self.proven.load(Ordering::Acquire), fence, beat.bound());
+        rules::is_usable(is_of_gap, is_current, now, lease)
     }
 
     #[inline]
@@ -181,22 +191,19 @@ impl Guard {
 
     /// Why the entry is not usable.
     pub(crate) fn doubt(&self, now: Nanos) -> Option<Doubt> {
-        if self.is_usable(now) {
-            return None;
-        }
-        let may_be_blessed = self.captured.is_current() || mutant::is(Mutant::B11);
+        let is_usable = self.is_usable(now);
         let is_pending = self.captured.cells().any(|cell| cell.is_pending());
-        Some(if may_be_blessed && !is_pending {
-            Doubt::Suspect
-        } else {
-            Doubt::Invalidated
-        })
+        rules::doubt(is_usable, self.captured.is_current(), is_pending)
     }
 
     /// Whether others can find out that the entry is valid. It may already be void, which is worth no write.
     pub(crate) fn can_be_shared(&self) -> bool {
-        let has_stamps = self.stamps.is_some() || mutant::is(Mutant::B5);
-        has_stamps && self.captured.is_current() && !self.captured.cells().any(|c| c.is_pending())
+        let is_pending = self.captured.cells().any(|cell| cell.is_pending());
+        rules::may_share(
+            self.stamps.is_some(),
+            self.captured.is_current(),
+            is_pending,
+        )
     }
 
     /// The keys of the tags that the entry depends on.
@@ -262,8 +269,8 @@ impl Guard {
     /// The stamps of a suspect were found to be those of the server, asked at `sent`, after `snapshot` was
     /// captured. Gives whether the entry is valid again.
     pub(crate) fn bless(&self, snapshot: &Snapshot, sent: Nanos, found: &Stamps) -> bool {
-        let is_same = self.is_of(snapshot) || mutant::is(Mutant::B11);
-        if !is_same || !self.stamps.as_ref().is_some_and(|own| own.are(found)) {
+        let are_current = self.stamps.as_ref().is_some_and(|own| own.are(found));
+        if !rules::may_bless(self.is_of(snapshot), are_current) {
             return false;
         }
         self.proven.fetch_max(sent, Ordering::AcqRel);

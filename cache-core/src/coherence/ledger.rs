@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use super::version::Lineage;
+use super::{rules, version::Lineage};
 use crate::{
     clock::{Nanos, before, nanos},
     event::Tag,
@@ -62,7 +62,7 @@ impl Ledger {
     pub(super) fn unknown_to(&mut self, lineage: Lineage, now: Nanos) -> Vec<Tag> {
         self.purge(now);
         let records = self.events.values_mut().flatten();
-        let unknown = records.filter(|(_, record)| record.lineage != lineage);
+        let unknown = records.filter(|(_, record)| rules::may_not_know(lineage, record.lineage));
         let mut tags: Vec<_> = unknown
             .map(|(tag, record)| {
                 record.lineage = lineage;

@@ -1,0 +1,210 @@
+//! Everything that can happen next.
+
+use super::{
+    Scenario,
+    world::{Budget, World},
+};
+
+/// Something that happens to all, or to one process, of which some have a number: of a flight, a bump, or an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Move {
+    Tick,
+    Evict(usize),
+    Expire(usize),
+    Copy,
+    FailOver,
+    Split,
+    Outage,
+    Arrive(usize),
+    Capture(usize),
+    Join(usize),
+    Read(usize, usize),
+    LoseRead(usize, usize),
+    Bless(usize, usize),
+    Judge(usize, usize),
+    Ensure(usize, usize),
+    Load(usize, usize),
+    Land(usize, usize),
+    Fill(usize),
+    Look(usize),
+    LookAgain(usize),
+    Put(usize),
+    PutLands(usize),
+    Write(usize, usize),
+    Hold(usize, usize),
+    Cancel(usize),
+    Mark(usize, usize),
+    Vanish(usize, usize),
+    CommitLate(usize),
+    Emit(usize),
+    Die(usize),
+    Bump(usize, usize),
+    Acknowledge(usize, usize),
+    Fail(usize, usize),
+    Overdue(usize, usize),
+    Retry(usize, usize),
+    LoseConnection(usize),
+    Connect(usize),
+    Subscribe(usize),
+    Connected(usize),
+    Beat(usize),
+    Ping(usize),
+    Hear(usize),
+    LoseEars(usize),
+    BlackHole(usize),
+}
+
+/// All that can happen in a scenario at one time or another.
+pub(super) fn moves(scenario: &Scenario) -> Vec<Move> {
+    use Move::*;
+    let left = &scenario.left;
+    let mut moves = vec![Tick, Copy, FailOver, Split, Outage];
+    moves.extend((0..2).flat_map(|tag| [Evict(tag), Expire(tag)]));
+    for p in 0..2 {
+        moves.extend([
+            Arrive(p),
+            Capture(p),
+            Join(p),
+            Fill(p),
+            Look(p),
+            LookAgain(p),
+            Put(p),
+            PutLands(p),
+        ]);
+        moves.extend([
+            Cancel(p),
+            CommitLate(p),
+            Emit(p),
+            Die(p),
+            LoseConnection(p),
+            Connect(p),
+            Subscribe(p),
+        ]);
+        moves.extend([
+            Connected(p),
+            Beat(p),
+            Ping(p),
+            Hear(p),
+            LoseEars(p),
+            BlackHole(p),
+        ]);
+        for n in 0..2 {
+            moves.extend([
+                Read(p, n),
+                LoseRead(p, n),
+                Bless(p, n),
+                Judge(p, n),
+                Ensure(p, n),
+                Load(p, n),
+            ]);
+            moves.extend([
+                Land(p, n),
+                Write(p, n),
+                Hold(p, n),
+                Mark(p, n),
+                Vanish(p, n),
+            ]);
+        }
+        for j in 0..3 {
+            moves.extend([
+                Bump(p, j),
+                Acknowledge(p, j),
+                Fail(p, j),
+                Overdue(p, j),
+                Retry(p, j),
+            ]);
+        }
+    }
+    moves.retain(|next| next.can_be(left));
+    moves
+}
+
+impl Move {
+    /// Whether anything in a budget allows it. Asking for what never happens costs time.
+    fn can_be(self, left: &Budget) -> bool {
+        match self {
+            Self::Tick | Self::Ping(_) => left.ticks > 0,
+            Self::Evict(_) => left.evictions > 0,
+            Self::Expire(_) | Self::Die(_) => left.deaths > 0,
+            Self::Copy => left.copies > 0,
+            Self::FailOver => left.failovers > 0,
+            Self::Split => left.splits > 0,
+            Self::Outage => left.outages > 0,
+            Self::Look(_) | Self::LookAgain(_) => left.looks > 0,
+            Self::Put(_) | Self::PutLands(_) => left.puts > 0,
+            Self::Hold(..) | Self::Cancel(_) => left.holds > 0,
+            Self::Mark(..) => left.marks > 0,
+            Self::Vanish(..) | Self::CommitLate(_) => left.vanishings > 0,
+            Self::LoseRead(..) => left.lost_reads > 0,
+            Self::Overdue(..) => left.lost_bumps > 0,
+            Self::LoseConnection(_) => left.lost_connections > 0,
+            Self::BlackHole(_) => left.black_holes > 0,
+            Self::Connect(_) | Self::Beat(_) => {
+                left.lost_connections + left.failovers + left.outages > 0
+            }
+            Self::Subscribe(_) | Self::Connected(_) | Self::LoseEars(_) => {
+                left.lost_ears + left.failovers + left.outages + left.black_holes > 0
+            }
+            _ => true,
+        }
+    }
+}
+
+impl World {
+    /// The state after something has happened; nothing where it cannot.
+    pub(super) fn after(&self, scenario: &Scenario, next: Move) -> Option<Self> {
+        match next {
+            Move::Tick => self.tick(),
+            Move::Evict(tag) => self.evict(scenario, tag),
+            Move::Expire(tag) => self.expire(tag),
+            Move::Copy => self.copy(),
+            Move::FailOver => self.fail_over(true),
+            Move::Split => self.fail_over(false),
+            Move::Outage => self.outage(),
+            Move::Arrive(p) => self.arrive(scenario, p),
+            Move::Capture(p) => self.capture(p),
+            Move::Join(p) => self.join(p),
+            Move::Read(p, f) => self.read(p, f),
+            Move::LoseRead(p, f) => self.lose_read(p, f),
+            Move::Bless(p, f) => self.bless(p, f),
+            Move::Judge(p, f) => self.judge(p, f),
+            Move::Ensure(p, f) => self.ensure(p, f),
+            Move::Load(p, f) => self.load(p, f),
+            Move::Land(p, f) => self.land(p, f),
+            Move::Fill(p) => self.fill(p),
+            Move::Look(p) => self.look(p),
+            Move::LookAgain(p) => self.look_again(p),
+            Move::Put(p) => self.put(p),
+            Move::PutLands(p) => self.put_lands(p),
+            Move::Write(p, event) => self.write(scenario, p, event),
+            Move::Hold(p, event) => self.hold(scenario, p, event),
+            Move::Cancel(p) => self.cancel(p),
+            Move::Mark(p, event) => self.mark(scenario, p, event),
+            Move::Vanish(p, event) => self.vanish(scenario, p, event),
+            Move::CommitLate(p) => self.commit_late(p),
+            Move::Emit(p) => self.emit(p),
+            Move::Die(p) => self.die(p),
+            _ => self.after_sending(next),
+        }
+    }
+
+    fn after_sending(&self, next: Move) -> Option<Self> {
+        match next {
+            Move::Bump(p, j) => self.bump(p, j),
+            Move::Acknowledge(p, j) => self.acknowledge(p, j),
+            Move::Fail(p, j) => self.fail(p, j),
+            Move::Overdue(p, j) => self.overdue(p, j),
+            Move::Retry(p, j) => self.retry(p, j),
+            Move::LoseConnection(p) => self.lose_connection(p),
+            Move::Connect(p) => self.connect(p),
+            Move::Subscribe(p) => self.subscribe(p),
+            Move::Connected(p) => self.connected(p),
+            Move::Beat(p) => self.beat(p),
+            Move::Ping(p) => self.ping(p),
+            Move::Hear(p) => self.hear(p),
+            Move::LoseEars(p) => self.lose_ears(p),
+            Move::BlackHole(p) => self.black_hole(p),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The protocol's decisions on plain values, one function each, each of which test builds can break. What runs and
+//! the [exhaustive model](super::model) of it ask the same ones.
+
+use std::time::Duration;
+
+use super::{
+    guard::Doubt,
+    mutant::{self, Mutant},
+    version::Lineage,
+};
+use crate::clock::{Nanos, after, before};
+
+/// Until when something is believed that was proven at one moment, and heard about up to the fence.
+#[inline]
+pub(super) fn lease(proven: Nanos, fence: Nanos, bound: Duration) -> Nanos {
+    after(proven.max(fence), bound)
+}
+
+/// Whether an entry of this gap and these generations may be served.
+#[inline]
+pub(super) fn is_usable(is_of_gap: bool, is_current: bool, now: Nanos, lease: Nanos) -> bool {
+    is_of_gap && is_current && now < lease
+}
+
+/// What is against an entry.
+pub(super) fn doubt(is_usable: bool, is_current: bool, is_pending: bool) -> Option<Doubt> {
+    if is_usable {
+        return None;
+    }
+    let may_be_blessed = is_current || mutant::is(Mutant::B11);
+    Some(if may_be_blessed && !is_pending {
+        Doubt::Suspect
+    } else {
+        Doubt::Invalidated
+    })
+}
+
+/// Whether a suspect is valid again, whose stamps were compared with the server's under a later snapshot.
+pub(super) fn may_bless(is_of_snapshot: bool, are_stamps_current: bool) -> bool {
+    (is_of_snapshot || mutant::is(Mutant::B11)) && are_stamps_current
+}
+
+/// The oldest capture that is as good as one of `now`. One before the lease, by a process that may have heard
+/// nothing since, is not: its flight may miss what such a process would not believe of an entry either.
+pub(super) fn oldest_capture(now: Nanos, fence: Nanos, bound: Duration) -> Nanos {
+    if now < after(fence, bound) {
+        return 0;
+    }
+    before(now, bound).saturating_add(1)
+}
+
+/// Whether a caller may wait for a flight that began in this state.
+pub(super) fn may_join(
+    is_of_gap: bool,
+    is_of_generations: bool,
+    taken: Nanos,
+    oldest: Nanos,
+) -> bool {
+    mutant::is(Mutant::B3) || is_of_gap && is_of_generations && taken >= oldest
+}
+
+/// Whether what was read is kept, given whether anything was invalidated or missed meanwhile.
+pub(super) fn may_keep(is_of_gap: bool, is_current: bool) -> bool {
+    is_of_gap && is_current || mutant::is(Mutant::B4)
+}
+
+/// Whether others can find out that an entry is valid. It may already be void, which is worth no write.
+pub(super) fn may_share(has_stamps: bool, is_current: bool, is_pending: bool) -> bool {
+    (has_stamps || mutant::is(Mutant::B5)) && is_current && !is_pending
+}
+
+/// Whether the shared tier is left alone.
+pub(super) fn bypasses(is_pending: bool) -> bool {
+    is_pending && !mutant::is(Mutant::B8)
+}
+
+/// Whether what was read under these versions is what would be read under those.
+pub(super) fn are_stamps(own: (&[u64], Lineage), now: (&[u64], Lineage)) -> bool {
+    own.0 == now.0 && (own.1 == now.1 || mutant::is(Mutant::B6))
+}
+
+/// Which entries of the shared tier are not believed, and until when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Doubted {
+    pub(super) created_before: Nanos,
+    pub(super) until: Nanos,
+}
+
+impl Doubted {
+    /// What a process that hears again at `now` doubts for `drain`; nothing where it was deaf for no longer than
+    /// `bound`, or never heard before.
+    pub(super) fn after_outage(
+        fence: Nanos,
+        now: Nanos,
+        bound: Duration,
+        drain: Duration,
+    ) -> Option<Self> {
+        let was_out = fence > 0 && now > after(fence, bound);
+        was_out.then(|| Self {
+            created_before: fence,
+            until: after(now, drain),
+        })
+    }
+
+    pub(super) fn has(self, created: Nanos, now: Nanos) -> bool {
+        now < self.until && created < self.created_before && !mutant::is(Mutant::B14)
+    }
+}
+
+/// Whether a server of another lineage than the one before is to be told of recent bumps.
+pub(super) fn is_replaced(before: Option<Lineage>, now: Lineage) -> bool {
+    before.is_some_and(|before| before != now)
+}
+
+/// Whether a server may not know what one of another lineage acknowledged.
+pub(super) fn may_not_know(server: Lineage, acknowledged_by: Lineage) -> bool {
+    server != acknowledged_by && !mutant::is(Mutant::B10)
+}
