@@ -116,7 +116,9 @@ impl FakeRedis {
     /// Answers at once, from here on. What hangs already stays so.
     pub fn recover(&self) {
         let mut state = self.0.state.lock();
-        state.all_faults().map(std::mem::take);
+        for faults in state.all_faults() {
+            *faults = Faults::default();
+        }
         state.is_full = false;
         let lineage = state.lineage();
         self.0.ears.reconnect(Fault::NONE, lineage);
@@ -124,18 +126,24 @@ impl FakeRedis {
 
     /// Fails whatever it is asked, from here on.
     pub fn fail(&self) {
-        Operation::ALL.map(|operation| self.inject(operation, Fault::Fail));
+        for operation in Operation::ALL {
+            self.inject(operation, Fault::Fail);
+        }
     }
 
     /// Answers nothing, from here on.
     pub fn hang(&self) {
-        Operation::ALL.map(|operation| self.inject(operation, Fault::Hang));
+        for operation in Operation::ALL {
+            self.inject(operation, Fault::Hang);
+        }
     }
 
     /// Answers reads, invalidates, and takes no entries, from here on; what was to fail or hang no longer does.
     pub fn fill_up(&self) {
         let mut state = self.0.state.lock();
-        state.all_faults().map(Faults::clear_but_delay);
+        for faults in state.all_faults() {
+            faults.clear_but_delay();
+        }
         state.is_full = true;
         let (standing, lineage) = (state.message_faults.standing(), state.lineage());
         self.0.ears.reconnect(standing, lineage);
@@ -143,7 +151,9 @@ impl FakeRedis {
 
     /// Takes so long for each answer, from here on. What was to fail or hang still does.
     pub fn delay(&self, by: Duration) {
-        Operation::ALL.map(|operation| self.inject(operation, Fault::Delay(by)));
+        for operation in Operation::ALL {
+            self.inject(operation, Fault::Delay(by));
+        }
     }
 
     /// What is wrong with all operations of one kind, from here on.
