@@ -38,7 +38,7 @@ pub(crate) use self::{
         Asked, Batch, Bump, Lineage, Listener, Store, StoreError, Tagged, Version, Versions, Write,
     },
 };
-use crate::{clock::system_now, l1::Stored, stats::Counters, tasks};
+use crate::{clock::system_now, l1::Stored, tasks};
 pub use miss::RedisMiss;
 
 /// From here on a value counts as large: it goes its own way where that keeps it from delaying others.

@@ -150,7 +150,7 @@ impl Call {
         };
         // It counts as loaded now, of which no server has told a version: others have to load.
         let mut snapshot = self.capture();
-        snapshot.extend(&self.cache.coherence().capture(&tags));
+        snapshot.extend(&self.cache.coherence().capture(&tags, system_now()));
         let (is_guarded, coherence) = (!snapshot.is_empty(), self.cache.coherence());
         if let Some(node) = Arc::get_mut(&mut node) {
             node.entry_mut()

@@ -254,7 +254,7 @@ fn guard(
     let mut is_quiet = true;
     if !tags.is_empty() {
         // What is captured only now may have changed before.
-        snapshot.extend(&coherence.capture(tags));
+        snapshot.extend(&coherence.capture(tags, now));
         is_quiet = coherence.is_quiet(tags, began, now);
     }
     if snapshot.is_empty() {

@@ -221,6 +221,8 @@ impl Guard {
     pub(crate) fn snapshot(&self) -> Snapshot {
         Snapshot {
             gap: self.gap.load(Ordering::Acquire),
+            taken: self.proven(),
+            oldest: 0,
             captured: self.captured.clone(),
         }
     }

@@ -164,6 +164,7 @@ impl Route {
             channel: Arc::clone(&self.channel),
             tail: Arc::clone(&self.tail),
             bumps: bumps.collect(),
+            nonce: None,
         };
         match self.store.bump(batch, WITHIN).await {
             Ok(bumped) => outgoing.acknowledged(bumped.lineage, system_now()),

@@ -119,7 +119,9 @@ impl FakeRedis {
     /// Answers at once, from here on. What hangs already stays so.
     pub fn recover(&self) {
         let mut state = self.0.state.lock();
-        state.all_faults().map(std::mem::take);
+        for faults in state.all_faults() {
+            *faults = Faults::default();
+        }
         state.is_full = false;
         let lineage = state.lineage();
         self.0.ears.reconnect(Fault::NONE, lineage);
@@ -127,19 +129,25 @@ impl FakeRedis {
 
     /// Fails whatever it is asked, from here on.
     pub fn fail(&self) {
-        Operation::ALL.map(|operation| self.inject(operation, Fault::Fail));
+        for operation in Operation::ALL {
+            self.inject(operation, Fault::Fail);
+        }
     }
 
     /// Answers nothing, from here on.
     pub fn hang(&self) {
-        Operation::ALL.map(|operation| self.inject(operation, Fault::Hang));
+        for operation in Operation::ALL {
+            self.inject(operation, Fault::Hang);
+        }
     }
 
     /// Answers reads, invalidates, and takes no entries, from here on, after a delay where there is one; what was to
     /// fail or hang no longer does.
     pub fn fill_up(&self) {
         let mut state = self.0.state.lock();
-        state.all_faults().map(Faults::answer);
+        for faults in state.all_faults() {
+            faults.answer();
+        }
         state.is_full = true;
         let (standing, lineage) = (state.message_faults.standing(), state.lineage());
         self.0.ears.reconnect(standing, lineage);
@@ -147,7 +155,9 @@ impl FakeRedis {
 
     /// Answers after so long, from here on; what was to fail or hang no longer does. What is full stays so.
     pub fn delay(&self, by: Duration) {
-        Operation::ALL.map(|operation| self.inject(operation, Fault::Delay(by)));
+        for operation in Operation::ALL {
+            self.inject(operation, Fault::Delay(by));
+        }
     }
 
     /// What is wrong with all operations of one kind, from here on, in place of what was before: a delay
