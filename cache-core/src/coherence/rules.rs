@@ -50,7 +50,12 @@ pub(super) fn oldest_capture(now: Nanos, fence: Nanos, bound: Duration) -> Nanos
 }
 
 /// Whether a caller may wait for a flight that began in this state.
-pub(super) fn may_join(is_of_gap: bool, is_of_generations: bool, taken: Nanos, oldest: Nanos) -> bool {
+pub(super) fn may_join(
+    is_of_gap: bool,
+    is_of_generations: bool,
+    taken: Nanos,
+    oldest: Nanos,
+) -> bool {
     mutant::is(Mutant::B3) || is_of_gap && is_of_generations && taken >= oldest
 }
 

@@ -10,7 +10,11 @@ use crate::coherence::{
 /// `max(current + 1, time)`, as the server's script has it. Its clock shows another time at every look.
 fn next_version(current: Option<u8>, time: u8) -> u8 {
     let next = current.map_or(0, |current| current + 1);
-    if mutant::is(Mutant::B7) { next.max(1) } else { next.max(time) }
+    if mutant::is(Mutant::B7) {
+        next.max(1)
+    } else {
+        next.max(time)
+    }
 }
 
 impl Server {
@@ -55,7 +59,10 @@ impl Server {
 
 impl Process {
     pub(super) fn of_tags(counts: &mut Each<u8>, tags: Tags, change: impl Fn(&mut u8)) {
-        let of_tags = counts.iter_mut().enumerate().filter(|(tag, _)| has(tags, *tag));
+        let of_tags = counts
+            .iter_mut()
+            .enumerate()
+            .filter(|(tag, _)| has(tags, *tag));
         of_tags.for_each(|(_, count)| change(count));
     }
 
@@ -153,7 +160,9 @@ impl World {
         let mut next = self.clone();
         match job.step {
             Step::Ready if process.data.is_none() => {}
-            Step::Ready | Step::Done { .. } => next.left.lost_bumps = self.left.lost_bumps.checked_sub(1)?,
+            Step::Ready | Step::Done { .. } => {
+                next.left.lost_bumps = self.left.lost_bumps.checked_sub(1)?
+            }
             Step::Failed | Step::Later => return None,
         }
         let process = &mut next.processes[p];

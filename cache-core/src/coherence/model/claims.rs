@@ -14,16 +14,22 @@ impl World {
     }
 
     fn breaks_at(&self, process: &Process) -> Option<&'static str> {
-        let usable = process.memory.filter(|memory| process.is_usable(memory, self.now));
+        let usable = process
+            .memory
+            .filter(|memory| process.is_usable(memory, self.now));
         if let Some(memory) = usable {
             if !contains(memory.value, process.floor) {
                 return Some("I2: a usable entry in memory misses an invalidation applied here");
             }
             if !contains(memory.value, self.completed[2]) {
-                return Some("I5: a usable entry in memory misses a bump completed longer ago than the bound");
+                return Some(
+                    "I5: a usable entry in memory misses a bump completed longer ago than the bound",
+                );
             }
             if self.is_marked_before(process, memory.value) {
-                return Some("guarded: a usable entry in memory misses a write whose mark was heard here");
+                return Some(
+                    "guarded: a usable entry in memory misses a write whose mark was heard here",
+                );
             }
         }
         let owes = (0..2).any(|event| !self.is_owned_up(process, event));
@@ -46,7 +52,9 @@ impl World {
             let is_again = job.again || job.step == Step::Later;
             job.covers[event] >= written || is_again && job.tags & self.bumps[event] != 0
         };
-        written <= process.acknowledged[event] || is_ahead || process.jobs.iter().flatten().any(announces)
+        written <= process.acknowledged[event]
+            || is_ahead
+            || process.jobs.iter().flatten().any(announces)
     }
 
     fn breaks_at_servers(&self) -> Option<&'static str> {
@@ -56,7 +64,9 @@ impl World {
         };
         for server in self.servers.iter().filter(|server| server.is_alive) {
             if valid(server).is_some_and(|entry| !contains(entry.value, server.bumped)) {
-                return Some("I1: a valid entry of the shared tier misses a bump completed in its lineage");
+                return Some(
+                    "I1: a valid entry of the shared tier misses a bump completed in its lineage",
+                );
             }
         }
         let primary = valid(&self.servers[usize::from(self.primary)]);
@@ -66,10 +76,16 @@ impl World {
         if !self.is_quiet() {
             return None;
         }
-        let in_memory = self.processes.iter().filter(|process| !process.is_dead).filter_map(|process| {
-            let memory = process.memory.filter(|memory| process.is_usable(memory, self.now))?;
-            Some(memory.value)
-        });
+        let in_memory = self
+            .processes
+            .iter()
+            .filter(|process| !process.is_dead)
+            .filter_map(|process| {
+                let memory = process
+                    .memory
+                    .filter(|memory| process.is_usable(memory, self.now))?;
+                Some(memory.value)
+            });
         let mut all = in_memory.chain(primary.map(|entry| entry.value));
         all.any(|value| !self.is_guarded && !contains(value, self.source))
             .then_some("I7: nothing is on its way, and something old is believed")

@@ -88,7 +88,10 @@ pub(super) fn explore(scenario: &Scenario) -> Result<usize, Broken> {
                     continue;
                 }
                 let number = u32::try_from(reached.len()).expect("fewer states than that");
-                reached.push(Reached { from, by: Some(*next) });
+                reached.push(Reached {
+                    from,
+                    by: Some(*next),
+                });
                 if let Some(claim) = state.breaks() {
                     let trace = trace(scenario, &reached, number);
                     return Err(Broken { claim, trace });

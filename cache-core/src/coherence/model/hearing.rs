@@ -66,7 +66,9 @@ impl World {
         let lineage = self.servers[usize::from(ears.server)].lineage;
         let mut next = self.clone();
         let mut returned = [0; 2];
-        self.processes.iter().for_each(|process| raise(&mut returned, process.floor));
+        self.processes
+            .iter()
+            .for_each(|process| raise(&mut returned, process.floor));
         let process = &mut next.processes[p];
         process.ears.is_told = true;
         let (fence, now) = (process.fence.into(), self.now.into());
@@ -79,7 +81,8 @@ impl World {
         }
         process.gap += 1;
         let jobs = process.jobs.iter_mut().flatten();
-        jobs.filter(|job| job.step == Step::Failed).for_each(|job| job.step = Step::Ready);
+        jobs.filter(|job| job.step == Step::Failed)
+            .for_each(|job| job.step = Step::Ready);
         next.observe(p, lineage);
         Some(next)
     }
@@ -89,7 +92,8 @@ impl World {
         let process = &self.processes[p];
         let ears = &process.ears;
         let is_useful = process.fence < self.now && ears.inbox.is_empty();
-        let can = ears.is_told && !ears.is_black_hole && self.servers[usize::from(ears.server)].is_alive;
+        let can =
+            ears.is_told && !ears.is_black_hole && self.servers[usize::from(ears.server)].is_alive;
         (can && is_useful).then(|| {
             let mut next = self.clone();
             next.processes[p].fence = self.now;
@@ -103,7 +107,8 @@ impl World {
         // It reads on, told or not: what is heard early is no harm.
         let heard = *ears.inbox.first()?;
         let data = self.processes[p].data;
-        let is_primary = ears.server == self.primary && data.is_none_or(|data| data.server == self.primary);
+        let is_primary =
+            ears.server == self.primary && data.is_none_or(|data| data.server == self.primary);
         let mut next = self.clone();
         let process = &mut next.processes[p];
         process.ears.inbox.remove(0);
@@ -168,7 +173,9 @@ impl World {
         let Tag::Marked(nonces) = self.servers[server].tags[tag] else {
             return None;
         };
-        let is_alive = |(p, process): (usize, &super::world::Process)| nonces & (0b1111 << (4 * p)) != 0 && !process.is_dead;
+        let is_alive = |(p, process): (usize, &super::world::Process)| {
+            nonces & (0b1111 << (4 * p)) != 0 && !process.is_dead
+        };
         if self.processes.iter().enumerate().any(is_alive) {
             return None;
         }
@@ -182,7 +189,11 @@ impl World {
         let (from, to) = (&self.servers[0], &self.servers[1]);
         let is_behind = (from.clock, from.tags, from.entry) != (to.clock, to.tags, to.entry);
         let mut next = self.clone();
-        next.left.copies = self.left.copies.checked_sub(1).filter(|_| self.primary == 0 && is_behind)?;
+        next.left.copies = self
+            .left
+            .copies
+            .checked_sub(1)
+            .filter(|_| self.primary == 0 && is_behind)?;
         next.servers[1].clock = from.clock;
         next.servers[1].tags = from.tags;
         next.servers[1].entry = from.entry;
@@ -195,14 +206,20 @@ impl World {
             return None;
         }
         let mut next = self.clone();
-        let left = if ends { &mut next.left.failovers } else { &mut next.left.splits };
+        let left = if ends {
+            &mut next.left.failovers
+        } else {
+            &mut next.left.splits
+        };
         *left = left.checked_sub(1)?;
         next.primary = 1;
         next.servers[1].is_alive = true;
         next.servers[1].lineage = 2;
         if ends {
             next.servers[0].is_alive = false;
-            next.processes.iter_mut().for_each(|process| process.data = None);
+            next.processes
+                .iter_mut()
+                .for_each(|process| process.data = None);
         }
         Some(next)
     }
@@ -216,8 +233,15 @@ impl World {
         // Whoever was cut off is back, and has sent what waited, while others doubt.
         let drain = u8::try_from(DRAIN.as_nanos()).unwrap_or(u8::MAX);
         let is_over = |back_at: u8| back_at > 0 && next.now >= back_at.saturating_add(drain);
-        let is_owed = self.processes.iter().any(|process| process.jobs.iter().any(Option::is_some));
-        for job in next.processes.iter_mut().flat_map(|process| process.jobs.iter_mut().flatten()) {
+        let is_owed = self
+            .processes
+            .iter()
+            .any(|process| process.jobs.iter().any(Option::is_some));
+        for job in next
+            .processes
+            .iter_mut()
+            .flat_map(|process| process.jobs.iter_mut().flatten())
+        {
             // An answer is waited for, or given up, before the bound is over.
             if let Step::Done { is_old, .. } = &mut job.step
                 && std::mem::replace(is_old, true)
@@ -225,9 +249,16 @@ impl World {
                 return None;
             }
         }
-        let is_late = self.processes.iter().any(|process| is_over(process.back_at)) && is_owed;
+        let is_late = self
+            .processes
+            .iter()
+            .any(|process| is_over(process.back_at))
+            && is_owed;
         (!is_late).then_some(next)
     }
 }
 
-const _: () = assert!(BOUND.as_nanos() == Duration::from_nanos(2).as_nanos(), "`completed` has three parts");
+const _: () = assert!(
+    BOUND.as_nanos() == Duration::from_nanos(2).as_nanos(),
+    "`completed` has three parts"
+);

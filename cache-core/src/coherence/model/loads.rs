@@ -67,7 +67,9 @@ impl World {
 
     fn keep_loaded(&mut self, p: usize, f: usize, value: Each<u8>, proof: (u8, Option<Stamps>)) {
         let process = &mut self.processes[p];
-        let Some(flight) = process.flights[f] else { return };
+        let Some(flight) = process.flights[f] else {
+            return;
+        };
         let has_place = process.place.map(usize::from) == Some(f);
         let is_held = process.held != [0; 2];
         // Who did not ask for the versions has not seen the mark that it has heard of.
@@ -106,7 +108,8 @@ impl World {
             return false;
         };
         if !contains(value, flight.floor) {
-            self.broken = Some("I3, I4 or I5: a call got an older value than one that it must contain");
+            self.broken =
+                Some("I3, I4 or I5: a call got an older value than one that it must contain");
         }
         if process.place.map(usize::from) != Some(f) {
             return false;
@@ -143,7 +146,8 @@ impl World {
     /// The shared tier may not hide, while others have what they could not send, what they changed in an outage.
     pub(super) fn check_drain(&mut self, p: usize, value: Each<u8>) {
         let process = &self.processes[p];
-        let is_draining = process.back_at > 0 && u64::from(self.now) < after(process.back_at.into(), DRAIN);
+        let is_draining =
+            process.back_at > 0 && u64::from(self.now) < after(process.back_at.into(), DRAIN);
         if is_draining && !contains(value, process.drained) {
             self.broken = Some("after an outage: the shared tier was believed too early");
         }
@@ -159,7 +163,8 @@ impl World {
             now: self.now,
             fence: process.fence,
             entry: memory,
-            is_current: memory.snapshot.gap == process.gap && memory.snapshot.generations == process.generations,
+            is_current: memory.snapshot.gap == process.gap
+                && memory.snapshot.generations == process.generations,
             floor: self.floor(p),
         });
         Some(next)
@@ -175,7 +180,10 @@ impl World {
             (look.is_current, look.is_current)
         } else {
             let snapshot = &look.entry.snapshot;
-            (snapshot.gap == process.gap, snapshot.generations == process.generations)
+            (
+                snapshot.gap == process.gap,
+                snapshot.generations == process.generations,
+            )
         };
         let mut next = self.clone();
         next.processes[p].look = None;
@@ -211,7 +219,11 @@ impl World {
         process.fill = None;
         process.memory = (process.held == [0; 2]).then(|| Memory {
             value: put.value,
-            snapshot: if is_late { process.snapshot(self.now) } else { put.snapshot },
+            snapshot: if is_late {
+                process.snapshot(self.now)
+            } else {
+                put.snapshot
+            },
             proven: if is_late { self.now } else { put.began },
             stamps: None,
         });

@@ -3,8 +3,8 @@
 use super::{
     BOUND, Scenario,
     world::{
-        Caller, Connection, Each, Flight, Memory, Phase, Process, Reply, Shared, Snapshot, Stamps, Tag,
-        World, contains, has, raise,
+        Caller, Connection, Each, Flight, Memory, Phase, Process, Reply, Shared, Snapshot, Stamps,
+        Tag, World, contains, has, raise,
     },
 };
 use crate::coherence::{
@@ -57,13 +57,22 @@ impl Process {
     pub(super) fn is_usable(&self, memory: &Memory, now: u8) -> bool {
         let lease = rules::lease(memory.proven.into(), self.fence.into(), BOUND);
         let is_current = self.is_current(&memory.snapshot);
-        rules::is_usable(memory.snapshot.gap == self.gap, is_current, now.into(), lease)
+        rules::is_usable(
+            memory.snapshot.gap == self.gap,
+            is_current,
+            now.into(),
+            lease,
+        )
     }
 
     fn suspect(&self, now: u8) -> Option<Memory> {
         let memory = self.memory.filter(|memory| memory.stamps.is_some())?;
         let is_usable = self.is_usable(&memory, now);
-        let doubt = rules::doubt(is_usable, self.is_current(&memory.snapshot), self.is_pending());
+        let doubt = rules::doubt(
+            is_usable,
+            self.is_current(&memory.snapshot),
+            self.is_pending(),
+        );
         (doubt == Some(Doubt::Suspect)).then_some(memory)
     }
 
@@ -91,7 +100,10 @@ impl World {
     pub(super) fn arrive(&self, scenario: &Scenario, p: usize) -> Option<Self> {
         let process = &self.processes[p];
         let is_usable = |memory: &Memory| process.is_usable(memory, self.now);
-        if !has(self.readers, p) || process.caller.is_some() || process.memory.as_ref().is_some_and(is_usable) {
+        if !has(self.readers, p)
+            || process.caller.is_some()
+            || process.memory.as_ref().is_some_and(is_usable)
+        {
             return None;
         }
         let caller = Caller {
@@ -139,7 +151,10 @@ impl World {
             raise(&mut flight.floor, caller.floor);
             return Some(next);
         }
-        if let Some(memory) = process.memory.filter(|memory| process.is_usable(memory, self.now)) {
+        if let Some(memory) = process
+            .memory
+            .filter(|memory| process.is_usable(memory, self.now))
+        {
             next.serve(memory.value, caller.floor);
             return Some(next);
         }
@@ -160,13 +175,19 @@ impl World {
         let (now, fence) = (caller.taken.into(), caller.fence.into());
         let oldest = rules::oldest_capture(now, fence, BOUND);
         let is_of_generations = flight.generations == caller.generations;
-        rules::may_join(flight.gap == caller.gap, is_of_generations, flight.taken.into(), oldest)
+        rules::may_join(
+            flight.gap == caller.gap,
+            is_of_generations,
+            flight.taken.into(),
+            oldest,
+        )
     }
 
     /// Somebody gets a value.
     pub(super) fn serve(&mut self, value: Each<u8>, floor: Each<u8>) {
         if !contains(value, floor) {
-            self.broken = Some("I3, I4 or I5: a call got an older value than one that it must contain");
+            self.broken =
+                Some("I3, I4 or I5: a call got an older value than one that it must contain");
         }
     }
 
@@ -188,7 +209,9 @@ impl World {
             return None;
         }
         let process = &self.processes[p];
-        let connection = process.data.filter(|_| !rules::bypasses(process.is_pending()));
+        let connection = process
+            .data
+            .filter(|_| !rules::bypasses(process.is_pending()));
         let Some(connection) = connection else {
             return Some(self.enter(p, f, Phase::Ready(None)));
         };
@@ -202,7 +225,10 @@ impl World {
         let suspect = may_bless.then(|| process.suspect(self.now)).flatten();
         Some(match suspect {
             Some(suspect) => {
-                let reply = Reply { entry: None, ..reply };
+                let reply = Reply {
+                    entry: None,
+                    ..reply
+                };
                 self.enter(p, f, Phase::Blessing(reply, suspect))
             }
             None => self.enter(p, f, Phase::Replied(reply)),
@@ -273,7 +299,9 @@ impl World {
         let stamps = Stamps::of(reply.tags, lineage);
         let process = &mut next.processes[p];
         let doubted = process.doubted();
-        let is_valid = |entry: &Shared, read| entry.stamps.are(read) && !doubted.has(entry.created.into(), now);
+        let is_valid = |entry: &Shared, read| {
+            entry.stamps.are(read) && !doubted.has(entry.created.into(), now)
+        };
         if let (Some(entry), Some(read)) = (reply.entry, stamps)
             && is_valid(&entry, read)
         {

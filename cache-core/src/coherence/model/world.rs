@@ -19,7 +19,10 @@ pub(super) fn raise(floor: &mut Each<u8>, by: Each<u8>) {
 
 /// Whether a value contains these writes.
 pub(super) fn contains(value: Each<u8>, writes: Each<u8>) -> bool {
-    value.iter().zip(writes).all(|(value, write)| *value >= write)
+    value
+        .iter()
+        .zip(writes)
+        .all(|(value, write)| *value >= write)
 }
 
 pub(super) fn has(tags: Tags, tag: usize) -> bool {
