@@ -137,6 +137,15 @@ pub(crate) enum Outcome {
     Unknown,
 }
 
+/// What comes of an acknowledgement.
+#[derive(Debug, Default)]
+pub(crate) struct Ack {
+    /// The mark that is taken away.
+    pub(crate) nonce: Option<Arc<str>>,
+    /// Who wants to know.
+    pub(crate) waiter: Option<oneshot::Sender<bool>>,
+}
+
 /// Whether an entry of the shared tier contains all that was bumped before it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -257,13 +266,8 @@ impl Coherence {
 
     /// Something changed. Its tags wait for an acknowledgement from here on; where nobody else has to know, it is
     /// done.
-    pub(crate) fn emit(
-        &self,
-        tags: &[Tag],
-        outcome: Outcome,
-        waiter: Option<oneshot::Sender<bool>>,
-        now: Nanos,
-    ) {
+    pub(crate) fn emit(&self, tags: &[Tag], outcome: Outcome, ack: Ack, now: Nanos) {
+        let Ack { nonce, waiter } = ack;
         if self.beat.is_none() {
             self.invalidate(tags, now);
             if let Some(waiter) = waiter {
@@ -284,6 +288,7 @@ impl Coherence {
             is_pending: false,
             attempts: 0,
             again: (outcome == Outcome::Unknown).then_some(self.bounds.unknown_outcome),
+            nonce,
             waiter,
         };
         job.expect_ack();
@@ -299,6 +304,11 @@ impl Coherence {
             .collect();
         cells.iter().for_each(|cell| cell.hold());
         Held(cells)
+    }
+
+    /// Others were told that something is about to change.
+    pub(crate) fn is_marked(&self, tags: &[Tag], now: Nanos) {
+        self.invalidate(tags, now);
     }
 
     /// What was waited for too long: as if it had failed, though it may yet be acknowledged.
@@ -373,6 +383,7 @@ impl Coherence {
             is_pending: false,
             attempts: 0,
             again: None,
+            nonce: None,
             waiter: None,
         };
         // Until then this process would believe of that server what it knows better.
@@ -469,6 +480,12 @@ impl Coherence {
 #[derive(Debug)]
 pub(crate) struct Held(Vec<Arc<Cell>>);
 
+impl Held {
+    pub(crate) fn cells(&self) -> &[Arc<Cell>] {
+        &self.0
+    }
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
         self.0.iter().for_each(|cell| cell.let_go());
@@ -489,6 +506,11 @@ impl Outgoing {
         cells.sort_unstable_by(|a, b| a.tag().cmp(b.tag()));
         cells.dedup_by(|a, b| Arc::ptr_eq(a, b));
         cells
+    }
+
+    /// The mark that goes with it.
+    pub(crate) fn nonce(&self) -> Option<Arc<str>> {
+        self.jobs.first().and_then(|job| job.nonce.clone())
     }
 
     /// A server of this lineage has acknowledged all of it.
@@ -516,6 +538,7 @@ impl Outgoing {
             job.tell(true);
             if let Some(again) = job.again.take() {
                 job.attempts = 0;
+                job.nonce = None;
                 let due = after(now, again);
                 state.queue.push_later(job, due, &coherence.registry);
             }

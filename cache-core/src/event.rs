@@ -132,10 +132,6 @@ impl Changes {
         events.add_to(&mut Paths(&mut self.0));
     }
 
-    pub(crate) fn paths(&self) -> &[Path] {
-        &self.0
-    }
-
     /// Each tag to be bumped, once.
     pub(crate) fn tags(&self) -> Vec<Tag> {
         let mut tags: Vec<Tag> = Vec::new();

@@ -5,10 +5,11 @@
 
 mod courier;
 mod ended;
+mod mark;
 mod mutation;
 mod peers;
 
-use std::{fmt, future::Future};
+use std::{fmt, future::Future, sync::Arc};
 
 use tokio::sync::oneshot;
 
@@ -21,7 +22,7 @@ pub use self::{
 use crate::{
     cache::Cache,
     clock::system_now,
-    coherence::{Held, Outcome},
+    coherence::{Ack, Held, Outcome},
     error::{Error, ErrorKind},
     event::{Changes, Events, Tag},
 };
@@ -71,7 +72,10 @@ impl Cache {
         changes.add(&events);
         let cache = self.clone();
         async move {
-            if cache.emit_tags(&changes.tags(), Outcome::Written).await {
+            if cache
+                .emit_tags(&changes.tags(), Outcome::Written, None)
+                .await
+            {
                 return Ok(());
             }
             Err(not_acknowledged())
@@ -109,17 +113,21 @@ impl Cache {
     }
 
     /// Gives whether the shared tier knows it now.
-    async fn emit_tags(&self, tags: &[Tag], outcome: Outcome) -> bool {
+    async fn emit_tags(&self, tags: &[Tag], outcome: Outcome, nonce: Option<Arc<str>>) -> bool {
         if tags.is_empty() {
             return true;
         }
         let Some(courier) = self.courier() else {
-            self.coherence().emit(tags, outcome, None, system_now());
+            let ack = Ack::default();
+            self.coherence().emit(tags, outcome, ack, system_now());
             return true;
         };
         let (waiter, acknowledged) = oneshot::channel();
-        self.coherence()
-            .emit(tags, outcome, Some(waiter), system_now());
+        let ack = Ack {
+            nonce,
+            waiter: Some(waiter),
+        };
+        self.coherence().emit(tags, outcome, ack, system_now());
         courier.attend();
         let within = courier.budget();
         if let Ok(acknowledged) = tokio::time::timeout(within, acknowledged).await {
@@ -130,9 +138,13 @@ impl Cache {
     }
 
     /// Emits without waiting, and without I/O: for where a future is dropped.
-    fn emit_behind(&self, tags: &[Tag], outcome: Outcome) {
+    fn emit_behind(&self, tags: &[Tag], outcome: Outcome, nonce: Option<Arc<str>>) {
         if !tags.is_empty() {
-            self.coherence().emit(tags, outcome, None, system_now());
+            let ack = Ack {
+                nonce,
+                waiter: None,
+            };
+            self.coherence().emit(tags, outcome, ack, system_now());
         }
     }
 }
@@ -164,7 +176,10 @@ impl Hold {
     /// The change is on its way.
     pub async fn release(mut self) -> Result<(), Error> {
         let held = self.held.take();
-        let acknowledged = self.cache.emit_tags(&self.tags, Outcome::Written).await;
+        let acknowledged = self
+            .cache
+            .emit_tags(&self.tags, Outcome::Written, None)
+            .await;
         drop(held);
         if acknowledged {
             return Ok(());
@@ -181,7 +196,7 @@ impl Hold {
 impl Drop for Hold {
     fn drop(&mut self) {
         if let Some(held) = self.held.take() {
-            self.cache.emit_behind(&self.tags, Outcome::Unknown);
+            self.cache.emit_behind(&self.tags, Outcome::Unknown, None);
             drop(held);
         }
     }

@@ -32,6 +32,8 @@ pub(super) struct Job {
     pub(super) attempts: u32,
     /// It is to be sent once more, so long after it was acknowledged.
     pub(super) again: Option<Duration>,
+    /// The mark that it takes away: of a guarded mutation.
+    pub(super) nonce: Option<Arc<str>>,
     /// Who wants to know whether it was acknowledged.
     pub(super) waiter: Option<oneshot::Sender<bool>>,
 }
@@ -116,6 +118,7 @@ impl Queue {
             is_pending: false,
             attempts: 1,
             again: None,
+            nonce: None,
             waiter: None,
         };
         // Before those of the others cease to be.
@@ -162,9 +165,15 @@ impl Queue {
         }
         let (mut batch, mut tags) = (Vec::new(), 0);
         while tags < BATCH
+            // One that takes a mark away goes alone: a batch has one nonce.
+            && self.ready.front().is_some_and(|next| tags == 0 || next.nonce.is_none())
             && let Some(mut job) = self.ready.pop_front()
         {
-            tags += job.cells.len();
+            tags += if job.nonce.is_some() {
+                BATCH
+            } else {
+                job.cells.len()
+            };
             job.expect_ack();
             batch.push(job);
         }

@@ -2,6 +2,7 @@
 //! built it, and on the next one that calls when that is gone.
 
 use std::{
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -11,9 +12,11 @@ use std::{
 
 use tokio::{runtime::Handle, time::timeout};
 
+use super::mark::{Mark, Marks};
 use crate::{
     clock::{Nanos, system_now},
-    coherence::{Coherence, Lineage, Outgoing},
+    coherence::{Cell, Coherence, Lineage, Outgoing},
+    event::Tag,
     l2::{Batch, Bump, Listener, Store, TAG_LIFE},
     tasks,
 };
@@ -34,13 +37,16 @@ pub(crate) struct Courier {
 }
 
 #[derive(Debug)]
-struct Route {
-    coherence: Arc<Coherence>,
-    store: Arc<dyn Store>,
+pub(super) struct Route {
+    pub(super) coherence: Arc<Coherence>,
+    pub(super) store: Arc<dyn Store>,
+    /// Listens for as long as this is there.
+    ears: Ears,
+    pub(super) marks: Marks,
     channel: Arc<str>,
     /// Behind each tag that is published.
     tail: Arc<str>,
-    budget: Duration,
+    pub(super) budget: Duration,
     /// When the task was last seen; zero without one.
     seen: AtomicU64,
     /// Which task is in charge: the latest.
@@ -61,6 +67,8 @@ impl Courier {
             channel: format!("{namespace}:b").into(),
             tail: format!("{} -", coherence.origin()).into(),
             store,
+            ears: Ears(Arc::new(Ear(Arc::clone(coherence)))),
+            marks: Marks::default(),
             budget,
             seen: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
@@ -69,6 +77,11 @@ impl Courier {
         let courier = Self { route };
         courier.attend();
         courier
+    }
+
+    /// Marks what is about to change; nothing where the others could not be told.
+    pub(super) async fn mark(&self, tags: &[Tag]) -> Option<Arc<Mark>> {
+        self.route.mark(tags).await
     }
 
     /// How long a caller waits for an acknowledgement.
@@ -125,7 +138,6 @@ impl Drop for InCharge {
 impl InCharge {
     async fn run(self) {
         let route = &*self.route;
-        let ears: Arc<dyn Listener> = Arc::new(Ears(Arc::clone(&route.coherence)));
         let mut slept = asleep();
         while route.epoch.load(Relaxed) == self.epoch {
             route.seen.store(system_now().max(1), Relaxed);
@@ -135,7 +147,8 @@ impl InCharge {
             }
             slept = asleep();
             let beat = route.coherence.bounds().staleness / 4;
-            route.store.listen(&route.channel, beat, &ears);
+            route.store.listen(&route.channel, beat, &route.ears.0);
+            route.renew_marks(system_now()).await;
             while let Some(outgoing) = route.coherence.next_batch(system_now()) {
                 route.carry(outgoing).await;
                 route.seen.store(system_now().max(1), Relaxed);
@@ -155,23 +168,33 @@ impl Route {
             outgoing.failed(system_now());
             return;
         }
-        let bumps = outgoing.cells().into_iter().map(|cell| Bump {
-            key: Arc::clone(cell.key()),
-            name: cell.tag().name(),
-            life: TAG_LIFE,
-        });
-        let batch = Batch {
-            channel: Arc::clone(&self.channel),
-            tail: Arc::clone(&self.tail),
-            bumps: bumps.collect(),
-            nonce: None,
-        };
+        let mut batch = self.batch(outgoing.cells(), TAG_LIFE);
+        batch.nonce = outgoing.nonce();
         match self.store.bump(batch, WITHIN).await {
             Ok(bumped) => outgoing.acknowledged(bumped.lineage, system_now()),
             Err(error) => {
                 tracing::debug!(%error, "a bump did not arrive: it is tried again");
                 outgoing.failed(system_now());
             }
+        }
+    }
+
+    /// These tags, to live so long at least.
+    pub(super) fn batch<'a>(
+        &self,
+        cells: impl IntoIterator<Item = &'a Arc<Cell>>,
+        life: Duration,
+    ) -> Batch {
+        let bump = |cell: &Arc<Cell>| Bump {
+            key: Arc::clone(cell.key()),
+            name: cell.tag().name(),
+            life,
+        };
+        Batch {
+            channel: Arc::clone(&self.channel),
+            tail: Arc::clone(&self.tail),
+            nonce: None,
+            bumps: cells.into_iter().map(bump).collect(),
         }
     }
 
@@ -183,9 +206,17 @@ impl Route {
 }
 
 /// Who hears what others publish.
-struct Ears(Arc<Coherence>);
+struct Ears(Arc<dyn Listener>);
 
-impl Listener for Ears {
+impl fmt::Debug for Ears {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ears")
+    }
+}
+
+struct Ear(Arc<Coherence>);
+
+impl Listener for Ear {
     fn heard(&self, message: &[u8]) {
         self.0.heard(message, system_now());
     }

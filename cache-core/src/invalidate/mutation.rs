@@ -1,7 +1,8 @@
 //! A call that changes the source, from before its body to its end, however that comes.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
+use super::mark::Mark;
 use crate::{
     cache::Cache,
     coherence::Outcome,
@@ -21,6 +22,8 @@ pub struct Mutation {
     cache: Cache,
     /// Nothing once it has ended.
     tags: Option<Vec<Tag>>,
+    /// Of a guarded one, on those that were known when it began.
+    mark: Option<Arc<Mark>>,
 }
 
 impl fmt::Debug for Mutation {
@@ -35,6 +38,7 @@ impl Mutation {
         Self {
             cache: cache.cloned().unwrap_or_else(Cache::current),
             tags: Some(changes.tags()),
+            mark: None,
         }
     }
 
@@ -46,9 +50,22 @@ impl Mutation {
     ///
     /// # Cancel safety
     ///
-    /// Nothing has begun.
+    /// Nothing has begun; a mark that was made expires.
     pub async fn begin_guarded(cache: Option<&Cache>, changes: Changes) -> Result<Self, Refused> {
-        Ok(Self::begin(cache, changes))
+        let cache = cache.cloned().unwrap_or_else(Cache::current);
+        let tags = changes.tags();
+        let mark = match cache.courier() {
+            Some(courier) if !tags.is_empty() => {
+                courier.attend();
+                Some(courier.mark(&tags).await.ok_or(Refused)?)
+            }
+            _ => None,
+        };
+        Ok(Self {
+            cache,
+            tags: Some(tags),
+            mark,
+        })
     }
 
     /// The body did what it was to do. Where `changes` are given they take the place of those known before.
@@ -58,7 +75,12 @@ impl Mutation {
     /// The changes are on their way.
     pub async fn succeeded(mut self, changes: Option<Changes>) {
         if let Some(changes) = changes {
-            self.tags = Some(changes.tags());
+            // What was marked has to be told as well, or its mark would stay.
+            let marked = self.tags.take().filter(|_| self.mark.is_some());
+            let mut tags = marked.unwrap_or_default();
+            let others = changes.tags().into_iter();
+            tags.extend(others.filter(|tag| !tags.contains(tag)).collect::<Vec<_>>());
+            self.tags = Some(tags);
         }
         self.end(Outcome::Written).await;
     }
@@ -74,13 +96,19 @@ impl Mutation {
 
     /// The body failed, and its author knows that nothing was written.
     pub fn silenced(mut self) {
-        self.tags = None;
+        // A mark has to go, which takes a bump.
+        if self.mark.is_none() {
+            self.tags = None;
+        }
     }
 
     async fn end(&mut self, outcome: Outcome) {
         let Some(tags) = self.tags.take() else { return };
         // Not acknowledged is no error of the mutation: it is queued, and this process knows.
-        self.cache.emit_tags(&tags, outcome).await;
+        let mark = self.mark.take();
+        let nonce = mark.as_ref().and_then(|mark| mark.nonce());
+        self.cache.emit_tags(&tags, outcome, nonce).await;
+        drop(mark);
     }
 }
 
@@ -88,7 +116,8 @@ impl Mutation {
 impl Drop for Mutation {
     fn drop(&mut self) {
         if let Some(tags) = self.tags.take() {
-            self.cache.emit_behind(&tags, Outcome::Unknown);
+            let nonce = self.mark.take().and_then(|mark| mark.nonce());
+            self.cache.emit_behind(&tags, Outcome::Unknown, nonce);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use smallvec::SmallVec;
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
@@ -9,7 +10,7 @@ use super::{
     breaker::Admission,
     envelope::{self, Header},
     outbox::{Change, Fill, Letter},
-    reading::stamps_of,
+    reading::{TAG_LIFE, stamps_of},
 };
 use crate::{clock::system_now, coherence::Guard, l1::Stored, stats::Counters, tasks};
 
@@ -81,6 +82,7 @@ impl L2 {
     /// Sends a batch; gives the keys whose entries are still to be deleted.
     async fn send(&self, batch: Vec<Letter>) -> Vec<EntryKey> {
         let (mut writes, mut senders) = (Vec::new(), Vec::new());
+        self.outlive(&batch).await;
         for Letter { key, change, .. } in batch {
             if let Some((write, sender)) = self.write(&key, change) {
                 writes.push(write);
@@ -117,6 +119,24 @@ impl L2 {
         }
         failed.extend(self.delete(outdated).await);
         failed
+    }
+
+    /// Lets the tags live longer than entries that live long.
+    async fn outlive(&self, batch: &[Letter]) {
+        for letter in batch {
+            let Change::Fill(fill) = &letter.change else {
+                continue;
+            };
+            let life = Duration::from_micros(fill.expires.saturating_sub(fill.created));
+            if life > TAG_LIFE / 2
+                && let Some(guard) = fill.node.entry().guard()
+            {
+                let tags: SmallVec<[&str; 4]> = guard.tags().collect();
+                let life = life.saturating_add(TAG_LIFE);
+                // Where that fails, the entry lives as long as its tags.
+                let _ = self.store.ensure(&tags, life, super::WRITE_WITHIN).await;
+            }
+        }
     }
 
     /// What is to be written for a change, and who wants to know what became of it.

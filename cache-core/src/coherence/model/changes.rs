@@ -7,9 +7,10 @@ use super::{
 
 impl World {
     fn may_begin(&self, scenario: &Scenario, p: usize, event: usize) -> bool {
-        self.processes[p].change == Change::None
-            && event < scenario.events
-            && has(scenario.writers, p)
+        // Where there are outages, what is written outside of them is looked at elsewhere.
+        let is_time = scenario.left.outages == 0 || self.is_out;
+        let is_idle = self.processes[p].change == Change::None;
+        is_time && is_idle && event < scenario.events && has(scenario.writers, p)
     }
 
     pub(super) fn write(&self, scenario: &Scenario, p: usize, event: usize) -> Option<Self> {

@@ -56,70 +56,89 @@ pub(super) enum Move {
 
 /// All that can happen in a scenario at one time or another.
 pub(super) fn moves(scenario: &Scenario) -> Vec<Move> {
-    use Move::*;
-    let left = &scenario.left;
-    let mut moves = vec![Tick, Copy, FailOver, Split, Outage];
-    moves.extend((0..2).flat_map(|tag| [Evict(tag), Expire(tag)]));
+    let mut moves = Move::of_all().to_vec();
     for p in 0..2 {
-        moves.extend([
-            Arrive(p),
-            Capture(p),
-            Join(p),
-            Fill(p),
-            Look(p),
-            LookAgain(p),
-            Put(p),
-            PutLands(p),
-        ]);
-        moves.extend([
-            Cancel(p),
-            CommitLate(p),
-            Emit(p),
-            Die(p),
-            LoseConnection(p),
-            Connect(p),
-            Subscribe(p),
-        ]);
-        moves.extend([
-            Connected(p),
-            Beat(p),
-            Ping(p),
-            Hear(p),
-            LoseEars(p),
-            BlackHole(p),
-        ]);
-        for n in 0..2 {
-            moves.extend([
-                Read(p, n),
-                LoseRead(p, n),
-                Bless(p, n),
-                Judge(p, n),
-                Ensure(p, n),
-                Load(p, n),
-            ]);
-            moves.extend([
-                Land(p, n),
-                Write(p, n),
-                Hold(p, n),
-                Mark(p, n),
-                Vanish(p, n),
-            ]);
-        }
-        for j in 0..3 {
-            moves.extend([
-                Bump(p, j),
-                Acknowledge(p, j),
-                Fail(p, j),
-                Overdue(p, j),
-                Retry(p, j),
-            ]);
-        }
+        moves.extend(Move::of_process(p));
+        moves.extend((0..2).flat_map(|flight| Move::of_flight(p, flight)));
+        moves.extend((0..2).flat_map(|event| Move::of_event(p, event)));
+        moves.extend((0..3).flat_map(|job| Move::of_job(p, job)));
     }
-    moves.retain(|next| next.can_be(left));
+    moves.retain(|next| next.can_be(&scenario.left));
     moves
 }
 
 impl Move {
+    fn of_all() -> [Self; 9] {
+        [
+            Self::Tick,
+            Self::Copy,
+            Self::FailOver,
+            Self::Split,
+            Self::Outage,
+            Self::Evict(0),
+            Self::Evict(1),
+            Self::Expire(0),
+            Self::Expire(1),
+        ]
+    }
+
+    fn of_process(p: usize) -> [Self; 21] {
+        [
+            Self::Arrive(p),
+            Self::Capture(p),
+            Self::Join(p),
+            Self::Fill(p),
+            Self::Look(p),
+            Self::LookAgain(p),
+            Self::Put(p),
+            Self::PutLands(p),
+            Self::Cancel(p),
+            Self::CommitLate(p),
+            Self::Emit(p),
+            Self::Die(p),
+            Self::LoseConnection(p),
+            Self::Connect(p),
+            Self::Subscribe(p),
+            Self::Connected(p),
+            Self::Beat(p),
+            Self::Ping(p),
+            Self::Hear(p),
+            Self::LoseEars(p),
+            Self::BlackHole(p),
+        ]
+    }
+
+    fn of_flight(p: usize, f: usize) -> [Self; 7] {
+        [
+            Self::Read(p, f),
+            Self::LoseRead(p, f),
+            Self::Bless(p, f),
+            Self::Judge(p, f),
+            Self::Ensure(p, f),
+            Self::Load(p, f),
+            Self::Land(p, f),
+        ]
+    }
+
+    fn of_event(p: usize, event: usize) -> [Self; 4] {
+        [
+            Self::Write(p, event),
+            Self::Hold(p, event),
+            Self::Mark(p, event),
+            Self::Vanish(p, event),
+        ]
+    }
+
+    fn of_job(p: usize, j: usize) -> [Self; 5] {
+        [
+            Self::Bump(p, j),
+            Self::Acknowledge(p, j),
+            Self::Fail(p, j),
+            Self::Overdue(p, j),
+            Self::Retry(p, j),
+        ]
+    }
+
     /// Whether anything in a budget allows it. Asking for what never happens costs time.
     fn can_be(self, left: &Budget) -> bool {
         match self {

@@ -38,7 +38,7 @@ const ONE_TAG: Scenario = Scenario {
     readers: BOTH,
     splits_calls: false,
     left: NOTHING,
-    most_states: 400_000,
+    most_states: 1_500_000,
 };
 
 pub(super) const FILLS: Scenario = Scenario {
@@ -163,19 +163,6 @@ pub(super) const TWO_TAGS_EVICTED: Scenario = Scenario {
     ..ONE_TAG
 };
 
-/// An entry that depends on a prefix and on something below another one; what an event bumps of it is filled in.
-pub(super) const HIERARCHY: Scenario = Scenario {
-    name: "an entry below a prefix, and events at the prefix and at the entry",
-    tags: 2,
-    events: 2,
-    left: Budget {
-        flights: 2,
-        writes: 2,
-        ..NOTHING
-    },
-    ..ONE_TAG
-};
-
 pub(super) const FAILOVER_HERE: Scenario = Scenario {
     name: "a failover that loses an acknowledged bump, seen by whoever wrote",
     left: Budget {
@@ -204,7 +191,7 @@ pub(super) const RESTART: Scenario = Scenario {
         failovers: 1,
         ..NOTHING
     },
-    readers: HERE,
+    readers: THERE,
     ..ONE_TAG
 };
 
@@ -270,19 +257,6 @@ pub(super) const LOOKS: Scenario = Scenario {
         writes: 1,
         ticks: 3,
         lost_ears: 1,
-        ..NOTHING
-    },
-    readers: THERE,
-    ..ONE_TAG
-};
-
-pub(super) const OUTAGES: Scenario = Scenario {
-    name: "an outage, a write in it, and what is believed behind it",
-    left: Budget {
-        flights: 2,
-        writes: 1,
-        outages: 1,
-        ticks: 3,
         ..NOTHING
     },
     readers: THERE,

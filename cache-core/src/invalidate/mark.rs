@@ -1,0 +1,106 @@
+//! Marks of guarded mutations: what is about to change is marked before it does, so that even a process that dies
+//! between its commit and its event leaves nothing stale behind. A dead process's mark expires, and with it the tag; a
+//! tag that is not there is a miss.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use tokio::time::timeout;
+
+use super::courier::Route;
+use crate::{
+    clock::{Nanos, after, system_now},
+    coherence::Held,
+    event::Tag,
+    l2::{Batch, Version},
+};
+
+/// How long a mark lasts that nobody renews.
+const GUARD: Duration = Duration::from_secs(30);
+
+/// What a guarded mutation has marked, while it runs.
+#[derive(Debug)]
+pub(super) struct Mark {
+    batch: Batch,
+    renew_at: AtomicU64,
+    is_lost: AtomicBool,
+    /// This process keeps nothing of it meanwhile, whether it hears of the mark or not.
+    _held: Held,
+}
+
+impl Mark {
+    /// What takes it away.
+    pub(super) fn nonce(&self) -> Option<Arc<str>> {
+        self.batch.nonce.clone()
+    }
+}
+
+/// The marks of one process.
+#[derive(Debug, Default)]
+pub(super) struct Marks(Mutex<Vec<Weak<Mark>>>);
+
+impl Route {
+    /// Marks tags; nothing where the others could not be told.
+    ///
+    /// # Cancel safety
+    ///
+    /// A mark that was made nevertheless expires.
+    pub(super) async fn mark(&self, tags: &[Tag]) -> Option<Arc<Mark>> {
+        let held = self.coherence.hold(tags);
+        if !self.store.is_ready() {
+            return None;
+        }
+        let mut batch = self.batch(held.cells(), GUARD);
+        batch.nonce = Some(nonce().into());
+        let marked = timeout(self.budget, self.store.mark(batch.clone(), self.budget));
+        marked.await.ok()?.ok()?;
+        // Its own message is not listened to.
+        self.coherence.is_marked(tags, system_now());
+        let mark = Arc::new(Mark {
+            batch,
+            renew_at: AtomicU64::new(after(system_now(), GUARD / 3)),
+            is_lost: AtomicBool::new(false),
+            _held: held,
+        });
+        self.marks.0.lock().push(Arc::downgrade(&mark));
+        Some(mark)
+    }
+
+    /// Makes marks last longer whose time is a third over.
+    pub(super) async fn renew_marks(&self, now: Nanos) {
+        let due = {
+            let mut marks = self.marks.0.lock();
+            marks.retain(|mark| mark.strong_count() > 0);
+            let marks = marks.iter().filter_map(Weak::upgrade);
+            marks
+                .filter(|mark| mark.renew_at.load(Relaxed) <= now)
+                .collect::<Vec<_>>()
+        };
+        for mark in due {
+            mark.renew_at.store(after(now, GUARD / 3), Relaxed);
+            let renewed = self.store.mark(mark.batch.clone(), self.budget).await;
+            let Ok(renewed) = renewed else {
+                // Before it expires there is time for two more attempts.
+                continue;
+            };
+            let is_whole = renewed.versions.iter().all(|was| *was == Version::Marked);
+            if !is_whole && !mark.is_lost.swap(true, Relaxed) {
+                tracing::warn!(
+                    "the mark of a guarded mutation was lost while it ran: what others loaded meanwhile may be outdated \
+                     until the mutation ends"
+                );
+            }
+        }
+    }
+}
+
+fn nonce() -> String {
+    format!("{:016x}", RandomState::new().hash_one(system_now()))
+}
