@@ -302,7 +302,9 @@ impl Coherence {
             .iter()
             .map(|tag| self.registry.get_or_create(tag))
             .collect();
-        cells.iter().for_each(|cell| cell.hold());
+        for cell in &cells {
+            cell.hold();
+        }
         Held(cells)
     }
 

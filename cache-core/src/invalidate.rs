@@ -67,6 +67,10 @@ impl Cache {
     /// # Cancel safety
     ///
     /// Dropped before its first poll it has done nothing; afterwards it is on its way.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an event is made for this: to borrow it would be one character more at each call"
+    )]
     pub fn emit(&self, events: impl Events) -> impl Future<Output = Result<(), Error>> + Send {
         let mut changes = Changes::default();
         changes.add(&events);
@@ -101,6 +105,7 @@ impl Cache {
     /// # Ok(())
     /// # }
     /// ```
+    #[expect(clippy::needless_pass_by_value, reason = "as `emit`")]
     pub fn hold(&self, events: impl Events) -> Hold {
         let mut changes = Changes::default();
         changes.add(&events);

@@ -89,7 +89,7 @@ impl Remote {
 
     /// The entry in memory, where all there is against it is that nobody knows whether it was invalidated, and
     /// that could be found out.
-    fn suspect(&self, cache: &Cache, load: &Load) -> Option<Arc<dyn Stored>> {
+    fn suspect(cache: &Cache, load: &Load) -> Option<Arc<dyn Stored>> {
         if load.is_renewal() || load.snapshot().is_empty() {
             return None;
         }
@@ -139,10 +139,10 @@ impl Remote {
         };
         // Whoever is left unpolled loses the turn when the time is over.
         load.slot.pause(within);
-        if let Some(suspect) = self.suspect(cache, &load)
+        if let Some(suspect) = Self::suspect(cache, &load)
             && let Some(node) = self.bless(cache, &load, suspect, within).await
         {
-            self.arrive(cache, underway, &node, Fate::Leave);
+            Self::arrive(cache, underway, &node, Fate::Leave);
             return Ok(node);
         }
         let purpose = if load.is_renewal() {
@@ -158,7 +158,7 @@ impl Remote {
             Ok(node) => {
                 let is_current = cache.coherence().is_current(load.snapshot());
                 let fate = if is_current { Fate::Keep } else { Fate::Leave };
-                self.arrive(cache, underway, &node, fate);
+                Self::arrive(cache, underway, &node, fate);
                 Ok(node)
             }
             Err(miss) => {
@@ -170,7 +170,7 @@ impl Remote {
     }
 
     /// Ends a flight with what the shared tier knew.
-    fn arrive(&self, cache: &Cache, underway: &mut Underway, node: &Arc<dyn Stored>, fate: Fate) {
+    fn arrive(cache: &Cache, underway: &mut Underway, node: &Arc<dyn Stored>, fate: Fate) {
         underway.complete(&Arrival {
             node,
             fate,

@@ -266,7 +266,7 @@ fn guard(
             coherence.time_since_change(&snapshot, stamps.as_ref(), cache.store_time(), now);
         // A replica may still have what was before: it is looked at again when it has not.
         if changed < settle {
-            entry.expire_at(after(cache.clock().now(), settle - changed));
+            entry.expire_at(after(cache.clock().now(), settle.saturating_sub(changed)));
         }
     }
     let is_current = is_quiet && coherence.is_current(&snapshot) && !snapshot.is_held();

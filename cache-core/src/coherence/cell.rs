@@ -168,7 +168,10 @@ impl Registry {
 
 /// Cells with the generations they had at one moment, captured before anything was read under them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Captured(pub(super) SmallVec<[(Arc<Cell>, Generation); 3]>);
+pub(crate) struct Captured(pub(super) SmallVec<[Capture; 3]>);
+
+/// A cell, and the generation that it had.
+type Capture = (Arc<Cell>, Generation);
 
 impl Captured {
     pub(super) fn now(cells: impl IntoIterator<Item = Arc<Cell>>) -> Self {
@@ -197,7 +200,7 @@ impl Captured {
 
     /// Whether both were captured of the same cells in the same state.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        let is_same = |(a, b): (&(Arc<Cell>, Generation), &(Arc<Cell>, Generation))| {
+        let is_same = |(a, b): (&Capture, &Capture)| {
             Arc::ptr_eq(&a.0, &b.0) && a.1 == b.1
         };
         self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(is_same)

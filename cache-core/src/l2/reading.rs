@@ -149,7 +149,7 @@ impl L2 {
             Ok(tagged) => tagged,
             Err(miss) => return Read::without(miss),
         };
-        let mut stamps = self.stamp(&tagged, reading);
+        let mut stamps = Self::stamp(&tagged, reading);
         // Where that server was to be told something, it is not yet to be believed.
         if snapshot.is_pending() {
             return Read::without(RedisMiss::Pending);
@@ -172,7 +172,7 @@ impl L2 {
             // Before the load, as all that it is made under.
             let ensured = self.store.ensure(&tags, TAG_LIFE, reading.within).await;
             if let Ok(ensured) = self.judge_get(ensured, reading.within) {
-                stamps = self.stamp(&ensured, reading);
+                stamps = Self::stamp(&ensured, reading);
             }
         }
         Read {
@@ -182,7 +182,7 @@ impl L2 {
     }
 
     /// The stamps of what was read with these versions, or is read after them.
-    fn stamp(&self, tagged: &Tagged, reading: &Reading<'_>) -> Option<Stamps> {
+    fn stamp(tagged: &Tagged, reading: &Reading<'_>) -> Option<Stamps> {
         reading.coherence.observe(tagged.lineage, system_now());
         Stamps::of(reading.snapshot, &tagged.versions, tagged.lineage)
     }

@@ -161,7 +161,7 @@ impl World {
         match job.step {
             Step::Ready if process.data.is_none() => {}
             Step::Ready | Step::Done { .. } => {
-                next.left.lost_bumps = self.left.lost_bumps.checked_sub(1)?
+                next.left.lost_bumps = self.left.lost_bumps.checked_sub(1)?;
             }
             Step::Failed | Step::Later => return None,
         }

@@ -1,5 +1,6 @@
 //! All states of a scenario, breadth first.
 
+use std::fmt::Write as _;
 use std::{
     collections::HashSet,
     fmt,
@@ -122,7 +123,7 @@ fn trace(scenario: &Scenario, reached: &[Reached], last: u32) -> String {
     let mut state = World::new(scenario);
     let mut text = format!("{}, {} steps\n", scenario.name, steps.len());
     for step in steps.into_iter().rev() {
-        text += &format!("  {step:?}\n");
+        let _ = writeln!(text, "  {step:?}");
         state = state.after(scenario, step).expect("it happened before");
     }
     text + &format!("{state:#?}")

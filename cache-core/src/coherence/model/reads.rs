@@ -50,13 +50,13 @@ impl Process {
         self.pending != [0; 2] || self.is_held()
     }
 
-    fn is_current(&self, snapshot: &Snapshot) -> bool {
+    fn is_current(&self, snapshot: Snapshot) -> bool {
         snapshot.generations == self.generations
     }
 
     pub(super) fn is_usable(&self, memory: &Memory, now: u8) -> bool {
         let lease = rules::lease(memory.proven.into(), self.fence.into(), BOUND);
-        let is_current = self.is_current(&memory.snapshot);
+        let is_current = self.is_current(memory.snapshot);
         rules::is_usable(
             memory.snapshot.gap == self.gap,
             is_current,
@@ -70,7 +70,7 @@ impl Process {
         let is_usable = self.is_usable(&memory, now);
         let doubt = rules::doubt(
             is_usable,
-            self.is_current(&memory.snapshot),
+            self.is_current(memory.snapshot),
             self.is_pending(),
         );
         (doubt == Some(Doubt::Suspect)).then_some(memory)
@@ -146,7 +146,7 @@ impl World {
         joiner.caller = None;
         if let Some(place) = process.place.map(usize::from)
             && let Some(flight) = &mut joiner.flights[place]
-            && Self::may_join(&flight.snapshot, &snapshot)
+            && Self::may_join(flight.snapshot, &snapshot)
         {
             raise(&mut flight.floor, caller.floor);
             return Some(next);
@@ -171,7 +171,7 @@ impl World {
         Some(next)
     }
 
-    fn may_join(flight: &Snapshot, caller: &Snapshot) -> bool {
+    fn may_join(flight: Snapshot, caller: Snapshot) -> bool {
         let (now, fence) = (caller.taken.into(), caller.fence.into());
         let oldest = rules::oldest_capture(now, fence, BOUND);
         let is_of_generations = flight.generations == caller.generations;

@@ -20,6 +20,9 @@ pub(super) struct Process {
     ear: OnceLock<Arc<Ear>>,
 }
 
+/// What a batch does to the tags: their versions, and what is published of it.
+type Change = fn(&mut State, &Batch, u64) -> Result<(Versions, String), StoreError>;
+
 impl fmt::Debug for Process {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.redis.fmt(f)
@@ -47,7 +50,7 @@ impl Process {
         &self,
         batch: Batch,
         within: Duration,
-        change: fn(&mut State, &Batch, u64) -> Result<(Versions, String), StoreError>,
+        change: Change,
     ) -> Result<Tagged, StoreError> {
         let sent = system_now();
         let answered = self.redis.answer(Operation::Write, within, |state, now| {

@@ -132,15 +132,14 @@ impl State {
         now: u64,
     ) -> Result<Versions, StoreError> {
         let ensured = tags.iter().map(|key| {
-            let mut tag = match self.held.tag(key, now) {
-                Some(tag) => tag.clone(),
-                None => {
-                    self.check_room()?;
-                    let version = self.next_version(0, now);
-                    Tag {
-                        version,
-                        ..Tag::default()
-                    }
+            let mut tag = if let Some(tag) = self.held.tag(key, now) {
+                tag.clone()
+            } else {
+                self.check_room()?;
+                let version = self.next_version(0, now);
+                Tag {
+                    version,
+                    ..Tag::default()
                 }
             };
             if tag.writers.is_empty() {

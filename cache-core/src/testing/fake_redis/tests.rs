@@ -93,7 +93,7 @@ async fn a_tag_lives_as_long_as_it_was_ensured_last() {
     store.ensure(&["t:a"], 2 * HOUR, SOON).await.unwrap();
     store.ensure(&["t:a"], HOUR, SOON).await.unwrap();
     bump(&*store, "a").await;
-    clock.advance(2 * HOUR - Duration::from_secs(1));
+    clock.advance((2 * HOUR).saturating_sub(Duration::from_secs(1)));
     assert_ne!(version(&*store, "t:a").await, Version::Missing);
     clock.advance(Duration::from_secs(1));
     assert_eq!(version(&*store, "t:a").await, Version::Missing);

@@ -53,7 +53,7 @@ async fn a_bump_is_heard_by_all_with_the_version_it_got() {
             let Version::Number(version) = version else {
                 panic!("no version: {version:?}");
             };
-            write!(expected, "{name} {version} origin site\n").unwrap();
+            writeln!(expected, "{name} {version} origin site").unwrap();
         }
         assert_eq!(other.messages(), [expected.trim_end()]);
         proven(&own).await;
