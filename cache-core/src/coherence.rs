@@ -14,6 +14,8 @@
 
 mod beat;
 mod cell;
+#[cfg_attr(not(test), expect(dead_code, reason = "the simulated store has it, that of Redis is to"))]
+mod connection;
 mod guard;
 mod ledger;
 pub(crate) mod mutant;
@@ -39,6 +41,8 @@ use self::{
     mutant::Mutant,
     queue::{Job, Queue},
 };
+#[cfg(test)]
+pub(crate) use self::connection::{Connection, Connections};
 pub(crate) use self::{
     cell::Cell,
     guard::{Doubt, Guard, Snapshot, Stamps},
@@ -173,7 +177,9 @@ impl Coherence {
     /// Whether nothing was invalidated, or missed, since `snapshot` was captured.
     pub(crate) fn is_current(&self, snapshot: &Snapshot) -> bool {
         let is_of_gap = |beat: &Arc<Beat>| beat.gap() == snapshot.gap;
-        self.beat.as_ref().is_none_or(is_of_gap) && snapshot.captured.is_current()
+        let is_kept_as_found = mutant::is(Mutant::B4);
+        self.beat.as_ref().is_none_or(is_of_gap)
+            && (snapshot.captured.is_current() || is_kept_as_found)
     }
 
     /// What guards an entry that was read after `snapshot`, and contains all that was bumped before `proven`.

@@ -128,6 +128,8 @@ mod invalidate;
 mod key;
 mod l1;
 mod l2;
+#[cfg(test)]
+mod simulation;
 mod site;
 mod slot;
 mod stats;

@@ -195,6 +195,12 @@ impl Captured {
             .all(|(cell, generation)| cell.generation() == *generation)
     }
 
+    /// A number that changes with every generation, and is never zero.
+    #[cfg(test)]
+    pub(super) fn added_up(&self) -> u64 {
+        1 + self.cells().map(|cell| cell.generation()).sum::<u64>()
+    }
+
     /// Whether both were captured of the same cells in the same state.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         let is_same = |(a, b): (&(Arc<Cell>, Generation), &(Arc<Cell>, Generation))| {

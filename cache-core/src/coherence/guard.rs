@@ -101,6 +101,9 @@ pub(crate) struct Guard {
     captured: Captured,
     /// What proves it again; nothing where that was not to be had.
     stamps: Option<Stamps>,
+    /// The generations that a broken rule believed instead, added up.
+    #[cfg(test)]
+    believed: AtomicU64,
 }
 
 /// Why an entry cannot be served.
@@ -130,6 +133,8 @@ impl Guard {
             proven: AtomicU64::new(proven),
             captured,
             stamps,
+            #[cfg(test)]
+            believed: AtomicU64::new(0),
         }
     }
 
@@ -138,16 +143,29 @@ impl Guard {
     #[inline]
     pub(crate) fn is_usable(&self, now: Nanos) -> bool {
         let Some(beat) = &self.beat else {
-            return self.captured.is_current();
+            return self.is_current();
         };
         // First: what was applied before the fence advanced is seen below. Looked at last it could be that of a
         // connection whose gap was not seen.
         let mut fence = beat.fence();
-        let is_current = self.is_of_gap(beat) && self.captured.is_current();
+        let is_current = self.is_of_gap(beat) && self.is_current();
+        #[cfg(test)]
+        mutant::preempt();
         if mutant::is(Mutant::B12) {
             fence = beat.fence();
         }
         is_current && now < beat.lease(self.proven.load(Ordering::Acquire), fence)
+    }
+
+    #[inline]
+    fn is_current(&self) -> bool {
+        #[cfg(test)]
+        if mutant::is(Mutant::B11)
+            && self.believed.load(Ordering::Acquire) == self.captured.added_up()
+        {
+            return true;
+        }
+        self.captured.is_current()
     }
 
     #[inline]
@@ -180,6 +198,15 @@ impl Guard {
         self.captured.cells().map(|cell| &**cell.key())
     }
 
+    /// What it was read under.
+    #[cfg(test)]
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            gap: self.gap.load(Ordering::Acquire),
+            captured: self.captured.clone(),
+        }
+    }
+
     pub(crate) fn stamps(&self) -> Option<&Stamps> {
         self.stamps.as_ref()
     }
@@ -201,6 +228,9 @@ impl Guard {
         if !is_same || !self.stamps.as_ref().is_some_and(|own| own.are(found)) {
             return false;
         }
+        #[cfg(test)]
+        self.believed
+            .store(self.captured.added_up(), Ordering::Release);
         self.proven.fetch_max(sent, Ordering::AcqRel);
         self.gap.store(snapshot.gap, Ordering::Release);
         true
