@@ -8,6 +8,9 @@ use super::{
 };
 use crate::clock::{Nanos, system_now};
 
+/// How long a flight may ask before it loads.
+const FLIGHT: Nanos = 250 * MS;
+
 /// One call that gave a value.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Served<'a> {
@@ -69,7 +72,10 @@ impl Network {
         let Some(first) = given().map(|given| given.at).min() else {
             return Some(format!("{} came from nowhere", seen.load));
         };
+        // Until the next beat a connection does not know that its server has another.
+        let is_told = |at: Nanos| at < self.renamed || at > self.renamed + setup.bound * MS;
         if let Some(lineage) = loaded.lineage
+            && given().all(|given| is_told(given.at))
             && given().all(|given| given.lineage != lineage)
         {
             return Some(format!("I8: {} was loaded under lineage {lineage}", seen.load));
@@ -103,7 +109,8 @@ impl Network {
         let (before, _) = self.history.loads.split_at(number);
         let same = before.iter().filter(|old| old.by == new.by && old.key == new.key);
         let last = same.filter(|old| !old.is_put).last()?;
-        if last.causes != new.causes {
+        // The flight of the one before may have begun so long before its load.
+        if new.cause + FLIGHT >= last.began {
             return None;
         }
         let is_young = new.began.saturating_sub(last.began) < setup.bound * MS;

@@ -33,10 +33,14 @@ impl Network {
             Fault::Demote => self.demote(),
             Fault::Flip { lag } => {
                 let (lag, lineage) = (lag * MS, self.next_lineage());
+                self.renamed = now;
                 self.servers[primary].flip(lag, now, lineage);
                 self.history.lost_since(now.saturating_sub(lag));
             }
-            Fault::Rename => self.servers[primary].lineage = self.next_lineage(),
+            Fault::Rename => {
+                self.renamed = now;
+                self.servers[primary].lineage = self.next_lineage();
+            }
             Fault::Stop => {
                 self.servers[primary].is_up = false;
                 for link in self.links_to(primary) {

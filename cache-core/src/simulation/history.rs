@@ -43,8 +43,8 @@ pub(super) struct Loaded {
     /// The lineage that its tags were last read under.
     pub(super) lineage: Option<u64>,
     pub(super) is_put: bool,
-    /// What the process was caused to do by then.
-    pub(super) causes: u64,
+    /// When the process last had a reason to load anew.
+    pub(super) cause: Nanos,
 }
 
 #[derive(Debug, Default)]
@@ -52,6 +52,7 @@ pub(super) struct History {
     pub(super) rows: [u64; ROWS],
     pub(super) commits: Vec<Commit>,
     pub(super) loads: Vec<Loaded>,
+    dead: Vec<Who>,
     /// When a tag got a version: `name version`.
     published: BTreeMap<String, Nanos>,
 }
@@ -116,6 +117,8 @@ impl History {
             let is_lost = commit.tags.values().flatten().any(|at| *at >= since);
             if is_lost {
                 commit.bumped = None;
+                // Whoever could tell the server again is gone.
+                commit.is_excused |= self.dead.contains(&commit.by);
                 commit.returned = None;
                 commit.applied = Default::default();
                 commit.heard.clear();
@@ -143,6 +146,7 @@ impl History {
 
     /// A process is gone.
     pub(super) fn died(&mut self, who: Who) {
+        self.dead.push(who);
         for commit in &mut self.commits {
             if commit.by == who && commit.bumped.is_none() {
                 commit.is_excused = true;

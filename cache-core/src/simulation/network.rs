@@ -86,8 +86,10 @@ pub(super) struct Network {
     astray: [Nanos; 3],
     pub(super) history: History,
     pub(super) given: Vec<Given>,
-    /// Reasons that processes had to load anew.
-    pub(super) causes: [u64; 3],
+    /// When processes last had a reason to load anew.
+    causes: [Nanos; 3],
+    /// When the lineage of a server changed under its connections.
+    pub(super) renamed: Nanos,
     /// When each process last began to listen, and what it had last heard of all until.
     pub(super) listens: [Nanos; 3],
     pub(super) fences: [Nanos; 3],
@@ -125,6 +127,7 @@ impl Network {
             history: History::default(),
             given: Vec::new(),
             causes: [0; 3],
+            renamed: 0,
             listens: [0; 3],
             fences: [0; 3],
             doubts: [(0, 0); 3],
@@ -133,6 +136,15 @@ impl Network {
             hash: 0xCBF2_9CE4_8422_2325,
             log: is_logged.then(Vec::new),
         }
+    }
+
+    /// A process has a reason to load anew.
+    pub(super) fn has_cause(&mut self, process: usize) {
+        self.causes[process] = system_now();
+    }
+
+    pub(super) fn last_cause(&self, process: usize) -> Nanos {
+        self.causes[process]
     }
 
     /// Adds to what tells this run from others.
@@ -348,7 +360,7 @@ impl Network {
                 if let Some(ear) = to.listener.clone() {
                     ear.listener.heard(&message);
                     self.history.heard(who, &ear.origin, &message, now);
-                    self.causes[who.process] += 1;
+                    self.has_cause(who.process);
                     self.log(|| {
                         let text = String::from_utf8_lossy(&message);
                         format!("process {} hears {}", who.process, text.trim())
@@ -450,7 +462,7 @@ impl Network {
             self.doubts[process] = (fence, now + DRAIN);
         }
         self.listens[process] = now;
-        self.causes[process] += 1;
+        self.has_cause(process);
         self.log(|| format!("process {process} listens"));
     }
 }

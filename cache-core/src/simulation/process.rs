@@ -71,7 +71,7 @@ impl Process {
     }
 
     fn has_cause(&self) {
-        self.world.network().causes[self.who.process] += 1;
+        self.world.network().has_cause(self.who.process);
     }
 
     /// A call; what it was served is judged.
@@ -167,7 +167,7 @@ impl Process {
             began: system_now(),
             ended: None,
             lineage: network.read_under.get(&(self.who.process, tag)).copied(),
-            causes: network.causes[self.who.process],
+            cause: network.last_cause(self.who.process),
             is_put,
         };
         network.log(|| format!("process {} loads {number}: {:?}", self.who.process, loaded.key));

@@ -287,7 +287,7 @@ impl Store for Arc<SimulatedStore> {
     fn bump(&self, batch: Batch, within: Duration) -> Pending<'_, Result<Tagged, StoreError>> {
         Box::pin(async move {
             let bumped = self.ask_tagged(Command::Bump(batch), within).await;
-            self.world.network().causes[self.who.process] += 1;
+            self.world.network().has_cause(self.who.process);
             bumped
         })
     }

@@ -144,6 +144,21 @@ fn whatever_happens_nothing_stale_is_served_for_longer_than_promised() {
     }
 }
 
+/// How often each invariant is broken, for whoever hunts.
+#[test]
+#[ignore = "a survey, which claims nothing"]
+fn survey() {
+    let seeds = from_environment("SIM_SEEDS").unwrap_or(500);
+    let mut kinds = std::collections::BTreeMap::<String, (u64, u64)>::new();
+    for seed in 0..seeds {
+        if let Some(violation) = run(&Plan::of(seed), broken(), false).violation {
+            let kind = violation.chars().take(30).collect();
+            kinds.entry(kind).or_insert((seed, 0)).1 += 1;
+        }
+    }
+    println!("{kinds:#?}");
+}
+
 /// A rule that is broken must show.
 fn is_noticed(mutant: Mutant) {
     let (seeds, found) = search(MOST_SEEDS, Some(mutant));
