@@ -14,6 +14,11 @@
 
 mod beat;
 mod cell;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the simulated store has it, that of Redis is to")
+)]
+mod connection;
 mod guard;
 mod ledger;
 #[cfg(test)]
@@ -36,6 +41,8 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
+#[cfg(test)]
+pub(crate) use self::connection::{Connection, Connections};
 use self::{
     beat::Beat,
     cell::{Captured, Registry},

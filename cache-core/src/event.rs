@@ -158,6 +158,11 @@ impl Paths<'_> {
         }));
     }
 
+    #[cfg(test)]
+    pub(crate) fn add_all(&mut self, changes: &Changes) {
+        self.0.extend_from_slice(&changes.0);
+    }
+
     fn add_path(&mut self, path: &Path) {
         self.0.push(path.clone());
     }

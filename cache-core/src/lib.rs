@@ -105,6 +105,10 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+// What the macros write names the crate.
+#[cfg(test)]
+extern crate self as cache_core;
+
 #[cfg(cache_bench)]
 #[doc(hidden)]
 #[path = "bench.rs"]
@@ -128,6 +132,8 @@ mod invalidate;
 mod key;
 mod l1;
 mod l2;
+#[cfg(test)]
+mod simulation;
 mod site;
 mod slot;
 mod stats;

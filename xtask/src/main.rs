@@ -1,6 +1,7 @@
-//! `cargo xtask test | bench | demo`: sets up what the suites need, and runs them.
+//! `cargo xtask test | sim | bench | demo`: sets up what the suites need, and runs them.
 
 mod server;
+mod sim;
 
 use std::{
     env,
@@ -10,6 +11,7 @@ use std::{
 
 const USAGE: &str = "\
 cargo xtask test           every test of the workspace (installs `redis-server` if it is missing)
+cargo xtask sim            the coherence protocol under seeded faults: --seeds N, --seed S, --mutant bN
 cargo xtask bench          side by side with other caches (builds them)
 cargo xtask bench shared   the shared tier, on a `redis-server`
 cargo xtask bench build    what the attribute costs to build, beside `cached`
@@ -26,7 +28,9 @@ fn main() -> ExitCode {
             server::is_there()
                 && cargo(".", &["test", "--workspace", "--all-features"], rest)
                 && cargo(".", &["test", "-p", "cache-core"], rest)
+                && sim::run(&[])
         }
+        "sim" => sim::run(rest),
         "bench" => match rest {
             [what, rest @ ..] if what == "shared" => {
                 server::is_there() && bench("shared-tier", rest)
@@ -54,12 +58,23 @@ fn bench(package: &str, rest: &[String]) -> bool {
 
 /// Runs cargo in a folder of the workspace; false when it fails.
 fn cargo(folder: &str, arguments: &[&str], rest: &[String]) -> bool {
+    cargo_with(folder, arguments, rest, &[])
+}
+
+/// The same, with variables in its environment.
+fn cargo_with(
+    folder: &str,
+    arguments: &[&str],
+    rest: &[String],
+    variables: &[(&str, String)],
+) -> bool {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
         .current_dir(root.join(folder))
         .args(arguments)
         .args(rest)
+        .envs(variables.iter().map(|(name, value)| (name, value)))
         .status();
     match status {
         Ok(status) => status.success(),

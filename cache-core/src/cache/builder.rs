@@ -309,6 +309,13 @@ impl CacheBuilder {
         Ok(None)
     }
 
+    /// The cache with another shared tier than users can name.
+    #[cfg(test)]
+    pub(crate) fn build_on(self, store: Arc<dyn Store>) -> Cache {
+        let l2 = L2::new(store, &self.namespace, self.redis_limits);
+        self.assemble(Some(l2))
+    }
+
     /// The cache without its shared tier.
     pub(super) fn build_now(self) -> Cache {
         self.assemble(None)

@@ -198,11 +198,15 @@ impl Captured {
             .all(|(cell, generation)| cell.generation() == *generation)
     }
 
+    /// A number that changes with every generation, and is never zero.
+    #[cfg(test)]
+    pub(super) fn added_up(&self) -> u64 {
+        1 + self.cells().map(|cell| cell.generation()).sum::<u64>()
+    }
+
     /// Whether both were captured of the same cells in the same state.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        let is_same = |(a, b): (&Capture, &Capture)| {
-            Arc::ptr_eq(&a.0, &b.0) && a.1 == b.1
-        };
+        let is_same = |(a, b): (&Capture, &Capture)| Arc::ptr_eq(&a.0, &b.0) && a.1 == b.1;
         self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(is_same)
     }
 }

@@ -134,6 +134,9 @@ pub(crate) struct Guard {
     captured: Captured,
     /// What proves it again; nothing where that was not to be had.
     stamps: Option<Stamps>,
+    /// The generations that a broken rule believed instead, added up.
+    #[cfg(test)]
+    believed: AtomicU64,
 }
 
 /// Why an entry cannot be served.
@@ -163,6 +166,8 @@ impl Guard {
             proven: AtomicU64::new(proven),
             captured,
             stamps,
+            #[cfg(test)]
+            believed: AtomicU64::new(0),
         }
     }
 
@@ -171,17 +176,30 @@ impl Guard {
     #[inline]
     pub(crate) fn is_usable(&self, now: Nanos) -> bool {
         let Some(beat) = &self.beat else {
-            return self.captured.is_current();
+            return self.is_current();
         };
         // First: what was applied before the fence advanced is seen below. Looked at last it could be that of a
         // connection whose gap was not seen.
         let mut fence = beat.fence();
-        let (is_of_gap, is_current) = (self.is_of_gap(beat), self.captured.is_current());
+        let (is_of_gap, is_current) = (self.is_of_gap(beat), self.is_current());
+        #[cfg(test)]
+        mutant::preempt();
         if mutant::is(Mutant::B12) {
             fence = beat.fence();
         }
         let lease = rules::lease(self.proven.load(Ordering::Acquire), fence, beat.bound());
         rules::is_usable(is_of_gap, is_current, now, lease)
+    }
+
+    #[inline]
+    fn is_current(&self) -> bool {
+        #[cfg(test)]
+        if mutant::is(Mutant::B11)
+            && self.believed.load(Ordering::Acquire) == self.captured.added_up()
+        {
+            return true;
+        }
+        self.captured.is_current()
     }
 
     #[inline]
@@ -275,6 +293,9 @@ impl Guard {
         if !rules::may_bless(self.is_of(snapshot), are_current) {
             return false;
         }
+        #[cfg(test)]
+        self.believed
+            .store(self.captured.added_up(), Ordering::Release);
         self.proven.fetch_max(sent, Ordering::AcqRel);
         self.gap.store(snapshot.gap, Ordering::Release);
         true

@@ -48,16 +48,44 @@ pub(crate) const fn is(_mutant: Mutant) -> bool {
 }
 
 #[cfg(test)]
-pub(crate) use in_tests::{is, with};
+pub(crate) use in_tests::{Preempting, is, preempt, with};
 
 #[cfg(test)]
 mod in_tests {
-    use std::cell::Cell;
+    use std::cell::{Cell, RefCell};
 
     use super::Mutant;
 
+    type Others = Box<dyn FnMut()>;
+
     thread_local! {
+        static OTHERS: RefCell<Option<Others>> = const { RefCell::new(None) };
         static BROKEN: Cell<Option<Mutant>> = const { Cell::new(None) };
+    }
+
+    /// Where other threads may run in between: whatever was said to run then runs.
+    pub(crate) fn preempt() {
+        let Some(mut others) = OTHERS.take() else {
+            return;
+        };
+        others();
+        OTHERS.set(Some(others));
+    }
+
+    /// What runs on other threads, until this is dropped.
+    pub(crate) struct Preempting(());
+
+    impl Preempting {
+        pub(crate) fn by(others: impl FnMut() + 'static) -> Self {
+            OTHERS.set(Some(Box::new(others)));
+            Self(())
+        }
+    }
+
+    impl Drop for Preempting {
+        fn drop(&mut self) {
+            drop(OTHERS.take());
+        }
     }
 
     /// Whether this thread breaks a rule.

@@ -1,5 +1,7 @@
 //! Versions of tags, and the lineage of the server that gave them.
 
+use super::mutant::{self, Mutant};
+
 /// What is under a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Version {
@@ -12,6 +14,17 @@ pub(crate) enum Version {
 }
 
 impl Version {
+    /// What a bump makes of a tag that has, or has not, this number, at a time in microseconds since 1970. What
+    /// scripts of the server do as well: a version never comes back, also where a tag was lost in between.
+    #[cfg_attr(not(test), expect(dead_code, reason = "servers do it by a script"))]
+    pub(crate) fn after(current: Option<u64>, time: u64) -> u64 {
+        let next = current.map_or(1, |current| current.saturating_add(1));
+        if mutant::is(Mutant::B7) {
+            return next;
+        }
+        next.max(time)
+    }
+
     /// What the bytes under a tag say.
     pub(crate) fn read(bytes: &[u8]) -> Self {
         if bytes.first() == Some(&b'!') {

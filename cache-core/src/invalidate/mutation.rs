@@ -34,7 +34,10 @@ impl fmt::Debug for Mutation {
 
 impl Mutation {
     /// Before the body runs. `changes` is what it changes, as far as that is known by now.
-    #[expect(clippy::needless_pass_by_value, reason = "as its guarded sister, which keeps them")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "as its guarded sister, which keeps them"
+    )]
     pub fn begin(cache: Option<&Cache>, changes: Changes) -> Self {
         Self {
             cache: cache.cloned().unwrap_or_else(Cache::current),

@@ -1,5 +1,8 @@
 //! What goes to the shared tier: from a change in the outbox to a write and what became of it.
 
+#[cfg(test)]
+mod late;
+
 use std::{sync::Arc, time::Duration};
 
 use smallvec::SmallVec;
@@ -12,7 +15,13 @@ use super::{
     outbox::{Change, Fill, Letter},
     reading::{TAG_LIFE, stamps_of},
 };
-use crate::{clock::system_now, coherence::Guard, l1::Stored, stats::Counters, tasks};
+use crate::{
+    clock::system_now,
+    coherence::{Guard, Stamps},
+    l1::Stored,
+    stats::Counters,
+    tasks,
+};
 
 /// How long a delete that did not arrive waits for the next attempt.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
@@ -84,7 +93,10 @@ impl L2 {
         let (mut writes, mut senders) = (Vec::new(), Vec::new());
         self.outlive(&batch).await;
         for Letter { key, change, .. } in batch {
-            if let Some((write, sender)) = self.write(&key, change) {
+            let stamps = stamps_at_load(&change);
+            #[cfg(test)]
+            let stamps = self.stamp_late(&change, stamps).await;
+            if let Some((write, sender)) = self.write(&key, change, stamps.as_ref()) {
                 writes.push(write);
                 senders.push((key, sender));
             }
@@ -140,7 +152,12 @@ impl L2 {
     }
 
     /// What is to be written for a change, and who wants to know what became of it.
-    fn write(&self, key: &EntryKey, change: Change) -> Option<(Write, Sender)> {
+    fn write(
+        &self,
+        key: &EntryKey,
+        change: Change,
+        stamps: Option<&Stamps>,
+    ) -> Option<(Write, Sender)> {
         let delete = || Write::Delete {
             key: key.name.clone(),
         };
@@ -149,7 +166,7 @@ impl L2 {
             Change::Fill(fill) => fill,
         };
         // Asked when there is something to write: what cannot be encoded is no probe.
-        let admitted = self.encode(key, &fill).and_then(|write| {
+        let admitted = self.encode(key, &fill, stamps).and_then(|write| {
             let admission = self.writes.admits(system_now());
             (admission != Admission::No).then_some((write, admission))
         });
@@ -201,14 +218,12 @@ impl L2 {
     }
 
     /// The bytes of an entry; nothing where it has to stay behind.
-    fn encode(&self, key: &EntryKey, fill: &Fill) -> Option<Write> {
+    fn encode(&self, key: &EntryKey, fill: &Fill, stamps: Option<&Stamps>) -> Option<Write> {
         let entries = &fill.entries;
         let milliseconds = fill.expires.saturating_sub(self.store.time()?.latest) / 1_000;
         if milliseconds == 0 {
             return None;
         }
-        let guard = fill.node.entry().guard();
-        let stamps = guard.and_then(Guard::stamps);
         let header = Header {
             lineage: stamps.map_or(0, |stamps| stamps.lineage.0),
             created: fill.created,
@@ -243,6 +258,14 @@ impl L2 {
             bytes,
             milliseconds,
         })
+    }
+}
+
+/// What an entry was read under: known before its load, so that whatever came since makes it void.
+fn stamps_at_load(change: &Change) -> Option<Stamps> {
+    match change {
+        Change::Fill(fill) => fill.node.entry().guard().and_then(Guard::stamps).cloned(),
+        Change::Delete(_) => None,
     }
 }
 

@@ -1,9 +1,8 @@
 //! All states of a scenario, breadth first.
 
-use std::fmt::Write as _;
 use std::{
     collections::HashSet,
-    fmt,
+    fmt::{self, Write as _},
     hash::{BuildHasher, Hash, Hasher},
 };
 

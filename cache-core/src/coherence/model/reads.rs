@@ -146,7 +146,7 @@ impl World {
         joiner.caller = None;
         if let Some(place) = process.place.map(usize::from)
             && let Some(flight) = &mut joiner.flights[place]
-            && Self::may_join(flight.snapshot, &snapshot)
+            && Self::may_join(flight.snapshot, snapshot)
         {
             raise(&mut flight.floor, caller.floor);
             return Some(next);

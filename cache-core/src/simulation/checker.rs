@@ -1,0 +1,135 @@
+//! What must hold of every value that is served, and at the end.
+
+use super::{
+    functions::Seen,
+    history::{History, Who},
+    network::{MS, Network, load_in},
+    plan::Setup,
+};
+use crate::clock::{Nanos, system_now};
+
+/// How long a flight may ask before it loads.
+const FLIGHT: Nanos = 250 * MS;
+
+/// One call that gave a value.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Served<'a> {
+    pub(super) who: Who,
+    pub(super) start: Nanos,
+    pub(super) seen: &'a Seen,
+}
+
+impl Network {
+    /// What is wrong with a value.
+    pub(super) fn judge(&self, served: &Served<'_>, setup: &Setup) -> Option<String> {
+        let Served { who, start, seen } = *served;
+        let bound = setup.bound * MS;
+        let is_astray = self.is_astray(who.process, start.saturating_sub(bound));
+        for (row, version) in &seen.rows {
+            for (number, commit) in self.commits_after(*row, *version) {
+                if let Some(reason) = History::must_see(commit, who, start, bound, is_astray) {
+                    return Some(format!(
+                        "{reason}, yet process {} was served row {row} as of commit {version} and not {number}, in {}",
+                        who.process, seen.load
+                    ));
+                }
+            }
+        }
+        self.judge_origin(served, setup, is_astray)
+    }
+
+    /// Commits that a value of a row does not contain.
+    pub(super) fn commits_after(
+        &self,
+        row: u8,
+        version: u64,
+    ) -> impl Iterator<Item = (u64, &super::history::Commit)> {
+        let numbered = (1..).zip(&self.history.commits);
+        numbered
+            .filter(move |(number, commit)| *number > version && commit.rows.contains(&row.into()))
+    }
+
+    fn judge_origin(&self, served: &Served<'_>, setup: &Setup, is_astray: bool) -> Option<String> {
+        let Served { who, start, seen } = *served;
+        let number = load_in(seen.load.as_bytes())?;
+        let loaded = &self.history.loads[number];
+        let now = system_now();
+        let ended = loaded.ended.unwrap_or(now);
+        // What is served while the call goes on was fresh at some moment of it.
+        if !setup.steps_clock && start > ended + (setup.ttl + 1) * MS {
+            return Some(format!("I6: {} is past its hard time", seen.load));
+        }
+        if loaded.by == who || is_astray {
+            return None;
+        }
+        let given = || {
+            self.given
+                .iter()
+                .filter(|given| given.load == number && given.who == who)
+        };
+        let Some(first) = given().map(|given| given.at).min() else {
+            return Some(format!("{} came from nowhere", seen.load));
+        };
+        // Until the next beat a connection does not know that its server has another.
+        let is_told = |at: Nanos| at < self.renamed || at > self.renamed + setup.bound * MS;
+        if let Some(lineage) = loaded.lineage
+            && given().all(|given| is_told(given.at))
+            && given().all(|given| given.lineage != lineage)
+        {
+            return Some(format!(
+                "I8: {} was loaded under lineage {lineage}",
+                seen.load
+            ));
+        }
+        for (row, version) in &seen.rows {
+            for (number, commit) in self.commits_after(*row, *version) {
+                if commit.bumped.is_some_and(|at| at < first) {
+                    return Some(format!(
+                        "I1: {} was valid after commit {number} of row {row} was bumped",
+                        seen.load
+                    ));
+                }
+                let (fence, until) = self.doubts[who.process];
+                let is_doubted =
+                    given().all(|given| given.at >= self.listens[who.process] && given.at < until);
+                if is_doubted && ended < fence && !setup.steps_clock && commit.returned.is_some() {
+                    return Some(format!(
+                        "after an outage: {} is from before it, and commit {number} of row {row} was made during it",
+                        seen.load
+                    ));
+                }
+            }
+        }
+        None
+    }
+
+    /// What is wrong with a load that begins.
+    pub(super) fn judge_load(&self, number: usize, setup: &Setup) -> Option<String> {
+        let new = &self.history.loads[number];
+        let (before, _) = self.history.loads.split_at(number);
+        let same = before
+            .iter()
+            .filter(|old| old.by == new.by && old.key == new.key);
+        let last = same.filter(|old| !old.is_put).last()?;
+        // The flight of the one before may have begun so long before its load.
+        if new.cause + FLIGHT >= last.began {
+            return None;
+        }
+        let is_young = new.began.saturating_sub(last.began) < setup.bound * MS;
+        match last.ended {
+            None if is_young => Some(format!(
+                "I9: process {} loads {:?} while it loads it",
+                new.by.process, new.key
+            )),
+            Some(ended)
+                if !setup.has_faults && new.key.0 < 4 && new.began < ended + setup.ttl * MS / 2 =>
+            {
+                Some(format!(
+                    "I13: process {} loads {:?} again for nothing",
+                    new.by.process, new.key
+                ))
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What goes wrong in the world.
+
+use super::{
+    network::{MS, Network},
+    plan::Fault,
+    server::Server,
+};
+use crate::clock::system_now;
+
+impl Network {
+    pub(super) fn strike(&mut self, fault: Fault) {
+        let (now, primary) = (system_now(), self.primary);
+        match fault {
+            Fault::Crash(_) => {}
+            Fault::Reset(process) => self.reset_all(process),
+            Fault::Silence {
+                process,
+                questions,
+                answers,
+            } => {
+                for link in self.links(Some(process)) {
+                    self.silence(link, questions, answers);
+                }
+            }
+            Fault::Cut(process) => {
+                self.is_cut[process] = true;
+                for link in self.links(Some(process)) {
+                    self.silence(link, true, true);
+                }
+            }
+            Fault::Mend(process) => self.is_cut[process] = false,
+            Fault::Failover { lag, is_isolated } => self.fail_over(lag, is_isolated),
+            Fault::Demote => self.demote(),
+            Fault::Flip { lag } => {
+                let (lag, lineage) = (lag * MS, self.next_lineage());
+                self.renamed = now;
+                self.servers[primary].flip(lag, now, lineage);
+                self.history.lost_since(now.saturating_sub(lag));
+            }
+            Fault::Rename => {
+                self.renamed = now;
+                self.servers[primary].lineage = self.next_lineage();
+            }
+            Fault::Stop => {
+                self.servers[primary].is_up = false;
+                for link in self.links_to(primary) {
+                    self.reset(link);
+                }
+            }
+            Fault::Restart => self.restart(),
+            Fault::Hang(0) => self.mend(),
+            Fault::Hang(time) => self.servers[primary].hangs_until = now + time * MS,
+            Fault::Flush => self.servers[primary].clear(now),
+            Fault::EvictTag => {
+                let mut random = self.random.clone();
+                self.servers[primary].evict(":t:", &mut random, now);
+                self.random = random;
+            }
+            Fault::EvictEntry => {
+                let mut random = self.random.clone();
+                self.servers[primary].evict(":e:", &mut random, now);
+                self.random = random;
+            }
+            Fault::Full(is_full) => self.servers[primary].is_full = is_full,
+            Fault::StepClock(step) => self.clock_step += step,
+        }
+    }
+
+    fn reset_all(&mut self, process: Option<usize>) {
+        for link in self.links(process) {
+            self.reset(link);
+        }
+    }
+
+    fn fail_over(&mut self, lag: u64, is_isolated: bool) {
+        self.demote();
+        let (now, old, lineage) = (system_now(), self.primary, self.next_lineage());
+        let promoted = self.servers[old].promote(lag * MS, now, lineage);
+        self.servers.push(promoted);
+        self.primary = self.servers.len() - 1;
+        if !is_isolated {
+            self.servers[old].is_up = false;
+            for link in self.links_to(old) {
+                self.reset(link);
+            }
+        }
+    }
+
+    /// Primaries of before become replicas.
+    fn demote(&mut self) {
+        let (olds, current) = self.servers.split_at_mut(self.primary);
+        for old in olds {
+            old.follow(&current[0]);
+        }
+    }
+
+    fn restart(&mut self) {
+        let lineage = self.next_lineage();
+        self.servers[self.primary] = Server::new(lineage);
+    }
+
+    /// All is well again.
+    pub(super) fn mend(&mut self) {
+        self.is_cut = [false; 3];
+        let primary = self.primary;
+        self.servers[primary].is_up = true;
+        self.servers[primary].is_full = false;
+        self.demote();
+    }
+}

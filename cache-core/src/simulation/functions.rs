@@ -1,0 +1,147 @@
+//! What a program would have: events, and cached functions that depend on them, written out as the attribute would.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::world::Process;
+use crate::{
+    __private as cached, Event, Prefix, event,
+    key::{CacheKey, KeyWriter},
+};
+
+/// Two rows in each group.
+pub(super) fn group_of(row: u8) -> u8 {
+    row / 2
+}
+
+/// A row of a group changed.
+#[derive(Event)]
+pub(super) struct RowChanged {
+    pub(super) group: u8,
+    pub(super) row: u8,
+}
+
+impl RowChanged {
+    pub(super) fn of(row: u8) -> Self {
+        Self {
+            group: group_of(row),
+            row,
+        }
+    }
+
+    pub(super) fn anywhere_in(group: u8) -> Prefix<Self> {
+        event!(RowChanged { group, .. })
+    }
+
+    pub(super) fn anywhere() -> Prefix<Self> {
+        event!(RowChanged { .. })
+    }
+}
+
+/// What a load read: which commit each row was of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Seen {
+    pub(super) load: String,
+    pub(super) rows: Vec<(u8, u64)>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Failed;
+
+/// The cached functions, by number.
+pub(super) const FUNCTIONS: usize = 5;
+
+/// The rows that a call of a function reads.
+pub(super) fn rows_of(function: usize, id: u8) -> Vec<u8> {
+    match function {
+        1 => vec![id, (id + 1) % 4],
+        2 => vec![group_of(id) * 2, group_of(id) * 2 + 1],
+        _ => vec![id],
+    }
+}
+
+/// One call may read the same as another: which those are.
+pub(super) fn key_of(function: usize, id: u8) -> u8 {
+    if function == 2 { group_of(id) } else { id }
+}
+
+macro_rules! cached_function {
+    ($name:ident, $number:literal, $mode:ident, $tiers:ident, $interests:expr) => {
+        async fn $name(at: Arc<Process>, id: u8) -> Result<Seen, Failed> {
+            #[allow(unused_imports, reason = "the type decides which of them answers")]
+            use cached::{
+                ProbeFallibleOptional as _, ProbeLayer as _, ProbePlain as _, ProbeShared as _,
+                ProbeSize as _, ProbeTravel as _, ProbeUnshared as _, ProbeWeigh as _,
+            };
+            static SITE: cached::Site = cached::Site::new()
+                .named(stringify!($name))
+                .keyed("id: u8")
+                .tiers(cached::Tiers::$tiers);
+            let returned = {
+                let probe = cached::Probe::of(|| -> Result<Seen, Failed> {
+                    loop {}
+                });
+                let shape = (&&&probe).__cached_shape();
+                let errors = (&&cached::ErrorProbe::of(&shape)).__cached_sharing();
+                cached::returned(shape, errors)
+            };
+            let interests: fn(u8, &mut cached::Interests) = $interests;
+            let key = key_of($number, id);
+            let begun = cached::begin(
+                &SITE,
+                &|| (),
+                &returned,
+                None,
+                |writer: &mut KeyWriter| {
+                    key.write(writer);
+                    cached::Written
+                },
+                Some(&|to: &mut cached::Interests| interests(id, to)),
+            );
+            match begun {
+                Ok(output) => output,
+                Err(missed) => {
+                    let load = {
+                        let travel = (&&&cached::TravelProbe::of(&returned)).__cached_weigh();
+                        let ttl: Duration = at.ttl();
+                        let keep = cached::Keep::new(&returned, travel, cached::Ttl::Fixed(ttl));
+                        cached::$mode.launch(missed, &keep, move || async move {
+                            at.load($number, id).await
+                        })
+                    };
+                    load.await
+                }
+            }
+        }
+    };
+}
+
+cached_function!(item, 0, Detached, Both, |id, to| to
+    .add(&RowChanged::of(id)));
+cached_function!(pair, 1, Inline, Both, |id, to| {
+    to.add(&RowChanged::of(id));
+    to.add(&RowChanged::of((id + 1) % 4));
+});
+cached_function!(group, 2, Detached, Both, |id, to| {
+    to.add(&RowChanged::anywhere_in(group_of(id)));
+});
+cached_function!(local, 3, Detached, Memory, |id, to| to
+    .add(&RowChanged::of(id)));
+cached_function!(distant, 4, Inline, Redis, |id, to| to
+    .add(&RowChanged::of(id)));
+
+/// A call of a function, by its number.
+pub(super) fn call(
+    function: usize,
+    at: Arc<Process>,
+    id: u8,
+) -> std::pin::Pin<Box<dyn Future<Output = Result<Seen, Failed>> + Send>> {
+    match function {
+        0 => Box::pin(item(at, id)),
+        1 => Box::pin(pair(at, id)),
+        2 => Box::pin(group(at, id)),
+        3 => Box::pin(local(at, id)),
+        _ => Box::pin(distant(at, id)),
+    }
+}

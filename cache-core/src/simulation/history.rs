@@ -1,0 +1,183 @@
+//! The source of truth, and what is known of every commit: when it was made, when its bump was done, who knew of it.
+
+use std::collections::BTreeMap;
+
+use crate::clock::Nanos;
+
+pub(super) const ROWS: usize = 4;
+pub(super) const PROCESSES: usize = 3;
+
+/// A process between two crashes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Who {
+    pub(super) process: usize,
+    pub(super) life: u32,
+}
+
+/// One change of the source.
+#[derive(Debug)]
+pub(super) struct Commit {
+    pub(super) at: Nanos,
+    pub(super) rows: Vec<usize>,
+    pub(super) by: Who,
+    /// Tags that are to be bumped after it, and when that was last done on the primary.
+    tags: BTreeMap<String, Option<Nanos>>,
+    /// When all of them were.
+    pub(super) bumped: Option<Nanos>,
+    /// When whoever made it went on.
+    pub(super) returned: Option<Nanos>,
+    /// Which processes were told, with when they were.
+    applied: [BTreeMap<u32, Nanos>; PROCESSES],
+    heard: BTreeMap<(usize, u32), Vec<String>>,
+    /// Whoever made it died before it was known to have arrived, or its bump was lost with it.
+    pub(super) is_excused: bool,
+}
+
+/// A load under way, or over.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) by: Who,
+    pub(super) key: (usize, u8),
+    pub(super) began: Nanos,
+    pub(super) ended: Option<Nanos>,
+    /// The lineage that its tags were last read under.
+    pub(super) lineage: Option<u64>,
+    pub(super) is_put: bool,
+    /// When the process last had a reason to load anew.
+    pub(super) cause: Nanos,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct History {
+    pub(super) rows: [u64; ROWS],
+    pub(super) commits: Vec<Commit>,
+    pub(super) loads: Vec<Loaded>,
+    dead: Vec<Who>,
+    /// When a tag got a version: `name version`.
+    published: BTreeMap<String, Nanos>,
+}
+
+/// The name of a tag, `name version` and the origin in each line of a message.
+fn lines(message: &[u8]) -> impl Iterator<Item = (&str, &str, &str)> {
+    let text = str::from_utf8(message).expect("messages are texts");
+    text.lines().map(|line| {
+        let (name, rest) = line.split_once(' ').expect("a name comes first");
+        let (version, rest) = rest.split_once(' ').expect("then a version");
+        let origin = rest.split(' ').next().unwrap_or_default();
+        (name, &line[..name.len() + 1 + version.len()], origin)
+    })
+}
+
+impl History {
+    /// Writes rows; gives the number of the commit, which is what they hold from here on.
+    pub(super) fn commit(&mut self, rows: &[usize], by: Who, tags: Vec<String>, now: Nanos) -> u64 {
+        self.commits.push(Commit {
+            at: now,
+            rows: rows.to_vec(),
+            by,
+            tags: tags.into_iter().map(|tag| (tag, None)).collect(),
+            bumped: None,
+            returned: None,
+            applied: Default::default(),
+            heard: BTreeMap::new(),
+            is_excused: false,
+        });
+        let number = self.commits.len() as u64;
+        for row in rows {
+            self.rows[*row] = number;
+        }
+        number
+    }
+
+    pub(super) fn of(&mut self, number: u64) -> &mut Commit {
+        let at = usize::try_from(number - 1).expect("commits are few");
+        &mut self.commits[at]
+    }
+
+    /// A server has bumped tags, and published this.
+    pub(super) fn bumped(&mut self, message: &[u8], is_primary: bool, now: Nanos) {
+        for (name, stamped, _) in lines(message) {
+            self.published.insert(stamped.to_owned(), now);
+            for commit in self.commits.iter_mut().filter(|_| is_primary) {
+                if let Some(last) = commit.tags.get_mut(name) {
+                    *last = Some(now);
+                }
+            }
+        }
+        for commit in &mut self.commits {
+            if commit.bumped.is_none() && commit.tags.values().all(Option::is_some) {
+                commit.bumped = Some(now);
+            }
+        }
+    }
+
+    /// The primary no longer knows what it was told since.
+    pub(super) fn lost_since(&mut self, since: Nanos) {
+        for commit in &mut self.commits {
+            let is_lost = commit.tags.values().flatten().any(|at| *at >= since);
+            if is_lost {
+                commit.bumped = None;
+                // Whoever could tell the server again is gone.
+                commit.is_excused |= self.dead.contains(&commit.by);
+                commit.returned = None;
+                commit.applied = Default::default();
+                commit.heard.clear();
+                commit.tags.values_mut().for_each(|last| *last = None);
+            }
+        }
+    }
+
+    /// A process with this origin was told, and had seen to it when this is called.
+    pub(super) fn heard(&mut self, who: Who, own: &str, message: &[u8], now: Nanos) {
+        for commit in &mut self.commits {
+            let heard = commit.heard.entry((who.process, who.life)).or_default();
+            for (name, stamped, origin) in lines(message) {
+                let is_after = self
+                    .published
+                    .get(stamped)
+                    .is_some_and(|at| *at >= commit.at);
+                let is_news = is_after && origin != own && commit.tags.contains_key(name);
+                if is_news && !heard.iter().any(|known| known == name) {
+                    heard.push(name.to_owned());
+                }
+            }
+            if heard.len() == commit.tags.len() {
+                commit.applied[who.process].entry(who.life).or_insert(now);
+            }
+        }
+    }
+
+    /// A process is gone.
+    pub(super) fn died(&mut self, who: Who) {
+        self.dead.push(who);
+        for commit in &mut self.commits {
+            if commit.by == who && commit.bumped.is_none() {
+                commit.is_excused = true;
+            }
+        }
+    }
+
+    /// Whoever starts a call at `start` must see this commit, for this reason.
+    pub(super) fn must_see(
+        commit: &Commit,
+        who: Who,
+        start: Nanos,
+        bound: Nanos,
+        is_astray: bool,
+    ) -> Option<&'static str> {
+        if commit.by == who && commit.returned.is_some_and(|at| at < start) {
+            return Some("I3: an own mutation had returned");
+        }
+        if is_astray || commit.bumped.is_none() {
+            return None;
+        }
+        let applied = commit.applied[who.process].get(&who.life);
+        if applied.is_some_and(|at| *at < start) {
+            return Some("I2, I4: this process was told");
+        }
+        if commit.bumped.is_some_and(|at| at + bound < start) {
+            return Some("I5: its bump was done more than the bound before");
+        }
+        None
+    }
+}

@@ -1,0 +1,496 @@
+//! Servers and the connections to them. Within a connection all comes in order; between connections it does not.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use tokio::sync::oneshot;
+
+use super::{
+    history::{History, Who},
+    random::Random,
+    server::{Answer, Command, Effects, Server},
+};
+use crate::{
+    clock::{Nanos, after, system_now},
+    coherence::Lineage,
+    l2::Listener,
+};
+
+pub(super) const MS: Nanos = 1_000_000;
+/// How long entries from before an outage are not believed.
+const DRAIN: Nanos = 4_000 * MS;
+
+/// One connection of a process.
+struct Link {
+    who: Who,
+    server: usize,
+    /// Where what is published goes.
+    listener: Option<Ear>,
+    is_subscribed: bool,
+    is_open: bool,
+    /// Silence in one direction, without an error.
+    loses_questions: bool,
+    loses_answers: bool,
+    last_question: Nanos,
+    last_answer: Nanos,
+    waiting: BTreeMap<u64, oneshot::Sender<Answer>>,
+}
+
+/// Who listens by a connection.
+#[derive(Clone)]
+pub(super) struct Ear {
+    pub(super) listener: Arc<dyn Listener>,
+    pub(super) origin: String,
+    pub(super) lineage: Lineage,
+}
+
+enum Packet {
+    Answer(u64, Answer),
+    Message(Vec<u8>),
+}
+
+enum Event {
+    Question(u64, u64, Command),
+    Turn(usize),
+    Delivery(u64, Packet),
+}
+
+/// An entry that a server gave to a process.
+#[derive(Debug)]
+pub(super) struct Given {
+    pub(super) who: Who,
+    pub(super) load: usize,
+    pub(super) at: Nanos,
+    pub(super) lineage: u64,
+}
+
+/// The world outside the processes.
+pub(super) struct Network {
+    pub(super) random: Random,
+    pub(super) servers: Vec<Server>,
+    pub(super) primary: usize,
+    links: BTreeMap<u64, Link>,
+    events: BTreeMap<(Nanos, u64), Event>,
+    numbers: u64,
+    lineages: u64,
+    pub(super) slowest: u64,
+    /// Added to the time of all servers, in microseconds.
+    pub(super) clock_step: i64,
+    ticks: u64,
+    /// Processes that reach no server.
+    pub(super) is_cut: [bool; 3],
+    /// When a process last left a server that was no longer the primary.
+    astray: [Nanos; 3],
+    pub(super) history: History,
+    pub(super) given: Vec<Given>,
+    /// When processes last had a reason to load anew.
+    causes: [Nanos; 3],
+    /// When the lineage of a server changed under its connections.
+    pub(super) renamed: Nanos,
+    /// When each process last began to listen, and what it had last heard of all until.
+    pub(super) listens: [Nanos; 3],
+    pub(super) fences: [Nanos; 3],
+    /// Entries from before the one are not to be believed until the other.
+    pub(super) doubts: [(Nanos, Nanos); 3],
+    /// The lineage that a process last read a tag under.
+    pub(super) read_under: BTreeMap<(usize, String), u64>,
+    bound: Nanos,
+    pub(super) hash: u64,
+    pub(super) log: Option<Vec<String>>,
+}
+
+/// What every load writes into its value.
+pub(super) fn load_in(bytes: &[u8]) -> Option<usize> {
+    let at = bytes.windows(5).position(|window| window == b"LOAD:")?;
+    let digits = str::from_utf8(bytes.get(at + 5..at + 13)?).ok()?;
+    digits.parse().ok()
+}
+
+impl Network {
+    pub(super) fn new(random: Random, slowest: u64, bound: Nanos, is_logged: bool) -> Self {
+        Self {
+            random,
+            servers: vec![Server::new(1)],
+            primary: 0,
+            links: BTreeMap::new(),
+            events: BTreeMap::new(),
+            numbers: 0,
+            lineages: 1,
+            slowest,
+            clock_step: 0,
+            ticks: 0,
+            is_cut: [false; 3],
+            astray: [0; 3],
+            history: History::default(),
+            given: Vec::new(),
+            causes: [0; 3],
+            renamed: 0,
+            listens: [0; 3],
+            fences: [0; 3],
+            doubts: [(0, 0); 3],
+            read_under: BTreeMap::new(),
+            bound,
+            hash: 0xCBF2_9CE4_8422_2325,
+            log: is_logged.then(Vec::new),
+        }
+    }
+
+    /// A process has a reason to load anew.
+    pub(super) fn has_cause(&mut self, process: usize) {
+        self.causes[process] = system_now();
+    }
+
+    pub(super) fn last_cause(&self, process: usize) -> Nanos {
+        self.causes[process]
+    }
+
+    /// Adds to what tells this run from others.
+    pub(super) fn note(&mut self, words: &[u64]) {
+        for word in words {
+            self.hash = (self.hash ^ word)
+                .wrapping_mul(0x0100_0000_01B3)
+                .rotate_left(5);
+        }
+    }
+
+    pub(super) fn log(&mut self, line: impl FnOnce() -> String) {
+        if let Some(log) = &mut self.log {
+            let ms = system_now() / MS % 1_000_000;
+            log.push(format!("{:>3}.{:03} {}", ms / 1_000, ms % 1_000, line()));
+        }
+    }
+
+    pub(super) fn next_lineage(&mut self) -> u64 {
+        self.lineages += 1;
+        self.lineages
+    }
+
+    fn number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    fn schedule(&mut self, due: Nanos, event: Event) {
+        let number = self.number();
+        self.events.insert((due, number), event);
+    }
+
+    fn delay(&mut self) -> Nanos {
+        let slowest = if self.random.percent(5) {
+            self.slowest * 8
+        } else {
+            self.slowest
+        };
+        self.random.below(slowest + 1) * MS
+    }
+
+    /// A connection to the primary, or to what a process that has not heard of another takes for it.
+    pub(super) fn open(&mut self, who: Who) -> Option<u64> {
+        let server = self.primary;
+        if !self.servers[server].is_up {
+            return None;
+        }
+        let number = self.number();
+        let is_cut = self.is_cut[who.process];
+        self.links.insert(
+            number,
+            Link {
+                who,
+                server,
+                listener: None,
+                is_subscribed: false,
+                is_open: true,
+                loses_questions: is_cut,
+                loses_answers: is_cut,
+                last_question: 0,
+                last_answer: 0,
+                waiting: BTreeMap::new(),
+            },
+        );
+        Some(number)
+    }
+
+    pub(super) fn listen(&mut self, link: u64, ear: Ear) {
+        if let Some(link) = self.links.get_mut(&link) {
+            link.listener = Some(ear);
+        }
+    }
+
+    /// Sends a question; what gives the answer fails when the connection does.
+    pub(super) fn ask(&mut self, link: u64, command: Command) -> oneshot::Receiver<Answer> {
+        let (sender, receiver) = oneshot::channel();
+        let (delay, number) = (self.delay(), self.number());
+        let Some(open) = self.links.get_mut(&link).filter(|link| link.is_open) else {
+            return receiver;
+        };
+        open.waiting.insert(number, sender);
+        let due = (system_now() + delay).max(open.last_question);
+        open.last_question = due;
+        if !open.loses_questions {
+            self.schedule(due, Event::Question(link, number, command));
+        }
+        receiver
+    }
+
+    pub(super) fn next_due(&self) -> Option<Nanos> {
+        self.events.first_key_value().map(|((due, _), _)| *due)
+    }
+
+    /// Does what is due.
+    pub(super) fn run(&mut self) {
+        let now = system_now();
+        while let Some((&(due, number), _)) = self.events.first_key_value()
+            && due <= now
+            && let Some(event) = self.events.remove(&(due, number))
+        {
+            match event {
+                Event::Question(link, number, command) => self.arrive(link, number, command, now),
+                Event::Turn(server) => self.turn(server, now),
+                Event::Delivery(link, packet) => self.deliver(link, packet, now),
+            }
+        }
+    }
+
+    fn arrive(&mut self, link: u64, number: u64, command: Command, now: Nanos) {
+        let Some(of) = self.links.get(&link) else {
+            return;
+        };
+        let (server, busy) = (of.server, self.random.below(3) * MS);
+        let to = &mut self.servers[server];
+        if !to.is_up {
+            return;
+        }
+        to.inbox.push((link, number, command));
+        if !std::mem::replace(&mut to.is_turn_due, true) {
+            let due = (now + busy).max(to.hangs_until);
+            self.schedule(due, Event::Turn(server));
+        }
+    }
+
+    /// All that has arrived is done in its order, and only then are answers sent.
+    fn turn(&mut self, server: usize, now: Nanos) {
+        self.servers[server].is_turn_due = false;
+        let mut outgoing = Vec::new();
+        for (link, number, command) in std::mem::take(&mut self.servers[server].inbox) {
+            if !self.servers[server].is_up {
+                return;
+            }
+            self.ticks += 1;
+            let time = i64::try_from(1_700_000_000_000_000 + now / 1_000 + self.ticks).unwrap_or(0);
+            let time = u64::try_from(time + self.clock_step).unwrap_or(0);
+            let is_subscription = matches!(command, Command::Subscribe);
+            self.record_tags(server, link, &command);
+            let (answer, effects) = self.servers[server].run(command, time, now);
+            self.record(server, link, &answer, &effects, now);
+            if is_subscription && let Some(link) = self.links.get_mut(&link) {
+                link.is_subscribed = true;
+            }
+            outgoing.push((link, Packet::Answer(number, answer)));
+            if let Some(message) = effects.published {
+                let subscribed = self.links.iter();
+                let subscribed =
+                    subscribed.filter(|(_, to)| to.is_subscribed && to.server == server);
+                let messages: Vec<_> = subscribed
+                    .map(|(link, _)| (*link, Packet::Message(message.clone())))
+                    .collect();
+                outgoing.extend(messages);
+            }
+        }
+        for (link, packet) in outgoing {
+            let delay = self.delay();
+            let Some(to) = self.links.get_mut(&link) else {
+                continue;
+            };
+            let due = (now + delay).max(to.last_answer);
+            to.last_answer = due;
+            if !to.loses_answers {
+                self.schedule(due, Event::Delivery(link, packet));
+            }
+        }
+    }
+
+    fn record_tags(&mut self, server: usize, link: u64, command: &Command) {
+        let (Command::Read { tags, .. } | Command::Ensure { tags, .. }) = command else {
+            return;
+        };
+        if let (Some(tag), Some(of)) = (tags.first(), self.links.get(&link)) {
+            let lineage = self.servers[server].lineage;
+            self.read_under
+                .insert((of.who.process, tag.clone()), lineage);
+        }
+    }
+
+    fn record(&mut self, server: usize, link: u64, answer: &Answer, did: &Effects, now: Nanos) {
+        if let Some(message) = &did.published {
+            self.history.bumped(message, server == self.primary, now);
+            self.log(|| {
+                format!(
+                    "server {server} bumps {}",
+                    String::from_utf8_lossy(message).trim()
+                )
+            });
+        }
+        let entry = match answer {
+            Answer::Tagged { entry, .. } | Answer::Bytes(entry) => entry.as_deref(),
+            _ => None,
+        };
+        if let Some(load) = entry.and_then(load_in)
+            && let Some(of) = self.links.get(&link)
+        {
+            self.given.push(Given {
+                who: of.who,
+                load,
+                at: now,
+                lineage: self.servers[server].lineage,
+            });
+        }
+    }
+
+    fn deliver(&mut self, link: u64, packet: Packet, now: Nanos) {
+        let Some(to) = self.links.get_mut(&link).filter(|link| link.is_open) else {
+            return;
+        };
+        let who = to.who;
+        match packet {
+            Packet::Answer(number, answer) => {
+                let waiting = to.waiting.remove(&number);
+                if matches!(answer, Answer::Subscribed)
+                    && let Some(ear) = to.listener.clone()
+                {
+                    self.begins_to_listen(who.process, now);
+                    ear.listener.connected(ear.lineage);
+                }
+                if let Some(waiting) = waiting {
+                    // Whoever asked may be gone.
+                    let _ = waiting.send(answer);
+                }
+                self.note(&[now, link, number]);
+            }
+            Packet::Message(message) => {
+                if let Some(ear) = to.listener.clone() {
+                    ear.listener.heard(&message);
+                    self.history.heard(who, &ear.origin, &message, now);
+                    self.has_cause(who.process);
+                    self.log(|| {
+                        let text = String::from_utf8_lossy(&message);
+                        format!("process {} hears {}", who.process, text.trim())
+                    });
+                }
+                self.note(&[now, link]);
+            }
+        }
+    }
+
+    /// What the process has of a connection is gone. What it had sent may still arrive.
+    pub(super) fn close(&mut self, link: u64) {
+        let Some(open) = self.links.get_mut(&link) else {
+            return;
+        };
+        if !std::mem::replace(&mut open.is_open, false) {
+            return;
+        }
+        open.waiting.clear();
+        open.is_subscribed = false;
+        open.listener = None;
+        if open.server != self.primary {
+            self.astray[open.who.process] = system_now();
+        }
+    }
+
+    /// Whether a process is, or just was, connected to a server that is no longer the primary.
+    pub(super) fn is_astray(&self, process: usize, since: Nanos) -> bool {
+        self.astray[process] > since
+            || self.links.values().any(|link| {
+                link.is_open && link.who.process == process && link.server != self.primary
+            })
+    }
+
+    /// The connections of a process, or of all.
+    pub(super) fn links(&self, process: Option<usize>) -> Vec<u64> {
+        let of = |link: &Link| process.is_none_or(|process| process == link.who.process);
+        let open = self
+            .links
+            .iter()
+            .filter(|(_, link)| link.is_open && of(link));
+        open.map(|(number, _)| *number).collect()
+    }
+
+    pub(super) fn links_to(&self, server: usize) -> Vec<u64> {
+        let open = self.links.iter();
+        let open = open.filter(|(_, link)| link.is_open && link.server == server);
+        open.map(|(number, _)| *number).collect()
+    }
+
+    /// A connection ends with an error; of what was sent, only a part may arrive.
+    pub(super) fn reset(&mut self, link: u64) {
+        let kept = self.random.below(3);
+        let mut sent = 0;
+        self.events.retain(|_, event| match event {
+            Event::Question(of, ..) if *of == link => {
+                sent += 1;
+                sent <= kept
+            }
+            _ => true,
+        });
+        self.close(link);
+    }
+
+    pub(super) fn silence(&mut self, link: u64, questions: bool, answers: bool) {
+        if let Some(link) = self.links.get_mut(&link) {
+            link.loses_questions |= questions;
+            link.loses_answers |= answers;
+        }
+        if answers {
+            self.events
+                .retain(|_, event| !matches!(event, Event::Delivery(of, _) if *of == link));
+        }
+    }
+
+    /// Another thread is so fast that a connection of a process listens before this one goes on.
+    pub(super) fn hasten(&mut self, process: usize) {
+        let now = system_now();
+        let listening = self.links.iter();
+        let Some(link) = listening
+            .filter(|(_, link)| {
+                link.is_open && link.who.process == process && link.listener.is_some()
+            })
+            .map(|(number, _)| *number)
+            .next_back()
+        else {
+            return;
+        };
+        let Some(to) = self.links.get_mut(&link) else {
+            return;
+        };
+        let server = &self.servers[to.server];
+        let is_near = server.is_up && server.is_master && server.hangs_until <= now;
+        if to.is_subscribed || to.loses_answers || to.loses_questions || !is_near {
+            return;
+        }
+        to.is_subscribed = true;
+        let Some(ear) = to.listener.clone() else {
+            return;
+        };
+        self.begins_to_listen(process, now);
+        ear.listener.connected(ear.lineage);
+        ear.listener.fenced(now, ear.lineage);
+        self.fences[process] = now;
+    }
+
+    fn begins_to_listen(&mut self, process: usize, now: Nanos) {
+        let fence = self.fences[process];
+        if fence > 0 && now > fence + self.bound {
+            self.doubts[process] = (fence, now + DRAIN);
+        }
+        self.listens[process] = now;
+        self.has_cause(process);
+        self.log(|| format!("process {process} listens"));
+    }
+}
+
+pub(super) fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+pub(super) fn later(milliseconds: u64) -> Nanos {
+    after(system_now(), ms(milliseconds))
+}

@@ -1,0 +1,304 @@
+//! What happens in a run, made of its seed: calls, changes and faults, each at its time.
+
+use super::{
+    functions::FUNCTIONS,
+    history::{PROCESSES, ROWS},
+    random::Random,
+};
+
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) seed: u64,
+    pub(super) setup: Setup,
+    pub(super) steps: Vec<Step>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Setup {
+    /// All in milliseconds.
+    pub(super) bound: u64,
+    pub(super) ttl: u64,
+    pub(super) slowest_message: u64,
+    pub(super) slowest_load: u64,
+    pub(super) horizon: u64,
+    /// Of a hundred loads.
+    pub(super) failing_loads: u64,
+    pub(super) has_faults: bool,
+    /// When it is not known how old an entry is.
+    pub(super) steps_clock: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Step {
+    pub(super) at: u64,
+    pub(super) action: Action,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Action {
+    Call {
+        process: usize,
+        function: usize,
+        id: u8,
+        how: How,
+        /// After so many polls its caller is gone.
+        polls: Option<u64>,
+    },
+    Change {
+        process: usize,
+        rows: Vec<u8>,
+        breadth: Breadth,
+        style: Style,
+        polls: Option<u64>,
+    },
+    Fault(Fault),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    Get,
+    Peek,
+    Refresh,
+    Evict,
+    Put,
+    Prefetch,
+    Clear,
+}
+
+/// What is emitted for a row.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Breadth {
+    Row,
+    Group,
+    All,
+}
+
+/// How a change is told.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Style {
+    Emitted,
+    Succeeded,
+    Failed,
+    Dropped,
+    Held,
+    HoldDropped,
+    HoldCancelled,
+    /// The source was written after its caller was gone.
+    Late,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fault {
+    /// Connections of a process, or of all, end.
+    Reset(Option<usize>),
+    /// Connections of a process are silent in one direction or both.
+    Silence {
+        process: usize,
+        questions: bool,
+        answers: bool,
+    },
+    Cut(usize),
+    Mend(usize),
+    Crash(usize),
+    /// A replica that lags takes over; the old primary dies, or goes on without anybody noticing.
+    Failover {
+        lag: u64,
+        is_isolated: bool,
+    },
+    /// The old primary notices.
+    Demote,
+    /// Two failovers within a heartbeat, behind the same connections.
+    Flip {
+        lag: u64,
+    },
+    /// The replication id changes, and nothing is lost.
+    Rename,
+    Stop,
+    Restart,
+    Hang(u64),
+    Flush,
+    EvictTag,
+    EvictEntry,
+    Full(bool),
+    StepClock(i64),
+}
+
+const STYLES: [Style; 12] = [
+    Style::Emitted,
+    Style::Emitted,
+    Style::Emitted,
+    Style::Succeeded,
+    Style::Succeeded,
+    Style::Succeeded,
+    Style::Failed,
+    Style::Dropped,
+    Style::Held,
+    Style::HoldDropped,
+    Style::HoldCancelled,
+    Style::Late,
+];
+
+impl Plan {
+    pub(super) fn of(seed: u64) -> Self {
+        let mut random = Random::new(seed.wrapping_mul(0x2545_F491_4F6C_DD1D) ^ 0x5151);
+        let has_faults = !random.percent(15);
+        let setup = Setup {
+            bound: random.pick(&[400, 400, 800, 2_000]),
+            ttl: random.pick(&[60_000, 60_000, 60_000, 700]),
+            slowest_message: if has_faults {
+                random.pick(&[1, 5, 5, 20])
+            } else {
+                2
+            },
+            slowest_load: random.pick(&[5, 50, 50, 300, 1_500]),
+            horizon: random.pick(&[2_000, 4_000, 6_000]),
+            failing_loads: random.pick(&[0, 0, 0, 15]),
+            has_faults,
+            steps_clock: false,
+        };
+        let mut plan = Self {
+            seed,
+            setup,
+            steps: Vec::new(),
+        };
+        // A few rows that all processes look at: what goes wrong is seen.
+        let hot = u8::try_from(random.between(1, ROWS as u64)).expect("rows are few");
+        for _ in 0..random.between(20, 70) {
+            let action = call(&mut random, hot);
+            plan.add(&mut random, action);
+        }
+        for _ in 0..random.between(2, 12) {
+            let action = change(&mut random, hot);
+            plan.add(&mut random, action);
+        }
+        if has_faults {
+            for _ in 0..random.between(1, 4) {
+                plan.add_fault(&mut random);
+            }
+        }
+        plan.steps.sort_by_key(|step| step.at);
+        plan
+    }
+
+    fn add(&mut self, random: &mut Random, action: Action) {
+        let at = random.below(self.setup.horizon);
+        self.steps.push(Step { at, action });
+    }
+
+    fn fault(&mut self, at: u64, fault: Fault) {
+        let action = Action::Fault(fault);
+        self.steps.push(Step { at, action });
+    }
+
+    fn add_fault(&mut self, random: &mut Random) {
+        let at = random.below(self.setup.horizon);
+        let process = random.index(PROCESSES);
+        let soon = random.between(1, self.setup.bound * 3);
+        match random.below(18) {
+            0 => self.fault(at, Fault::Reset(Some(process))),
+            1 => self.fault(at, Fault::Reset(None)),
+            2 => {
+                let questions = random.percent(60);
+                let fault = Fault::Silence {
+                    process,
+                    questions,
+                    answers: !questions || random.percent(50),
+                };
+                self.fault(at, fault);
+            }
+            3 | 4 => {
+                self.fault(at, Fault::Cut(process));
+                self.fault(at + soon, Fault::Mend(process));
+            }
+            5 => self.fault(at, Fault::Crash(process)),
+            6 | 7 => {
+                let lag = random.below(1_500);
+                let is_isolated = false;
+                self.fault(at, Fault::Failover { lag, is_isolated });
+            }
+            8 | 9 => {
+                let lag = random.below(1_500);
+                let is_isolated = true;
+                self.fault(at, Fault::Failover { lag, is_isolated });
+                // Some notice by themselves.
+                self.fault(at + soon / 3 + 1, Fault::Reset(Some(process)));
+                self.fault(at + soon, Fault::Demote);
+            }
+            10 => {
+                let lag = random.below(1_500);
+                self.fault(at, Fault::Flip { lag });
+            }
+            11 => self.fault(at, Fault::Rename),
+            12 | 13 => {
+                self.fault(at, Fault::Stop);
+                let fault = random.pick(&[Fault::Restart, Fault::Hang(0)]);
+                self.fault(at + soon, fault);
+            }
+            14 => self.fault(at, Fault::Hang(random.between(50, 2_000))),
+            15 => {
+                self.fault(at, random.pick(&[Fault::Flush, Fault::EvictEntry]));
+                for _ in 0..random.between(1, 6) {
+                    let at = random.below(self.setup.horizon);
+                    self.fault(at, Fault::EvictTag);
+                }
+            }
+            16 => {
+                self.fault(at, Fault::Full(true));
+                self.fault(at + soon, Fault::Full(false));
+            }
+            _ => {
+                self.setup.steps_clock = true;
+                let step = i64::try_from(random.below(20_000_003)).unwrap_or(0) - 10_000_001;
+                self.fault(at, Fault::StepClock(step));
+            }
+        }
+    }
+}
+
+fn polls(random: &mut Random) -> Option<u64> {
+    random.percent(12).then(|| random.between(1, 6))
+}
+
+fn call(random: &mut Random, hot: u8) -> Action {
+    let hows = [
+        How::Refresh,
+        How::Evict,
+        How::Put,
+        How::Prefetch,
+        How::Peek,
+        How::Clear,
+    ];
+    Action::Call {
+        process: random.index(PROCESSES),
+        function: random.index(FUNCTIONS),
+        id: u8::try_from(random.below(hot.into())).expect("rows are few"),
+        how: if random.percent(75) {
+            How::Get
+        } else {
+            random.pick(&hows)
+        },
+        polls: polls(random),
+    }
+}
+
+fn change(random: &mut Random, hot: u8) -> Action {
+    let row = u8::try_from(random.below(hot.into())).expect("rows are few");
+    let rows = if random.percent(25) {
+        vec![row, (row + 1) % 4]
+    } else {
+        vec![row]
+    };
+    Action::Change {
+        process: random.index(PROCESSES),
+        rows,
+        breadth: random.pick(&[
+            Breadth::Row,
+            Breadth::Row,
+            Breadth::Row,
+            Breadth::Group,
+            Breadth::All,
+        ]),
+        style: random.pick(&STYLES),
+        polls: polls(random),
+    }
+}

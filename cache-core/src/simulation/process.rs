@@ -1,0 +1,359 @@
+//! One process: a cache, and what its program does.
+
+use std::{
+    pin::pin,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use tokio::time::sleep;
+
+use super::{
+    checker::Served,
+    functions::{Failed, RowChanged, Seen, call, group_of, key_of, rows_of},
+    history::{Loaded, Who},
+    network::ms,
+    plan::{Breadth, How, Style},
+    store::SimulatedStore,
+    world::World,
+};
+use crate::{
+    cache::Cache,
+    clock::system_now,
+    event::{Changes, Interests},
+    handle::CachedCall,
+    invalidate::Mutation,
+};
+
+/// A process, until it crashes.
+pub(super) struct Process {
+    pub(super) world: Arc<World>,
+    pub(super) who: Who,
+    pub(super) cache: Cache,
+    pub(super) store: Arc<SimulatedStore>,
+}
+
+/// One call as the plan has it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asking {
+    pub(super) function: usize,
+    pub(super) id: u8,
+    pub(super) how: How,
+    pub(super) polls: Option<u64>,
+}
+
+/// Polls a future so many times at most.
+async fn limited<F: Future>(future: F, polls: Option<u64>) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut left = polls.unwrap_or(u64::MAX);
+    std::future::poll_fn(|context| {
+        if left == 0 {
+            return std::task::Poll::Ready(None);
+        }
+        left -= 1;
+        let polled = future.as_mut().poll(context).map(Some);
+        // Whoever is given up is given up at once, not when it could have gone on.
+        if left == 0 && polled.is_pending() {
+            return std::task::Poll::Ready(None);
+        }
+        polled
+    })
+    .await
+}
+
+impl Process {
+    pub(super) fn is_dead(&self) -> bool {
+        self.store.is_dead.load(Relaxed)
+    }
+
+    pub(super) fn ttl(&self) -> Duration {
+        ms(self.world.plan.setup.ttl)
+    }
+
+    fn has_cause(&self) {
+        self.world.network().has_cause(self.who.process);
+    }
+
+    /// A call; what it was served is judged.
+    pub(super) async fn call(self: Arc<Self>, asking: Asking) {
+        let start = system_now();
+        let Asking {
+            function, id, how, ..
+        } = asking;
+        if how != How::Get && how != How::Peek {
+            self.has_cause();
+        }
+        let asked = Box::pin(Cache::scope(
+            self.cache.clone(),
+            Arc::clone(&self).ask(function, id, how),
+        ));
+        let answer = limited(asked, asking.polls).await;
+        if how != How::Get || answer.is_none() {
+            self.has_cause();
+        }
+        let Some(seen) = answer.flatten() else { return };
+        let served = Served {
+            who: self.who,
+            start,
+            seen: &seen,
+        };
+        let mut network = self.world.network();
+        network.log(|| {
+            format!(
+                "process {} is served {seen:?} by {asking:?}",
+                self.who.process
+            )
+        });
+        network.note(&[start, system_now(), seen.rows[0].1, id.into()]);
+        let wrong = network.judge(&served, &self.world.plan.setup);
+        drop(network);
+        self.world.violated(wrong);
+    }
+
+    async fn ask(self: Arc<Self>, function: usize, id: u8, how: How) -> Option<Seen> {
+        let this = Arc::clone(&self);
+        let asked = call(function, self, id);
+        let found = match how {
+            How::Get => asked.await,
+            How::Peek => asked.peek().await?,
+            How::Refresh => asked.refresh().await.ok()?,
+            How::Evict => {
+                let _ = asked.evict().await;
+                return None;
+            }
+            How::Prefetch => {
+                let _ = asked.prefetch().await;
+                return None;
+            }
+            How::Put => {
+                let seen = this.put(function, id);
+                let _ = asked.put(Ok(seen)).await;
+                return None;
+            }
+            How::Clear => {
+                this.cache.clear();
+                return None;
+            }
+        };
+        found.ok()
+    }
+
+    fn read(&self, function: usize, id: u8) -> Vec<(u8, u64)> {
+        let network = self.world.network();
+        let rows = rows_of(function, id).into_iter();
+        rows.map(|row| (row, network.history.rows[usize::from(row)]))
+            .collect()
+    }
+
+    /// What is put is what the source has.
+    fn put(&self, function: usize, id: u8) -> Seen {
+        let number = self.begin_load(function, id, true);
+        let now = system_now();
+        self.world.network().history.loads[number].ended = Some(now);
+        Seen {
+            load: format!("LOAD:{number:08}"),
+            rows: self.read(function, id),
+        }
+    }
+
+    fn begin_load(&self, function: usize, id: u8, is_put: bool) -> usize {
+        let mut interests = Interests::default();
+        match function {
+            2 => interests.add(&RowChanged::anywhere_in(group_of(id))),
+            _ => interests.add(&RowChanged::of(id)),
+        }
+        let tag = format!("sim:t:{}", interests.into_tags()[0].as_str());
+        let mut network = self.world.network();
+        let number = network.history.loads.len();
+        let loaded = Loaded {
+            by: self.who,
+            key: (function, key_of(function, id)),
+            began: system_now(),
+            ended: None,
+            lineage: network.read_under.get(&(self.who.process, tag)).copied(),
+            cause: network.last_cause(self.who.process),
+            is_put,
+        };
+        network.log(|| {
+            format!(
+                "process {} loads {number}: {:?}",
+                self.who.process, loaded.key
+            )
+        });
+        network.note(&[loaded.began, number as u64]);
+        network.history.loads.push(loaded);
+        number
+    }
+
+    /// The body of a cached function.
+    pub(super) async fn load(&self, function: usize, id: u8) -> Result<Seen, Failed> {
+        let number = self.begin_load(function, id, false);
+        let setup = &self.world.plan.setup;
+        let wrong = self.world.network().judge_load(number, setup);
+        self.world.violated(wrong);
+        let mut ending = Ending {
+            process: self,
+            number,
+            has_failed: true,
+        };
+        let (before, behind, fails) = {
+            let random = &mut self.world.network().random;
+            let takes = random.below(setup.slowest_load + 1);
+            let before = random.pick(&[0, takes / 2, takes]);
+            (before, takes - before, random.percent(setup.failing_loads))
+        };
+        sleep(ms(before)).await;
+        let rows = self.read(function, id);
+        sleep(ms(behind)).await;
+        if fails {
+            return Err(Failed);
+        }
+        ending.has_failed = false;
+        Ok(Seen {
+            load: format!("LOAD:{number:08}"),
+            rows,
+        })
+    }
+
+    /// Writes rows, as a transaction would.
+    fn commit(&self, rows: &[u8], changes: &Changes) -> u64 {
+        let rows: Vec<usize> = rows.iter().map(|row| usize::from(*row)).collect();
+        let tags = changes.tags();
+        let tags = tags.iter().map(|tag| tag.as_str().to_owned()).collect();
+        let mut network = self.world.network();
+        let number = network.history.commit(&rows, self.who, tags, system_now());
+        if self.is_dead() {
+            network.history.died(self.who);
+        }
+        network.log(|| format!("process {} commits {number}: {rows:?}", self.who.process));
+        network.note(&[number, system_now()]);
+        number
+    }
+
+    fn returned(&self, number: u64) {
+        self.has_cause();
+        let now = system_now();
+        let mut network = self.world.network();
+        network.history.of(number).returned.get_or_insert(now);
+        network.log(|| format!("commit {number} has returned"));
+    }
+
+    /// Changes rows and tells of it.
+    pub(super) async fn change(
+        self: Arc<Self>,
+        rows: Vec<u8>,
+        breadth: Breadth,
+        style: Style,
+        polls: Option<u64>,
+    ) {
+        let changes = changes_of(&rows, breadth);
+        self.has_cause();
+        match style {
+            Style::Emitted => self.emits(&rows, &changes, polls).await,
+            Style::Succeeded | Style::Failed | Style::Dropped => {
+                let mut number = None;
+                let body = self.mutates(&rows, &changes, style, &mut number);
+                let ended = limited(Box::pin(body), polls).await;
+                self.has_cause();
+                // Half way through its end it is on its way, and nobody was told that it has arrived.
+                if let Some(number) = number
+                    && ended.is_some()
+                {
+                    self.returned(number);
+                }
+            }
+            Style::Held | Style::HoldDropped | Style::HoldCancelled => {
+                self.holds(&rows, &changes, style, polls).await;
+            }
+            Style::Late => {
+                let mutation = Mutation::begin(Some(&self.cache), changes.clone());
+                sleep(ms(2)).await;
+                drop(mutation);
+                sleep(ms(self.world.pick(UNKNOWN_OUTCOME / 2))).await;
+                self.commit(&rows, &changes);
+            }
+        }
+        self.has_cause();
+    }
+
+    async fn emits(&self, rows: &[u8], changes: &Changes, polls: Option<u64>) {
+        let number = self.commit(rows, changes);
+        let emitted = self.cache.emit(changes.clone());
+        if limited(Box::pin(emitted), polls).await.is_some() {
+            self.returned(number);
+        }
+    }
+
+    async fn mutates(
+        &self,
+        rows: &[u8],
+        changes: &Changes,
+        style: Style,
+        number: &mut Option<u64>,
+    ) {
+        let mutation = Mutation::begin(Some(&self.cache), changes.clone());
+        sleep(ms(self.world.pick(30))).await;
+        *number = Some(self.commit(rows, changes));
+        sleep(ms(self.world.pick(5))).await;
+        match style {
+            Style::Succeeded => mutation.succeeded(None).await,
+            Style::Failed => mutation.failed().await,
+            _ => drop(mutation),
+        }
+    }
+
+    async fn holds(&self, rows: &[u8], changes: &Changes, style: Style, polls: Option<u64>) {
+        let hold = self.cache.hold(changes.clone());
+        sleep(ms(self.world.pick(100))).await;
+        if matches!(style, Style::HoldCancelled) {
+            hold.cancel();
+            return;
+        }
+        let number = self.commit(rows, changes);
+        sleep(ms(self.world.pick(20))).await;
+        if matches!(style, Style::HoldDropped) {
+            drop(hold);
+            self.returned(number);
+        } else if limited(Box::pin(hold.release()), polls).await.is_some() {
+            self.returned(number);
+        }
+    }
+}
+
+/// In milliseconds.
+pub(super) const UNKNOWN_OUTCOME: u64 = 1_000;
+
+fn changes_of(rows: &[u8], breadth: Breadth) -> Changes {
+    let mut changes = Changes::default();
+    for row in rows {
+        match breadth {
+            Breadth::Row => changes.add(&RowChanged::of(*row)),
+            Breadth::Group => changes.add(&RowChanged::anywhere_in(group_of(*row))),
+            Breadth::All => changes.add(&RowChanged::anywhere()),
+        }
+    }
+    changes
+}
+
+impl crate::event::Events for Changes {
+    fn add_to(&self, paths: &mut crate::event::Paths<'_>) {
+        paths.add_all(self);
+    }
+}
+
+/// A load until it is over, also when it is dropped half way.
+struct Ending<'a> {
+    process: &'a Process,
+    number: usize,
+    has_failed: bool,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        if self.has_failed {
+            self.process.has_cause();
+        }
+        let now = system_now();
+        self.process.world.network().history.loads[self.number].ended = Some(now);
+    }
+}

@@ -1,0 +1,314 @@
+//! The store of one process: a connection for data and one that listens, each kept up by a task.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use tokio::{
+    runtime::Handle,
+    time::{sleep, timeout},
+};
+
+use super::{
+    history::Who,
+    network::{Ear, ms},
+    server::{Answer, Command},
+    world::World,
+};
+use crate::{
+    clock::{Nanos, system_now},
+    coherence::{Connection, Connections, Lineage},
+    l2::{Asked, Batch, Listener, Pending, Store, StoreError, StoreTime, Tagged, Write},
+};
+
+/// Between attempts to connect.
+const FIRST_WAIT: u64 = 20;
+pub(super) const LONGEST_WAIT: u64 = 200;
+
+pub(super) struct SimulatedStore {
+    world: Arc<World>,
+    pub(super) who: Who,
+    connections: Connections,
+    state: Mutex<State>,
+    is_listening: AtomicBool,
+    pub(super) is_dead: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    data: Option<u64>,
+    /// What the server's clock showed, to a question sent and answered then.
+    time: Option<(u64, Nanos, Nanos)>,
+}
+
+impl fmt::Debug for SimulatedStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the store of process {}", self.who.process)
+    }
+}
+
+/// What a connection said of its server.
+struct Said {
+    lineage: Lineage,
+    is_master: bool,
+}
+
+impl SimulatedStore {
+    pub(super) fn new(world: &Arc<World>, who: Who) -> Arc<Self> {
+        Arc::new(Self {
+            world: Arc::clone(world),
+            who,
+            connections: Connections::default(),
+            state: Mutex::default(),
+            is_listening: AtomicBool::new(false),
+            is_dead: AtomicBool::new(false),
+        })
+    }
+
+    fn is_dead(&self) -> bool {
+        self.is_dead.load(Relaxed)
+    }
+
+    async fn ask(
+        &self,
+        command: Command,
+        within: Duration,
+    ) -> Result<(Answer, Lineage, Nanos), StoreError> {
+        let data = self.state.lock().data;
+        let (Some(link), Some(asked), false) = (data, self.connections.ask(), self.is_dead())
+        else {
+            return Err(StoreError::Unavailable);
+        };
+        let sent = system_now();
+        let answer = self.world.network().ask(link, command);
+        let answer = match timeout(within, answer).await {
+            Err(_) => return Err(StoreError::Late),
+            Ok(Err(_)) => return Err(StoreError::Unavailable),
+            Ok(Ok(Answer::Refused(error))) => return Err(error),
+            Ok(Ok(answer)) => answer,
+        };
+        let lineage = self
+            .connections
+            .answered(&asked)
+            .ok_or(StoreError::Unavailable)?;
+        Ok((answer, lineage, sent))
+    }
+
+    async fn ask_tagged(&self, command: Command, within: Duration) -> Result<Tagged, StoreError> {
+        match self.ask(command, within).await? {
+            (Answer::Tagged { entry, versions }, lineage, sent) => Ok(Tagged {
+                entry,
+                versions,
+                lineage,
+                sent,
+            }),
+            _ => Err(StoreError::Unavailable),
+        }
+    }
+
+    /// Asks a connection for its server, as a handshake and a heartbeat do.
+    async fn beat(&self, link: u64, within: Duration) -> Option<Said> {
+        let sent = system_now();
+        let answer = self.world.network().ask(link, Command::Beat);
+        let Answer::Beat {
+            lineage,
+            is_master,
+            time,
+        } = timeout(within, answer).await.ok()?.ok()?
+        else {
+            return None;
+        };
+        self.state.lock().time = Some((time, sent, system_now()));
+        Some(Said {
+            lineage: Lineage(lineage),
+            is_master,
+        })
+    }
+
+    async fn keep_data(&self, every: Duration) {
+        let mut wait = FIRST_WAIT;
+        while !self.is_dead() {
+            let link = self.world.network().open(self.who);
+            if let Some(link) = link {
+                if let Some(said) = self.beat(link, every).await.filter(|said| said.is_master) {
+                    let connection = Connection::new(said.lineage);
+                    self.connections.replace(Some(Arc::clone(&connection)));
+                    self.state.lock().data = Some(link);
+                    wait = FIRST_WAIT;
+                    sleep(every).await;
+                    while let Some(said) =
+                        self.beat(link, every).await.filter(|said| said.is_master)
+                    {
+                        connection.beat(said.lineage);
+                        sleep(every).await;
+                    }
+                    self.state.lock().data = None;
+                }
+                self.world.network().close(link);
+            }
+            sleep(ms(wait)).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    async fn keep_listening(&self, every: Duration, listener: &Arc<dyn Listener>, origin: &str) {
+        let mut wait = FIRST_WAIT;
+        while !self.is_dead() {
+            let link = self.world.network().open(self.who);
+            if let Some(link) = link {
+                if self.listen_by(link, every, listener, origin).await {
+                    wait = FIRST_WAIT;
+                    listener.lost();
+                }
+                self.world.network().close(link);
+            }
+            sleep(ms(wait)).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    /// Listens until the connection is lost; gives whether it did.
+    async fn listen_by(
+        &self,
+        link: u64,
+        every: Duration,
+        listener: &Arc<dyn Listener>,
+        origin: &str,
+    ) -> bool {
+        let Some(said) = self.beat(link, every).await.filter(|said| said.is_master) else {
+            return false;
+        };
+        let connection = Connection::new(said.lineage);
+        let ear = Ear {
+            listener: Arc::clone(listener),
+            origin: origin.to_owned(),
+            lineage: said.lineage,
+        };
+        let subscribed = {
+            let mut network = self.world.network();
+            network.listen(link, ear);
+            network.ask(link, Command::Subscribe)
+        };
+        let subscribed = timeout(every, subscribed).await;
+        if !matches!(subscribed, Ok(Ok(Answer::Subscribed))) {
+            return false;
+        }
+        loop {
+            let sent = system_now();
+            let Some(said) = self.beat(link, every).await.filter(|said| said.is_master) else {
+                return true;
+            };
+            if self.is_dead() {
+                return true;
+            }
+            connection.beat(said.lineage);
+            listener.fenced(sent, connection.lineage());
+            self.world.network().fences[self.who.process] = sent;
+            sleep(every).await;
+        }
+    }
+}
+
+fn owned(tags: &[&str]) -> Vec<String> {
+    tags.iter().map(|tag| (*tag).to_owned()).collect()
+}
+
+impl Store for Arc<SimulatedStore> {
+    fn is_ready(&self) -> bool {
+        !self.is_dead() && self.state.lock().data.is_some()
+    }
+
+    fn time(&self) -> Option<StoreTime> {
+        let (time, sent, received) = self.state.lock().time?;
+        let now = system_now();
+        Some(StoreTime {
+            earliest: time + (now - received) / 1_000,
+            latest: time + (now - sent) / 1_000,
+        })
+    }
+
+    fn get<'a>(
+        &'a self,
+        key: &'a str,
+        _expected: usize,
+        within: Duration,
+    ) -> Pending<'a, Result<Option<Vec<u8>>, StoreError>> {
+        Box::pin(async move {
+            match self.ask(Command::Get(key.to_owned()), within).await? {
+                (Answer::Bytes(bytes), ..) => Ok(bytes),
+                _ => Err(StoreError::Unavailable),
+            }
+        })
+    }
+
+    fn write(
+        &self,
+        writes: Vec<Write>,
+        within: Duration,
+    ) -> Pending<'_, Vec<Result<(), StoreError>>> {
+        Box::pin(async move {
+            let count = writes.len();
+            match self.ask(Command::Write(writes), within).await {
+                Ok((Answer::Written(results), ..)) => results,
+                Ok(_) => vec![Err(StoreError::Unavailable); count],
+                Err(error) => vec![Err(error); count],
+            }
+        })
+    }
+
+    fn get_tagged<'a>(
+        &'a self,
+        asked: Asked<'a>,
+        within: Duration,
+    ) -> Pending<'a, Result<Tagged, StoreError>> {
+        let command = Command::Read {
+            entry: asked.entry.map(str::to_owned),
+            tags: owned(asked.tags),
+        };
+        Box::pin(self.ask_tagged(command, within))
+    }
+
+    fn ensure<'a>(
+        &'a self,
+        tags: &'a [&'a str],
+        life: Duration,
+        within: Duration,
+    ) -> Pending<'a, Result<Tagged, StoreError>> {
+        let command = Command::Ensure {
+            tags: owned(tags),
+            life: u64::try_from(life.as_millis()).expect("a life is short"),
+        };
+        Box::pin(self.ask_tagged(command, within))
+    }
+
+    fn bump(&self, batch: Batch, within: Duration) -> Pending<'_, Result<Tagged, StoreError>> {
+        Box::pin(async move {
+            let bumped = self.ask_tagged(Command::Bump(batch), within).await;
+            self.world.network().has_cause(self.who.process);
+            bumped
+        })
+    }
+
+    fn mark(&self, _batch: Batch, _within: Duration) -> Pending<'_, Result<Tagged, StoreError>> {
+        // The exhaustive model has guarded mutations.
+        Box::pin(async { Err(StoreError::Unavailable) })
+    }
+
+    fn listen(&self, _channel: &str, beat: Duration, listener: &Arc<dyn Listener>) {
+        if self.is_listening.swap(true, Relaxed) {
+            return;
+        }
+        let runtime = Handle::current();
+        let (store, listener) = (Arc::clone(self), Arc::clone(listener));
+        let origin = self.world.origin(self.who.process);
+        let data = Arc::clone(self);
+        runtime.spawn(async move { data.keep_data(beat).await });
+        runtime.spawn(async move { store.keep_listening(beat, &listener, &origin).await });
+    }
+}

@@ -1,0 +1,345 @@
+//! A run: a plan, the network, the processes, and what was found to be wrong.
+
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+
+use parking_lot::{Mutex, MutexGuard};
+use tokio::{
+    runtime::Builder,
+    sync::Notify,
+    task::JoinHandle,
+    time::{Instant, sleep, timeout},
+};
+
+pub(super) use super::process::Process;
+use super::{
+    functions::FUNCTIONS,
+    history::{PROCESSES, ROWS, Who},
+    network::{MS, Network, ms},
+    plan::{Action, Fault, How, Plan},
+    process::{Asking, UNKNOWN_OUTCOME},
+    random::Random,
+    store::SimulatedStore,
+};
+use crate::{
+    cache::Cache,
+    clock::{simulated::Simulated, system_now},
+    coherence::{
+        mutant,
+        mutant::{Mutant, Preempting},
+    },
+};
+
+pub(super) struct World {
+    pub(super) plan: Plan,
+    network: Mutex<Network>,
+    /// Something was sent.
+    sent: Notify,
+    processes: Mutex<Vec<Arc<Process>>>,
+    tasks: Mutex<Vec<(Who, JoinHandle<()>)>>,
+    violation: Mutex<Option<String>>,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) violation: Option<String>,
+    /// Of all that happened.
+    pub(super) hash: u64,
+    pub(super) log: Vec<String>,
+    pub(super) loads: usize,
+}
+
+/// Runs a plan, with a broken rule where one is given.
+pub(super) fn run(plan: &Plan, broken: Option<Mutant>, is_logged: bool) -> Ended {
+    mutant::with(broken, || {
+        let runtime = Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("a runtime without I/O needs nothing");
+        let ended = runtime.block_on(async {
+            let _simulated = Simulated::begin();
+            let world = World::new(plan.clone(), is_logged);
+            let hastened = Arc::clone(&world);
+            let _preempting = Preempting::by(move || hastened.preempt());
+            world.run().await;
+            world.end()
+        });
+        drop(runtime);
+        ended
+    })
+}
+
+impl World {
+    fn new(plan: Plan, is_logged: bool) -> Arc<Self> {
+        let random = Random::new(plan.seed ^ 0x00C0_FFEE);
+        let setup = &plan.setup;
+        let network = Network::new(random, setup.slowest_message, setup.bound * MS, is_logged);
+        Arc::new(Self {
+            plan,
+            network: Mutex::new(network),
+            sent: Notify::new(),
+            processes: Mutex::default(),
+            tasks: Mutex::default(),
+            violation: Mutex::default(),
+        })
+    }
+
+    pub(super) fn network(&self) -> MutexGuard<'_, Network> {
+        // Whatever is done with it may send something.
+        self.sent.notify_one();
+        self.network.lock()
+    }
+
+    /// Less than `limit`, or 0.
+    pub(super) fn pick(&self, limit: u64) -> u64 {
+        self.network.lock().random.below(limit.max(1))
+    }
+
+    pub(super) fn violated(&self, wrong: Option<String>) {
+        if let Some(wrong) = wrong {
+            self.network.lock().log(|| format!("VIOLATION {wrong}"));
+            self.violation.lock().get_or_insert(wrong);
+        }
+    }
+
+    fn process(&self, process: usize) -> Arc<Process> {
+        Arc::clone(&self.processes.lock()[process])
+    }
+
+    pub(super) fn origin(&self, process: usize) -> String {
+        self.process(process).cache.coherence().origin().to_owned()
+    }
+
+    /// Other threads run while one looks whether an entry is usable.
+    fn preempt(&self) {
+        if let Some(mut network) = self.network.try_lock()
+            && network.random.percent(30)
+        {
+            (0..PROCESSES).for_each(|process| network.hasten(process));
+        }
+    }
+
+    fn start(self: &Arc<Self>, who: Who) -> Arc<Process> {
+        let store = SimulatedStore::new(self, who);
+        let setup = &self.plan.setup;
+        let cache = Cache::builder()
+            .namespace("sim")
+            .memory_limit(1 << 20)
+            .staleness_bound(ms(setup.bound))
+            .unknown_outcome(ms(UNKNOWN_OUTCOME))
+            .build_on(Arc::new(Arc::clone(&store)));
+        let mut network = self.network();
+        network.fences[who.process] = 0;
+        network.doubts[who.process] = (0, 0);
+        drop(network);
+        Arc::new(Process {
+            world: Arc::clone(self),
+            who,
+            cache,
+            store,
+        })
+    }
+
+    async fn run(self: &Arc<Self>) {
+        let pump = tokio::spawn(Arc::clone(self).pump());
+        for process in 0..PROCESSES {
+            let started = self.start(Who { process, life: 0 });
+            self.processes.lock().push(started);
+        }
+        // Long enough for all to be connected.
+        sleep(ms(300)).await;
+        let began = Instant::now();
+        for step in self.plan.steps.clone() {
+            tokio::time::sleep_until(began + ms(step.at)).await;
+            self.act(step.action);
+            if self.violation.lock().is_some() {
+                break;
+            }
+        }
+        if self.violation.lock().is_none() {
+            self.settle().await;
+        }
+        pump.abort();
+    }
+
+    /// Carries what is due.
+    async fn pump(self: Arc<Self>) {
+        loop {
+            self.network.lock().run();
+            let due = self.network.lock().next_due();
+            let wait = due.map_or(3_600_000 * MS, |due| due.saturating_sub(system_now()));
+            let wait = std::time::Duration::from_nanos(wait);
+            let _ = timeout(wait, self.sent.notified()).await;
+        }
+    }
+
+    fn act(self: &Arc<Self>, action: Action) {
+        let (process, doing): (_, std::pin::Pin<Box<dyn Future<Output = ()> + Send>>) = match action
+        {
+            Action::Fault(fault) => {
+                self.network().log(|| format!("{fault:?}"));
+                return self.strike(fault);
+            }
+            Action::Call {
+                process,
+                function,
+                id,
+                how,
+                polls,
+            } => {
+                let of = self.process(process);
+                let asking = Asking {
+                    function,
+                    id,
+                    how,
+                    polls,
+                };
+                (process, Box::pin(of.call(asking)))
+            }
+            Action::Change {
+                process,
+                rows,
+                breadth,
+                style,
+                polls,
+            } => {
+                let of = self.process(process);
+                (process, Box::pin(of.change(rows, breadth, style, polls)))
+            }
+        };
+        let who = self.process(process).who;
+        self.tasks.lock().push((who, tokio::spawn(doing)));
+    }
+
+    fn strike(self: &Arc<Self>, fault: Fault) {
+        if let Fault::Crash(process) = fault {
+            return self.crash(process);
+        }
+        let mut network = self.network();
+        network.strike(fault);
+    }
+
+    fn crash(self: &Arc<Self>, process: usize) {
+        let old = self.process(process);
+        old.store.is_dead.store(true, Relaxed);
+        let mut network = self.network();
+        for link in network.links(Some(process)) {
+            network.reset(link);
+        }
+        network.history.died(old.who);
+        drop(network);
+        for (_, task) in self.tasks.lock().extract_if(.., |(who, _)| *who == old.who) {
+            task.abort();
+        }
+        let life = old.who.life + 1;
+        let new = self.start(Who { process, life });
+        self.processes.lock()[process] = new;
+    }
+
+    /// The faults are over: all ends well.
+    async fn settle(self: &Arc<Self>) {
+        self.network().mend();
+        self.network().log(|| "all faults are over".to_owned());
+        let tasks = std::mem::take(&mut *self.tasks.lock());
+        for (who, task) in tasks {
+            let ended = timeout(ms(30_000), task).await;
+            match ended {
+                Err(_) => {
+                    let process = who.process;
+                    self.violated(Some(format!(
+                        "I10: a call of process {process} never ended"
+                    )));
+                }
+                Ok(Err(error)) if error.is_panic() => {
+                    self.violated(Some(format!("a call panicked: {error}")));
+                }
+                Ok(_) => {}
+            }
+        }
+        sleep(ms(self.plan.setup.bound * 2 + UNKNOWN_OUTCOME + 3_000)).await;
+        self.agree().await;
+        self.nothing_is_left().await;
+    }
+
+    /// All processes agree with the source.
+    async fn agree(self: &Arc<Self>) {
+        for process in 0..PROCESSES {
+            let of = self.process(process);
+            let unsent = of.cache.coherence().unsent();
+            if unsent > 0 {
+                self.violated(Some(format!(
+                    "I12: process {process} has {unsent} bumps left"
+                )));
+            }
+            for function in 0..FUNCTIONS {
+                for id in 0..u8::try_from(ROWS).expect("rows are few") {
+                    let asking = Asking {
+                        function,
+                        id,
+                        how: How::Get,
+                        polls: None,
+                    };
+                    // Failing loads may fail again.
+                    Arc::clone(&of).call(asking).await;
+                    let last = self.agreed(&of, asking).await;
+                    self.violated(last);
+                }
+            }
+        }
+        let network = self.network();
+        let forgotten = (1..).zip(&network.history.commits);
+        let mut forgotten =
+            forgotten.filter(|(_, commit)| commit.bumped.is_none() && !commit.is_excused);
+        let forgotten = forgotten.next().map(|(number, _)| number);
+        drop(network);
+        self.violated(forgotten.map(|number| format!("I12: commit {number} was never bumped")));
+    }
+
+    async fn agreed(&self, of: &Arc<Process>, asking: Asking) -> Option<String> {
+        let called = super::functions::call(asking.function, Arc::clone(of), asking.id);
+        let seen = Cache::scope(of.cache.clone(), called).await.ok()?;
+        let network = self.network();
+        for (row, version) in &seen.rows {
+            let mut newer = network.commits_after(*row, *version);
+            if let Some((number, _)) = newer.find(|(_, commit)| !commit.is_excused) {
+                let process = of.who.process;
+                return Some(format!(
+                    "I7: process {process} does not agree with the source: row {row} is of commit {version} and not {number}, in {}",
+                    seen.load
+                ));
+            }
+        }
+        None
+    }
+
+    /// Cells do not outlive what depends on them.
+    async fn nothing_is_left(&self) {
+        let processes = self.processes.lock().clone();
+        for process in &processes {
+            process.cache.clear();
+        }
+        sleep(ms(3_000)).await;
+        for process in &processes {
+            let cells = process.cache.coherence().stats().tags;
+            if cells > 0 {
+                let number = process.who.process;
+                self.violated(Some(format!(
+                    "I11: process {number} has {cells} cells left"
+                )));
+            }
+        }
+    }
+
+    fn end(&self) -> Ended {
+        self.processes.lock().clear();
+        self.tasks.lock().clear();
+        let mut network = self.network.lock();
+        Ended {
+            violation: self.violation.lock().take(),
+            hash: network.hash,
+            log: network.log.take().unwrap_or_default(),
+            loads: network.history.loads.len(),
+        }
+    }
+}
