@@ -14,7 +14,10 @@
 
 mod beat;
 mod cell;
-#[cfg_attr(not(test), expect(dead_code, reason = "the simulated store has it, that of Redis is to"))]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the simulated store has it, that of Redis is to")
+)]
 mod connection;
 mod guard;
 mod ledger;
@@ -34,6 +37,8 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
+#[cfg(test)]
+pub(crate) use self::connection::{Connection, Connections};
 use self::{
     beat::Beat,
     cell::{Captured, Registry},
@@ -41,8 +46,6 @@ use self::{
     mutant::Mutant,
     queue::{Job, Queue},
 };
-#[cfg(test)]
-pub(crate) use self::connection::{Connection, Connections};
 pub(crate) use self::{
     cell::Cell,
     guard::{Doubt, Guard, Snapshot, Stamps},

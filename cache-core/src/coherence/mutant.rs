@@ -65,7 +65,9 @@ mod in_tests {
 
     /// Where other threads may run in between: whatever was said to run then runs.
     pub(crate) fn preempt() {
-        let Some(mut others) = OTHERS.take() else { return };
+        let Some(mut others) = OTHERS.take() else {
+            return;
+        };
         others();
         OTHERS.set(Some(others));
     }

@@ -14,7 +14,13 @@ use super::{
     outbox::{Change, Fill, Letter},
     reading::stamps_of,
 };
-use crate::{clock::system_now, coherence::{Guard, Stamps}, l1::Stored, stats::Counters, tasks};
+use crate::{
+    clock::system_now,
+    coherence::{Guard, Stamps},
+    l1::Stored,
+    stats::Counters,
+    tasks,
+};
 
 /// How long a delete that did not arrive waits for the next attempt.
 const RETRY_AFTER: Duration = Duration::from_millis(250);

@@ -45,17 +45,11 @@ impl Network {
         version: u64,
     ) -> impl Iterator<Item = (u64, &super::history::Commit)> {
         let numbered = (1..).zip(&self.history.commits);
-        numbered.filter(move |(number, commit)| {
-            *number > version && commit.rows.contains(&row.into())
-        })
+        numbered
+            .filter(move |(number, commit)| *number > version && commit.rows.contains(&row.into()))
     }
 
-    fn judge_origin(
-        &self,
-        served: &Served<'_>,
-        setup: &Setup,
-        is_astray: bool,
-    ) -> Option<String> {
+    fn judge_origin(&self, served: &Served<'_>, setup: &Setup, is_astray: bool) -> Option<String> {
         let Served { who, start, seen } = *served;
         let number = load_in(seen.load.as_bytes())?;
         let loaded = &self.history.loads[number];
@@ -68,7 +62,11 @@ impl Network {
         if loaded.by == who || is_astray {
             return None;
         }
-        let given = || self.given.iter().filter(|given| given.load == number && given.who == who);
+        let given = || {
+            self.given
+                .iter()
+                .filter(|given| given.load == number && given.who == who)
+        };
         let Some(first) = given().map(|given| given.at).min() else {
             return Some(format!("{} came from nowhere", seen.load));
         };
@@ -78,7 +76,10 @@ impl Network {
             && given().all(|given| is_told(given.at))
             && given().all(|given| given.lineage != lineage)
         {
-            return Some(format!("I8: {} was loaded under lineage {lineage}", seen.load));
+            return Some(format!(
+                "I8: {} was loaded under lineage {lineage}",
+                seen.load
+            ));
         }
         for (row, version) in &seen.rows {
             for (number, commit) in self.commits_after(*row, *version) {
@@ -89,9 +90,8 @@ impl Network {
                     ));
                 }
                 let (fence, until) = self.doubts[who.process];
-                let is_doubted = given().all(|given| {
-                    given.at >= self.listens[who.process] && given.at < until
-                });
+                let is_doubted =
+                    given().all(|given| given.at >= self.listens[who.process] && given.at < until);
                 if is_doubted && ended < fence && !setup.steps_clock && commit.returned.is_some() {
                     return Some(format!(
                         "after an outage: {} is from before it, and commit {number} of row {row} was made during it",
@@ -107,7 +107,9 @@ impl Network {
     pub(super) fn judge_load(&self, number: usize, setup: &Setup) -> Option<String> {
         let new = &self.history.loads[number];
         let (before, _) = self.history.loads.split_at(number);
-        let same = before.iter().filter(|old| old.by == new.by && old.key == new.key);
+        let same = before
+            .iter()
+            .filter(|old| old.by == new.by && old.key == new.key);
         let last = same.filter(|old| !old.is_put).last()?;
         // The flight of the one before may have begun so long before its load.
         if new.cause + FLIGHT >= last.began {

@@ -93,7 +93,9 @@ macro_rules! cached_function {
                 .keyed("id: u8")
                 .tiers(cached::Tiers::$tiers);
             let returned = {
-                let probe = cached::Probe::of(|| -> Result<Seen, Failed> { loop {} });
+                let probe = cached::Probe::of(|| -> Result<Seen, Failed> {
+                    loop {}
+                });
                 let shape = (&&&probe).__cached_shape();
                 let errors = (&&cached::ErrorProbe::of(&shape)).__cached_sharing();
                 cached::returned(shape, errors)
@@ -129,7 +131,8 @@ macro_rules! cached_function {
     };
 }
 
-cached_function!(item, 0, Detached, Both, |id, to| to.add(&RowChanged::of(id)));
+cached_function!(item, 0, Detached, Both, |id, to| to
+    .add(&RowChanged::of(id)));
 cached_function!(pair, 1, Inline, Both, |id, to| {
     to.add(&RowChanged::of(id));
     to.add(&RowChanged::of((id + 1) % 4));
@@ -137,8 +140,10 @@ cached_function!(pair, 1, Inline, Both, |id, to| {
 cached_function!(group, 2, Detached, Both, |id, to| {
     to.add(&RowChanged::anywhere_in(group_of(id)));
 });
-cached_function!(local, 3, Detached, Memory, |id, to| to.add(&RowChanged::of(id)));
-cached_function!(distant, 4, Inline, Redis, |id, to| to.add(&RowChanged::of(id)));
+cached_function!(local, 3, Detached, Memory, |id, to| to
+    .add(&RowChanged::of(id)));
+cached_function!(distant, 4, Inline, Redis, |id, to| to
+    .add(&RowChanged::of(id)));
 
 /// A call of a function, by its number.
 pub(super) fn call(

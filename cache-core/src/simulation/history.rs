@@ -132,7 +132,10 @@ impl History {
         for commit in &mut self.commits {
             let heard = commit.heard.entry((who.process, who.life)).or_default();
             for (name, stamped, origin) in lines(message) {
-                let is_after = self.published.get(stamped).is_some_and(|at| *at >= commit.at);
+                let is_after = self
+                    .published
+                    .get(stamped)
+                    .is_some_and(|at| *at >= commit.at);
                 let is_news = is_after && origin != own && commit.tags.contains_key(name);
                 if is_news && !heard.iter().any(|known| known == name) {
                     heard.push(name.to_owned());

@@ -1,10 +1,6 @@
 //! Servers and the connections to them. Within a connection all comes in order; between connections it does not.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::sync::oneshot;
 
@@ -150,7 +146,9 @@ impl Network {
     /// Adds to what tells this run from others.
     pub(super) fn note(&mut self, words: &[u64]) {
         for word in words {
-            self.hash = (self.hash ^ word).wrapping_mul(0x0100_0000_01B3).rotate_left(5);
+            self.hash = (self.hash ^ word)
+                .wrapping_mul(0x0100_0000_01B3)
+                .rotate_left(5);
         }
     }
 
@@ -253,7 +251,9 @@ impl Network {
     }
 
     fn arrive(&mut self, link: u64, number: u64, command: Command, now: Nanos) {
-        let Some(of) = self.links.get(&link) else { return };
+        let Some(of) = self.links.get(&link) else {
+            return;
+        };
         let (server, busy) = (of.server, self.random.below(3) * MS);
         let to = &mut self.servers[server];
         if !to.is_up {
@@ -287,7 +287,8 @@ impl Network {
             outgoing.push((link, Packet::Answer(number, answer)));
             if let Some(message) = effects.published {
                 let subscribed = self.links.iter();
-                let subscribed = subscribed.filter(|(_, to)| to.is_subscribed && to.server == server);
+                let subscribed =
+                    subscribed.filter(|(_, to)| to.is_subscribed && to.server == server);
                 let messages: Vec<_> = subscribed
                     .map(|(link, _)| (*link, Packet::Message(message.clone())))
                     .collect();
@@ -296,7 +297,9 @@ impl Network {
         }
         for (link, packet) in outgoing {
             let delay = self.delay();
-            let Some(to) = self.links.get_mut(&link) else { continue };
+            let Some(to) = self.links.get_mut(&link) else {
+                continue;
+            };
             let due = (now + delay).max(to.last_answer);
             to.last_answer = due;
             if !to.loses_answers {
@@ -311,14 +314,20 @@ impl Network {
         };
         if let (Some(tag), Some(of)) = (tags.first(), self.links.get(&link)) {
             let lineage = self.servers[server].lineage;
-            self.read_under.insert((of.who.process, tag.clone()), lineage);
+            self.read_under
+                .insert((of.who.process, tag.clone()), lineage);
         }
     }
 
     fn record(&mut self, server: usize, link: u64, answer: &Answer, did: &Effects, now: Nanos) {
         if let Some(message) = &did.published {
             self.history.bumped(message, server == self.primary, now);
-            self.log(|| format!("server {server} bumps {}", String::from_utf8_lossy(message).trim()));
+            self.log(|| {
+                format!(
+                    "server {server} bumps {}",
+                    String::from_utf8_lossy(message).trim()
+                )
+            });
         }
         let entry = match answer {
             Answer::Tagged { entry, .. } | Answer::Bytes(entry) => entry.as_deref(),
@@ -373,7 +382,9 @@ impl Network {
 
     /// What the process has of a connection is gone. What it had sent may still arrive.
     pub(super) fn close(&mut self, link: u64) {
-        let Some(open) = self.links.get_mut(&link) else { return };
+        let Some(open) = self.links.get_mut(&link) else {
+            return;
+        };
         if !std::mem::replace(&mut open.is_open, false) {
             return;
         }
@@ -396,7 +407,10 @@ impl Network {
     /// The connections of a process, or of all.
     pub(super) fn links(&self, process: Option<usize>) -> Vec<u64> {
         let of = |link: &Link| process.is_none_or(|process| process == link.who.process);
-        let open = self.links.iter().filter(|(_, link)| link.is_open && of(link));
+        let open = self
+            .links
+            .iter()
+            .filter(|(_, link)| link.is_open && of(link));
         open.map(|(number, _)| *number).collect()
     }
 
@@ -436,20 +450,26 @@ impl Network {
         let now = system_now();
         let listening = self.links.iter();
         let Some(link) = listening
-            .filter(|(_, link)| link.is_open && link.who.process == process && link.listener.is_some())
+            .filter(|(_, link)| {
+                link.is_open && link.who.process == process && link.listener.is_some()
+            })
             .map(|(number, _)| *number)
             .next_back()
         else {
             return;
         };
-        let Some(to) = self.links.get_mut(&link) else { return };
+        let Some(to) = self.links.get_mut(&link) else {
+            return;
+        };
         let server = &self.servers[to.server];
         let is_near = server.is_up && server.is_master && server.hangs_until <= now;
         if to.is_subscribed || to.loses_answers || to.loses_questions || !is_near {
             return;
         }
         to.is_subscribed = true;
-        let Some(ear) = to.listener.clone() else { return };
+        let Some(ear) = to.listener.clone() else {
+            return;
+        };
         self.begins_to_listen(process, now);
         ear.listener.connected(ear.lineage);
         ear.listener.fenced(now, ear.lineage);

@@ -108,7 +108,9 @@ pub(super) enum Fault {
     /// The old primary notices.
     Demote,
     /// Two failovers within a heartbeat, behind the same connections.
-    Flip { lag: u64 },
+    Flip {
+        lag: u64,
+    },
     /// The replication id changes, and nothing is lost.
     Rename,
     Stop,
@@ -265,7 +267,14 @@ fn polls(random: &mut Random) -> Option<u64> {
 }
 
 fn call(random: &mut Random, hot: u8) -> Action {
-    let hows = [How::Refresh, How::Evict, How::Put, How::Prefetch, How::Peek, How::Clear];
+    let hows = [
+        How::Refresh,
+        How::Evict,
+        How::Put,
+        How::Prefetch,
+        How::Peek,
+        How::Clear,
+    ];
     Action::Call {
         process: random.index(PROCESSES),
         function: random.index(FUNCTIONS),
@@ -289,7 +298,13 @@ fn change(random: &mut Random, hot: u8) -> Action {
     Action::Change {
         process: random.index(PROCESSES),
         rows,
-        breadth: random.pick(&[Breadth::Row, Breadth::Row, Breadth::Row, Breadth::Group, Breadth::All]),
+        breadth: random.pick(&[
+            Breadth::Row,
+            Breadth::Row,
+            Breadth::Row,
+            Breadth::Group,
+            Breadth::All,
+        ]),
         style: random.pick(&STYLES),
         polls: polls(random),
     }

@@ -99,7 +99,10 @@ impl Process {
         };
         let mut network = self.world.network();
         network.log(|| {
-            format!("process {} is served {seen:?} by {asking:?}", self.who.process)
+            format!(
+                "process {} is served {seen:?} by {asking:?}",
+                self.who.process
+            )
         });
         network.note(&[start, system_now(), seen.rows[0].1, id.into()]);
         let wrong = network.judge(&served, &self.world.plan.setup);
@@ -138,7 +141,8 @@ impl Process {
     fn read(&self, function: usize, id: u8) -> Vec<(u8, u64)> {
         let network = self.world.network();
         let rows = rows_of(function, id).into_iter();
-        rows.map(|row| (row, network.history.rows[usize::from(row)])).collect()
+        rows.map(|row| (row, network.history.rows[usize::from(row)]))
+            .collect()
     }
 
     /// What is put is what the source has.
@@ -170,7 +174,12 @@ impl Process {
             cause: network.last_cause(self.who.process),
             is_put,
         };
-        network.log(|| format!("process {} loads {number}: {:?}", self.who.process, loaded.key));
+        network.log(|| {
+            format!(
+                "process {} loads {number}: {:?}",
+                self.who.process, loaded.key
+            )
+        });
         network.note(&[loaded.began, number as u64]);
         network.history.loads.push(loaded);
         number

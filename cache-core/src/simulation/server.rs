@@ -174,12 +174,7 @@ impl Server {
     }
 
     /// Runs one command at `time` on its clock.
-    pub(super) fn run(
-        &mut self,
-        command: Command,
-        time: u64,
-        now: Nanos,
-    ) -> (Answer, Effects) {
+    pub(super) fn run(&mut self, command: Command, time: u64, now: Nanos) -> (Answer, Effects) {
         let mut effects = Effects::default();
         let answer = match command {
             Command::Beat => Answer::Beat {
@@ -188,9 +183,7 @@ impl Server {
                 time,
             },
             Command::Subscribe => Answer::Subscribed,
-            Command::Get(key) => {
-                Answer::Bytes(self.get(&key, time).map(|item| item.bytes.clone()))
-            }
+            Command::Get(key) => Answer::Bytes(self.get(&key, time).map(|item| item.bytes.clone())),
             Command::Read { entry, tags } => Answer::Tagged {
                 entry: entry.and_then(|key| Some(self.get(&key, time)?.bytes.clone())),
                 versions: self.versions(&tags, time),
@@ -251,7 +244,11 @@ impl Server {
             message += &format!("{} {version} {}\n", bump.name, batch.tail);
             bumped.push(bump.name.to_string());
         }
-        let tags: Vec<_> = batch.bumps.iter().map(|bump| bump.key.to_string()).collect();
+        let tags: Vec<_> = batch
+            .bumps
+            .iter()
+            .map(|bump| bump.key.to_string())
+            .collect();
         let answer = Answer::Tagged {
             entry: None,
             versions: self.versions(&tags, time),

@@ -24,9 +24,7 @@ use super::{
 use crate::{
     clock::{Nanos, system_now},
     coherence::{Connection, Connections, Lineage},
-    l2::{
-        Asked, Batch, Listener, Pending, Store, StoreError, StoreTime, Tagged, Write,
-    },
+    l2::{Asked, Batch, Listener, Pending, Store, StoreError, StoreTime, Tagged, Write},
 };
 
 /// Between attempts to connect.
@@ -83,7 +81,8 @@ impl SimulatedStore {
         within: Duration,
     ) -> Result<(Answer, Lineage, Nanos), StoreError> {
         let data = self.state.lock().data;
-        let (Some(link), Some(asked), false) = (data, self.connections.ask(), self.is_dead()) else {
+        let (Some(link), Some(asked), false) = (data, self.connections.ask(), self.is_dead())
+        else {
             return Err(StoreError::Unavailable);
         };
         let sent = system_now();
@@ -94,7 +93,10 @@ impl SimulatedStore {
             Ok(Ok(Answer::Refused(error))) => return Err(error),
             Ok(Ok(answer)) => answer,
         };
-        let lineage = self.connections.answered(&asked).ok_or(StoreError::Unavailable)?;
+        let lineage = self
+            .connections
+            .answered(&asked)
+            .ok_or(StoreError::Unavailable)?;
         Ok((answer, lineage, sent))
     }
 
@@ -140,7 +142,8 @@ impl SimulatedStore {
                     self.state.lock().data = Some(link);
                     wait = FIRST_WAIT;
                     sleep(every).await;
-                    while let Some(said) = self.beat(link, every).await.filter(|said| said.is_master)
+                    while let Some(said) =
+                        self.beat(link, every).await.filter(|said| said.is_master)
                     {
                         connection.beat(said.lineage);
                         sleep(every).await;

@@ -103,7 +103,11 @@ fn shrink(mut plan: Plan, broken: Option<Mutant>) -> Plan {
 fn show(seed: u64, broken: Option<Mutant>) {
     let plan = shrink(Plan::of(seed), broken);
     let ended = run(&plan, broken, true);
-    println!("seed {seed}: {}\n{:?}", ended.violation.unwrap_or_default(), plan.setup);
+    println!(
+        "seed {seed}: {}\n{:?}",
+        ended.violation.unwrap_or_default(),
+        plan.setup
+    );
     for line in ended.log {
         println!("  {line}");
     }
@@ -163,7 +167,10 @@ fn survey() {
 fn is_noticed(mutant: Mutant) {
     let (seeds, found) = search(MOST_SEEDS, Some(mutant));
     let (seed, ended) = found.unwrap_or_else(|| panic!("{mutant:?} passed {seeds} seeds"));
-    println!("{mutant:?} after {seeds} seeds, by seed {seed}: {}", ended.violation.unwrap_or_default());
+    println!(
+        "{mutant:?} after {seeds} seeds, by seed {seed}: {}",
+        ended.violation.unwrap_or_default()
+    );
 }
 
 macro_rules! broken_rules {

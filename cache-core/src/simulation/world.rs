@@ -23,7 +23,10 @@ use super::{
 use crate::{
     cache::Cache,
     clock::{simulated::Simulated, system_now},
-    coherence::{mutant, mutant::{Mutant, Preempting}},
+    coherence::{
+        mutant,
+        mutant::{Mutant, Preempting},
+    },
 };
 
 pub(super) struct World {
@@ -244,7 +247,9 @@ impl World {
             match ended {
                 Err(_) => {
                     let process = who.process;
-                    self.violated(Some(format!("I10: a call of process {process} never ended")));
+                    self.violated(Some(format!(
+                        "I10: a call of process {process} never ended"
+                    )));
                 }
                 Ok(Err(error)) if error.is_panic() => {
                     self.violated(Some(format!("a call panicked: {error}")));
@@ -263,7 +268,9 @@ impl World {
             let of = self.process(process);
             let unsent = of.cache.coherence().unsent();
             if unsent > 0 {
-                self.violated(Some(format!("I12: process {process} has {unsent} bumps left")));
+                self.violated(Some(format!(
+                    "I12: process {process} has {unsent} bumps left"
+                )));
             }
             for function in 0..FUNCTIONS {
                 for id in 0..u8::try_from(ROWS).expect("rows are few") {
@@ -317,7 +324,9 @@ impl World {
             let cells = process.cache.coherence().cells();
             if cells > 0 {
                 let number = process.who.process;
-                self.violated(Some(format!("I11: process {number} has {cells} cells left")));
+                self.violated(Some(format!(
+                    "I11: process {number} has {cells} cells left"
+                )));
             }
         }
     }
