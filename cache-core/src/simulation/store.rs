@@ -224,7 +224,7 @@ impl Store for Arc<SimulatedStore> {
         let is_ready = !self.is_dead() && self.state.lock().data.is_some();
         if !is_ready {
             // A bump that cannot be sent voids what it is of.
-            self.world.network().has_cause(self.who.process);
+            self.world.has_cause(self.who.process);
         }
         is_ready
     }
