@@ -15,7 +15,9 @@ pub(crate) fn run(options: &[String]) -> bool {
             "--seed" => "SIM_SEED",
             "--mutant" => "SIM_MUTANT",
             _ => {
-                eprintln!("`cargo xtask sim` knows no `{option}`: write `--seeds N`, `--seed S` or `--mutant bN`");
+                eprintln!(
+                    "`cargo xtask sim` knows no `{option}`: write `--seeds N`, `--seed S` or `--mutant bN`"
+                );
                 return false;
             }
         };

@@ -194,7 +194,7 @@ impl Plan {
         let at = random.below(self.setup.horizon);
         let process = random.index(PROCESSES);
         let soon = random.between(1, self.setup.bound * 3);
-        match random.below(18) {
+        match random.below(19) {
             0 => self.fault(at, Fault::Reset(Some(process))),
             1 => self.fault(at, Fault::Reset(None)),
             2 => {
@@ -241,6 +241,13 @@ impl Plan {
                     let at = random.below(self.setup.horizon);
                     self.fault(at, Fault::EvictTag);
                 }
+            }
+            18 => {
+                // Loads that outlive what is heard.
+                self.setup.slowest_load = 1_500;
+                self.setup.bound = 400;
+                self.fault(at, Fault::Cut(process));
+                self.fault(at + 1_200, Fault::Mend(process));
             }
             16 => {
                 self.fault(at, Fault::Full(true));

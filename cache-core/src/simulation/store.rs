@@ -221,7 +221,12 @@ fn owned(tags: &[&str]) -> Vec<String> {
 
 impl Store for Arc<SimulatedStore> {
     fn is_ready(&self) -> bool {
-        !self.is_dead() && self.state.lock().data.is_some()
+        let is_ready = !self.is_dead() && self.state.lock().data.is_some();
+        if !is_ready {
+            // A bump that cannot be sent voids what it is of.
+            self.world.has_cause(self.who.process);
+        }
+        is_ready
     }
 
     fn time(&self) -> Option<StoreTime> {

@@ -91,6 +91,13 @@ impl World {
         self.network.lock()
     }
 
+    /// A process has a reason to load anew. Asked from anywhere, also from within the network.
+    pub(super) fn has_cause(&self, process: usize) {
+        if let Some(mut network) = self.network.try_lock() {
+            network.has_cause(process);
+        }
+    }
+
     /// Less than `limit`, or 0.
     pub(super) fn pick(&self, limit: u64) -> u64 {
         self.network.lock().random.below(limit.max(1))
