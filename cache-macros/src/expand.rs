@@ -4,7 +4,7 @@
 //! is only the order of the calls, and where each of them stands, so that errors point at the user's
 //! own tokens.
 
-use proc_macro2::{Delimiter, Group, Literal, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{FnArg, Signature, spanned::Spanned};
 
@@ -72,7 +72,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
             }
         }
     };
-    if model.function.is_boxed {
+    if model.function.boxed.is_some() {
         answer =
             quote_spanned!(Span::mixed_site()=> ::std::boxed::Box::pin(async move { #answer }));
     }
@@ -120,11 +120,14 @@ impl<'a> Context<'a> {
 
     /// One import, so that a path which leads nowhere is one error.
     fn import(&self) -> TokenStream {
-        let path = self.model.options.krate.as_ref();
-        let path = path.map(|path| path.value.to_token_stream());
         let mixed = Span::mixed_site();
-        let path = path.unwrap_or_else(|| quote_spanned!(mixed=> ::cache_core));
-        quote_spanned!(mixed=> use #path::__private as __cached;)
+        let Some(krate) = &self.model.options.krate else {
+            return quote_spanned!(mixed=> use ::cache_core::__private as __cached;);
+        };
+        let path = &krate.value;
+        let last = path.segments.last().map_or(mixed, Spanned::span);
+        let private = Ident::new("__cache_core", at(last));
+        quote_spanned!(at(last)=> use #path::#private as __cached;)
     }
 
     fn site(&self) -> TokenStream {

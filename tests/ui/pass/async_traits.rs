@@ -20,6 +20,9 @@ trait Users: Send + Sync {
     async fn owned(self: Arc<Self>, id: u64) -> u64;
     async fn detached(&self, name: &str) -> usize;
     async fn pair(&self, pair: (u64, u64), more: u64) -> u64;
+    async fn in_the_key(&self, pair: (u64, u64), more: &u64) -> u64;
+    async fn in_a_text_key(&self, pair: (u64, u64), more: u64) -> u64;
+    async fn skipped(&self, pair: (u64, u64), more: u64) -> u64;
     async fn nothing(&self);
 
     #[cached(ttl = 1h, key = (self.tenant(), id))]
@@ -72,6 +75,25 @@ impl Users for Postgres {
         RUNS.add();
         b += 1;
         more += 1;
+        a + b + more
+    }
+
+    #[cached(ttl = 1h, key = (a % 10, c))]
+    async fn in_the_key(&self, (a, mut b): (u64, u64), &c: &u64) -> u64 {
+        RUNS.add();
+        b += 1;
+        a + b + c
+    }
+
+    #[cached(ttl = 1h, key = "{a}:{b}")]
+    async fn in_a_text_key(&self, (a, b): (u64, u64), _: u64) -> u64 {
+        RUNS.add();
+        a + b
+    }
+
+    #[cached(ttl = 1h, skip(self, a, b))]
+    async fn skipped(&self, (a, b): (u64, u64), more: u64) -> u64 {
+        RUNS.add();
         a + b + more
     }
 
@@ -142,6 +164,41 @@ fn shortest<'a>(one: &'a str, other: &'a str) -> BoxFuture<'a, String> {
     Box::pin(async move { one.min(other).to_owned() })
 }
 
+type Function = for<'a> fn(&'a str) -> &'a str;
+
+/// The lifetime of a `for` is none of the load's.
+#[cached(ttl = 1h, tiers = memory)]
+fn trimmer<'b>(
+    name: &'b str,
+) -> Pin<Box<dyn Future<Output = for<'a> fn(&'a str) -> &'a str> + Send + 'b>> {
+    RUNS.add();
+    let trim: Function = if name == "start" {
+        |text| text.trim_start()
+    } else {
+        |text| text.trim()
+    };
+    Box::pin(async move { trim })
+}
+
+macro_rules! boxed {
+    ($name:ident -> $future:ty) => {
+        #[cached(ttl = 1h)]
+        fn $name(n: u64) -> Pin<Box<$future>> {
+            RUNS.add();
+            Box::pin(async move { n })
+        }
+    };
+}
+
+boxed!(grouped -> dyn Future<Output = u64> + Send);
+
+#[expect(unused_parens, reason = "they are what is tried")]
+#[cached(ttl = 1h)]
+fn in_parentheses(n: u64) -> Pin<Box<(dyn Future<Output = u64> + Send)>> {
+    RUNS.add();
+    Box::pin(async move { n })
+}
+
 async fn handles(users: &dyn Users) -> Result<(), NotCached> {
     assert_eq!(users.name(1).peek().await, None);
     users.name(1).put(Ok(Some("Ada".to_owned()))).await?;
@@ -172,6 +229,12 @@ pub(crate) async fn main() {
         assert_eq!(Arc::clone(&shared).owned(7).await, 8);
         assert_eq!(users.detached("Ada").await, 4);
         assert_eq!(users.pair((1, 2), 3).await, 8);
+        assert_eq!(users.in_the_key((11, 2), &3).await, 17);
+        assert_eq!(users.in_the_key((21, 2), &3).await, 17);
+        assert_eq!(users.in_a_text_key((1, 2), 3).await, 3);
+        assert_eq!(users.in_a_text_key((1, 2), 4).await, 3);
+        assert_eq!(users.skipped((1, 2), 3).await, 6);
+        assert_eq!(users.skipped((2, 2), 3).await, 6);
         users.nothing().await;
         assert_eq!(users.provided(7).await, 107);
         assert_eq!(Memory(7_u8).get(1).await, 7);
@@ -181,8 +244,11 @@ pub(crate) async fn main() {
         assert_eq!(factorial(5).await, 120);
         assert_eq!(length("Ada").await, 3);
         assert_eq!(shortest("b", "a").await, "a");
+        assert_eq!(trimmer("start").await(" a "), "a ");
+        assert_eq!(grouped(7).await, 7);
+        assert_eq!(in_parentheses(7).await, 7);
     }
-    assert_eq!(RUNS.take(), 18);
+    assert_eq!(RUNS.take(), 24);
     assert_eq!(
         Postgres { tenant: 2 }.name(7).await,
         Ok(Some("2:7".to_owned()))

@@ -8,6 +8,11 @@ async fn r#fn(r#type: &str, r#match: u64) -> String {
     format!("{type}{match}")
 }
 
+#[cached(ttl = 1h, skip(type, r#match))]
+async fn skipped(r#type: &str, r#match: u64, id: u64) -> u64 {
+    id + r#match + r#type.len() as u64
+}
+
 #[cached(ttl = 1h)]
 async fn r#gen(r#gen: u64, r#dyn: &str, r#async: (u64, u64)) -> u64 {
     r#gen + r#async.0 + r#dyn.len() as u64
@@ -234,6 +239,8 @@ mod macros {
 pub(crate) async fn main() {
     for _ in 0..2 {
         assert_eq!(r#fn("a", 1).await, "a1");
+        assert_eq!(skipped("a", 1, 5).await, 7);
+        assert_eq!(skipped("abc", 2, 5).await, 7);
         assert_eq!(r#gen(1, "a", (2, 3)).await, 4);
         assert_eq!(locals(1, 2, "abc", Some("abcd")).await, 10);
         assert_eq!(more_locals(5, (6, 7), 8).await, 26);
