@@ -4,8 +4,8 @@
 //! is only the order of the calls, and where each of them stands, so that errors point at the user's
 //! own tokens.
 
-use proc_macro2::{Delimiter, Group, Literal, Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
+use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream};
+use quote::{quote, quote_spanned};
 use syn::{Expr, FnArg, Path, Signature, spanned::Spanned};
 
 use self::body::Output;
@@ -20,7 +20,7 @@ mod keep;
 mod key;
 pub(crate) mod key_shape;
 mod load;
-mod names;
+pub(crate) mod names;
 
 /// Input:
 ///
@@ -78,7 +78,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
             }
         }
     };
-    if model.function.is_boxed {
+    if model.function.boxed.is_some() {
         answer =
             quote_spanned!(Span::mixed_site()=> ::std::boxed::Box::pin(async move { #answer }));
     }
@@ -193,9 +193,13 @@ impl<'a> Context<'a> {
 /// One import, so that a path which leads nowhere is one error.
 pub(crate) fn import(krate: Option<&Given<Path>>) -> TokenStream {
     let mixed = Span::mixed_site();
-    let path = krate.map(|path| path.value.to_token_stream());
-    let path = path.unwrap_or_else(|| quote_spanned!(mixed=> ::cache_core));
-    quote_spanned!(mixed=> use #path::__private as __cached;)
+    let Some(krate) = krate else {
+        return quote_spanned!(mixed=> use ::cache_core::__private as __cached;);
+    };
+    let path = &krate.value;
+    let last = path.segments.last().map_or(mixed, Spanned::span);
+    let private = Ident::new("__cache_core", at(last));
+    quote_spanned!(at(last)=> use #path::#private as __cached;)
 }
 
 /// The cache of the option, if there is one. The type stands at the option, where the error says that it is

@@ -73,8 +73,13 @@ impl Context<'_> {
             let mode = self.mode(place);
             holds.extend(quote_spanned!(at(place)=> let __cached_held_self = #mode.hold(#token);));
         }
-        for argument in arguments.iter().filter(|argument| self.is_held(argument)) {
-            let (place, held, cfgs) = (argument.ty.span(), held(argument), argument.cfgs());
+        let held_ones = arguments.iter().enumerate();
+        for (position, argument) in held_ones.filter(|(_, argument)| self.is_held(argument)) {
+            let (place, held, cfgs) = (
+                argument.ty.span(),
+                held(position, argument),
+                argument.cfgs(),
+            );
             let (mode, outer) = (self.mode(place), argument.outer_at(place));
             holds.extend(quote_spanned!(at(place)=> #(#cfgs)* let #held = #mode.hold(#outer);));
         }
