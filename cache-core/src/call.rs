@@ -12,6 +12,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
+    task::{Context, Poll, ready},
 };
 
 pub use mode::{Detached, Held, HoldProbe, Inline, Mode, ProbeBorrow, ProbeHold};
@@ -24,9 +25,10 @@ use crate::{
     cache::Cache,
     context::{self, Ask, Question},
     key::{CacheKey, Key, KeyRef, KeyWriter},
+    l1::Stored,
     l2::L2,
     site::{Instance, Site},
-    value::{Answer, Keep, Keeper, Maker, Returned, Shape},
+    value::{Answer, Keep, Keeper, Maker, Returned, Shape, Travelling},
 };
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -60,26 +62,36 @@ pub fn begin<I, S: Shape, X>(
     cache: Option<&Cache>,
     write_key: impl Fn(&mut KeyWriter) -> Written,
 ) -> Result<S::Output, Missed> {
-    let mut writer = KeyWriter::for_bytes();
-    let Written = write_key(&mut writer);
     let lookup = Lookup {
         site,
+        function: typeid::of::<I>(),
         type_name: std::any::type_name::<I>(),
-        key: KeyRef::new(typeid::of::<I>(), &writer),
         write_key: &write_key,
     };
     look(&lookup, *returned, cache)
 }
 
+/// What writes the key of a call. Not `Fn`, whose table would hold each closure three times.
+trait WriteKey {
+    fn write(&self, key: &mut KeyWriter);
+}
+
+impl<F: Fn(&mut KeyWriter) -> Written> WriteKey for F {
+    #[inline]
+    fn write(&self, key: &mut KeyWriter) {
+        let Written = self(key);
+    }
+}
+
 /// What one call asks for.
 struct Lookup<'a> {
     site: &'static Site,
+    function: TypeId,
     type_name: &'static str,
-    key: KeyRef<'a>,
-    write_key: &'a dyn Fn(&mut KeyWriter) -> Written,
+    write_key: &'a dyn WriteKey,
 }
 
-/// Looks for an entry. Apart from [`begin`], which is compiled for each function, and this for each type.
+/// Apart from [`begin`], which is compiled for each function, and this for each type.
 #[expect(
     clippy::result_large_err,
     reason = "a box would cost every miss an allocation more"
@@ -89,15 +101,32 @@ fn look<S: Shape, X>(
     returned: Returned<S, X>,
     cache: Option<&Cache>,
 ) -> Result<S::Output, Missed> {
-    if !context::is_plain() {
-        let cache = lookup.surrounded(cache, TypeId::of::<S::Output>())?;
-        return hit(&cache, &lookup.key, returned).ok_or_else(|| lookup.missed(cache));
-    }
-    let cache = cache.unwrap_or_else(|| Cache::ambient());
-    hit(cache, &lookup.key, returned).ok_or_else(|| lookup.missed(cache.clone()))
+    let node = lookup.find(cache, TypeId::of::<S::Output>())?;
+    Ok(returned.again(&*node))
 }
 
 impl Lookup<'_> {
+    /// Looks for an entry that is fresh.
+    ///
+    /// # Errors
+    ///
+    /// The call, where memory does not answer it.
+    #[expect(
+        clippy::result_large_err,
+        reason = "a box would cost every miss an allocation more"
+    )]
+    fn find(&self, cache: Option<&Cache>, output: TypeId) -> Result<Arc<dyn Stored>, Missed> {
+        let mut writer = KeyWriter::for_bytes();
+        self.write_key.write(&mut writer);
+        let key = KeyRef::new(self.function, &writer);
+        if !context::is_plain() {
+            let cache = self.surrounded(&key, cache, output)?;
+            return hit(&cache, &key).ok_or_else(|| self.missed(&key, cache));
+        }
+        let cache = cache.unwrap_or_else(|| Cache::ambient());
+        hit(cache, &key).ok_or_else(|| self.missed(&key, cache.clone()))
+    }
+
     /// The cache of a call in a scope.
     ///
     /// # Errors
@@ -109,7 +138,12 @@ impl Lookup<'_> {
         clippy::result_large_err,
         reason = "a box would cost every miss an allocation more"
     )]
-    fn surrounded(&self, cache: Option<&Cache>, output: TypeId) -> Result<Cache, Missed> {
+    fn surrounded(
+        &self,
+        key: &KeyRef<'_>,
+        cache: Option<&Cache>,
+        output: TypeId,
+    ) -> Result<Cache, Missed> {
         let cache = cache.cloned().unwrap_or_else(Cache::current);
         let Some(question) = context::take_question(output) else {
             return Ok(cache);
@@ -122,13 +156,13 @@ impl Lookup<'_> {
             }),
             question: Some(Box::new(question)),
             instance: self.instance(),
-            key: self.key.to_key(),
+            key: key.to_key(),
             cache,
         })
     }
 
     #[cold]
-    fn missed(&self, cache: Cache) -> Missed {
+    fn missed(&self, key: &KeyRef<'_>, cache: Cache) -> Missed {
         let is_worth_asking = self.site.is_shared() && cache.l2().is_some_and(L2::is_worth_asking);
         Missed {
             text: is_worth_asking.then(|| Text {
@@ -137,32 +171,31 @@ impl Lookup<'_> {
             }),
             question: None,
             instance: self.instance(),
-            key: self.key.to_key(),
+            key: key.to_key(),
             cache,
         }
     }
 
     fn instance(&self) -> Instance {
-        Instance::new(self.site, self.key.function, self.type_name)
+        Instance::new(self.site, self.function, self.type_name)
     }
 
     fn text(&self) -> String {
         let mut text = KeyWriter::for_text();
-        let Written = (self.write_key)(&mut text);
+        self.write_key.write(&mut text);
         text.into_text()
     }
 }
 
 #[inline]
-fn hit<S: Shape, X>(
-    cache: &Cache,
-    key: &KeyRef<'_>,
-    returned: Returned<S, X>,
-) -> Option<S::Output> {
+fn hit(cache: &Cache, key: &KeyRef<'_>) -> Option<Arc<dyn Stored>> {
     let node = cache.flights().l1.get(key)?;
-    let output = returned.hit(&*node, cache.clock().now())?;
-    node.entry().count_hit();
-    Some(output)
+    let entry = node.entry();
+    if !entry.is_fresh(cache.clock().now()) {
+        return None;
+    }
+    entry.count_hit();
+    Some(node)
 }
 
 /// A call that memory did not answer.
@@ -185,8 +218,8 @@ impl fmt::Debug for Missed {
 }
 
 impl Missed {
-    /// Hands the call to the engine.
-    fn open(self) -> (Opened, Maker) {
+    /// Hands the call to the engine, and says what makes entries of what it loads.
+    fn enter(self) -> (Opened, Maker) {
         let Self {
             cache,
             instance,
@@ -213,38 +246,49 @@ impl Missed {
         };
         (opened, maker)
     }
+
+    /// Hands the call to the engine.
+    ///
+    /// What is generic over the body is compiled for each cached function, what is generic over the value,
+    /// as this is, for each type, the rest once: each does as little as it can.
+    #[inline(never)]
+    fn open<S: Shape, X>(self, keep: &Keep<S, X>) -> (Opened, Keeper<S, X>) {
+        let (mut opened, maker) = self.enter();
+        let keeper = Keeper { keep: *keep, maker };
+        if opened.is_remote()
+            && let Some(travelling) = keeper.travelling()
+        {
+            opened.connect(travelling);
+        }
+        if let Some(output) = opened.take_put()
+            && let Some(loaded) = keeper.erase_put(output)
+        {
+            opened.call.put(loaded);
+        }
+        (opened, keeper)
+    }
 }
 
-/// Answers a call that memory did not answer, with the body that `make` makes.
-///
-/// What is generic over the body is compiled for each cached function, what is generic over the value for
-/// each type, the rest once: each does as little as it can.
-#[inline(never)]
-fn start<'a, S: Shape, X: 'static>(
-    missed: Missed,
-    keep: &Keep<S, X>,
-    make: &mut dyn FnMut(Keeper<S, X>) -> Option<Body<'a>>,
-) -> BoxFuture<'a, S::Output> {
-    let (mut opened, maker) = missed.open();
-    let keeper = Keeper { keep: *keep, maker };
-    if let Some(text) = &opened.text
-        && !opened.is_bypass()
-    {
-        opened.call.remote = Remote::new(&opened.call, opened.function, text, &keeper);
+/// The answer of the engine, as the function returns it.
+#[must_use = "a future runs when it is awaited"]
+pub struct Answering<'a, S: Shape, X> {
+    running: BoxFuture<'a, Answer>,
+    returned: Returned<S, X>,
+}
+
+impl<S: Shape, X> fmt::Debug for Answering<'_, S, X> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Answering")
     }
-    if let Some(output) = opened.take_put()
-        && let Ok(output) = output.downcast::<S::Output>()
-    {
-        opened.call.put(keeper.erase(*output));
+}
+
+impl<S: Shape, X> Future for Answering<'_, S, X> {
+    type Output = S::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<S::Output> {
+        let answer = ready!(self.running.as_mut().poll(cx));
+        Poll::Ready(self.returned.output(answer))
     }
-    let returned = keep.returned();
-    let body = make(keeper).expect("a call has a body");
-    Box::pin(async move {
-        match opened.run(body).await {
-            Some(answer) => returned.output(answer),
-            None => std::future::pending().await,
-        }
-    })
 }
 
 /// A call that memory did not answer, in the engine.
@@ -261,12 +305,33 @@ impl Opened {
         question.is_some_and(|question| matches!(question.ask, Ask::Bypass))
     }
 
+    /// Whether the shared tier may have a part in the call.
+    fn is_remote(&self) -> bool {
+        self.text.is_some() && !self.is_bypass()
+    }
+
+    fn connect(&mut self, travelling: Travelling) {
+        if let Some(text) = &self.text {
+            self.call.remote = Remote::new(&self.call, self.function, text, travelling);
+        }
+    }
+
     /// The output that a handle has to put.
     fn take_put(&mut self) -> Option<Box<dyn Any + Send>> {
         match &mut self.question.as_mut()?.ask {
             Ask::Put(output) => output.take(),
             _ => None,
         }
+    }
+
+    /// The answer. Never, where a handle wants none.
+    fn answer(self, body: Body<'_>) -> BoxFuture<'_, Answer> {
+        Box::pin(async move {
+            match self.run(body).await {
+                Some(answer) => answer,
+                None => std::future::pending().await,
+            }
+        })
     }
 
     /// The answer; nothing where a handle wants none.

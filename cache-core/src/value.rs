@@ -14,7 +14,7 @@ mod weigh;
 use std::{any::Any, marker::PhantomData, sync::Arc};
 
 pub use keep::{Keep, Ttl};
-pub(crate) use keep::{Keeper, Maker, Receiver};
+pub(crate) use keep::{Keeper, Maker, Receiver, Travelling};
 pub use probe::{
     ErrorProbe, Probe, ProbeFallibleOptional, ProbeLayer, ProbePlain, ProbeShared, ProbeUnshared,
 };
@@ -26,10 +26,7 @@ pub(crate) use transport::Transport;
 pub(crate) use transport::{Refusal, Wire};
 pub use weigh::{ProbeSize, ProbeTravel, ProbeWeigh, TravelProbe, travels};
 
-use crate::{
-    clock::Nanos,
-    l1::{Entry, Stored},
-};
+use crate::l1::{Entry, Stored};
 
 /// Whether one error can answer several callers, and how it is held for them.
 pub trait Sharing<E>: Copy + Send + Sync + 'static {
@@ -92,6 +89,8 @@ pub(crate) enum Answer {
 pub(crate) enum Outcome<V, H> {
     Value(V),
     Error(H),
+    /// Handed to the only caller that was left.
+    Gone,
 }
 
 /// An outcome with its entry: the type behind [`Stored`].
@@ -108,7 +107,7 @@ impl<V: Send + Sync + 'static, H: Send + Sync + 'static> Stored for Node<V, H> {
     fn value(&self) -> Option<&dyn Any> {
         match &self.outcome {
             Outcome::Value(value) => Some(value),
-            Outcome::Error(_) => None,
+            Outcome::Error(_) | Outcome::Gone => None,
         }
     }
 }
@@ -122,10 +121,9 @@ type Build<S> = fn(Entry, Split<S>) -> Result<Arc<dyn Stored>, <S as Shape>::Err
 /// The functions through which the engine, which knows no value type, handles one return type.
 struct Functions<S: Shape> {
     build: Build<S>,
-    hit: fn(&dyn Stored, Nanos) -> Option<S::Output>,
-    answer: fn(Arc<dyn Stored>) -> Option<S::Output>,
+    again: fn(&dyn Stored) -> Option<S::Output>,
+    take: fn(&mut dyn Stored) -> Option<S::Output>,
     own: fn(Split<S>) -> Box<dyn Any + Send>,
-    take: fn(Box<dyn Any + Send>) -> Option<S::Output>,
 }
 
 /// A return type that has all it needs.
@@ -164,37 +162,42 @@ where
         functions: const {
             &Functions {
                 build: build::<S, X>,
-                hit: hit::<S, X>,
-                answer: answer::<S, X>,
-                own: |split| Box::new(split),
-                take: |own| {
-                    let split = own.downcast::<Split<S>>().ok()?;
-                    Some(match *split {
-                        Ok(kept) => S::kept(kept),
-                        Err(error) => S::failed(error),
-                    })
-                },
+                again: again::<S, X>,
+                take: take::<S, X>,
+                own: |split| Box::new(Some(split)),
             }
         },
         sharing: PhantomData,
     }
 }
 
+/// Why an output is found where one is looked for.
+const ONE_TYPE: &str =
+    "a flight holds the values of one function, and a function has one return type";
+
 impl<S: Shape, X> Returned<S, X> {
-    /// The output that a stored outcome stands for, where it is still fresh.
+    /// The output that a stored outcome stands for.
     #[inline]
-    pub(crate) fn hit(self, stored: &dyn Stored, now: Nanos) -> Option<S::Output> {
-        (self.functions.hit)(stored, now)
+    pub(crate) fn again(self, stored: &dyn Stored) -> S::Output {
+        (self.functions.again)(stored).expect(ONE_TYPE)
     }
 
-    /// The output of a call that was not a hit.
+    /// The output of a call that was not a hit: the value itself where nobody else holds it, as no tier
+    /// kept it and nobody waited.
     pub(crate) fn output(self, answer: Answer) -> S::Output {
         let output = match answer {
-            Answer::Shared(node) => (self.functions.answer)(node),
-            Answer::Own(own) => (self.functions.take)(own),
+            Answer::Shared(mut node) => match Arc::get_mut(&mut node) {
+                Some(node) => (self.functions.take)(node),
+                None => (self.functions.again)(&*node),
+            },
+            Answer::Own(mut own) => own.downcast_mut::<Option<Split<S>>>().and_then(|own| {
+                Some(match own.take()? {
+                    Ok(kept) => S::kept(kept),
+                    Err(error) => S::failed(error),
+                })
+            }),
         };
-        output
-            .expect("a flight holds the values of one function, and a function has one return type")
+        output.expect(ONE_TYPE)
     }
 
     /// An output for the caller whose load it was, and for nobody else.
@@ -224,41 +227,30 @@ where
     Ok(Arc::new(Node::<S::Kept, X::Held> { entry, outcome }))
 }
 
-#[inline]
-fn hit<S, X>(stored: &dyn Stored, now: Nanos) -> Option<S::Output>
+fn again<S, X>(stored: &dyn Stored) -> Option<S::Output>
 where
     S: Shape,
     S::Kept: Clone + Send + Sync + 'static,
     X: Sharing<S::Error>,
 {
     let node = (stored as &dyn Any).downcast_ref::<Node<S::Kept, X::Held>>()?;
-    if !node.entry.is_fresh(now) {
-        return None;
+    match &node.outcome {
+        Outcome::Value(value) => Some(S::kept(value.clone())),
+        Outcome::Error(held) => Some(S::failed(X::again(held))),
+        Outcome::Gone => None,
     }
-    Some(match &node.outcome {
-        Outcome::Value(value) => S::kept(value.clone()),
-        Outcome::Error(held) => S::failed(X::again(held)),
-    })
 }
 
-/// Gives the value itself where nobody else holds it: no tier kept it, and nobody waited.
-fn answer<S, X>(stored: Arc<dyn Stored>) -> Option<S::Output>
+fn take<S, X>(stored: &mut dyn Stored) -> Option<S::Output>
 where
     S: Shape,
-    S::Kept: Clone + Send + Sync + 'static,
+    S::Kept: Send + Sync + 'static,
     X: Sharing<S::Error>,
 {
-    let stored: Arc<dyn Any + Send + Sync> = stored;
-    let node = stored.downcast::<Node<S::Kept, X::Held>>().ok()?;
-    let own = match Arc::try_unwrap(node) {
-        Ok(node) => node.outcome,
-        Err(node) => match &node.outcome {
-            Outcome::Value(value) => Outcome::Value(value.clone()),
-            Outcome::Error(held) => return Some(S::failed(X::again(held))),
-        },
-    };
-    Some(match own {
-        Outcome::Value(value) => S::kept(value),
-        Outcome::Error(held) => S::failed(X::again(&held)),
-    })
+    let node = (stored as &mut dyn Any).downcast_mut::<Node<S::Kept, X::Held>>()?;
+    match std::mem::replace(&mut node.outcome, Outcome::Gone) {
+        Outcome::Value(value) => Some(S::kept(value)),
+        Outcome::Error(held) => Some(S::failed(X::again(&held))),
+        Outcome::Gone => None,
+    }
 }

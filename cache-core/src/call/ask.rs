@@ -79,13 +79,13 @@ impl Call {
     async fn prefetch(&self, body: Body<'_>) {
         let flights = self.cache.flights();
         match (body.runtime(), body) {
-            (Some(runtime), Body::Detached(make)) => {
+            (Some(runtime), Body::Detached(body)) => {
                 let now = self.cache.clock().now();
                 if let Joined::Member(mut member) = flights.join(&self.key, &self.site, now) {
                     member.want();
                     // Whose turn it is not has nothing to wait for: somebody loads.
                     if let Some(underway) = member.try_turn() {
-                        self.load_apart(underway, make(), &runtime);
+                        self.load_apart(underway, body.make(), &runtime);
                     }
                 }
             }
