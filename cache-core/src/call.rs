@@ -25,7 +25,6 @@ use crate::{
     cache::Cache,
     context::{self, Ask, Question},
     key::{CacheKey, Key, KeyRef, KeyWriter},
-    l1::Stored,
     l2::L2,
     site::{Instance, Site},
     value::{Answer, Keep, Keeper, Maker, Returned, Shape, Travelling},
@@ -62,10 +61,12 @@ pub fn begin<I, S: Shape, X>(
     cache: Option<&Cache>,
     write_key: impl Fn(&mut KeyWriter) -> Written,
 ) -> Result<S::Output, Missed> {
+    let mut writer = KeyWriter::for_bytes();
+    write_key.write(&mut writer);
     let lookup = Lookup {
         site,
-        function: typeid::of::<I>(),
         type_name: std::any::type_name::<I>(),
+        key: KeyRef::new(typeid::of::<I>(), &writer),
         write_key: &write_key,
     };
     look(&lookup, *returned, cache)
@@ -86,12 +87,12 @@ impl<F: Fn(&mut KeyWriter) -> Written> WriteKey for F {
 /// What one call asks for.
 struct Lookup<'a> {
     site: &'static Site,
-    function: TypeId,
     type_name: &'static str,
+    key: KeyRef<'a>,
     write_key: &'a dyn WriteKey,
 }
 
-/// Apart from [`begin`], which is compiled for each function, and this for each type.
+/// Looks for an entry. Apart from [`begin`], which is compiled for each function, and this for each type.
 #[expect(
     clippy::result_large_err,
     reason = "a box would cost every miss an allocation more"
@@ -101,32 +102,15 @@ fn look<S: Shape, X>(
     returned: Returned<S, X>,
     cache: Option<&Cache>,
 ) -> Result<S::Output, Missed> {
-    let node = lookup.find(cache, TypeId::of::<S::Output>())?;
-    Ok(returned.again(&*node))
+    if !context::is_plain() {
+        let cache = lookup.surrounded(cache, TypeId::of::<S::Output>())?;
+        return hit(&cache, &lookup.key, returned).ok_or_else(|| lookup.missed(cache));
+    }
+    let cache = cache.unwrap_or_else(|| Cache::ambient());
+    hit(cache, &lookup.key, returned).ok_or_else(|| lookup.missed(cache.clone()))
 }
 
 impl Lookup<'_> {
-    /// Looks for an entry that is fresh.
-    ///
-    /// # Errors
-    ///
-    /// The call, where memory does not answer it.
-    #[expect(
-        clippy::result_large_err,
-        reason = "a box would cost every miss an allocation more"
-    )]
-    fn find(&self, cache: Option<&Cache>, output: TypeId) -> Result<Arc<dyn Stored>, Missed> {
-        let mut writer = KeyWriter::for_bytes();
-        self.write_key.write(&mut writer);
-        let key = KeyRef::new(self.function, &writer);
-        if !context::is_plain() {
-            let cache = self.surrounded(&key, cache, output)?;
-            return hit(&cache, &key).ok_or_else(|| self.missed(&key, cache));
-        }
-        let cache = cache.unwrap_or_else(|| Cache::ambient());
-        hit(cache, &key).ok_or_else(|| self.missed(&key, cache.clone()))
-    }
-
     /// The cache of a call in a scope.
     ///
     /// # Errors
@@ -138,12 +122,7 @@ impl Lookup<'_> {
         clippy::result_large_err,
         reason = "a box would cost every miss an allocation more"
     )]
-    fn surrounded(
-        &self,
-        key: &KeyRef<'_>,
-        cache: Option<&Cache>,
-        output: TypeId,
-    ) -> Result<Cache, Missed> {
+    fn surrounded(&self, cache: Option<&Cache>, output: TypeId) -> Result<Cache, Missed> {
         let cache = cache.cloned().unwrap_or_else(Cache::current);
         let Some(question) = context::take_question(output) else {
             return Ok(cache);
@@ -156,13 +135,13 @@ impl Lookup<'_> {
             }),
             question: Some(Box::new(question)),
             instance: self.instance(),
-            key: key.to_key(),
+            key: self.key.to_key(),
             cache,
         })
     }
 
     #[cold]
-    fn missed(&self, key: &KeyRef<'_>, cache: Cache) -> Missed {
+    fn missed(&self, cache: Cache) -> Missed {
         let is_worth_asking = self.site.is_shared() && cache.l2().is_some_and(L2::is_worth_asking);
         Missed {
             text: is_worth_asking.then(|| Text {
@@ -171,13 +150,13 @@ impl Lookup<'_> {
             }),
             question: None,
             instance: self.instance(),
-            key: key.to_key(),
+            key: self.key.to_key(),
             cache,
         }
     }
 
     fn instance(&self) -> Instance {
-        Instance::new(self.site, self.function, self.type_name)
+        Instance::new(self.site, self.key.function, self.type_name)
     }
 
     fn text(&self) -> String {
@@ -188,14 +167,15 @@ impl Lookup<'_> {
 }
 
 #[inline]
-fn hit(cache: &Cache, key: &KeyRef<'_>) -> Option<Arc<dyn Stored>> {
+fn hit<S: Shape, X>(
+    cache: &Cache,
+    key: &KeyRef<'_>,
+    returned: Returned<S, X>,
+) -> Option<S::Output> {
     let node = cache.flights().l1.get(key)?;
-    let entry = node.entry();
-    if !entry.is_fresh(cache.clock().now()) {
-        return None;
-    }
-    entry.count_hit();
-    Some(node)
+    let output = returned.hit(&*node, cache.clock().now())?;
+    node.entry().count_hit();
+    Some(output)
 }
 
 /// A call that memory did not answer.

@@ -26,7 +26,10 @@ pub(crate) use transport::Transport;
 pub(crate) use transport::{Refusal, Wire};
 pub use weigh::{ProbeSize, ProbeTravel, ProbeWeigh, TravelProbe, travels};
 
-use crate::l1::{Entry, Stored};
+use crate::{
+    clock::Nanos,
+    l1::{Entry, Stored},
+};
 
 /// Whether one error can answer several callers, and how it is held for them.
 pub trait Sharing<E>: Copy + Send + Sync + 'static {
@@ -121,6 +124,7 @@ type Build<S> = fn(Entry, Split<S>) -> Result<Arc<dyn Stored>, <S as Shape>::Err
 /// The functions through which the engine, which knows no value type, handles one return type.
 struct Functions<S: Shape> {
     build: Build<S>,
+    hit: fn(&dyn Stored, Nanos) -> Option<S::Output>,
     again: fn(&dyn Stored) -> Option<S::Output>,
     take: fn(&mut dyn Stored) -> Option<S::Output>,
     own: fn(Split<S>) -> Box<dyn Any + Send>,
@@ -162,6 +166,7 @@ where
         functions: const {
             &Functions {
                 build: build::<S, X>,
+                hit: hit::<S, X>,
                 again: again::<S, X>,
                 take: take::<S, X>,
                 own: |split| Box::new(Some(split)),
@@ -176,10 +181,10 @@ const ONE_TYPE: &str =
     "a flight holds the values of one function, and a function has one return type";
 
 impl<S: Shape, X> Returned<S, X> {
-    /// The output that a stored outcome stands for.
+    /// The output that a stored outcome stands for, where it is still fresh.
     #[inline]
-    pub(crate) fn again(self, stored: &dyn Stored) -> S::Output {
-        (self.functions.again)(stored).expect(ONE_TYPE)
+    pub(crate) fn hit(self, stored: &dyn Stored, now: Nanos) -> Option<S::Output> {
+        (self.functions.hit)(stored, now)
     }
 
     /// The output of a call that was not a hit: the value itself where nobody else holds it, as no tier
@@ -227,6 +232,20 @@ where
     Ok(Arc::new(Node::<S::Kept, X::Held> { entry, outcome }))
 }
 
+#[inline]
+fn hit<S, X>(stored: &dyn Stored, now: Nanos) -> Option<S::Output>
+where
+    S: Shape,
+    S::Kept: Clone + Send + Sync + 'static,
+    X: Sharing<S::Error>,
+{
+    let node = (stored as &dyn Any).downcast_ref::<Node<S::Kept, X::Held>>()?;
+    if !node.entry.is_fresh(now) {
+        return None;
+    }
+    node.again::<S, X>()
+}
+
 fn again<S, X>(stored: &dyn Stored) -> Option<S::Output>
 where
     S: Shape,
@@ -234,10 +253,21 @@ where
     X: Sharing<S::Error>,
 {
     let node = (stored as &dyn Any).downcast_ref::<Node<S::Kept, X::Held>>()?;
-    match &node.outcome {
-        Outcome::Value(value) => Some(S::kept(value.clone())),
-        Outcome::Error(held) => Some(S::failed(X::again(held))),
-        Outcome::Gone => None,
+    node.again::<S, X>()
+}
+
+impl<V: Clone, H> Node<V, H> {
+    #[inline]
+    fn again<S, X>(&self) -> Option<S::Output>
+    where
+        S: Shape<Kept = V>,
+        X: Sharing<S::Error, Held = H>,
+    {
+        match &self.outcome {
+            Outcome::Value(value) => Some(S::kept(value.clone())),
+            Outcome::Error(held) => Some(S::failed(X::again(held))),
+            Outcome::Gone => None,
+        }
     }
 }
 
