@@ -34,20 +34,27 @@ pub(crate) mod names;
 /// async fn user(db: &Db, id: u64) -> Result<User, DbError> {
 ///     use ::cache_core::__private as __cached;
 ///     static SITE = ..;
-///     let returned = ..;                              // what the return type is, and its bounds
-///     let begun = begin(&SITE, .., |key| ..);         // looks into memory
-///     match begun {
-///         Ok(output) => output,
-///         Err(missed) => {
-///             let load = {
+///     let begin = move || {
+///         let returned = ..;                          // what the return type is, and its bounds
+///         let begun = begin(&SITE, .., |key| ..);     // looks into memory
+///         match begun {
+///             Ok(output) => Ok(output),
+///             Err(missed) => {
 ///                 let keep = ..;                      // what becomes of a loaded value
-///                 mode.launch(missed, &keep, || async move { BODY })
-///             };
-///             load.await
+///                 Err(mode.launch(missed, &keep, || async move { BODY }))
+///             }
 ///         }
-///     }
+///     };
+///     let answering = match begin() {
+///         Ok(output) => return output,
+///         Err(answering) => answering,
+///     };
+///     answering.await
 /// }
 /// ```
+///
+/// What waits for nothing is in a closure: in the `async` function itself each call would be compiled with
+/// what undoes it.
 ///
 /// A function that returns a boxed future does the same in a boxed `async` block, and `BODY` makes the
 /// future of the load.
@@ -67,16 +74,23 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     let mut answer = quote_spanned! {Span::mixed_site()=>
         #import
         #site
-        #returned
-        #peeked
-        #begun
-        match __cached_begun {
-            ::core::result::Result::Ok(__cached_output) => __cached_output,
-            ::core::result::Result::Err(__cached_missed) => {
-                let __cached_load = { #keep #load };
-                __cached_load.await
+        let __cached_begin = move || {
+            #returned
+            #peeked
+            #begun
+            match __cached_begun {
+                ::core::result::Result::Ok(__cached_output) => ::core::result::Result::Ok(__cached_output),
+                ::core::result::Result::Err(__cached_missed) => {
+                    #keep
+                    ::core::result::Result::Err(#load)
+                }
             }
-        }
+        };
+        let __cached_answering = match __cached_begin() {
+            ::core::result::Result::Ok(__cached_output) => return __cached_output,
+            ::core::result::Result::Err(__cached_answering) => __cached_answering,
+        };
+        __cached_answering.await
     };
     if model.function.boxed.is_some() {
         answer =

@@ -80,7 +80,7 @@ use proc_macro::TokenStream;
 ///
 /// The expressions in options are evaluated in the caller: `cache` and `key` for every call, `key` once
 /// more where Redis or a handle needs it as text, `ttl`, `none_ttl` and `err_ttl` for every call that
-/// memory does not answer.
+/// memory does not answer. They do not leave it: no `.await`, no `?`, no `return`.
 ///
 /// # Which functions
 ///

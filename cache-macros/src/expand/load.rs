@@ -22,8 +22,10 @@ impl Context<'_> {
         let holds = self.holds();
         let body = self.body();
         quote_spanned! {mixed=>
-            #probed
-            #mode.#launch(__cached_missed, &__cached_keep, move || { #holds #future #body })
+            {
+                #probed
+                #mode.#launch(__cached_missed, &__cached_keep, move || { #holds #future #body })
+            }
         }
     }
 

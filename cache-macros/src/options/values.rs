@@ -8,7 +8,16 @@ use super::{Key, Tiers, Ttl, Wrong};
 use crate::{duration::Time, function::find_token, parse::ungrouped, suggest};
 
 pub(super) fn time(value: Expr, option: &str) -> Result<Time, Wrong> {
-    Time::from_expr(value, option).map_err(Wrong::Because)
+    let time = Time::from_expr(value, option).map_err(Wrong::Because)?;
+    if let Time::Expr(value) = &time {
+        refuse_exit(value, &format!("`{option}`"))?;
+    }
+    Ok(time)
+}
+
+pub(super) fn cache(value: Expr) -> Result<Expr, Wrong> {
+    refuse_exit(&value, "`cache`")?;
+    Ok(value)
 }
 
 pub(super) fn key(value: Expr) -> Result<Key, Wrong> {
@@ -40,10 +49,8 @@ fn parts(parts: impl IntoIterator<Item = Expr>) -> Result<Key, Wrong> {
         if never_gives(&part) {
             return Err(Wrong::Form);
         }
-        match find_exit(&part) {
-            Some((token, why)) => Err(Wrong::at(token, why)),
-            None => Ok(part),
-        }
+        refuse_exit(&part, "a key")?;
+        Ok(part)
     });
     parts.collect::<Result<_, _>>().map(Key::Parts)
 }
@@ -54,25 +61,32 @@ fn never_gives(part: &Expr) -> bool {
     matches!(part, Expr::Macro(call) if PANICS.iter().any(|name| call.mac.path.is_ident(name)))
 }
 
-/// What a key cannot do, as it is written in a closure: it may be written again.
+/// What an expression cannot do that is evaluated in a closure, as what waits for nothing is.
 const EXITS: [(&str, &str); 3] = [
     (
         "await",
-        "a key does not wait: await this before the call, and pass it as an argument",
+        "does not wait: await this before the call, and pass it as an argument",
     ),
     (
         "return",
-        "a key always has a value: write that in place of `return`",
+        "always has a value: write that in place of `return`",
     ),
     (
         "?",
-        "a key always has a value: leave out `?`, or handle what is not there, as with `unwrap_or_default`",
+        "always has a value: leave out `?`, or handle what is not there, as with `unwrap_or_else`",
     ),
 ];
 
-/// Where the part would leave the function, and what to write. Closures and blocks of its own it may leave.
-fn find_exit(part: &Expr) -> Option<(TokenTree, &'static str)> {
-    let tokens = part.to_token_stream();
+fn refuse_exit(value: &Expr, what: &str) -> Result<(), Wrong> {
+    let exit = find_exit(value);
+    exit.map_or(Ok(()), |(token, why)| {
+        Err(Wrong::at(token, format_args!("{what} {why}")))
+    })
+}
+
+/// Where the expression would leave the function, and what to write. Closures and blocks of its own it may leave.
+fn find_exit(value: &Expr) -> Option<(TokenTree, &'static str)> {
+    let tokens = value.to_token_stream();
     let is_inside = |token: &TokenTree| ["|", "async", "fn"].contains(&token.to_string().as_str());
     if find_token(tokens.clone(), &is_inside).is_some() {
         return None;

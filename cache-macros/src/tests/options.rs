@@ -401,7 +401,7 @@ fn a_key_that_waits_or_leaves_the_function_is_refused_where_it_does() {
         ),
         (
             "(id.checked_add(1)?)",
-            "?: a key always has a value: leave out `?`, or handle what is not there, as with `unwrap_or_default`",
+            "?: a key always has a value: leave out `?`, or handle what is not there, as with `unwrap_or_else`",
         ),
     ];
     for (key, mistake) in cases {
