@@ -12,6 +12,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
+    task::{Context, Poll, ready},
 };
 
 pub use mode::{Detached, Held, HoldProbe, Inline, Mode, ProbeBorrow, ProbeHold};
@@ -28,7 +29,7 @@ use crate::{
     key::{CacheKey, Key, KeyRef, KeyWriter},
     l2::L2,
     site::{Instance, Site},
-    value::{Answer, Keep, Keeper, Maker, Returned, Shape},
+    value::{Answer, Keep, Keeper, Maker, Returned, Shape, Travelling},
 };
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -65,7 +66,7 @@ pub fn begin<I, S: Shape, X>(
     interests: Option<&dyn Fn(&mut Interests)>,
 ) -> Result<S::Output, Missed> {
     let mut writer = KeyWriter::for_bytes();
-    let Written = write_key(&mut writer);
+    write_key.write(&mut writer);
     let lookup = Lookup {
         site,
         type_name: std::any::type_name::<I>(),
@@ -76,12 +77,24 @@ pub fn begin<I, S: Shape, X>(
     look(&lookup, *returned, cache)
 }
 
+/// What writes the key of a call. Not `Fn`, whose table would hold each closure three times.
+trait WriteKey {
+    fn write(&self, key: &mut KeyWriter);
+}
+
+impl<F: Fn(&mut KeyWriter) -> Written> WriteKey for F {
+    #[inline]
+    fn write(&self, key: &mut KeyWriter) {
+        let Written = self(key);
+    }
+}
+
 /// What one call asks for.
 struct Lookup<'a> {
     site: &'static Site,
     type_name: &'static str,
     key: KeyRef<'a>,
-    write_key: &'a dyn Fn(&mut KeyWriter) -> Written,
+    write_key: &'a dyn WriteKey,
     interests: Option<&'a dyn Fn(&mut Interests)>,
 }
 
@@ -166,7 +179,7 @@ impl Lookup<'_> {
 
     fn text(&self) -> String {
         let mut text = KeyWriter::for_text();
-        let Written = (self.write_key)(&mut text);
+        self.write_key.write(&mut text);
         text.into_text()
     }
 }
@@ -209,8 +222,8 @@ impl fmt::Debug for Missed {
 }
 
 impl Missed {
-    /// Hands the call to the engine.
-    fn open(self) -> (Opened, Maker) {
+    /// Hands the call to the engine, and says what makes entries of what it loads.
+    fn enter(self) -> (Opened, Maker) {
         let Self {
             cache,
             instance,
@@ -239,40 +252,51 @@ impl Missed {
         };
         (opened, maker)
     }
+
+    /// Hands the call to the engine.
+    ///
+    /// What is generic over the body is compiled for each cached function, what is generic over the value,
+    /// as this is, for each type, the rest once: each does as little as it can.
+    #[inline(never)]
+    fn open<S: Shape, X>(self, keep: &Keep<S, X>) -> (Opened, Keeper<S, X>) {
+        let (mut opened, maker) = self.enter();
+        let keeper = Keeper { keep: *keep, maker };
+        if opened.is_remote()
+            // Whoever reads the entry would not know what to ask for with it.
+            && !keep.depends_on_value()
+            && let Some(travelling) = keeper.travelling()
+        {
+            opened.connect(travelling);
+        }
+        if let Some(output) = opened.take_put()
+            && let Some(loaded) = keeper.erase_put(output)
+        {
+            opened.call.put(loaded);
+        }
+        (opened, keeper)
+    }
 }
 
-/// Answers a call that memory did not answer, with the body that `make` makes.
-///
-/// What is generic over the body is compiled for each cached function, what is generic over the value for
-/// each type, the rest once: each does as little as it can.
-#[inline(never)]
-fn start<'a, S: Shape, X: 'static>(
-    missed: Missed,
-    keep: &Keep<S, X>,
-    make: &mut dyn FnMut(Keeper<S, X>) -> Option<Body<'a>>,
-) -> BoxFuture<'a, S::Output> {
-    let (mut opened, maker) = missed.open();
-    let keeper = Keeper { keep: *keep, maker };
-    if let Some(text) = &opened.text
-        && !opened.is_bypass()
-        // Whoever reads the entry would not know what to ask for with it.
-        && !keep.depends_on_value()
-    {
-        opened.call.remote = Remote::new(&opened.call, opened.function, text, &keeper);
+/// The answer of the engine, as the function returns it.
+#[must_use = "a future runs when it is awaited"]
+pub struct Answering<'a, S: Shape, X> {
+    running: BoxFuture<'a, Answer>,
+    returned: Returned<S, X>,
+}
+
+impl<S: Shape, X> fmt::Debug for Answering<'_, S, X> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Answering")
     }
-    if let Some(output) = opened.take_put()
-        && let Ok(output) = output.downcast::<S::Output>()
-    {
-        opened.call.put(keeper.erase(*output));
+}
+
+impl<S: Shape, X> Future for Answering<'_, S, X> {
+    type Output = S::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<S::Output> {
+        let answer = ready!(self.running.as_mut().poll(cx));
+        Poll::Ready(self.returned.output(answer))
     }
-    let returned = keep.returned();
-    let body = make(keeper).expect("a call has a body");
-    Box::pin(async move {
-        match opened.run(body).await {
-            Some(answer) => returned.output(answer),
-            None => std::future::pending().await,
-        }
-    })
 }
 
 /// A call that memory did not answer, in the engine.
@@ -289,12 +313,33 @@ impl Opened {
         question.is_some_and(|question| matches!(question.ask, Ask::Bypass))
     }
 
+    /// Whether the shared tier may have a part in the call.
+    fn is_remote(&self) -> bool {
+        self.text.is_some() && !self.is_bypass()
+    }
+
+    fn connect(&mut self, travelling: Travelling) {
+        if let Some(text) = &self.text {
+            self.call.remote = Remote::new(&self.call, self.function, text, travelling);
+        }
+    }
+
     /// The output that a handle has to put.
     fn take_put(&mut self) -> Option<Box<dyn Any + Send>> {
         match &mut self.question.as_mut()?.ask {
             Ask::Put(output) => output.take(),
             _ => None,
         }
+    }
+
+    /// The answer. Never, where a handle wants none.
+    fn answer(self, body: Body<'_>) -> BoxFuture<'_, Answer> {
+        Box::pin(async move {
+            match self.run(body).await {
+                Some(answer) => answer,
+                None => std::future::pending().await,
+            }
+        })
     }
 
     /// The answer; nothing where a handle wants none.

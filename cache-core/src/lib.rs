@@ -116,6 +116,9 @@ pub mod __bench;
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+/// By this name `crate = path` looks for it: where the path leads elsewhere, the compiler says what is not there.
+#[doc(hidden)]
+pub use __private as __cache_core;
 mod cache;
 mod call;
 mod clock;

@@ -14,7 +14,7 @@ mod weigh;
 use std::{any::Any, marker::PhantomData, sync::Arc};
 
 pub use keep::{Keep, Ttl};
-pub(crate) use keep::{Keeper, Maker, Receiver};
+pub(crate) use keep::{Keeper, Maker, Receiver, Travelling};
 pub use probe::{
     ErrorProbe, Probe, ProbeFallibleOptional, ProbeLayer, ProbePlain, ProbeShared, ProbeUnshared,
 };
@@ -98,6 +98,8 @@ pub(crate) enum Answer {
 pub(crate) enum Outcome<V, H> {
     Value(V),
     Error(H),
+    /// Handed to the only caller that was left.
+    Gone,
 }
 
 /// An outcome with its entry: the type behind [`Stored`].
@@ -118,7 +120,7 @@ impl<V: Send + Sync + 'static, H: Send + Sync + 'static> Stored for Node<V, H> {
     fn value(&self) -> Option<&dyn Any> {
         match &self.outcome {
             Outcome::Value(value) => Some(value),
-            Outcome::Error(_) => None,
+            Outcome::Error(_) | Outcome::Gone => None,
         }
     }
 }
@@ -133,9 +135,9 @@ type Build<S> = fn(Entry, Split<S>) -> Result<Arc<dyn Stored>, <S as Shape>::Err
 struct Functions<S: Shape> {
     build: Build<S>,
     hit: fn(&dyn Stored, &Clock) -> Option<S::Output>,
-    answer: fn(Arc<dyn Stored>) -> Option<S::Output>,
+    again: fn(&dyn Stored) -> Option<S::Output>,
+    take: fn(&mut dyn Stored) -> Option<S::Output>,
     own: fn(Split<S>) -> Box<dyn Any + Send>,
-    take: fn(Box<dyn Any + Send>) -> Option<S::Output>,
 }
 
 /// A return type that has all it needs.
@@ -175,20 +177,18 @@ where
             &Functions {
                 build: build::<S, X>,
                 hit: hit::<S, X>,
-                answer: answer::<S, X>,
-                own: |split| Box::new(split),
-                take: |own| {
-                    let split = own.downcast::<Split<S>>().ok()?;
-                    Some(match *split {
-                        Ok(kept) => S::kept(kept),
-                        Err(error) => S::failed(error),
-                    })
-                },
+                again: again::<S, X>,
+                take: take::<S, X>,
+                own: |split| Box::new(Some(split)),
             }
         },
         sharing: PhantomData,
     }
 }
+
+/// Why an output is found where one is looked for.
+const ONE_TYPE: &str =
+    "a flight holds the values of one function, and a function has one return type";
 
 impl<S: Shape, X> Returned<S, X> {
     /// The output that a stored outcome stands for, where it is usable.
@@ -197,14 +197,22 @@ impl<S: Shape, X> Returned<S, X> {
         (self.functions.hit)(stored, clock)
     }
 
-    /// The output of a call that was not a hit.
+    /// The output of a call that was not a hit: the value itself where nobody else holds it, as no tier
+    /// kept it and nobody waited.
     pub(crate) fn output(self, answer: Answer) -> S::Output {
         let output = match answer {
-            Answer::Shared(node) => (self.functions.answer)(node),
-            Answer::Own(own) => (self.functions.take)(own),
+            Answer::Shared(mut node) => match Arc::get_mut(&mut node) {
+                Some(node) => (self.functions.take)(node),
+                None => (self.functions.again)(&*node),
+            },
+            Answer::Own(mut own) => own.downcast_mut::<Option<Split<S>>>().and_then(|own| {
+                Some(match own.take()? {
+                    Ok(kept) => S::kept(kept),
+                    Err(error) => S::failed(error),
+                })
+            }),
         };
-        output
-            .expect("a flight holds the values of one function, and a function has one return type")
+        output.expect(ONE_TYPE)
     }
 
     /// An output for the caller whose load it was, and for nobody else.
@@ -245,30 +253,44 @@ where
     if !node.entry.is_usable(clock) {
         return None;
     }
-    Some(match &node.outcome {
-        Outcome::Value(value) => S::kept(value.clone()),
-        Outcome::Error(held) => S::failed(X::again(held)),
-    })
+    node.again::<S, X>()
 }
 
-/// Gives the value itself where nobody else holds it: no tier kept it, and nobody waited.
-fn answer<S, X>(stored: Arc<dyn Stored>) -> Option<S::Output>
+fn again<S, X>(stored: &dyn Stored) -> Option<S::Output>
 where
     S: Shape,
     S::Kept: Clone + Send + Sync + 'static,
     X: Sharing<S::Error>,
 {
-    let stored: Arc<dyn Any + Send + Sync> = stored;
-    let node = stored.downcast::<Node<S::Kept, X::Held>>().ok()?;
-    let own = match Arc::try_unwrap(node) {
-        Ok(node) => node.outcome,
-        Err(node) => match &node.outcome {
-            Outcome::Value(value) => Outcome::Value(value.clone()),
-            Outcome::Error(held) => return Some(S::failed(X::again(held))),
-        },
-    };
-    Some(match own {
-        Outcome::Value(value) => S::kept(value),
-        Outcome::Error(held) => S::failed(X::again(&held)),
-    })
+    let node = (stored as &dyn Any).downcast_ref::<Node<S::Kept, X::Held>>()?;
+    node.again::<S, X>()
+}
+
+impl<V: Clone, H> Node<V, H> {
+    #[inline]
+    fn again<S, X>(&self) -> Option<S::Output>
+    where
+        S: Shape<Kept = V>,
+        X: Sharing<S::Error, Held = H>,
+    {
+        match &self.outcome {
+            Outcome::Value(value) => Some(S::kept(value.clone())),
+            Outcome::Error(held) => Some(S::failed(X::again(held))),
+            Outcome::Gone => None,
+        }
+    }
+}
+
+fn take<S, X>(stored: &mut dyn Stored) -> Option<S::Output>
+where
+    S: Shape,
+    S::Kept: Send + Sync + 'static,
+    X: Sharing<S::Error>,
+{
+    let node = (stored as &mut dyn Any).downcast_mut::<Node<S::Kept, X::Held>>()?;
+    match std::mem::replace(&mut node.outcome, Outcome::Gone) {
+        Outcome::Value(value) => Some(S::kept(value)),
+        Outcome::Error(held) => Some(S::failed(X::again(&held))),
+        Outcome::Gone => None,
+    }
 }

@@ -3,17 +3,23 @@
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident};
 use syn::{
-    Attribute, FnArg, Generics, Ident, Pat, PatIdent, PatType, Signature, Type, TypeReference,
-    spanned::Spanned,
+    Attribute, FnArg, Generics, Ident, Pat, PatIdent, PatType, PatWild, Token, Type, TypeReference,
+    ext::IdentExt, spanned::Spanned,
 };
 
-use crate::function::find;
+use crate::{
+    boxed::bare,
+    function::{Function, find},
+    pattern,
+};
 
 pub(crate) struct Argument {
     /// What the argument is called in the signature of the expansion.
     pub(crate) outer: Ident,
     /// The pattern by which the body knows it, where that is not `outer`.
     pub(crate) pattern: Option<Pat>,
+    /// Whether the body takes the pattern apart itself, as `#[async_trait]` writes it.
+    pub(crate) is_bound_in_body: bool,
     /// The names that the body knows.
     pub(crate) names: Vec<Ident>,
     pub(crate) ty: Type,
@@ -21,19 +27,23 @@ pub(crate) struct Argument {
 }
 
 impl Argument {
-    pub(crate) fn all(signature: &Signature) -> Vec<Self> {
-        let typed = signature.inputs.iter().filter_map(|input| match input {
+    pub(crate) fn all(function: &Function) -> Vec<Self> {
+        let inputs = function.signature.inputs.iter();
+        let typed = inputs.filter_map(|input| match input {
             FnArg::Typed(typed) => Some(typed),
             FnArg::Receiver(_) => None,
         });
         typed
             .enumerate()
             .map(|(index, typed)| {
-                let (outer, pattern) = outer(&typed.pat, index);
+                let moved = moved_pattern(function, &typed.pat);
+                let is_bound_in_body = moved.is_some();
+                let (outer, pattern) = moved.unwrap_or_else(|| outer(&typed.pat, index));
                 Self {
+                    names: pattern::names(pattern.as_ref().unwrap_or(&typed.pat)),
                     outer,
                     pattern,
-                    names: names(&typed.pat),
+                    is_bound_in_body,
                     ty: (*typed.ty).clone(),
                     attributes: typed.attrs.clone(),
                 }
@@ -43,36 +53,47 @@ impl Argument {
 
     /// The names that expressions in options know, and whether each is a reference to what the body knows.
     pub(crate) fn names_in_caller(arguments: &[Self]) -> Vec<(Ident, bool)> {
-        let names = arguments.iter().flat_map(|argument| {
-            let is_reference = !argument.names.contains(&argument.outer);
-            argument
-                .names
-                .iter()
-                .map(move |name| (name.clone(), is_reference))
-        });
+        let names = arguments
+            .iter()
+            .flat_map(|argument| match &argument.pattern {
+                Some(pattern) if !argument.names.contains(&argument.outer) => peeked_names(pattern),
+                _ => argument.own_names(),
+            });
         names.collect()
     }
 
-    /// The names that the body knows, none of which is a reference to what is called so.
-    pub(crate) fn names_in_body(signature: &Signature) -> Vec<(Ident, bool)> {
-        let arguments = Self::all(signature);
-        let names = arguments.into_iter().flat_map(|argument| argument.names);
+    /// The names that the body knows, of which only those in patterns that it takes apart itself are references to what
+    /// is called so.
+    pub(crate) fn names_in_body(arguments: &[Self]) -> Vec<(Ident, bool)> {
+        let names = arguments
+            .iter()
+            .flat_map(|argument| match &argument.pattern {
+                Some(pattern) if argument.is_bound_in_body => peeked_names(pattern),
+                _ => argument.own_names(),
+            });
+        names.collect()
+    }
+
+    fn own_names(&self) -> Vec<(Ident, bool)> {
+        let names = self.names.iter().cloned();
         names.map(|name| (name, false)).collect()
+    }
+
+    /// The argument in a message. What the expansion calls it says nothing to its author.
+    pub(crate) fn described(&self) -> String {
+        match self.names.as_slice() {
+            [name] => format!("`{name}`"),
+            _ => "this argument".to_owned(),
+        }
     }
 
     /// Makes the argument of the signature what the expansion needs.
     pub(crate) fn declare(&self, declared: &mut PatType) {
-        if self.pattern.is_none() {
+        if self.pattern.is_none() || self.is_bound_in_body {
             return;
         }
         declared.attrs.retain(|attribute| !is_lint(attribute));
-        *declared.pat = Pat::Ident(PatIdent {
-            attrs: Vec::new(),
-            by_ref: None,
-            mutability: None,
-            ident: self.outer.clone(),
-            subpat: None,
-        });
+        *declared.pat = pattern::binding(self.outer.clone());
     }
 
     /// The name in the signature, for errors that belong elsewhere.
@@ -127,12 +148,10 @@ impl Argument {
 
 /// `T` of `&T`. What is behind `&'static T` outlives every load as it is.
 pub(crate) fn referent(ty: &Type) -> Option<&Type> {
-    match ty {
+    match bare(ty) {
         Type::Reference(reference) if reference.mutability.is_none() && !is_static(reference) => {
             Some(&reference.elem)
         }
-        Type::Paren(inner) => referent(&inner.elem),
-        Type::Group(inner) => referent(&inner.elem),
         _ => None,
     }
 }
@@ -225,25 +244,51 @@ pub(crate) fn is_underscored(name: &Ident) -> bool {
     name.to_string().starts_with('_')
 }
 
-/// The names that a pattern binds.
-fn names(pattern: &Pat) -> Vec<Ident> {
-    match pattern {
-        Pat::Ident(ident) => {
-            let inner = ident.subpat.iter().flat_map(|(_, pattern)| names(pattern));
-            std::iter::once(ident.ident.clone()).chain(inner).collect()
-        }
-        Pat::Paren(inner) => names(&inner.pat),
-        Pat::Reference(inner) => names(&inner.pat),
-        Pat::Type(inner) => names(&inner.pat),
-        Pat::Or(or) => or.cases.first().map(names).unwrap_or_default(),
-        Pat::Slice(slice) => slice.elems.iter().flat_map(names).collect(),
-        Pat::Tuple(tuple) => tuple.elems.iter().flat_map(names).collect(),
-        Pat::TupleStruct(tuple) => tuple.elems.iter().flat_map(names).collect(),
-        Pat::Struct(fields) => fields
-            .fields
-            .iter()
-            .flat_map(|field| names(&field.pat))
-            .collect(),
-        _ => Vec::new(),
+/// The names of a pattern over a reference to the argument, and whether each is a reference itself.
+fn peeked_names(pattern: &Pat) -> Vec<(Ident, bool)> {
+    let mut peeked = pattern.clone();
+    let referents = pattern::by_reference(&mut peeked);
+    let values: Vec<_> = referents
+        .iter()
+        .flat_map(|(_, pattern)| pattern::names(pattern))
+        .collect();
+    let names = pattern::names(pattern).into_iter();
+    names
+        .map(|name| (name.clone(), !values.contains(&name)))
+        .collect()
+}
+
+/// The name that `#[async_trait]` has put into the signature for a pattern, and the pattern.
+fn moved_pattern(function: &Function, declared: &Pat) -> Option<(Ident, Option<Pat>)> {
+    let Pat::Ident(PatIdent { ident: outer, .. }) = declared else {
+        return None;
+    };
+    if function.boxed.is_none() || !outer.to_string().starts_with("__arg") {
+        return None;
     }
+    let nameless = || {
+        Pat::Wild(PatWild {
+            attrs: Vec::new(),
+            underscore_token: Token![_](outer.span()),
+        })
+    };
+    let moved = pattern::moved_into(function.statements.clone(), outer);
+    Some((outer.clone(), Some(moved.unwrap_or_else(nameless))))
+}
+
+/// The names of arguments that read as this one, raw or not.
+pub(crate) fn called<'a>(
+    arguments: &'a [Argument],
+    name: &Ident,
+) -> impl Iterator<Item = &'a Ident> {
+    let name = name.unraw();
+    let names = arguments.iter().flat_map(|argument| &argument.names);
+    names.filter(move |known| known.unraw() == name)
+}
+
+/// What is said of a name that a `macro_rules!` has given twice: which of the two is meant, only the compiler sees.
+pub(crate) fn ambiguous(name: &str) -> String {
+    format!(
+        "two arguments are called `{name}`, and which is meant does not show here: give one another name"
+    )
 }

@@ -4,8 +4,8 @@
 //! is only the order of the calls, and where each of them stands, so that errors point at the user's
 //! own tokens.
 
-use proc_macro2::{Delimiter, Group, Literal, Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
+use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream};
+use quote::{quote, quote_spanned};
 use syn::{Expr, FnArg, Path, Signature, spanned::Spanned};
 
 use self::body::Output;
@@ -20,7 +20,7 @@ mod keep;
 mod key;
 pub(crate) mod key_shape;
 mod load;
-mod names;
+pub(crate) mod names;
 
 /// Input:
 ///
@@ -34,20 +34,27 @@ mod names;
 /// async fn user(db: &Db, id: u64) -> Result<User, DbError> {
 ///     use ::cache_core::__private as __cached;
 ///     static SITE = ..;
-///     let returned = ..;                              // what the return type is, and its bounds
-///     let begun = begin(&SITE, .., |key| ..);         // looks into memory
-///     match begun {
-///         Ok(output) => output,
-///         Err(missed) => {
-///             let load = {
+///     let begin = move || {
+///         let returned = ..;                          // what the return type is, and its bounds
+///         let begun = begin(&SITE, .., |key| ..);     // looks into memory
+///         match begun {
+///             Ok(output) => Ok(output),
+///             Err(missed) => {
 ///                 let keep = ..;                      // what becomes of a loaded value
-///                 mode.launch(missed, &keep, || async move { BODY })
-///             };
-///             load.await
+///                 Err(mode.launch(missed, &keep, || async move { BODY }))
+///             }
 ///         }
-///     }
+///     };
+///     let answering = match begin() {
+///         Ok(output) => return output,
+///         Err(answering) => answering,
+///     };
+///     answering.await
 /// }
 /// ```
+///
+/// What waits for nothing is in a closure: in the `async` function itself each call would be compiled with
+/// what undoes it.
 ///
 /// A function that returns a boxed future does the same in a boxed `async` block, and `BODY` makes the
 /// future of the load.
@@ -67,18 +74,25 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     let mut answer = quote_spanned! {Span::mixed_site()=>
         #import
         #site
-        #returned
-        #peeked
-        #begun
-        match __cached_begun {
-            ::core::result::Result::Ok(__cached_output) => __cached_output,
-            ::core::result::Result::Err(__cached_missed) => {
-                let __cached_load = { #keep #load };
-                __cached_load.await
+        let __cached_begin = move || {
+            #returned
+            #peeked
+            #begun
+            match __cached_begun {
+                ::core::result::Result::Ok(__cached_output) => ::core::result::Result::Ok(__cached_output),
+                ::core::result::Result::Err(__cached_missed) => {
+                    #keep
+                    ::core::result::Result::Err(#load)
+                }
             }
-        }
+        };
+        let __cached_answering = match __cached_begin() {
+            ::core::result::Result::Ok(__cached_output) => return __cached_output,
+            ::core::result::Result::Err(__cached_answering) => __cached_answering,
+        };
+        __cached_answering.await
     };
-    if model.function.is_boxed {
+    if model.function.boxed.is_some() {
         answer =
             quote_spanned!(Span::mixed_site()=> ::std::boxed::Box::pin(async move { #answer }));
     }
@@ -193,9 +207,13 @@ impl<'a> Context<'a> {
 /// One import, so that a path which leads nowhere is one error.
 pub(crate) fn import(krate: Option<&Given<Path>>) -> TokenStream {
     let mixed = Span::mixed_site();
-    let path = krate.map(|path| path.value.to_token_stream());
-    let path = path.unwrap_or_else(|| quote_spanned!(mixed=> ::cache_core));
-    quote_spanned!(mixed=> use #path::__private as __cached;)
+    let Some(krate) = krate else {
+        return quote_spanned!(mixed=> use ::cache_core::__private as __cached;);
+    };
+    let path = &krate.value;
+    let last = path.segments.last().map_or(mixed, Spanned::span);
+    let private = Ident::new("__cache_core", at(last));
+    quote_spanned!(at(last)=> use #path::#private as __cached;)
 }
 
 /// The cache of the option, if there is one. The type stands at the option, where the error says that it is

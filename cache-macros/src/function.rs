@@ -17,10 +17,8 @@ pub(crate) struct Function {
     /// What a call gives: the return type, or the output of the boxed future that it is. Nothing for `()`
     /// that is not written.
     pub(crate) output: Option<Type>,
-    /// Whether the body makes a boxed future, and does not itself await.
-    pub(crate) is_boxed: bool,
-    /// Whether a boxed future says that it is `Send`.
-    is_send: bool,
+    /// What the return type says of the boxed future that the body makes, where it does not itself await.
+    pub(crate) boxed: Option<BoxedFuture>,
     /// The `#![..]` at the start of the body.
     pub(crate) inner_attributes: TokenStream,
     /// The rest of the body.
@@ -73,15 +71,12 @@ impl Parse for Item {
         };
         let boxed = returned.filter(|_| signature.asyncness.is_none());
         let boxed = boxed.and_then(BoxedFuture::read);
-        let is_boxed = boxed.is_some();
-        let is_send = boxed.as_ref().is_none_or(|boxed| boxed.is_send);
-        let output = boxed.map(|boxed| boxed.output).or(returned).cloned();
+        let output = boxed.as_ref().map(|boxed| &boxed.output).or(returned);
         Ok(Self::Function(Box::new(Function {
             attributes,
             visibility,
-            output,
-            is_boxed,
-            is_send,
+            output: output.cloned(),
+            boxed,
             signature,
             inner_attributes,
             statements,
@@ -146,28 +141,45 @@ pub(crate) fn read(
 
 /// Refuses functions that the attribute cannot be on, each reason at the token that is one.
 fn refuse(function: &Function, purpose: Purpose, mistakes: &mut Mistakes) {
-    let signature = &function.signature;
     refuse_second_attribute(function, purpose, mistakes);
-    refuse_kind(function, purpose, mistakes);
-    if purpose == Purpose::Cached {
-        refuse_qualifiers(signature, mistakes);
+    match purpose {
+        Purpose::Cached => refuse_to_cache(function, mistakes),
+        Purpose::Invalidates => refuse_to_invalidate(function, mistakes),
     }
-    if let Some(returned) = &function.output
-        && !returns_future(function)
-    {
-        match (purpose, returned) {
-            (Purpose::Cached, _) => refuse_return_type(returned, mistakes),
-            (Purpose::Invalidates, Type::Never(never)) => mistakes.at(
-                never,
-                "a function that never returns has nothing to emit after it: write `cache.emit(..)` in its body",
-            ),
-            (Purpose::Invalidates, _) => {}
+}
+
+fn refuse_to_cache(function: &Function, mistakes: &mut Mistakes) {
+    let signature = &function.signature;
+    refuse_qualifiers(signature, mistakes);
+    let stream = function.output.as_ref().and_then(find_stream);
+    if let Some(stream) = stream {
+        mistakes.at(
+            stream,
+            "a stream is read once, and many callers share a value: return its items, as in `Vec<T>`",
+        );
+    } else {
+        refuse_kind(function, Purpose::Cached, mistakes);
+        if let Some(boxed) = &function.boxed {
+            refuse_boxed(boxed, &signature.ident, mistakes);
+        }
+        if let Some(returned) = &function.output
+            && !returns_future(function)
+        {
+            refuse_return_type(returned, mistakes);
         }
     }
-    if let Some(receiver) = signature.receiver()
-        && purpose == Purpose::Cached
-    {
+    if let Some(receiver) = signature.receiver() {
         refuse_receiver(receiver, mistakes);
+    }
+}
+
+fn refuse_to_invalidate(function: &Function, mistakes: &mut Mistakes) {
+    refuse_kind(function, Purpose::Invalidates, mistakes);
+    if let Some(Type::Never(never)) = &function.output {
+        mistakes.at(
+            never,
+            "a function that never returns has nothing to emit after it: write `cache.emit(..)` in its body",
+        );
     }
 }
 
@@ -210,26 +222,15 @@ fn refuse_kind(function: &Function, purpose: Purpose, mistakes: &mut Mistakes) {
             constness,
             format_args!("a `const fn` has nothing to await: write `async fn {name}`"),
         );
-    } else if returns_future(function) {
-        mistakes.at(
-            signature.fn_token,
-            format_args!(
-                "`{name}` returns a future: write `async fn {name}`, and what the future gives"
-            ),
-        );
-    } else if signature.asyncness.is_none() && !function.is_boxed {
-        mistakes.at(
-            signature.fn_token,
-            match purpose {
-                Purpose::Cached => format!("`{name}` is not async: write `async fn {name}`"),
-                Purpose::Invalidates => format!(
-                    "`{name}` is not async, and cannot wait until the others know: write `async fn {name}`, or \
-                     `cache.emit(..)` where it is called"
-                ),
-            },
-        );
+    } else if signature.asyncness.is_none() && function.boxed.is_none() {
+        let (place, why) = not_async(function, purpose);
+        mistakes.at(place, why);
     }
-    if !function.is_send && purpose == Purpose::Cached {
+}
+
+/// Refuses boxed futures that callers cannot share a load through.
+fn refuse_boxed(boxed: &BoxedFuture, name: &Ident, mistakes: &mut Mistakes) {
+    if !boxed.is_send {
         mistakes.at(
             name,
             format_args!(
@@ -238,13 +239,67 @@ fn refuse_kind(function: &Function, purpose: Purpose, mistakes: &mut Mistakes) {
             ),
         );
     }
+    if let Some(beyond) = &boxed.beyond {
+        let name = beyond.segments.last().map(|last| &last.ident);
+        let name = name.to_token_stream();
+        mistakes.at(
+            beyond,
+            format_args!("the future of a cached call is `Send` and no more: remove `+ {name}`"),
+        );
+    }
+}
+
+/// Why the attribute cannot be on a function that is not async, and what says so: it may make a future without a type that tells.
+fn not_async(function: &Function, purpose: Purpose) -> (TokenStream, String) {
+    let signature = &function.signature;
+    let name = &signature.ident;
+    let returned = function.output.to_token_stream();
+    let place = signature.fn_token.to_token_stream();
+    if returns_future(function) {
+        let outer = match &function.output {
+            Some(Type::Path(path)) => path.path.segments.last(),
+            _ => None,
+        };
+        let inside = outer.map(|outer| format!(" inside of `{}`", outer.ident));
+        let inside = inside.unwrap_or_default();
+        let why = format!(
+            "`{name}` returns a future{inside}: write `async fn {name}`, and what the future gives"
+        );
+        return (place, why);
+    }
+    let makes_one = |ident: &Ident| ident == "pin" || ident == "boxed";
+    if !returned.is_empty() && find(function.statements.clone(), &makes_one).is_some() {
+        let why = format!(
+            "`{name}` makes a boxed future, which this type does not show: write it out, as in \
+             `Pin<Box<dyn Future<Output = T> + Send>>`"
+        );
+        return (returned, why);
+    }
+    let why = match purpose {
+        Purpose::Cached => format!("`{name}` is not async: write `async fn {name}`"),
+        Purpose::Invalidates => format!(
+            "`{name}` is not async, and cannot wait until the others know: write `async fn {name}`, or \
+             `cache.emit(..)` where it is called"
+        ),
+    };
+    (place, why)
+}
+
+/// What in a return type tells that it is a stream.
+fn find_stream(returned: &Type) -> Option<Ident> {
+    let tokens = returned.to_token_stream();
+    let is_trait = |ident: &Ident| ident == "impl" || ident == "dyn";
+    let has_trait = find(tokens.clone(), &is_trait).is_some();
+    find(tokens, &|ident| {
+        ident == "BoxStream" || ident == "LocalBoxStream" || has_trait && ident == "Stream"
+    })
 }
 
 /// Whether the function is not async and returns a future that is not boxed.
 fn returns_future(function: &Function) -> bool {
     let returned = function.signature.output.to_token_stream();
     function.signature.asyncness.is_none()
-        && !function.is_boxed
+        && function.boxed.is_none()
         && find(returned, &|ident| ident == "Future").is_some()
 }
 
@@ -313,10 +368,24 @@ fn refuse_receiver(receiver: &Receiver, mistakes: &mut Mistakes) {
 
 /// The first identifier that fits, in groups too.
 pub(crate) fn find(tokens: TokenStream, fits: &dyn Fn(&Ident) -> bool) -> Option<Ident> {
-    tokens.into_iter().find_map(|token| match token {
-        TokenTree::Ident(ident) if fits(&ident) => Some(ident),
-        TokenTree::Group(group) => find(group.stream(), fits),
+    let found = find_token(
+        tokens,
+        &|token| matches!(token, TokenTree::Ident(ident) if fits(ident)),
+    );
+    found.and_then(|token| match token {
+        TokenTree::Ident(ident) => Some(ident),
         _ => None,
+    })
+}
+
+/// The first token that fits and is no group, in groups too.
+pub(crate) fn find_token(
+    tokens: TokenStream,
+    fits: &dyn Fn(&TokenTree) -> bool,
+) -> Option<TokenTree> {
+    tokens.into_iter().find_map(|token| match token {
+        TokenTree::Group(group) => find_token(group.stream(), fits),
+        token => fits(&token).then_some(token),
     })
 }
 

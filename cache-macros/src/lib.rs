@@ -31,6 +31,7 @@ mod mistakes;
 mod model;
 mod options;
 mod parse;
+mod pattern;
 mod self_rename;
 mod suggest;
 #[cfg(test)]
@@ -74,12 +75,12 @@ use proc_macro::TokenStream;
 /// A method says whether `self` identifies the value, by `skip(self)` or `key`. In closures `value` is
 /// what is kept: `&T` of `T`, `Option<T>`, `Result<T, E>` and `Result<Option<T>, E>`.
 ///
-/// `weight` and `err_ttl` are about memory and refused beside `tiers = redis`; `codec` and `compress` are
-/// about the shared tier and refused beside `tiers = memory`.
+/// `weight` and `err_ttl` are about memory and refused beside `tiers = redis`; `codec`, `compress`
+/// and `version` are about the shared tier and refused beside `tiers = memory`.
 ///
 /// The expressions in options are evaluated in the caller: `cache` and `key` for every call, `key` once
 /// more where Redis or a handle needs it as text, `ttl`, `none_ttl` and `err_ttl` for every call that
-/// memory does not answer.
+/// memory does not answer. They do not leave it: no `.await`, no `?`, no `return`.
 ///
 /// # Which functions
 ///

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
-use syn::{Expr, LitStr, Receiver, ReceiverKind, ext::IdentExt, parse_quote};
+use syn::{Expr, LitStr, Receiver, ReceiverKind, ReturnType, ext::IdentExt, parse_quote};
 
 use crate::{
     argument::{self, Argument},
@@ -46,7 +46,7 @@ pub(crate) enum Part {
 
 impl Model {
     pub(crate) fn new(options: Options, mut function: Function, mistakes: &mut Mistakes) -> Self {
-        let arguments = Argument::all(&function.signature);
+        let arguments = Argument::all(&function);
         let receiver = function.signature.receiver();
         refuse_static_reference(&options, &function, mistakes);
         let key = match &options.key {
@@ -57,6 +57,7 @@ impl Model {
         if options.detached.is_some() {
             refuse_borrows(receiver, &arguments, mistakes);
         }
+        refuse_owned_future(&function, &arguments, mistakes);
         let mode = mode(&options, &function, &arguments);
         let holds_self = mode == Mode::Detached && receiver.is_some_and(is_reference);
         if holds_self {
@@ -200,11 +201,12 @@ fn default_key(
                 "the key needs a name for each argument: give this one a name, or write `key = ..`",
             );
         }
-        match skipped.iter().find(|name| argument.names.contains(name)) {
+        let is_skipped = |name: &Ident| skipped.iter().any(|skip| skip.unraw() == name.unraw());
+        match argument.names.iter().find(|name| is_skipped(name)) {
             None => key.push(Part::Argument(position)),
             // To leave out the others with it would give what they identify to whoever asks.
-            Some(name) if !argument.names.iter().all(|name| skipped.contains(name)) => mistakes.at(
-                name,
+            Some(name) if !argument.names.iter().all(is_skipped) => mistakes.at(
+                skipped.iter().find(|skip| skip.unraw() == name.unraw()),
                 format_args!(
                     "`{name}` is one part of a pattern: skip all of its names, or name the parts of the key, as \
                      in `key = (tenant, id)`"
@@ -222,18 +224,22 @@ fn refuse_unknown_names(
     arguments: &[Argument],
     mistakes: &mut Mistakes,
 ) {
-    let names = arguments
-        .iter()
-        .flat_map(|argument| &argument.names)
-        .map(Ident::to_string);
-    let names: Vec<_> = names.chain(receiver.map(|_| "self".to_owned())).collect();
     for skip in skipped {
-        if names.iter().all(|name| skip != name) {
-            let instead = suggest::instead(&skip.to_string(), names.iter().map(String::as_str));
-            mistakes.at(
-                skip,
-                format_args!("no argument is called `{skip}`, {instead}"),
-            );
+        let is_self = skip == "self" && receiver.is_some();
+        let text = skip.unraw().to_string();
+        match argument::called(arguments, skip).count() {
+            0 if !is_self => {
+                let names = arguments.iter().flat_map(|argument| &argument.names);
+                let names = names.map(|name| name.unraw().to_string());
+                let names: Vec<_> = names.chain(receiver.map(|_| "self".to_owned())).collect();
+                let instead = suggest::instead(&text, names.iter().map(String::as_str));
+                mistakes.at(
+                    skip,
+                    format_args!("no argument is called `{text}`, {instead}"),
+                );
+            }
+            0 | 1 => {}
+            _ => mistakes.at(skip, argument::ambiguous(&text)),
         }
     }
 }
@@ -243,8 +249,7 @@ fn refuse_borrows(receiver: Option<&Receiver>, arguments: &[Argument], mistakes:
     let advice = "is borrowed, and a detached load outlives the call: take `&T`, `Arc<T>` or another owned value";
     for argument in arguments {
         if let Some(token) = argument.borrow() {
-            let name = argument.names.first().unwrap_or(&argument.outer);
-            mistakes.at(token, format_args!("`{name}` {advice}"));
+            mistakes.at(token, format_args!("{} {advice}", argument.described()));
         }
     }
     if let Some(ReceiverKind::Typed(_, ty)) = receiver.map(|receiver| &receiver.kind)
@@ -252,6 +257,46 @@ fn refuse_borrows(receiver: Option<&Receiver>, arguments: &[Argument], mistakes:
     {
         mistakes.at(token, format_args!("`self` {advice}"));
     }
+}
+
+/// The key is written when the future is first polled, so it borrows what the arguments borrow, whatever the body
+/// copies before it makes a future of its own.
+fn refuse_owned_future(function: &Function, arguments: &[Argument], mistakes: &mut Mistakes) {
+    if function.boxed.as_ref().is_none_or(|boxed| boxed.may_borrow) {
+        return;
+    }
+    let is_borrowed = |argument: &&Argument| {
+        argument.referent().is_some()
+            || argument
+                .borrow()
+                .is_some_and(|token| token.to_string() != "impl")
+    };
+    let receiver = function.signature.receiver();
+    let receiver = receiver.filter(|receiver| is_reference(receiver));
+    let receiver = receiver.map(|_| "`self`".to_owned());
+    let names = arguments
+        .iter()
+        .filter(is_borrowed)
+        .map(Argument::described);
+    let names: Vec<_> = receiver.into_iter().chain(names).collect();
+    let advice = match names.len() {
+        0 => return,
+        1 => "write `+ '_` behind `Send`, or `BoxFuture<'_, T>`",
+        _ => {
+            "write `+ 'a` behind `Send`, or `BoxFuture<'a, T>`, and `'a` in the types of the arguments"
+        }
+    };
+    let returned = match &function.signature.output {
+        ReturnType::Type(_, returned) => Some(returned),
+        ReturnType::Default => None,
+    };
+    mistakes.at(
+        returned,
+        format_args!(
+            "the future makes its key when it is first polled, and so borrows {}: {advice}",
+            names.join(" and ")
+        ),
+    );
 }
 
 fn mode(options: &Options, function: &Function, arguments: &[Argument]) -> Mode {

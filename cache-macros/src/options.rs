@@ -6,7 +6,7 @@ pub(crate) use self::events::Listened;
 use self::{
     events::invalidate_on,
     travel::{codec, compress},
-    values::{function, integer, key, loads, path, site_name, strategy, tiers, time, ttl},
+    values::{cache, function, integer, key, loads, path, site_name, strategy, tiers, time, ttl},
 };
 use crate::duration::Time;
 
@@ -192,7 +192,7 @@ pub(crate) static KNOWN: [Known; 21] = [
         o.detached = Some(Given { name, value: () });
     }),
     value("cache", "`cache = self.cache`", |o, name, v| {
-        give(&mut o.cache, name, Ok(v))
+        give(&mut o.cache, name, cache(v))
     }),
     value("crate", "`crate = path::to::cache_core`", |o, name, v| {
         give(&mut o.krate, name, path(v))

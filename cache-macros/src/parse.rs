@@ -196,11 +196,15 @@ fn value(input: ParseStream<'_>, name: &Ident, known: &Known) -> Result<Expr> {
     // A fork, as whatever a failed attempt leaves unread in a group would count as a second mistake.
     let ahead = input.fork();
     let value = ahead.parse().map_err(|error| {
-        Error::new(
-            error.span(),
-            format_args!("`{name}` is written {}", known.form),
-        )
+        // Where nothing follows, the compiler would underline all options.
+        let last = input.cursor().token_stream().into_iter().last();
+        let last = last.filter(|last| ahead.is_empty() && !matches!(last, TokenTree::Group(_)));
+        let place = last.map_or(error.span(), |last| last.span());
+        Error::new(place, format_args!("`{name}` is written {}", known.form))
     })?;
+    if let Expr::Assign(_) = value {
+        return Err(known.instead(value));
+    }
     input.advance_to(&ahead);
     // A key looks itself at who has written it.
     let is_key = name == "key";

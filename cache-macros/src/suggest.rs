@@ -1,15 +1,19 @@
 //! "Did you mean": the known word nearest to one that is not known.
 
-/// The nearest of the known words, if one is near enough to be what was meant.
+/// The nearest of the known words, if one is near enough to be what was meant, else the first that starts so.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
+    let known: Vec<_> = known.into_iter().collect();
     let tolerance = word.chars().count().div_ceil(3);
-    known
-        .into_iter()
-        .map(|candidate| (distance(&word, &candidate.to_lowercase()), candidate))
+    let distances = known
+        .iter()
+        .map(|candidate| (distance(&word, &candidate.to_lowercase()), *candidate));
+    let near = distances
         .filter(|&(distance, _)| distance <= tolerance)
-        .min_by_key(|&(distance, _)| distance)
-        .map(|(_, candidate)| candidate)
+        .min_by_key(|&(distance, _)| distance);
+    let starts_so = |known: &&str| !word.is_empty() && known.starts_with(&word);
+    near.map(|(_, candidate)| candidate)
+        .or_else(|| known.iter().copied().find(starts_so))
 }
 
 /// Which of the known words is meant where one is near, else which there are.

@@ -1,6 +1,6 @@
 //! Text keys: `"user:{tenant}:{id}"` as pieces of text and names of arguments.
 
-use crate::suggest;
+use crate::{argument::ambiguous, suggest};
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Piece {
@@ -80,8 +80,21 @@ fn split(text: &str) -> Result<Vec<Piece>, String> {
 }
 
 fn check_name(name: &str, arguments: &[String], pieces: &[Piece]) -> Result<(), String> {
-    if arguments.iter().any(|argument| argument == name) && name != "self" {
-        return Ok(());
+    if name != "self" {
+        match arguments
+            .iter()
+            .filter(|argument| *argument == name)
+            .count()
+        {
+            0 => {}
+            1 => return Ok(()),
+            _ => return Err(ambiguous(name)),
+        }
+    }
+    if let Some(name) = name.strip_prefix("r#") {
+        return Err(format!(
+            "a text names arguments without `r#`: write `{{{name}}}`"
+        ));
     }
     if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
         return Err(format!(

@@ -93,13 +93,13 @@ impl Call {
     async fn prefetch(&self, body: Body<'_>) {
         let flights = self.cache.flights();
         match (body.runtime(), body) {
-            (Some(runtime), Body::Detached(make)) => {
+            (Some(runtime), Body::Detached(body)) => {
                 let (clock, snapshot) = (self.cache.clock(), self.capture());
                 let joined = flights.join(&self.key, &self.site, clock, &snapshot);
                 if let Joined::Member(mut member) = joined
                     && member.stand_in()
                 {
-                    self.ride_apart(member, make(), &runtime);
+                    self.ride_apart(member, body.make(), &runtime);
                 }
             }
             (_, body) => {

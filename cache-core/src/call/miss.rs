@@ -29,14 +29,19 @@ use crate::{
 pub(super) enum Body<'a> {
     Inline(BoxFuture<'a, Loaded>),
     /// Owned copies of the arguments are made when the body is needed, not for every waiter.
-    Detached(Box<dyn FnOnce() -> BoxFuture<'static, Loaded> + Send + 'a>),
+    Detached(Box<dyn Make + 'a>),
+}
+
+/// What makes the body of a call. Not `FnOnce`, with which each function has more code.
+pub(super) trait Make: Send {
+    fn make(self: Box<Self>) -> BoxFuture<'static, Loaded>;
 }
 
 impl<'a> Body<'a> {
     pub(super) fn start(self) -> BoxFuture<'a, Loaded> {
         match self {
             Self::Inline(body) => body,
-            Self::Detached(make) => make(),
+            Self::Detached(body) => body.make(),
         }
     }
 
@@ -170,8 +175,8 @@ impl Call {
         }
         let route = self.remote.as_ref().map(Remote::route).cloned();
         let ended = match (body, runtime) {
-            (Body::Detached(make), Some(runtime)) => {
-                let run = Run::new(&self.cache, underway, route, make(), Around::here());
+            (Body::Detached(body), Some(runtime)) => {
+                let run = Run::new(&self.cache, underway, route, body.make(), Around::here());
                 run.detach(&runtime).ended().await
             }
             (body, _) => Run::new(&self.cache, underway, route, body.start(), Around::here()).await,

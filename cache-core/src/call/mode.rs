@@ -5,12 +5,10 @@ use std::{
     future::Future,
     marker::PhantomData,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
-use pin_project_lite::pin_project;
-
-use super::{Body, BoxFuture, Missed, start};
+use super::{Answering, Body, BoxFuture, Missed, miss::Make};
 use crate::value::{Keep, Keeper, Loaded, Shape};
 
 /// The load runs in a task of its own, with owned copies of the arguments.
@@ -73,24 +71,14 @@ impl Detached {
         self,
         missed: Missed,
         keep: &Keep<S, X>,
-        body: impl FnOnce() -> F + Send + 'a,
-    ) -> BoxFuture<'a, S::Output>
+        make: impl FnOnce() -> F + Send + 'a,
+    ) -> Answering<'a, S, X>
     where
         S: Shape,
         X: 'static,
         F: Future<Output = S::Output> + Send + 'static,
     {
-        let mut body = Some(body);
-        start(missed, keep, &mut |keeper| {
-            let body = body.take()?;
-            let make = move || -> BoxFuture<'static, Loaded> {
-                Box::pin(Loading {
-                    body: body(),
-                    keeper,
-                })
-            };
-            Some(Body::Detached(Box::new(make)))
-        })
+        missed.detached(keep, Box::new(make))
     }
 }
 
@@ -107,39 +95,85 @@ impl Inline {
         self,
         missed: Missed,
         keep: &Keep<S, X>,
-        body: impl FnOnce() -> F,
-    ) -> BoxFuture<'a, S::Output>
+        make: impl FnOnce() -> F,
+    ) -> Answering<'a, S, X>
     where
         S: Shape,
         X: 'static,
         F: Future<Output = S::Output> + Send + 'a,
     {
-        let mut body = Some(body());
-        start(missed, keep, &mut |keeper| {
-            let body = body.take()?;
-            Some(Body::Inline(Box::pin(Loading { body, keeper })))
-        })
+        missed.inline(keep, Box::pin(make()))
     }
 }
 
-pin_project! {
-    /// The body of a call, of whose output it makes what the engine takes.
-    ///
-    /// Written out, as an `async` block would be a second state machine for each function. A body that has
-    /// ended holds nothing more: it is an `async` block of the expansion.
-    struct Loading<F, S: Shape, X> {
-        #[pin]
-        body: F,
-        keeper: Keeper<S, X>,
+/// What makes the body of a call once it is needed. Not `FnOnce`, whose table would hold each closure twice.
+pub(super) trait Start<T>: Send {
+    fn start(self: Box<Self>) -> BoxFuture<'static, T>;
+}
+
+impl<T, M, F> Start<T> for M
+where
+    M: FnOnce() -> F + Send,
+    F: Future<Output = T> + Send + 'static,
+{
+    fn start(self: Box<Self>) -> BoxFuture<'static, T> {
+        Box::pin((*self)())
     }
 }
 
-impl<F: Future<Output = S::Output>, S: Shape, X> Future for Loading<F, S, X> {
+impl Missed {
+    fn detached<'a, S: Shape, X: 'static>(
+        self,
+        keep: &Keep<S, X>,
+        start: Box<dyn Start<S::Output> + 'a>,
+    ) -> Answering<'a, S, X> {
+        let (opened, keeper) = self.open(keep);
+        Answering {
+            running: opened.answer(Body::Detached(Box::new(Making { start, keeper }))),
+            returned: keep.returned(),
+        }
+    }
+
+    fn inline<'a, S: Shape, X: 'static>(
+        self,
+        keep: &Keep<S, X>,
+        body: BoxFuture<'a, S::Output>,
+    ) -> Answering<'a, S, X> {
+        let (opened, keeper) = self.open(keep);
+        Answering {
+            running: opened.answer(Body::Inline(Box::pin(Loading { body, keeper }))),
+            returned: keep.returned(),
+        }
+    }
+}
+
+/// The body of a call, before it owns what it needs of the arguments.
+struct Making<'a, S: Shape, X> {
+    start: Box<dyn Start<S::Output> + 'a>,
+    keeper: Keeper<S, X>,
+}
+
+impl<S: Shape, X: 'static> Make for Making<'_, S, X> {
+    fn make(self: Box<Self>) -> BoxFuture<'static, Loaded> {
+        let Self { start, keeper } = *self;
+        let body = start.start();
+        Box::pin(Loading { body, keeper })
+    }
+}
+
+/// The body of a call, of whose output it makes what the engine takes. A body that has ended holds nothing
+/// more: it is an `async` block of the expansion.
+struct Loading<'a, S: Shape, X> {
+    body: BoxFuture<'a, S::Output>,
+    keeper: Keeper<S, X>,
+}
+
+impl<S: Shape, X> Future for Loading<'_, S, X> {
     type Output = Loaded;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Loaded> {
-        let this = self.project();
-        this.body.poll(cx).map(|output| this.keeper.erase(output))
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Loaded> {
+        let output = ready!(self.body.as_mut().poll(cx));
+        Poll::Ready(self.keeper.erase(output))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     l2::{Described, Entries, Purpose, Read, Reading, RedisMiss, Route},
     site::Site,
     stats::Counters,
-    value::{Fate, Keeper, Receiver, Shape, Wire},
+    value::{Fate, Receiver, Travelling, Wire},
 };
 
 /// The readable key of a call.
@@ -33,19 +33,23 @@ pub(super) struct Remote {
 }
 
 impl Remote {
-    /// The entry of a call with this key; nothing where there is no shared tier or values cannot travel.
-    pub(super) fn new<S: Shape, X>(
+    /// The entry of a call with this key; nothing where there is no shared tier or the codec cannot carry the type.
+    pub(super) fn new(
         call: &Call,
         site: &'static Site,
         text: &Text,
-        keeper: &Keeper<S, X>,
+        travelling: Travelling,
     ) -> Option<Self> {
-        let (keep, wire) = (&keeper.keep, keeper.keep.wire()?);
-        let route = route(call, site, text, (wire, keep.compress_from()))?;
+        let Travelling {
+            wire,
+            compress_from,
+            receive,
+        } = travelling;
+        let route = route(call, site, text, (wire, compress_from))?;
         Some(Self {
             route,
             is_worth_asking: text.is_worth_asking,
-            receive: keeper.receiving()?,
+            receive,
         })
     }
 

@@ -1,6 +1,6 @@
 //! What becomes of a loaded output: how long it is kept, whether at all, and for how many bytes.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{any::Any, fmt, sync::Arc, time::Duration};
 
 use super::{
     Fate, Loaded, Returned, Split,
@@ -48,7 +48,7 @@ pub struct Keep<S: Shape, X> {
     weight: Option<fn(&S::Inner) -> usize>,
     measure: fn(&S::Kept) -> Option<usize>,
     /// How values travel. What receives them is named only beside it, so that it is compiled only there.
-    travel: Option<Travelling<S, X>>,
+    travel: Option<Travel<S, X>>,
     compress: Option<usize>,
     events_of: Option<EventsOf<S>>,
 }
@@ -187,16 +187,6 @@ impl<S: Shape, X> Keep<S, X> {
         self.returned
     }
 
-    /// How values travel; nothing where they do not.
-    pub(crate) fn wire(&self) -> Option<Wire> {
-        self.travel.map(|(transport, _)| transport.wire())
-    }
-
-    /// From how many bytes on an encoded value is compressed.
-    pub(crate) fn compress_from(&self) -> Option<usize> {
-        self.compress
-    }
-
     /// What is left of the life that this process gives a value of this age. A value that says itself how
     /// long it lives says what is left.
     fn left(&self, kept: &S::Kept, age: Duration) -> Duration {
@@ -235,16 +225,30 @@ pub(crate) struct Keeper<S: Shape, X> {
 }
 
 /// How values travel, and what makes a receiver of them.
-type Travelling<S, X> = (
+type Travel<S, X> = (
     Transport<<S as Shape>::Kept>,
     fn(Keeper<S, X>, Transport<<S as Shape>::Kept>) -> Receiver,
 );
+
+/// How the values of a function leave the process and come back.
+pub(crate) struct Travelling {
+    pub(crate) wire: Wire,
+    /// From how many bytes on an encoded value is compressed.
+    pub(crate) compress_from: Option<usize>,
+    pub(crate) receive: Receiver,
+}
 
 /// Makes an entry of the bytes of a value that came from another process.
 pub(crate) type Receiver =
     Arc<dyn Fn(&[u8], Age) -> Result<Arc<dyn Stored>, RedisMiss> + Send + Sync>;
 
 impl<S: Shape, X> Keeper<S, X> {
+    /// [`Keeper::erase`] for the output that a handle has brought.
+    pub(crate) fn erase_put(&self, output: Box<dyn Any + Send>) -> Option<Loaded> {
+        let output = output.downcast::<S::Output>().ok()?;
+        Some(self.erase(*output))
+    }
+
     /// Hands an output to the engine. Runs the closures of the user's options.
     pub(crate) fn erase(&self, output: S::Output) -> Loaded {
         let Self { keep, maker } = self;
@@ -278,11 +282,15 @@ impl<S: Shape, X> Keeper<S, X> {
         }
     }
 
-    /// What makes entries of bytes; nothing where values do not travel.
-    pub(crate) fn receiving(&self) -> Option<Receiver> {
+    /// How values travel; nothing where they do not.
+    pub(crate) fn travelling(&self) -> Option<Travelling> {
         let (transport, make) = self.keep.travel?;
         let (keep, maker) = (self.keep, self.maker.clone());
-        Some(make(Self { keep, maker }, transport))
+        Some(Travelling {
+            wire: transport.wire(),
+            compress_from: keep.compress,
+            receive: make(Self { keep, maker }, transport),
+        })
     }
 
     fn receiver(self, transport: Transport<S::Kept>) -> Receiver

@@ -36,7 +36,7 @@ impl Output {
 
     /// What is awaited, or stands in an `async` block, for the value.
     pub(crate) fn body(&self, function: &Function) -> TokenStream {
-        if function.is_boxed {
+        if function.boxed.is_some() {
             made(function)
         } else {
             self.awaited(function)
@@ -77,7 +77,12 @@ const LONG_TYPE: usize = 12;
 /// The user's statements where they make a future: in a closure, so that their `return` ends it.
 fn made(function: &Function) -> TokenStream {
     let returned = match &function.signature.output {
-        ReturnType::Type(_, returned) => without_lifetimes(returned.to_token_stream()),
+        ReturnType::Type(_, returned) => {
+            let returned = returned.to_token_stream();
+            let mut kept = bound_lifetimes(returned.clone());
+            kept.push("static".to_owned());
+            without_lifetimes(returned, &kept)
+        }
         ReturnType::Default => TokenStream::new(),
     };
     let mut block = Group::new(Delimiter::Brace, function.statements.clone());
@@ -115,22 +120,27 @@ fn nameable(ty: Type) -> Type {
     }
 }
 
-/// The type with `'_` in place of each lifetime but `'static`: the body may borrow from copies that live shorter than
-/// what the caller has lent.
-fn without_lifetimes(returned: TokenStream) -> TokenStream {
+/// The type with `'_` in place of each lifetime but `'static` and those of a `for<..>`: the body may borrow from copies
+/// that live shorter than what the caller has lent.
+fn without_lifetimes(returned: TokenStream, kept: &[String]) -> TokenStream {
     let mut tokens = returned.into_iter();
     let mut written = TokenStream::new();
     while let Some(token) = tokens.next() {
         match token {
             TokenTree::Punct(quote) if quote.as_char() == '\'' => {
                 let name = tokens.next();
-                written.extend(match &name {
-                    Some(name) if name.to_string() == "static" => quote!('static),
-                    _ => quote!('_),
+                let is_kept = name
+                    .as_ref()
+                    .is_some_and(|name| kept.contains(&name.to_string()));
+                written.extend(if is_kept {
+                    quote!(#quote #name)
+                } else {
+                    quote!('_)
                 });
             }
             TokenTree::Group(group) => {
-                let mut inner = Group::new(group.delimiter(), without_lifetimes(group.stream()));
+                let stream = without_lifetimes(group.stream(), kept);
+                let mut inner = Group::new(group.delimiter(), stream);
                 inner.set_span(group.span());
                 written.extend([TokenTree::Group(inner)]);
             }
@@ -138,6 +148,22 @@ fn without_lifetimes(returned: TokenStream) -> TokenStream {
         }
     }
     written
+}
+
+/// The lifetimes between `for<` and `>`, which no other of the type can be called like.
+fn bound_lifetimes(returned: TokenStream) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut is_bound = false;
+    for token in returned {
+        match token {
+            TokenTree::Ident(ident) if ident == "for" => is_bound = true,
+            TokenTree::Punct(punct) if punct.as_char() == '>' => is_bound = false,
+            TokenTree::Ident(ident) if is_bound => names.push(ident.to_string()),
+            TokenTree::Group(group) => names.extend(bound_lifetimes(group.stream())),
+            _ => {}
+        }
+    }
+    names
 }
 
 /// Whether the statements may start with an item.

@@ -17,7 +17,9 @@ impl Context<'_> {
                 let time = time.to_tokens(ttl.name.span());
                 quote_spanned!(mixed=> __cached::Ttl::Fixed(#time))
             }
-            Ttl::Of(closure) => quote_spanned!(mixed=> __cached::Ttl::Of(#closure)),
+            Ttl::Of(closure) => {
+                quote_spanned!(at(ttl.name.span())=> __cached::Ttl::Of(#closure))
+            }
         });
         let mut keep = quote_spanned! {mixed=>
             let __cached_keep = __cached::Keep::new(&__cached_returned, __cached_travel, #ttl);

@@ -22,8 +22,10 @@ impl Context<'_> {
         let holds = self.holds();
         let body = self.body();
         quote_spanned! {mixed=>
-            #probed
-            #mode.#launch(__cached_missed, &__cached_keep, move || { #holds #future #body })
+            {
+                #probed
+                #mode.#launch(__cached_missed, &__cached_keep, move || { #holds #future #body })
+            }
         }
     }
 
@@ -73,8 +75,13 @@ impl Context<'_> {
             let mode = self.mode(place);
             holds.extend(quote_spanned!(at(place)=> let __cached_held_self = #mode.hold(#token);));
         }
-        for argument in arguments.iter().filter(|argument| self.is_held(argument)) {
-            let (place, held, cfgs) = (argument.ty.span(), held(argument), argument.cfgs());
+        let held_ones = arguments.iter().enumerate();
+        for (position, argument) in held_ones.filter(|(_, argument)| self.is_held(argument)) {
+            let (place, held, cfgs) = (
+                argument.ty.span(),
+                held(position, argument),
+                argument.cfgs(),
+            );
             let (mode, outer) = (self.mode(place), argument.outer_at(place));
             holds.extend(quote_spanned!(at(place)=> #(#cfgs)* let #held = #mode.hold(#outer);));
         }

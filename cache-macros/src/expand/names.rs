@@ -1,13 +1,13 @@
 //! The names of the arguments, where a pattern or a held copy stands between them and the signature.
 
-use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
-use syn::ext::IdentExt;
 
-use super::Context;
+use super::{Context, at};
 use crate::{
     argument::{Argument, is_underscored},
     model::Mode,
+    pattern,
     self_rename::RENAMED,
 };
 
@@ -31,7 +31,7 @@ impl Context<'_> {
         for (position, argument) in self.model.arguments.iter().enumerate() {
             let outer = argument.outer.to_token_stream();
             let value = if self.is_held(argument) {
-                let held = held(argument);
+                let held = held(position, argument);
                 quote_spanned!(mixed=> __cached::Held::get(&#held))
             } else {
                 outer.clone()
@@ -39,7 +39,8 @@ impl Context<'_> {
             let pattern = argument
                 .pattern
                 .as_ref()
-                .map_or(outer, ToTokens::into_token_stream);
+                .filter(|_| !argument.is_bound_in_body);
+            let pattern = pattern.map_or(outer, ToTokens::into_token_stream);
             let attributes = argument.inner_attributes();
             let is_silent = !self.is_held(argument) && argument.names.iter().any(is_underscored);
             let allow = is_silent
@@ -52,6 +53,9 @@ impl Context<'_> {
 
     /// What the expansion has read of the argument, so that it is not unused where the body does not read it.
     fn uses(&self, position: usize, argument: &Argument) -> TokenStream {
+        if argument.is_bound_in_body {
+            return TokenStream::new();
+        }
         let is_part = self.model.is_part(position);
         let names = argument
             .names
@@ -68,39 +72,38 @@ impl Context<'_> {
     pub(super) fn peeked(&self) -> TokenStream {
         let is_mentioned = |name| self.model.is_mentioned(name);
         let peeked = self.model.arguments.iter().filter_map(|argument| {
-            let (outer, cfgs) = (&argument.outer, argument.cfgs());
-            let is_hidden =
-                !argument.names.contains(outer) && argument.names.iter().any(is_mentioned);
-            let pattern = argument.pattern.as_ref().filter(|_| is_hidden)?;
-            let pattern = by_reference(pattern.to_token_stream());
-            Some(quote_spanned! {Span::mixed_site()=>
-                #(#cfgs)*
-                #[allow(unused_variables)]
-                let #pattern = &#outer;
-            })
+            let is_hidden = !argument.names.contains(&argument.outer)
+                && argument.names.iter().any(is_mentioned);
+            is_hidden.then(|| peek(argument))?
         });
         peeked.collect()
     }
 }
 
-pub(super) fn held(argument: &Argument) -> Ident {
-    format_ident!(
-        "__cached_held_{}",
-        argument.outer.unraw(),
-        span = Span::mixed_site().located_at(argument.outer.span())
-    )
+/// The names in the pattern of an argument, as references to what the body will know.
+pub(crate) fn peek(argument: &Argument) -> Option<TokenStream> {
+    let mixed = Span::mixed_site();
+    let mut pattern = argument.pattern.clone()?;
+    let (outer, cfgs) = (&argument.outer, argument.cfgs());
+    let cfgs: Vec<_> = cfgs.collect();
+    let referents = pattern::by_reference(&mut pattern);
+    let mut peeked = quote_spanned! {mixed=>
+        #(#cfgs)*
+        #[allow(unused_variables)]
+        let #pattern = &#outer;
+    };
+    for (name, pattern) in referents {
+        peeked.extend(quote_spanned! {mixed=>
+            #(#cfgs)*
+            #[allow(unused_mut, unused_variables)]
+            let #pattern = *#name;
+        });
+    }
+    Some(peeked)
 }
 
-/// The pattern over a reference: without `mut` and `ref`.
-fn by_reference(pattern: TokenStream) -> TokenStream {
-    let kept = pattern.into_iter().filter_map(|token| match token {
-        TokenTree::Ident(ident) if ident == "mut" || ident == "ref" => None,
-        TokenTree::Group(group) => {
-            let mut inner = Group::new(group.delimiter(), by_reference(group.stream()));
-            inner.set_span(group.span());
-            Some(TokenTree::Group(inner))
-        }
-        other => Some(other),
-    });
-    kept.collect()
+/// By position, as a `macro_rules!` can give two arguments names that read the same.
+pub(super) fn held(position: usize, argument: &Argument) -> Ident {
+    let place = at(argument.outer.span());
+    format_ident!("__cached_held{position}", span = place)
 }

@@ -14,7 +14,7 @@ use crate::{
 };
 
 pub(super) fn check(options: &Options, function: &Function, mistakes: &mut Mistakes) {
-    let arguments = Argument::all(&function.signature);
+    let arguments = Argument::all(function);
     let names: Vec<_> = arguments
         .iter()
         .flat_map(|argument| &argument.names)

@@ -41,7 +41,9 @@ pub(super) fn expand(options: &Options, function: &Function) -> TokenStream {
     let (signature, inner_attributes) = (&function.signature, &function.inner_attributes);
     let mixed = Span::mixed_site();
     let import = expand::import(options.krate.as_ref());
-    let names = Argument::names_in_body(&function.signature);
+    let arguments = Argument::all(function);
+    let names = Argument::names_in_body(&arguments);
+    let peeked = peeked(options, &arguments);
     let mutation = Mutation {
         options,
         result: result(options),
@@ -51,17 +53,31 @@ pub(super) fn expand(options: &Options, function: &Function) -> TokenStream {
     let body = Output::of(function).body(function);
     let mut answer = quote_spanned! {mixed=>
         #import
+        #peeked
         #begun
         let __cached_output = async move { #body }.await;
         #ended
         __cached_output
     };
-    if function.is_boxed {
+    if function.boxed.is_some() {
         answer = quote_spanned!(mixed=> ::std::boxed::Box::pin(async move { #answer }));
     }
     let mut block = Group::new(Delimiter::Brace, quote!(#inner_attributes #answer));
     block.set_span(function.braces);
     quote!(#(#attributes)* #visibility #signature #block)
+}
+
+/// The names in patterns that the body takes apart itself, where events use them.
+fn peeked(options: &Options, arguments: &[Argument]) -> TokenStream {
+    let is_used = |name: &Ident| {
+        let mut events = options.events.iter().map(ToTokens::to_token_stream);
+        events.any(|events| find(events, &|ident| ident == name).is_some())
+    };
+    let bound_in_body = arguments
+        .iter()
+        .filter(|argument| argument.is_bound_in_body);
+    let used = bound_in_body.filter(|argument| argument.names.iter().any(is_used));
+    used.filter_map(expand::names::peek).collect()
 }
 
 /// The word for what the function returned, as the user wrote it first.

@@ -2,7 +2,7 @@
 
 use syn::Ident;
 
-use super::{Codec, Options, Tiers};
+use super::{Codec, Given, Options, Tiers};
 use crate::{features::Features, mistakes::Mistakes};
 
 /// Either of them compresses.
@@ -32,38 +32,40 @@ impl Options {
                  remove it",
             );
         }
-        match self.tiers.as_ref().map(|tiers| tiers.value) {
-            Some(Tiers::Redis) => self.refuse_for_redis(mistakes),
-            Some(Tiers::Memory) => self.refuse_for_memory(mistakes),
-            Some(Tiers::Both) | None => {}
-        }
+        self.refuse_for_other_tier(mistakes);
         // What is to be removed needs no feature.
         if !self.is_local() {
             self.refuse_without_features(features, mistakes);
         }
     }
 
-    fn refuse_for_redis(&self, mistakes: &mut Mistakes) {
-        let weight = self.weight.as_ref().map(|weight| &weight.name);
-        let err_ttl = self.err_ttl.as_ref().map(|err_ttl| &err_ttl.name);
-        for name in [weight, err_ttl].into_iter().flatten() {
+    /// Refuses what is about a tier that the site does without.
+    fn refuse_for_other_tier(&self, mistakes: &mut Mistakes) {
+        let tiers = self.tiers.as_ref().map(|tiers| tiers.value);
+        let (names, tier, tiers) = match tiers {
+            None | Some(Tiers::Both) => return,
+            Some(Tiers::Redis) => {
+                let names = [
+                    place(self.weight.as_ref()),
+                    place(self.err_ttl.as_ref()),
+                    None,
+                ];
+                (names, "memory", "redis")
+            }
+            Some(Tiers::Memory) => {
+                let names = [
+                    place(self.codec.as_ref()),
+                    place(self.compress.as_ref()),
+                    place(self.version.as_ref()),
+                ];
+                (names, "the shared tier", "memory")
+            }
+        };
+        for name in names.into_iter().flatten() {
             mistakes.at(
                 name,
                 format_args!(
-                    "`{name}` is for memory, and `tiers = redis` keeps nothing there: remove one of them"
-                ),
-            );
-        }
-    }
-
-    fn refuse_for_memory(&self, mistakes: &mut Mistakes) {
-        let codec = self.codec.as_ref().map(|codec| &codec.name);
-        let compress = self.compress.as_ref().map(|compress| &compress.name);
-        for name in [codec, compress].into_iter().flatten() {
-            mistakes.at(
-                name,
-                format_args!(
-                    "`{name}` is for the shared tier, and `tiers = memory` keeps nothing there: remove one of them"
+                    "`{name}` is for {tier}, and `tiers = {tiers}` keeps nothing there: remove one of them"
                 ),
             );
         }
@@ -83,6 +85,10 @@ impl Options {
             refuse_without(&COMPRESSORS, "compress", &compress.name, mistakes);
         }
     }
+}
+
+fn place<T>(option: Option<&Given<T>>) -> Option<&Ident> {
+    option.map(|given| &given.name)
 }
 
 /// Refuses what needs one of these features.

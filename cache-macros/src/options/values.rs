@@ -1,22 +1,33 @@
 //! What each option takes as its value.
 
+use proc_macro2::TokenTree;
+use quote::ToTokens;
 use syn::{Expr, ExprLit, ExprPath, Ident, Lit, LitInt, LitStr, Path};
 
 use super::{Key, Tiers, Ttl, Wrong};
-use crate::{duration::Time, parse::ungrouped, suggest};
+use crate::{duration::Time, function::find_token, parse::ungrouped, suggest};
 
 pub(super) fn time(value: Expr, option: &str) -> Result<Time, Wrong> {
-    Time::from_expr(value, option).map_err(Wrong::Because)
+    let time = Time::from_expr(value, option).map_err(Wrong::Because)?;
+    if let Time::Expr(value) = &time {
+        refuse_exit(value, &format!("`{option}`"))?;
+    }
+    Ok(time)
+}
+
+pub(super) fn cache(value: Expr) -> Result<Expr, Wrong> {
+    refuse_exit(&value, "`cache`")?;
+    Ok(value)
 }
 
 pub(super) fn key(value: Expr) -> Result<Key, Wrong> {
     Ok(match value {
-        Expr::Tuple(tuple) => Key::Parts(tuple.elems.into_iter().collect()),
-        Expr::Paren(paren) => Key::Parts(vec![*paren.expr]),
+        Expr::Tuple(tuple) => parts(tuple.elems)?,
+        Expr::Paren(paren) => parts([*paren.expr])?,
         Expr::Closure(_) => return Err(Wrong::Form),
         // A `macro_rules!` may have another literal for each function.
         Expr::Group(group) => match ungrouped(*group.expr) {
-            literal @ Expr::Lit(_) if text(&literal).is_none() => Key::Parts(vec![literal]),
+            literal @ Expr::Lit(_) if text(&literal).is_none() => parts([literal])?,
             value => key(value)?,
         },
         Expr::Lit(ExprLit { lit, .. }) if !matches!(lit, Lit::Str(_)) => {
@@ -28,8 +39,61 @@ pub(super) fn key(value: Expr) -> Result<Key, Wrong> {
         }
         value => match text(&value) {
             Some(text) => Key::Text(text.clone()),
-            None => Key::Parts(vec![value]),
+            None => parts([value])?,
         },
+    })
+}
+
+fn parts(parts: impl IntoIterator<Item = Expr>) -> Result<Key, Wrong> {
+    let parts = parts.into_iter().map(|part| {
+        if never_gives(&part) {
+            return Err(Wrong::Form);
+        }
+        refuse_exit(&part, "a key")?;
+        Ok(part)
+    });
+    parts.collect::<Result<_, _>>().map(Key::Parts)
+}
+
+/// Whether it is a call of a macro that only panics.
+fn never_gives(part: &Expr) -> bool {
+    const PANICS: [&str; 4] = ["panic", "todo", "unimplemented", "unreachable"];
+    matches!(part, Expr::Macro(call) if PANICS.iter().any(|name| call.mac.path.is_ident(name)))
+}
+
+/// What an expression cannot do that is evaluated in a closure, as what waits for nothing is.
+const EXITS: [(&str, &str); 3] = [
+    (
+        "await",
+        "does not wait: await this before the call, and pass it as an argument",
+    ),
+    (
+        "return",
+        "always has a value: write that in place of `return`",
+    ),
+    (
+        "?",
+        "always has a value: leave out `?`, or handle what is not there, as with `unwrap_or_else`",
+    ),
+];
+
+fn refuse_exit(value: &Expr, what: &str) -> Result<(), Wrong> {
+    let exit = find_exit(value);
+    exit.map_or(Ok(()), |(token, why)| {
+        Err(Wrong::at(token, format_args!("{what} {why}")))
+    })
+}
+
+/// Where the expression would leave the function, and what to write. Closures and blocks of its own it may leave.
+fn find_exit(value: &Expr) -> Option<(TokenTree, &'static str)> {
+    let tokens = value.to_token_stream();
+    let is_inside = |token: &TokenTree| ["|", "async", "fn"].contains(&token.to_string().as_str());
+    if find_token(tokens.clone(), &is_inside).is_some() {
+        return None;
+    }
+    EXITS.iter().find_map(|(exit, why)| {
+        let token = find_token(tokens.clone(), &|token| token.to_string() == *exit)?;
+        Some((token, *why))
     })
 }
 

@@ -25,16 +25,16 @@ fn with(known: &Known, these: &str) -> String {
     }
 }
 
+/// The forms of the option that its message shows.
+fn forms(known: &Known) -> impl Iterator<Item = &'static str> {
+    let quoted = known.form.split('`').skip(1).step_by(2);
+    quoted.filter(|form| form.starts_with(known.name))
+}
+
 #[test]
 fn every_form_that_a_message_shows_is_taken() {
     for known in &KNOWN {
-        for form in known
-            .form
-            .split('`')
-            .skip(1)
-            .step_by(2)
-            .filter(|form| form.starts_with(known.name))
-        {
+        for form in forms(known) {
             let refused = refused_options(&with(known, form));
             assert!(refused.is_empty(), "{form}: {refused:?}");
         }
@@ -346,6 +346,96 @@ fn options_that_exclude_each_other_are_refused() {
             "weight: `weight` is for memory, and `tiers = redis` keeps nothing there: remove one of them"
         ]
     );
+}
+
+/// The starts of two options that say nothing together, the one first that the mistake is at.
+const WRONG_TOGETHER: [(&str, &str); 7] = [
+    ("skip", "key"),
+    ("detached", "inline"),
+    ("weight", "tiers = redis"),
+    ("err_ttl", "tiers = redis"),
+    ("codec", "tiers = memory"),
+    ("compress", "tiers = memory"),
+    ("version", "tiers = memory"),
+];
+
+#[test]
+fn any_two_options_are_taken_together_but_those_that_say_nothing() {
+    let forms: Vec<_> = KNOWN
+        .iter()
+        .flat_map(|known| forms(known).map(move |form| (known, form)))
+        .collect();
+    let mut refusals = 0;
+    for (one, form) in &forms {
+        for (_, other) in forms.iter().filter(|(other, _)| other.name != one.name) {
+            let mut pair = format!("{form}, {other}");
+            if !pair.starts_with("ttl") && !other.starts_with("ttl") {
+                pair = format!("ttl = 5m, {pair}");
+            }
+            let is_wrong = |(at, beside): &&(&str, &str)| {
+                form.starts_with(at) && other.starts_with(beside)
+                    || other.starts_with(at) && form.starts_with(beside)
+            };
+            let places = refused_options(&pair);
+            let places: Vec<_> = places
+                .iter()
+                .filter_map(|mistake| mistake.split(':').next())
+                .collect();
+            let wrong = WRONG_TOGETHER.iter().find(is_wrong);
+            refusals += usize::from(wrong.is_some());
+            assert_eq!(places, Vec::from_iter(wrong.map(|(at, _)| *at)), "{pair}");
+        }
+    }
+    // `key` has three forms and `codec` four, and each pair comes in either order.
+    assert_eq!(refusals, 2 * (3 + 1 + 1 + 1 + 4 + 1 + 1));
+}
+
+#[test]
+fn a_key_that_waits_or_leaves_the_function_is_refused_where_it_does() {
+    let cases = [
+        (
+            "(tenant(id).await, id)",
+            "await: a key does not wait: await this before the call, and pass it as an argument",
+        ),
+        (
+            "if id > 5 { return 3 } else { id }",
+            "return: a key always has a value: write that in place of `return`",
+        ),
+        (
+            "(id.checked_add(1)?)",
+            "?: a key always has a value: leave out `?`, or handle what is not there, as with `unwrap_or_else`",
+        ),
+    ];
+    for (key, mistake) in cases {
+        assert_eq!(
+            refused_options(&format!("ttl = 5m, key = {key}")),
+            [mistake]
+        );
+    }
+    for key in [
+        "tenant.rows().filter_map(|row| Some(row.first()?.id)).sum()",
+        "tenant.rows().map(|row| { return row.id }).sum()",
+        "awaited(id)",
+    ] {
+        let refused = refused_options(&format!("ttl = 5m, key = {key}"));
+        assert!(refused.is_empty(), "{key}: {refused:?}");
+    }
+}
+
+#[test]
+fn a_mistake_at_the_end_is_at_the_last_token() {
+    for (options, last) in [
+        ("ttl = 5m, key = id.", "."),
+        ("ttl = 5m, keep_if = |user|", "|"),
+        ("ttl = 5m, weight = |user| !", "!"),
+        ("ttl = 5m, key = if id", "id"),
+    ] {
+        let refused = refused_options(options);
+        assert!(
+            refused.len() == 1 && refused[0].starts_with(&format!("{last}: `")),
+            "{options}: {refused:?}"
+        );
+    }
 }
 
 #[test]

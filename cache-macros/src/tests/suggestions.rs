@@ -25,6 +25,14 @@ fn one_slip_is_one_step() {
 }
 
 #[test]
+fn what_starts_a_word_is_near_where_nothing_else_is() {
+    assert_eq!(nearest("t", ["key", "ttl", "tiers"]), Some("ttl"));
+    assert_eq!(nearest("comp", ["codec", "compress"]), Some("compress"));
+    assert_eq!(nearest("tier", ["tiers_of", "tier_"]), Some("tier_"));
+    assert_eq!(nearest("iers", ["tiers_of"]), None);
+}
+
+#[test]
 fn other_words_are_not_near() {
     assert_eq!(nearest("expire", ["ttl", "tiers"]), None);
     assert_eq!(nearest("id", ["db"]), None);

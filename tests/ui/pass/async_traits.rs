@@ -19,6 +19,9 @@ trait Users: Send + Sync {
     async fn owned(self: Arc<Self>, id: u64) -> u64;
     async fn detached(&self, name: &str) -> usize;
     async fn pair(&self, pair: (u64, u64), more: u64) -> u64;
+    async fn in_the_key(&self, pair: (u64, u64), more: &u64) -> u64;
+    async fn in_a_text_key(&self, pair: (u64, u64), more: u64) -> u64;
+    async fn skipped(&self, pair: (u64, u64), more: u64) -> u64;
     async fn nothing(&self);
 
     #[cached(ttl = 1h, key = (self.tenant(), id))]
@@ -71,6 +74,25 @@ impl Users for Postgres {
         RUNS.add();
         b += 1;
         more += 1;
+        a + b + more
+    }
+
+    #[cached(ttl = 1h, key = (a % 10, c))]
+    async fn in_the_key(&self, (a, mut b): (u64, u64), &c: &u64) -> u64 {
+        RUNS.add();
+        b += 1;
+        a + b + c
+    }
+
+    #[cached(ttl = 1h, key = "{a}:{b}")]
+    async fn in_a_text_key(&self, (a, b): (u64, u64), _: u64) -> u64 {
+        RUNS.add();
+        a + b
+    }
+
+    #[cached(ttl = 1h, skip(self, a, b))]
+    async fn skipped(&self, (a, b): (u64, u64), more: u64) -> u64 {
+        RUNS.add();
         a + b + more
     }
 
@@ -144,6 +166,12 @@ pub(crate) async fn main() {
         assert_eq!(Arc::clone(&shared).owned(7).await, 8);
         assert_eq!(users.detached("Ada").await, 4);
         assert_eq!(users.pair((1, 2), 3).await, 8);
+        assert_eq!(users.in_the_key((11, 2), &3).await, 17);
+        assert_eq!(users.in_the_key((21, 2), &3).await, 17);
+        assert_eq!(users.in_a_text_key((1, 2), 3).await, 3);
+        assert_eq!(users.in_a_text_key((1, 2), 4).await, 3);
+        assert_eq!(users.skipped((1, 2), 3).await, 6);
+        assert_eq!(users.skipped((2, 2), 3).await, 6);
         users.nothing().await;
         assert_eq!(users.provided(7).await, 107);
         assert_eq!(Memory(7_u8).get(1).await, 7);
@@ -151,7 +179,7 @@ pub(crate) async fn main() {
         assert_eq!(Memory::<u8>::make(1).await, "u81");
         assert_eq!(Memory::<u16>::make(1).await, "u161");
     }
-    assert_eq!(RUNS.take(), 11);
+    assert_eq!(RUNS.take(), 14);
     assert_eq!(
         Postgres { tenant: 2 }.name(7).await,
         Ok(Some("2:7".to_owned()))

@@ -3,7 +3,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use cache_core::cached;
+use cache_core::{CacheKey, cached};
 use tests::Runs;
 
 static RUNS: Runs = Runs::new();
@@ -72,6 +72,36 @@ async fn iterated(n: u64) -> u64 {
     boxed.into_iter().map(|it: u64| it + 1).sum()
 }
 
+#[derive(Clone, CacheKey)]
+struct Point {
+    x: u64,
+    y: u64,
+}
+
+#[cached(ttl = 1h, key = (a % 10, b))]
+async fn reference_below_a_tuple((&a, mut b): (&u64, u64)) -> u64 {
+    RUNS.add();
+    b += 1;
+    a + b
+}
+
+#[cached(ttl = 1h, key = (x % 10, *y, z))]
+async fn references(&Point { x, ref y }: &Point, &(&z, _): &(&u64, &str)) -> u64 {
+    RUNS.add();
+    x + *y + z
+}
+
+enum Id {
+    Number(u64),
+    Other(u64),
+}
+
+#[cached(ttl = 1h, key = (id, *other))]
+async fn references_in_alternatives((&Id::Number(id) | &Id::Other(id), other): (&Id, &u64)) -> u64 {
+    RUNS.add();
+    id + other
+}
+
 fn captures<'a>(text: &'a str, list: &[&'a str]) -> impl Future<Output = usize> + Send + use<'a> {
     let length = list.len();
     async move { async_closure(&[text]).await + length }
@@ -79,7 +109,7 @@ fn captures<'a>(text: &'a str, list: &[&'a str]) -> impl Future<Output = usize> 
 
 #[tokio::main]
 pub(crate) async fn main() {
-    for runs in [7, 0] {
+    for runs in [10, 0] {
         assert_eq!(temporary_in_the_tail(3).await, 3);
         assert_eq!(temporary_in_a_condition("Ada").await, 0);
         assert_eq!(r#gen(7).await, 7);
@@ -87,6 +117,10 @@ pub(crate) async fn main() {
         assert_eq!(chained(Some("7")).await, Some(7));
         assert_eq!(iterated(1).await, 4);
         assert_eq!(captures("Ada", &["a"]).await, 4);
+        assert_eq!(reference_below_a_tuple((&1, 2)).await, 4);
+        assert_eq!(references(&Point { x: 1, y: 2 }, &(&3, "")).await, 6);
+        assert_eq!(references_in_alternatives((&Id::Number(1), &2)).await, 3);
+        assert_eq!(references_in_alternatives((&Id::Other(1), &2)).await, 3);
         assert_eq!(RUNS.take(), runs);
     }
 }

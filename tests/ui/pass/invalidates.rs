@@ -1,6 +1,9 @@
 //! What `#[invalidates]` names, on functions of every shape.
 #![deny(warnings, clippy::pedantic)]
 
+use std::pin::Pin;
+
+use async_trait::async_trait;
 use cache_core::{Cache, Event, Refused, invalidates};
 
 #[derive(Event, Clone)]
@@ -90,6 +93,29 @@ async fn opaque(id: u64) -> Result<impl std::fmt::Display, Failed> {
     Ok(id)
 }
 
+#[async_trait]
+trait Orders {
+    async fn renamed(&self, pair: (String, Option<UserChanged>), id: &u64) -> u64;
+}
+
+#[async_trait]
+impl Orders for Order {
+    #[invalidates(OrderChanged { tenant, id: result }, UserChanged { id }, more)]
+    async fn renamed(&self, (tenant, more): (String, Option<UserChanged>), &id: &u64) -> u64 {
+        drop((tenant, more));
+        self.id + id
+    }
+}
+
+/// The lifetime of a `for` is none of the body's.
+#[invalidates(UserChanged { id: *id })]
+fn boxed<'b>(
+    id: &'b u64,
+) -> Pin<Box<dyn Future<Output = for<'a> fn(&'a str) -> &'a str> + Send + 'b>> {
+    let trim: for<'a> fn(&'a str) -> &'a str = if *id == 0 { str::trim } else { str::trim_end };
+    Box::pin(async move { trim })
+}
+
 #[tokio::main]
 pub(crate) async fn main() {
     assert_eq!(one(7).await.unwrap(), 7);
@@ -103,5 +129,7 @@ pub(crate) async fn main() {
     assert_eq!(guarded(7).await.unwrap(), 7);
     assert_eq!(in_cache(&Cache::disabled(), 7).await, 7);
     assert_eq!(borrowed(&mut String::new(), 7).await, "7");
+    assert_eq!(order.renamed(("a".to_owned(), None), &1).await, 8);
+    assert_eq!(boxed(&7).await(" a "), " a");
     assert_eq!(opaque(7).await.unwrap().to_string(), "7");
 }

@@ -214,9 +214,28 @@ macro_rules! nested {
 
 nested!(first second);
 
+/// To the compiler these are two names. The text of both is the same.
+macro_rules! two_of_one_name {
+    ($id:ident) => {
+        #[cached(ttl = 1h)]
+        async fn two_of_one_name($id: &u64, id: &u64) -> u64 {
+            RUNS.add();
+            *$id * 10 + *id
+        }
+
+        #[cached(ttl = 1h, key = ($id.0, id.0))]
+        async fn two_of_one_name_in_the_key((_, $id): (u8, (u64, u64)), id: &(u64, u64)) -> u64 {
+            RUNS.add();
+            $id.1 * 10 + id.1
+        }
+    };
+}
+
+two_of_one_name!(id);
+
 #[tokio::main]
 pub(crate) async fn main() {
-    for runs in [16, 0] {
+    for runs in [20, 0] {
         assert_eq!(double(2).await, Ok(4));
         assert_eq!(length("Ada").await, 3);
         assert_eq!(early(&["Ada"]).await, Some(3));
@@ -242,6 +261,10 @@ pub(crate) async fn main() {
         assert_eq!(Users(1, 'a').two(4).await, 5);
         assert_eq!(generic(&7).await, "7");
         assert_eq!(first().await + &second().await, "first!second!");
+        assert_eq!(two_of_one_name(&1, &2).await, 12);
+        assert_eq!(two_of_one_name(&2, &1).await, 21);
+        assert_eq!(two_of_one_name_in_the_key((0, (1, 1)), &(2, 2)).await, 12);
+        assert_eq!(two_of_one_name_in_the_key((0, (2, 2)), &(1, 1)).await, 21);
         assert_eq!(RUNS.take(), runs);
     }
 }

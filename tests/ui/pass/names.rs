@@ -8,6 +8,11 @@ async fn r#fn(r#type: &str, r#match: u64) -> String {
     format!("{type}{match}")
 }
 
+#[cached(ttl = 1h, skip(type, r#match))]
+async fn skipped(r#type: &str, r#match: u64, id: u64) -> u64 {
+    id + r#match + r#type.len() as u64
+}
+
 #[cached(ttl = 1h)]
 async fn r#gen(r#gen: u64, r#dyn: &str, r#async: (u64, u64)) -> u64 {
     r#gen + r#async.0 + r#dyn.len() as u64
@@ -232,6 +237,8 @@ mod macros {
 
 async fn calls(n: u64) {
     assert_eq!(r#fn("a", n).await, format!("a{n}"));
+    assert_eq!(skipped("a", n, n).await, 2 * n + 1);
+    assert_eq!(skipped("abc", n + 1, n).await, 2 * n + 1);
     assert_eq!(r#gen(n, "a", (2, 3)).await, n + 3);
     assert_eq!(locals(n, 2, "abc", Some("abcd")).await, n + 9);
     assert_eq!(more_locals(n, (6, 7), 8).await, n + 21);
@@ -255,5 +262,5 @@ async fn calls(n: u64) {
 
 #[tokio::main]
 pub(crate) async fn main() {
-    assert_eq!(tests::loads_by_key(calls).await, [20, 0, 20]);
+    assert_eq!(tests::loads_by_key(calls).await, [21, 0, 21]);
 }

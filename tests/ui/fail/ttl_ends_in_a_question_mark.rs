@@ -1,0 +1,10 @@
+use std::{num::ParseIntError, time::Duration};
+
+use cache_core::cached;
+
+#[cached(ttl = Duration::from_secs(minutes.parse::<u64>()? * 60))]
+async fn name(minutes: &str) -> Result<String, ParseIntError> {
+    Ok(minutes.to_owned())
+}
+
+fn main() {}
