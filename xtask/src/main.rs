@@ -1,4 +1,4 @@
-//! `cargo xtask test | bench | demo`: sets up what the suites need, and runs them.
+//! `cargo xtask test | soak | bench | demo`: sets up what the suites need, and runs them.
 
 mod server;
 
@@ -26,6 +26,9 @@ fn main() -> ExitCode {
             server::is_there()
                 && cargo(".", &["test", "--workspace", "--all-features"], rest)
                 && cargo(".", &["test", "-p", "cache-core"], rest)
+        }
+        "soak" => {
+            server::is_there() && cargo(".", &["run", "-p", "tests", "--bin", "soak", "--"], rest)
         }
         "bench" => match rest {
             [what, rest @ ..] if what == "shared" => {
