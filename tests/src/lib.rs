@@ -5,6 +5,8 @@
 pub mod proxy;
 #[cfg(unix)]
 pub mod server;
+#[cfg(unix)]
+pub mod soak;
 
 use std::{
     future::Future,

@@ -36,13 +36,13 @@ pub struct Proxy {
 #[derive(Debug)]
 struct Link {
     address: SocketAddr,
-    server: SocketAddr,
     accepted: AtomicUsize,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
+    server: SocketAddr,
     mode: Mode,
     is_over: bool,
     connections: Vec<Arc<Connection>>,
@@ -66,9 +66,9 @@ impl Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
         let link = Arc::new(Link {
             address: listener.local_addr().expect("a bound socket has one"),
-            server: (Ipv4Addr::LOCALHOST, server.port()).into(),
             accepted: AtomicUsize::new(0),
             state: Mutex::new(State {
+                server: (Ipv4Addr::LOCALHOST, server.port()).into(),
                 mode: Mode::Pass {
                     delay: Duration::ZERO,
                 },
@@ -90,6 +90,17 @@ impl Proxy {
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://{}/", self.link.address)
+    }
+
+    /// The port of 127.0.0.1 where clients find it.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.link.address.port()
+    }
+
+    /// New connections lead to another server; existing ones stay where they are.
+    pub fn lead_to(&self, server: &Server) {
+        self.link.state().server = (Ipv4Addr::LOCALHOST, server.port()).into();
     }
 
     /// New connections work, and existing ones without a delay, except for those that are in a black
@@ -117,6 +128,27 @@ impl Proxy {
     /// and passed nothing yet may count as either.
     pub fn black_hole_existing(&self) {
         self.link.state().lose_all();
+    }
+
+    /// As [`black_hole_existing`](Self::black_hole_existing), but only those that the server sees come from
+    /// one of these ports, as `CLIENT LIST` has them. Gives how many.
+    #[allow(
+        clippy::must_use_candidate,
+        reason = "connections are lost for what it does"
+    )]
+    pub fn black_hole_from(&self, ports: &[u16]) -> usize {
+        let state = self.link.state();
+        let from = |connection: &&Arc<Connection>| connection.is_from(ports);
+        let lost = state.connections.iter().filter(from);
+        lost.inspect(|connection| connection.lose()).count()
+    }
+
+    /// Which of these ports the server sees connections come from that are open.
+    #[must_use]
+    pub fn are_from(&self, ports: &[u16]) -> Vec<u16> {
+        let state = self.link.state();
+        let open = |port: &u16| state.connections.iter().any(|it| it.is_from(&[*port]));
+        ports.iter().copied().filter(open).collect()
     }
 
     /// Closes every connection; new ones are as they were to be.
@@ -184,12 +216,15 @@ impl Link {
     /// Begins to pass on between a client and the server; drops the client where that is to be or there
     /// is no server.
     fn connect(self: &Arc<Self>, client: TcpStream) {
-        let mode = self.state().mode;
+        let (mode, server) = {
+            let state = self.state();
+            (state.mode, state.server)
+        };
         let connection = match mode {
             Mode::Refuse => return,
             Mode::BlackHole => Connection::lost(client),
             Mode::Pass { .. } => {
-                let server = TcpStream::connect_timeout(&self.server, Duration::from_secs(1));
+                let server = TcpStream::connect_timeout(&server, Duration::from_secs(1));
                 server.and_then(|server| Connection::between(client, server))
             }
         };

@@ -117,6 +117,12 @@ impl Server {
         self.folder.join("r.sock")
     }
 
+    /// What it has written about itself since it was started: warnings, if the arguments ask for no more.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
     /// Ends it at once (`kill -9`), paused or not. One that does not run is left so.
     pub fn kill(&mut self) {
         self.running = None;

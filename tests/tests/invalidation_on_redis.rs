@@ -7,11 +7,12 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::SeqCst},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use cache_core::{Cache, CachedCall, Event, Explained, RedisMiss, Source, cached, invalidates};
 use tests::{SOON, proxy::Proxy, server::Server, until};
+use tokio::runtime::Builder;
 
 #[derive(Event)]
 #[event(used_elsewhere)]
@@ -89,6 +90,24 @@ async fn an_event_reaches_the_memory_of_another_process() {
     until("the message arrives", || there.stats().events.heard > 0).await;
     assert_eq!(within(&there, row(&table, 1)).await.value, 1);
     assert_eq!(here.stats().events.acknowledged, 1);
+}
+
+#[test]
+fn a_process_that_only_reads_hears_others_on_its_next_runtime_too() {
+    let server = Server::start();
+    let table = Table::default();
+    let runtime = || Builder::new_current_thread().enable_all().build().unwrap();
+    let there = runtime().block_on(cache(server.url()));
+    runtime().block_on(async {
+        let here = cache(format!("unix://{}", server.socket().display())).await;
+        let begin = Instant::now();
+        while there.stats().events.heard == 0 {
+            assert!(begin.elapsed() < SOON, "nothing is heard");
+            within(&there, row(&table, 1)).await;
+            Cache::scope(here.clone(), write(&table, 1)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! `cargo xtask test | sim | bench | demo`: sets up what the suites need, and runs them.
+//! `cargo xtask test | sim | soak | bench | demo`: sets up what the suites need, and runs them.
 
 mod server;
 mod sim;
@@ -12,6 +12,7 @@ use std::{
 const USAGE: &str = "\
 cargo xtask test           every test of the workspace (installs `redis-server` if it is missing)
 cargo xtask sim            the coherence protocol under seeded faults: --seeds N, --seed S, --mutant bN
+cargo xtask soak           three processes on a real Redis and its faults: --minutes N
 cargo xtask bench          side by side with other caches (builds them)
 cargo xtask bench shared   the shared tier, on a `redis-server`
 cargo xtask bench build    what the attribute costs to build, beside `cached`
@@ -31,6 +32,9 @@ fn main() -> ExitCode {
                 && sim::run(&[])
         }
         "sim" => sim::run(rest),
+        "soak" => {
+            server::is_there() && cargo(".", &["run", "-p", "tests", "--bin", "soak", "--"], rest)
+        }
         "bench" => match rest {
             [what, rest @ ..] if what == "shared" => {
                 server::is_there() && bench("shared-tier", rest)

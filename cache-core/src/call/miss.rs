@@ -100,8 +100,13 @@ impl Call {
         &self.site.counters
     }
 
-    /// The state of what the entry depends on.
+    /// The state of what the entry depends on. Whoever asks needs somebody who hears when that changes.
     pub(super) fn capture(&self) -> Snapshot {
+        if !self.tags.is_empty()
+            && let Some(courier) = self.cache.courier()
+        {
+            courier.attend();
+        }
         let now = system_now();
         self.cache.coherence().capture(&self.tags, now)
     }

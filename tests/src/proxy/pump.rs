@@ -67,6 +67,12 @@ impl Connection {
         self.is_lost.load(SeqCst)
     }
 
+    /// Whether the server sees it come from one of these ports.
+    pub(super) fn is_from(&self, ports: &[u16]) -> bool {
+        let address = self.server.as_ref().map(TcpStream::local_addr);
+        matches!(address, Some(Ok(address)) if ports.contains(&address.port()))
+    }
+
     /// From here on nothing arrives, in either direction, and nothing is closed.
     pub(super) fn lose(&self) {
         self.is_lost.store(true, SeqCst);

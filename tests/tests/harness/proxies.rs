@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{Read, Write},
-    net::Shutdown,
+    net::{Shutdown, TcpStream},
     thread,
     time::{Duration, Instant},
 };
@@ -216,4 +216,52 @@ fn has_threads(name: &str) -> bool {
     threads
         .filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("comm")).ok())
         .any(|comm| comm.trim() == name)
+}
+
+#[test]
+fn only_connections_from_the_ports_that_the_server_names_get_into_the_black_hole() {
+    let server = Server::start();
+    let proxy = Proxy::to(&server);
+    let (lost, kept) = (connect(&proxy.url()), connect(&proxy.url()));
+    ping(&lost).unwrap();
+    // Only what has a name of its own is told apart.
+    (&kept)
+        .write_all(b"CLIENT SETNAME kept\r\n")
+        .and_then(|()| (&kept).read_exact(&mut [0; 5]))
+        .unwrap();
+    let clients = server.command(&["CLIENT", "LIST"]);
+    let ports: Vec<u16> = clients
+        .lines()
+        .filter(|client| !client.contains("name=kept"))
+        .map(|client| {
+            let address = client.split_once(" addr=").unwrap().1;
+            let (_, port) = address.split_once(':').unwrap();
+            port.split_once(' ').unwrap().0.parse().unwrap()
+        })
+        .collect();
+    assert_eq!(proxy.are_from(&ports).len(), 1);
+    assert_eq!(proxy.black_hole_from(&ports), 1);
+    (&lost).write_all(b"PING\r\n").unwrap();
+    assert!(is_silent(&lost));
+    ping(&kept).unwrap();
+}
+
+#[test]
+fn a_proxy_can_lead_to_another_server() {
+    let (one, other) = (Server::start(), Server::start());
+    other.command(&["SET", "a", "1"]);
+    let proxy = Proxy::to(&one);
+    let before = connect(&proxy.url());
+    ping(&before).unwrap();
+    proxy.lead_to(&other);
+    assert_eq!(get_a(&before), *b"$-1\r\n");
+    assert_eq!(get_a(&connect(&proxy.url())), *b"$1\r\n1");
+}
+
+/// The begin of the reply.
+fn get_a(mut client: &TcpStream) -> [u8; 5] {
+    client.write_all(b"GET a\r\n").unwrap();
+    let mut reply = [0; 5];
+    client.read_exact(&mut reply).unwrap();
+    reply
 }

@@ -70,6 +70,13 @@ fn a_server_that_refuses_its_arguments_says_why() {
 }
 
 #[test]
+fn a_server_tells_what_it_has_warned_of() {
+    let server = Server::start();
+    server.command(&["DEBUG", "LOG", "as the test wants it"]);
+    assert!(server.log().contains("as the test wants it"));
+}
+
+#[test]
 fn two_servers_do_not_meet() {
     let (one, other) = (Server::start(), Server::start());
     assert_ne!(one.port(), other.port());

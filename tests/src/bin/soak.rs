@@ -1,0 +1,42 @@
+//! `soak --minutes 5` runs processes on a real Redis through all faults and prints what they were served; run by
+//! `cargo xtask soak`. As `soak member ..` it is one of those processes.
+
+#[cfg(unix)]
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    use std::{env, time::Duration};
+
+    use tests::soak::{self, Plan};
+
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    if let [first, rest @ ..] = arguments.as_slice()
+        && first == "member"
+    {
+        return soak::member::run(rest);
+    }
+    let minutes = match arguments.as_slice() {
+        [] => 1,
+        [option, minutes] if option == "--minutes" => minutes.parse()?,
+        _ => return Err("write `--minutes 5`, or nothing for one round".into()),
+    };
+    let plan = Plan {
+        program: env::current_exe()?,
+        bound: Duration::from_secs(2),
+        time: Duration::from_mins(minutes),
+    };
+    let table = soak::run(&plan);
+    println!("{table}");
+    let wrong: Vec<_> = table.violations().collect();
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    // One fault can show in thousands.
+    for wrong in wrong.iter().take(20) {
+        eprintln!("{wrong}");
+    }
+    Err(format!("{} values should not have been served", wrong.len()).into())
+}
+
+#[cfg(not(unix))]
+fn main() {
+    eprintln!("servers and processes are signalled, which needs a unix");
+}

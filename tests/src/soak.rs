@@ -1,0 +1,109 @@
+//! Processes that share entries through a real Redis, while that and the lines to it fail in every way there is: what
+//! each call is served is compared with what had been written and announced by then.
+//!
+//! The functions under test are in `member`, which is all that its process runs; the truth is in `source`; what is
+//! asked of every value is in `verdict`, and the faults are in `faults`.
+
+mod evidence;
+mod faults;
+mod ground;
+mod journal;
+pub mod member;
+mod process;
+mod source;
+mod table;
+mod verdict;
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+pub use self::table::Table;
+use self::{faults::FAULTS, ground::Ground};
+
+/// Nanoseconds of the clock that all processes of a machine share.
+type Nanos = u64;
+
+/// One life of a member: each time it is started it gets another.
+type Life = u32;
+
+/// A write of one life.
+type WriteId = u64;
+
+/// What is told apart by a version of its own: the items of all shelves, and the rates.
+const SHELVES: u32 = 16;
+const ITEMS: u32 = 16;
+const RATES: usize = (SHELVES * ITEMS) as usize;
+const FACTS: usize = RATES + 1;
+
+/// When members emit once more what ended in an unknown way.
+const UNKNOWN_OUTCOME: Duration = Duration::from_millis(500);
+
+/// The lifetime of what is kept for a short time, which holds what nobody announced.
+const SHORT_LIFE: Duration = Duration::from_secs(3);
+
+/// What a soak does.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The program that runs [`member::run`] when its first argument is `member`.
+    pub program: PathBuf,
+    /// How long a value may be served that misses an acknowledged event.
+    pub bound: Duration,
+    /// Rounds through all faults begin until so much time is over; there is at least one.
+    pub time: Duration,
+}
+
+/// Runs processes through all faults, and gives what they were served.
+///
+/// # Panics
+///
+/// When a server or a process cannot be started.
+#[must_use]
+pub fn run(plan: &Plan) -> Table {
+    let begin = Instant::now();
+    let mut ground = Ground::new(plan);
+    loop {
+        for fault in FAULTS {
+            ground.suffer(fault);
+        }
+        if begin.elapsed() >= plan.time {
+            return ground.end();
+        }
+    }
+}
+
+fn now() -> Nanos {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
+}
+
+fn nanos(span: Duration) -> Nanos {
+    u64::try_from(span.as_nanos()).expect("it is shorter than 584 years")
+}
+
+/// Where an item is.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    shelf: u32,
+    id: u32,
+}
+
+impl Place {
+    /// The one of this number among all.
+    fn of_number(number: usize) -> Self {
+        let number = u32::try_from(number).expect("there are few");
+        Self {
+            shelf: number / ITEMS,
+            id: number % ITEMS,
+        }
+    }
+
+    fn fact(self) -> usize {
+        (self.shelf * ITEMS + self.id) as usize
+    }
+}
+
+fn life_of(write: WriteId) -> Life {
+    Life::try_from(write >> 32).expect("its upper half is one")
+}

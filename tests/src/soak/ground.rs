@@ -1,0 +1,235 @@
+//! Where a soak takes place: a server, a line to it for each of three members, and the truth.
+
+use std::{
+    mem,
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Life, Nanos, Plan,
+    evidence::Evidence,
+    faults::{Fault, QUIET},
+    life_of, nanos, now,
+    process::Process,
+    source::Source,
+    table::{Row, Table},
+    verdict::judge,
+};
+use crate::{SOON, proxy::Proxy, server::Server};
+
+pub(super) const MEMBERS: usize = 3;
+
+/// What the members, and the server, need to be well again.
+const SETTLE: Duration = Duration::from_millis(1_500);
+
+#[derive(Debug)]
+pub(super) struct Ground {
+    // In this order they end: who is left does not complain that the others are gone.
+    pub(super) members: Vec<Process>,
+    pub(super) lines: Vec<Proxy>,
+    pub(super) server: Server,
+    pub(super) source: Source,
+    pub(super) bound: Duration,
+    program: PathBuf,
+    lives: Life,
+    table: Table,
+}
+
+/// Which of a member's connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Connections {
+    /// Those that listen.
+    Listening,
+    /// Those that read and write.
+    Asking,
+}
+
+impl Ground {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let server = Server::start();
+        let mut ground = Self {
+            members: Vec::new(),
+            lines: (0..MEMBERS).map(|_| Proxy::to(&server)).collect(),
+            source: Source::start().expect("a port is free"),
+            server,
+            bound: plan.bound,
+            program: plan.program.clone(),
+            lives: 0,
+            table: Table::new(plan.bound),
+        };
+        for number in 0..MEMBERS {
+            let member = ground.new_life(number);
+            ground.members.push(member);
+        }
+        ground.until_well(now());
+        ground
+    }
+
+    fn new_life(&mut self, number: usize) -> Process {
+        self.lives += 1;
+        let line = self.lines[number].url();
+        Process::start(&self.program, self.lives, &self.source, &line, self.bound)
+    }
+
+    /// Has a member, dead or alive, begin again.
+    pub(super) fn restart(&mut self, number: usize) {
+        self.members[number].kill();
+        self.members[number] = self.new_life(number);
+    }
+
+    /// One fault from its beginning until all is well again, as a row.
+    pub(super) fn suffer(&mut self, fault: &Fault) {
+        let from = now();
+        (fault.strike)(self);
+        let healed = now();
+        let recovered = self.until_well(healed);
+        thread::sleep(self.bound + SETTLE);
+        self.judge(fault, from, recovered);
+    }
+
+    /// The writers stop, and everything that they wrote is acknowledged and seen.
+    pub(super) fn end(mut self) -> Table {
+        let from = now();
+        self.members.iter_mut().for_each(Process::quiet);
+        thread::sleep(2 * self.bound + SETTLE);
+        self.until_nothing_is_untold();
+        self.judge(&QUIET, from, 0);
+        self.table
+    }
+
+    /// Waits until an event that was emitted after `healed` is acknowledged in every member, and gives how long it took.
+    fn until_well(&mut self, healed: Nanos) -> Nanos {
+        let begin = Instant::now();
+        loop {
+            for member in &mut self.members {
+                assert!(!member.has_ended(), "a member has ended by itself");
+            }
+            let lives = self.members.iter().map(|member| member.life);
+            let evidence = self.source.evidence();
+            let recovered = lives.map(|life| acknowledged_again(&evidence, life, healed));
+            if let Some(recovered) = recovered.collect::<Option<Vec<_>>>() {
+                return recovered.into_iter().max().unwrap_or(0);
+            }
+            drop(evidence);
+            assert!(
+                begin.elapsed() < SOON,
+                "no event is acknowledged for {SOON:?} although the fault is over"
+            );
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until Redis has acknowledged all that was written by who is still there.
+    fn until_nothing_is_untold(&self) {
+        let begin = Instant::now();
+        for member in &self.members {
+            let life = member.life;
+            // A member that is waited for has to be heard meanwhile.
+            let untold = || {
+                let evidence = self.source.evidence();
+                evidence.untold(life).map(|write| format!("{write:?}"))
+            };
+            while let Some(write) = untold() {
+                assert!(
+                    begin.elapsed() < SOON,
+                    "no event of a {write} in life {life} is acknowledged"
+                );
+                thread::sleep(Duration::from_millis(20));
+            }
+        }
+    }
+
+    /// Waits until the members have told all that happened before a moment.
+    fn until_told(&self, moment: Nanos) {
+        let begin = Instant::now();
+        let is_told = |life| {
+            let evidence = self.source.evidence();
+            evidence
+                .lives
+                .get(&life)
+                .is_some_and(|told| told.mark >= moment)
+        };
+        while !self.members.iter().all(|member| is_told(member.life)) {
+            assert!(begin.elapsed() < SOON, "a member tells nothing any more");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn judge(&mut self, fault: &Fault, from: Nanos, recovered: Nanos) {
+        let to = now();
+        self.until_told(to);
+        let mut row = self.begin_row(fault, from, to);
+        row.recovered = recovered;
+        let (told, later): (Vec<_>, Vec<_>) = {
+            let served = mem::take(&mut self.source.evidence().served);
+            // Of what is served later, not all is known that was acknowledged before.
+            served.into_iter().partition(|served| served.began < to)
+        };
+        self.source.evidence().served.extend(later);
+        for served in &told {
+            // Not for all of them at once: members write meanwhile.
+            let verdict = judge(&self.source.evidence(), served, nanos(self.bound));
+            row.reads += 1;
+            row.stale.extend(verdict.stale);
+            row.excused.extend(verdict.excused);
+            row.violations.extend(verdict.violation);
+            row.excused_as_late += usize::from(verdict.is_late);
+        }
+        self.table.add(row);
+    }
+
+    fn begin_row(&self, fault: &Fault, from: Nanos, to: Nanos) -> Row {
+        let evidence = self.source.evidence();
+        let mut row = Row {
+            fault: fault.name,
+            stated: fault.stated(self.bound),
+            late: evidence.late(None, from, to),
+            ..Row::default()
+        };
+        for change in evidence.changes(from, to) {
+            row.writes += 1;
+            row.acknowledged += u64::from(change.acknowledged.is_some());
+        }
+        row
+    }
+
+    /// The ports that the server sees a member's connections come from.
+    pub(super) fn ports(&self, number: usize, which: Connections) -> Vec<u16> {
+        let clients = self.server.command(&["CLIENT", "LIST"]);
+        let is_one = |client: &&str| {
+            let is_listening = !client.contains(" sub=0 ");
+            is_listening == (which == Connections::Listening)
+        };
+        let ports: Vec<_> = clients.lines().filter(is_one).filter_map(port).collect();
+        self.lines[number].are_from(&ports)
+    }
+
+    /// One number of `INFO`.
+    pub(super) fn info(&self, name: &str) -> u64 {
+        number(&self.server.command(&["INFO", "everything"]), name)
+    }
+}
+
+/// How long after `healed` a member had an event acknowledged that it emitted since.
+fn acknowledged_again(evidence: &Evidence, life: Life, healed: Nanos) -> Option<Nanos> {
+    let since = evidence.changes(healed, Nanos::MAX);
+    let own = since.filter(|change| life_of(change.write) == life);
+    let acknowledged = own.filter_map(|change| change.acknowledged).min();
+    acknowledged.map(|at| at.saturating_sub(healed))
+}
+
+/// The port in a line of `CLIENT LIST`.
+fn port(client: &str) -> Option<u16> {
+    let address = client.split(' ').find_map(|it| it.strip_prefix("addr="))?;
+    address.rsplit_once(':')?.1.parse().ok()
+}
+
+/// One number in a reply to `INFO`.
+pub(super) fn number(info: &str, name: &str) -> u64 {
+    let mut lines = info.lines().filter_map(|line| line.split_once(':'));
+    let line = lines.find(|line| line.0 == name);
+    let (_, number) = line.unwrap_or_else(|| panic!("`INFO` does not say `{name}`"));
+    number.trim().parse().expect("it is a number")
+}

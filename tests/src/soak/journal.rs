@@ -1,0 +1,118 @@
+//! What members tell of themselves, a line each.
+
+use std::fmt;
+
+use super::{Nanos, WriteId};
+
+/// One line of a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    /// All that was acknowledged and returned before is written above.
+    Mark { at: Nanos },
+    /// A call was served these versions of neighbouring facts.
+    Served {
+        function: String,
+        source: String,
+        began: Nanos,
+        first: usize,
+        versions: Vec<u32>,
+    },
+    /// A mutation has returned to its caller.
+    Returned { write: WriteId, at: Nanos },
+    /// The caller of a mutation has gone away.
+    Dropped { write: WriteId, at: Nanos },
+    /// Redis had acknowledged the events of a mutation by then.
+    Acknowledged { write: WriteId, at: Nanos },
+    /// A timer that should have taken no time at all took from then until then.
+    Late { from: Nanos, to: Nanos },
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mark { at } => write!(f, "mark {at}"),
+            Self::Served {
+                function,
+                source,
+                began,
+                first,
+                versions,
+            } => {
+                write!(f, "served {function} {source} {began} {first}")?;
+                versions.iter().try_for_each(|it| write!(f, " {it}"))
+            }
+            Self::Returned { write, at } => write!(f, "returned {write} {at}"),
+            Self::Dropped { write, at } => write!(f, "dropped {write} {at}"),
+            Self::Acknowledged { write, at } => write!(f, "acknowledged {write} {at}"),
+            Self::Late { from, to } => write!(f, "late {from} {to}"),
+        }
+    }
+}
+
+impl Line {
+    /// Nothing for what is no line, such as one that broke off.
+    pub(super) fn parse(line: &str) -> Option<Self> {
+        let mut words = line.split(' ');
+        let kind = words.next()?;
+        if kind == "served" {
+            let (function, source) = (words.next()?.to_owned(), words.next()?.to_owned());
+            return Some(Self::Served {
+                function,
+                source,
+                began: words.next()?.parse().ok()?,
+                first: words.next()?.parse().ok()?,
+                versions: words.map(|it| it.parse().ok()).collect::<Option<_>>()?,
+            });
+        }
+        let mut number = || words.next()?.parse().ok();
+        let line = match (kind, number()?) {
+            ("mark", at) => Self::Mark { at },
+            ("returned", write) => Self::Returned {
+                write,
+                at: number()?,
+            },
+            ("dropped", write) => Self::Dropped {
+                write,
+                at: number()?,
+            },
+            ("acknowledged", write) => Self::Acknowledged {
+                write,
+                at: number()?,
+            },
+            ("late", from) => Self::Late {
+                from,
+                to: number()?,
+            },
+            _ => return None,
+        };
+        Some(line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_come_back_as_they_went() {
+        let served = Line::Served {
+            function: "shelf".to_owned(),
+            source: "-".to_owned(),
+            began: 5,
+            first: 16,
+            versions: vec![0, 7],
+        };
+        let (write, at) = (1 << 32, u64::MAX);
+        for line in [
+            Line::Mark { at },
+            served,
+            Line::Returned { write, at },
+            Line::Dropped { write, at },
+            Line::Acknowledged { write, at },
+            Line::Late { from: 1, to: 2 },
+        ] {
+            assert_eq!(Line::parse(&line.to_string()), Some(line));
+        }
+        assert_eq!(Line::parse("returned 1"), None);
+    }
+}

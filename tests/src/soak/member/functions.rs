@@ -1,0 +1,80 @@
+//! What is cached, and what changes it: functions that share keys and events in every way there is.
+
+use cache_core::{Event, Refused, cached, invalidates};
+
+use super::{
+    super::{ITEMS, Nanos, Place, RATES, SHELVES, SHORT_LIFE, WriteId, now},
+    truth,
+};
+
+#[derive(Event)]
+pub(super) struct ItemChanged {
+    pub(super) shelf: u32,
+    pub(super) id: u32,
+}
+
+#[derive(Event)]
+pub(super) struct RatesChanged;
+
+#[cached(ttl = 10m, invalidate_on = ItemChanged { shelf, id })]
+pub(super) async fn item(shelf: u32, id: u32) -> u32 {
+    truth::read_one(Place { shelf, id }.fact()).await
+}
+
+#[cached(ttl = SHORT_LIFE, invalidate_on = ItemChanged { shelf, id })]
+pub(super) async fn brief(shelf: u32, id: u32) -> u32 {
+    truth::read_one(Place { shelf, id }.fact()).await
+}
+
+#[cached(ttl = 10m, tiers = memory, invalidate_on = ItemChanged { shelf, id })]
+pub(super) async fn noted(shelf: u32, id: u32) -> u32 {
+    truth::read_one(Place { shelf, id }.fact()).await
+}
+
+#[cached(ttl = 10m, tiers = redis, invalidate_on = ItemChanged { shelf, id })]
+pub(super) async fn stored(shelf: u32, id: u32) -> u32 {
+    truth::read_one(Place { shelf, id }.fact()).await
+}
+
+/// An item, and the rates that its price is made with.
+#[cached(ttl = 10m, invalidate_on = [ItemChanged { shelf, id }, RatesChanged])]
+pub(super) async fn label(shelf: u32, id: u32) -> (u32, u32) {
+    let item = truth::read_one(Place { shelf, id }.fact()).await;
+    (item, truth::read_one(RATES).await)
+}
+
+#[cached(ttl = 10m, invalidate_on = ItemChanged { shelf, .. })]
+pub(super) async fn shelf(shelf: u32) -> Vec<u32> {
+    truth::read(Place { shelf, id: 0 }.fact(), ITEMS).await
+}
+
+#[cached(ttl = 10m, invalidate_on = ItemChanged { .. })]
+pub(super) async fn everything() -> Vec<u32> {
+    truth::read(0, SHELVES * ITEMS).await
+}
+
+/// Gives when its body ended, as the other ones here do.
+#[invalidates(ItemChanged { shelf, id })]
+pub(super) async fn change_item(shelf: u32, id: u32, write: WriteId) -> Nanos {
+    truth::write(Place { shelf, id }.fact(), 1, write).await;
+    now()
+}
+
+/// What it changes is kept by nobody from before it begins, whatever becomes of this process.
+#[invalidates(ItemChanged { shelf, id }, guarded)]
+pub(super) async fn change_guarded(shelf: u32, id: u32, write: WriteId) -> Result<(), Refused> {
+    truth::write_guarded(Place { shelf, id }.fact(), write).await;
+    Ok(())
+}
+
+#[invalidates(ItemChanged { shelf, .. })]
+pub(super) async fn change_shelf(shelf: u32, write: WriteId) -> Nanos {
+    truth::write(Place { shelf, id: 0 }.fact(), ITEMS, write).await;
+    now()
+}
+
+#[invalidates(RatesChanged)]
+pub(super) async fn change_rates(write: WriteId) -> Nanos {
+    truth::write(RATES, 1, write).await;
+    now()
+}

@@ -1,0 +1,47 @@
+//! What a member says, on its standard output. Nobody who says something waits for whoever reads it.
+
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+    mem,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use super::super::{journal::Line, now};
+
+const EVERY: Duration = Duration::from_millis(50);
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Out(Arc<Mutex<String>>);
+
+impl Out {
+    pub(super) fn begin() -> Self {
+        let out = Self::default();
+        let buffer = Arc::clone(&out.0);
+        thread::spawn(move || {
+            loop {
+                thread::sleep(EVERY);
+                let mut said = buffer.lock().unwrap_or_else(PoisonError::into_inner);
+                push(&mut said, &Line::Mark { at: now() });
+                let saying = mem::take(&mut *said);
+                drop(said);
+                if io::stdout().write_all(saying.as_bytes()).is_err() {
+                    return;
+                }
+            }
+        });
+        out
+    }
+
+    /// The line is made while no mark can come before it.
+    pub(super) fn say(&self, line: impl FnOnce() -> Line) {
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        push(&mut said, &line());
+    }
+}
+
+fn push(said: &mut String, line: &Line) {
+    writeln!(said, "{line}").expect("a `String` takes everything");
+}

@@ -1,0 +1,162 @@
+//! What was seen under each fault, as a table.
+
+use std::{fmt, time::Duration};
+
+use super::{Nanos, verdict::Violation};
+
+/// What came of a soak: a row for each fault.
+#[derive(Debug)]
+pub struct Table {
+    bound: Duration,
+    rows: Vec<Row>,
+}
+
+/// What was seen under one fault, in all rounds.
+#[derive(Debug, Default)]
+pub(super) struct Row {
+    pub(super) fault: &'static str,
+    /// To what values are held.
+    pub(super) stated: String,
+    pub(super) reads: u64,
+    /// Changes of one fact each, and how many of them were acknowledged.
+    pub(super) writes: u64,
+    pub(super) acknowledged: u64,
+    /// For each value that missed something acknowledged, how long ago that was.
+    pub(super) stale: Vec<Nanos>,
+    /// For each value that missed something for longer than the bound that was not acknowledged for so long, how long
+    /// ago that was written.
+    pub(super) excused: Vec<Nanos>,
+    pub(super) violations: Vec<Violation>,
+    /// How long after the fault the last process had an event acknowledged again.
+    pub(super) recovered: Nanos,
+    /// How late timers were at worst, and how many values were served beyond the bound by no more than that.
+    pub(super) late: Nanos,
+    pub(super) excused_as_late: usize,
+}
+
+impl Table {
+    pub(super) fn new(bound: Duration) -> Self {
+        let rows = Vec::new();
+        Self { bound, rows }
+    }
+
+    /// Adds what was seen to what was seen before under the same fault.
+    pub(super) fn add(&mut self, seen: Row) {
+        let Some(row) = self.rows.iter_mut().find(|row| row.fault == seen.fault) else {
+            return self.rows.push(seen);
+        };
+        row.reads += seen.reads;
+        row.writes += seen.writes;
+        row.acknowledged += seen.acknowledged;
+        row.stale.extend(seen.stale);
+        row.excused.extend(seen.excused);
+        row.violations.extend(seen.violations);
+        row.recovered = row.recovered.max(seen.recovered);
+        row.late = row.late.max(seen.late);
+        row.excused_as_late += seen.excused_as_late;
+    }
+
+    /// What should not have been served.
+    pub fn violations(&self) -> impl Iterator<Item = String> + use<'_> {
+        let of = |row: &'_ Row, violation| format!("{}: {violation}", row.fault);
+        let rows = self.rows.iter();
+        rows.flat_map(move |row| row.violations.iter().map(move |it| of(row, it)))
+    }
+
+    /// Faults under which nothing was read: of them the table says nothing.
+    pub fn idle(&self) -> impl Iterator<Item = &'static str> + use<'_> {
+        let idle = self.rows.iter().filter(|row| row.reads == 0);
+        idle.map(|row| row.fault)
+    }
+}
+
+/// Titles, the one on the left first.
+const TITLES: [&str; 12] = [
+    "fault",
+    "reads",
+    "writes",
+    "acked",
+    "stale",
+    "p50",
+    "p99",
+    "max",
+    "stated",
+    "excused",
+    "wrong",
+    "well after",
+];
+
+impl Row {
+    fn cells(&self) -> [String; TITLES.len()] {
+        let mut stale = self.stale.clone();
+        stale.sort_unstable();
+        let excused = self
+            .excused
+            .iter()
+            .max()
+            .map_or_else(String::new, |longest| {
+                format!(" (to {})", milliseconds(Some(*longest)))
+            });
+        [
+            self.fault.to_owned(),
+            self.reads.to_string(),
+            self.writes.to_string(),
+            self.acknowledged.to_string(),
+            stale.len().to_string(),
+            milliseconds(percentile(&stale, 50)),
+            milliseconds(percentile(&stale, 99)),
+            milliseconds(stale.last().copied()),
+            self.stated.clone(),
+            format!("{}{excused}", self.excused.len()),
+            self.violations.len().to_string(),
+            milliseconds(Some(self.recovered)),
+        ]
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines = vec![TITLES.map(str::to_owned)];
+        lines.extend(self.rows.iter().map(Row::cells));
+        let width = |column: usize| {
+            let lengths = lines.iter().map(|cells| cells[column].chars().count());
+            lengths.max().unwrap_or(0)
+        };
+        let widths: [usize; TITLES.len()] = std::array::from_fn(width);
+        for (number, cells) in lines.iter().enumerate() {
+            let (first, rest) = (&cells[0], &cells[1..]);
+            write!(f, "| {first:<0$} |", widths[0])?;
+            for (cell, width) in rest.iter().zip(&widths[1..]) {
+                write!(f, " {cell:>width$} |")?;
+            }
+            writeln!(f)?;
+            if number == 0 {
+                write!(f, "|:{}-|", "-".repeat(widths[0]))?;
+                for width in &widths[1..] {
+                    write!(f, "-{}:|", "-".repeat(*width))?;
+                }
+                writeln!(f)?;
+            }
+        }
+        let late = self.rows.iter().map(|row| row.late).max();
+        let beyond: usize = self.rows.iter().map(|row| row.excused_as_late).sum();
+        write!(
+            f,
+            "the bound is {:?}; timers of these processes were late by up to {}, and {beyond} values were served beyond the \
+             bound by no more than that",
+            self.bound,
+            milliseconds(late),
+        )
+    }
+}
+
+fn percentile(sorted: &[Nanos], percent: usize) -> Option<Nanos> {
+    sorted.get(sorted.len() * percent / 100).copied()
+}
+
+fn milliseconds(span: Option<Nanos>) -> String {
+    span.map_or_else(
+        || "-".to_owned(),
+        |span| format!("{:.1} ms", Duration::from_nanos(span).as_secs_f64() * 1e3),
+    )
+}
