@@ -17,6 +17,7 @@ pub(super) fn group_of(row: u8) -> u8 {
 
 /// A row of a group changed.
 #[derive(Event)]
+#[event(used_elsewhere)]
 pub(super) struct RowChanged {
     pub(super) group: u8,
     pub(super) row: u8,

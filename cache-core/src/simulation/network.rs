@@ -490,7 +490,3 @@ impl Network {
 pub(super) fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
-
-pub(super) fn later(milliseconds: u64) -> Nanos {
-    after(system_now(), ms(milliseconds))
-}

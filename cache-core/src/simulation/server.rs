@@ -65,7 +65,6 @@ struct Logged {
 #[derive(Debug, Default)]
 pub(super) struct Effects {
     pub(super) published: Option<Vec<u8>>,
-    pub(super) bumped: Vec<String>,
 }
 
 #[derive(Default)]
@@ -228,7 +227,7 @@ impl Server {
     }
 
     fn bump(&mut self, batch: &Batch, time: u64, now: Nanos) -> (Answer, Effects) {
-        let (mut message, mut bumped) = (String::new(), Vec::new());
+        let mut message = String::new();
         for bump in &batch.bumps {
             let current = match self.version(&bump.key, time) {
                 Version::Number(number) => Some(number),
@@ -242,7 +241,6 @@ impl Server {
             });
             self.set(&bump.key, item, now);
             message += &format!("{} {version} {}\n", bump.name, batch.tail);
-            bumped.push(bump.name.to_string());
         }
         let tags: Vec<_> = batch
             .bumps
@@ -255,7 +253,6 @@ impl Server {
         };
         let effects = Effects {
             published: Some(message.into_bytes()),
-            bumped,
         };
         (answer, effects)
     }

@@ -46,7 +46,6 @@ pub(super) struct Ended {
     /// Of all that happened.
     pub(super) hash: u64,
     pub(super) log: Vec<String>,
-    pub(super) loads: usize,
 }
 
 /// Runs a plan, with a broken rule where one is given.
@@ -346,7 +345,6 @@ impl World {
             violation: self.violation.lock().take(),
             hash: network.hash,
             log: network.log.take().unwrap_or_default(),
-            loads: network.history.loads.len(),
         }
     }
 }
