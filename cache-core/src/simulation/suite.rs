@@ -111,9 +111,7 @@ fn show(seed: u64, broken: Option<Mutant>) {
     for line in ended.log {
         println!("  {line}");
     }
-    println!(
-        "again: cargo xtask sim --seed {seed}"
-    );
+    println!("again: cargo xtask sim --seed {seed}");
 }
 
 #[test]
