@@ -1,7 +1,7 @@
 //! What is known of one run: when facts changed, when that was acknowledged, and what calls were served.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     time::Duration,
 };
 
@@ -15,6 +15,8 @@ const SELDOM: Duration = Duration::from_secs(5);
 pub(super) struct Evidence {
     facts: Vec<Vec<Change>>,
     writes: HashMap<WriteId, Write>,
+    /// What was acknowledged of writes that nobody has made, or not yet.
+    early: HashSet<WriteId>,
     pub(super) lives: BTreeMap<Life, Told>,
     /// What was served and not judged yet.
     pub(super) served: Vec<Served>,
@@ -28,12 +30,14 @@ pub(super) struct Change {
     pub(super) acknowledged: Option<Nanos>,
 }
 
-/// A write, and when the caller of its mutation went away, if it did.
+/// A write, and when its mutation had begun, if its caller went away.
 #[derive(Debug)]
 pub(super) struct Write {
     first: usize,
     versions: Vec<u32>,
     committed: Nanos,
+    /// Its event was acknowledged before.
+    is_late: bool,
     dropped: Option<Nanos>,
 }
 
@@ -41,8 +45,8 @@ impl Write {
     /// Whether it was committed after the last word about it: then it is told by nobody.
     fn is_late(&self) -> bool {
         let last_word = nanos(UNKNOWN_OUTCOME / 2);
-        self.dropped
-            .is_some_and(|dropped| self.committed > dropped + last_word)
+        let is_after = |dropped| self.committed > dropped + last_word;
+        self.is_late || self.dropped.is_some_and(is_after)
     }
 }
 
@@ -82,6 +86,7 @@ impl Default for Evidence {
         Self {
             facts: vec![Vec::new(); FACTS],
             writes: HashMap::new(),
+            early: HashSet::new(),
             lives: BTreeMap::new(),
             served: Vec::new(),
         }
@@ -114,6 +119,7 @@ impl Evidence {
             first,
             versions: self.versions(first, count),
             committed,
+            is_late: self.early.contains(&write),
             dropped: None,
         };
         self.writes.insert(write, write_of);
@@ -169,6 +175,7 @@ impl Evidence {
 
     fn acknowledged(&mut self, id: WriteId, at: Nanos) {
         let Some(write) = self.writes.get(&id) else {
+            self.early.insert(id);
             return;
         };
         if write.is_late() {

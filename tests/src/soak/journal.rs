@@ -19,7 +19,7 @@ pub(super) enum Line {
     },
     /// A mutation has returned to its caller.
     Returned { write: WriteId, at: Nanos },
-    /// The caller of a mutation has gone away.
+    /// The caller of a mutation that had begun then has gone away.
     Dropped { write: WriteId, at: Nanos },
     /// Redis had acknowledged the events of a mutation by then.
     Acknowledged { write: WriteId, at: Nanos },

@@ -253,6 +253,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_after_its_event_was_acknowledged_is_announced_by_nobody() {
+        let mut evidence = Evidence::default();
+        let at = 9 * SECOND;
+        evidence.hear(1, Line::Acknowledged { write: WRITE, at });
+        evidence.write(WRITE, 5, 1, 10 * SECOND);
+        assert_eq!(rule(&verdict(&evidence, "item", 20 * SECOND)), None);
+        assert!(evidence.untold(1).is_none());
+    }
+
+    #[test]
     fn a_write_later_than_the_last_word_about_it_was_announced_by_nobody() {
         let mut evidence = Evidence::default();
         evidence.write(WRITE, 5, 1, 10 * SECOND);

@@ -144,11 +144,13 @@ impl Shared {
     /// What it wrote by then, if anything, is announced behind its back.
     async fn drop_half_way(&self, place: Place, write: WriteId) {
         let within = Duration::from_micros(self.random.below(2_000) as u64);
+        // Not when it is dropped: that can only be read too late.
+        let at = now();
         let mutation = change_item(place.shelf, place.id, write);
         if tokio::time::timeout(within, mutation).await.is_ok() {
             return self.returned(write, false);
         }
-        self.out.say(|| Line::Dropped { write, at: now() });
+        self.out.say(|| Line::Dropped { write, at });
         self.open().push(write);
     }
 }
