@@ -61,7 +61,9 @@ impl Options {
         let given = option.path.to_token_stream().to_string();
         let is_again = match given.as_str() {
             "name" => {
-                let name = option.value().and_then(|value| value.parse::<LitStr>());
+                let name = option
+                    .value()
+                    .and_then(syn::parse::ParseBuffer::parse::<LitStr>);
                 let name = name.map_err(|error| {
                     Error::new(error.span(), "`name` is written `name = \"UserChanged\"`")
                 })?;

@@ -197,10 +197,10 @@ impl<'a> Context<'a> {
         let interests = self.interests();
         let begin = quote_spanned!(mixed=> __cached::begin);
         let cache = cache(self.model.options.cache.as_ref());
-        let begun = quote_spanned! {mixed=>
+        let call = quote_spanned! {mixed=>
             #begin(&__CACHED_SITE, &|| (), &__cached_returned, __cached_cache, #key, #interests)
         };
-        quote_spanned!(mixed=> let __cached_begun = { #cache #begun };)
+        quote_spanned!(mixed=> let __cached_begun = { #cache #call };)
     }
 }
 

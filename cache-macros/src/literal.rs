@@ -27,6 +27,10 @@ enum Written {
 
 /// One or several events.
 #[derive(Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a few live at once, and a box would be in the way of all who take one apart"
+)]
 pub(crate) enum Events {
     Literal(Literal),
     /// What gives events.

@@ -107,10 +107,10 @@ impl Network {
     pub(super) fn judge_load(&self, number: usize, setup: &Setup) -> Option<String> {
         let new = &self.history.loads[number];
         let (before, _) = self.history.loads.split_at(number);
-        let same = before
+        let mut same = before
             .iter()
             .filter(|old| old.by == new.by && old.key == new.key);
-        let last = same.filter(|old| !old.is_put).last()?;
+        let last = same.rfind(|old| !old.is_put)?;
         // The flight of the one before may have begun so long before its load.
         if new.cause + FLIGHT >= last.began {
             return None;

@@ -10,7 +10,7 @@ use super::{
     server::{Answer, Command, Effects, Server},
 };
 use crate::{
-    clock::{Nanos, after, system_now},
+    clock::{Nanos, system_now},
     coherence::Lineage,
     l2::Listener,
 };
@@ -20,6 +20,10 @@ pub(super) const MS: Nanos = 1_000_000;
 const DRAIN: Nanos = 4_000 * MS;
 
 /// One connection of a process.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fault of its own, and any of them may come together"
+)]
 struct Link {
     who: Who,
     server: usize,

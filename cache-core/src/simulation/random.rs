@@ -1,6 +1,6 @@
 //! Chance from a seed, the same on every machine.
 
-/// SplitMix64: <https://prng.di.unimi.it/splitmix64.c>.
+/// `SplitMix64`: <https://prng.di.unimi.it/splitmix64.c>.
 #[derive(Clone, Debug)]
 pub(super) struct Random(u64);
 

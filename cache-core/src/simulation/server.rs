@@ -1,7 +1,10 @@
 //! A server that is like Redis: commands one after the other, keys that expire by its own clock, a replica that lags
 //! behind by the end of the log.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fmt::Write as _,
+};
 
 use super::random::Random;
 use crate::{
@@ -68,6 +71,10 @@ pub(super) struct Effects {
 }
 
 #[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fault of its own, and any of them may come together"
+)]
 pub(super) struct Server {
     items: Items,
     replica: Items,
@@ -240,7 +247,7 @@ impl Server {
                 expires: time + life,
             });
             self.set(&bump.key, item, now);
-            message += &format!("{} {version} {}\n", bump.name, batch.tail);
+            let _ = writeln!(message, "{} {version} {}", bump.name, batch.tail);
         }
         let tags: Vec<_> = batch
             .bumps

@@ -171,14 +171,15 @@ impl Mutation<'_> {
             quote_spanned!(mixed=> ::core::option::Option::Some),
             quote_spanned!(mixed=> ::core::option::Option::None),
         );
-        let bound = match &self.result {
-            Some(result) => result.to_token_stream(),
-            None => quote_spanned!(mixed=> _),
-        };
+        let bound = self
+            .result
+            .as_ref()
+            .map_or_else(|| quote_spanned!(mixed=> _), ToTokens::to_token_stream);
         let changes = self.changes_with_result();
-        let failed = match &self.options.on_ok {
-            None => quote_spanned!(mixed=> __cached_mutation.failed().await),
-            Some(_) => quote_spanned!(mixed=> __cached_mutation.silenced()),
+        let failed = if self.options.on_ok.is_none() {
+            quote_spanned!(mixed=> __cached_mutation.failed().await)
+        } else {
+            quote_spanned!(mixed=> __cached_mutation.silenced())
         };
         let can_fail =
             self.options.on_ok.as_ref().map(

@@ -44,9 +44,11 @@ impl Scope<'_> {
     /// A reference to the value.
     fn borrowed(&self, value: &Expr) -> TokenStream {
         let place = at(value.span());
-        match bare(value).and_then(|name| self.is_reference(name)) {
-            Some(true) => value.to_token_stream(),
-            _ => quote_spanned!(place=> &(#value)),
+        let is_reference = bare(value).and_then(|name| self.is_reference(name));
+        if is_reference == Some(true) {
+            value.to_token_stream()
+        } else {
+            quote_spanned!(place=> &(#value))
         }
     }
 
@@ -110,9 +112,9 @@ impl Literal {
         let values = fields
             .iter()
             .map(|field| scope.borrowed(&field.expr))
-            .collect();
+            .collect::<Vec<_>>();
         let order = self.order(&fields);
-        self.prefix(scope, &fields, values, false, &order)
+        self.prefix(scope, &fields, &values, false, &order)
     }
 
     /// Input: `UserChanged { id, tenant: self.tenant, at: now() }`
@@ -152,8 +154,8 @@ impl Literal {
         let fields: Vec<_> = self.fields().filter(|field| !uses_result(field)).collect();
         let values = (0..fields.len())
             .map(|index| element(held, index))
-            .collect();
-        self.prefix(scope, &fields, values, true, &TokenStream::new())
+            .collect::<Vec<_>>();
+        self.prefix(scope, &fields, &values, true, &TokenStream::new())
     }
 
     /// After the body has run: the event with what it returned.
@@ -167,9 +169,9 @@ impl Literal {
             known += 1;
             element(held, known - 1)
         });
-        let values = values.collect();
+        let values = values.collect::<Vec<_>>();
         let order = self.order(&fields);
-        self.prefix(scope, &fields, values, false, &order)
+        self.prefix(scope, &fields, &values, false, &order)
     }
 
     /// Output:
@@ -190,7 +192,7 @@ impl Literal {
         &self,
         scope: &Scope<'_>,
         fields: &[&FieldValue],
-        values: Vec<TokenStream>,
+        values: &[TokenStream],
         is_partial: bool,
         order: &TokenStream,
     ) -> TokenStream {

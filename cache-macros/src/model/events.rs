@@ -4,7 +4,9 @@ use proc_macro2::Ident;
 use quote::ToTokens;
 
 use super::Part;
-use crate::{argument::Argument, function::find, mistakes::Mistakes, options::Options};
+use crate::{
+    argument::Argument, function::find, literal::Literal, mistakes::Mistakes, options::Options,
+};
 
 /// Refuses arguments that are part of an event and not of the key, as far as bare names show it: an entry would die
 /// by the events of the call that loaded it, and serve the others.
@@ -20,12 +22,7 @@ pub(super) fn refuse_undetermined(
     if options.key.is_some() != options.is_tried("key") {
         return;
     }
-    for name in listened
-        .value
-        .literals
-        .iter()
-        .flat_map(|literal| literal.bare_names())
-    {
+    for name in listened.value.literals.iter().flat_map(Literal::bare_names) {
         let Some(position) = arguments
             .iter()
             .position(|argument| argument.names.contains(name))

@@ -39,6 +39,10 @@ fn shortest<'a>(one: &'a str, other: &'a str) -> BoxFuture<'a, String> {
 type Function = for<'a> fn(&'a str) -> &'a str;
 
 /// The lifetime of a `for` is none of the load's.
+#[allow(
+    clippy::type_complexity,
+    reason = "what is shown is that it may be complex"
+)]
 #[cached(ttl = 1h, tiers = memory)]
 fn trimmer<'b>(
     name: &'b str,

@@ -51,11 +51,11 @@ async fn article(slug: &str) -> Article {
     }
 }
 
-fn by_hand(tenant: &String, id: u64) -> (UserChanged, Prefix<OrderChanged>, Prefix<OrderChanged>) {
+fn by_hand(tenant: &str, id: u64) -> (UserChanged, Prefix<OrderChanged>, Prefix<OrderChanged>) {
     (
         event!(UserChanged { id }),
         event!(OrderChanged {
-            tenant: tenant.clone(),
+            tenant: tenant.to_owned(),
             ..
         }),
         event!(OrderChanged { .. }),

@@ -108,6 +108,10 @@ impl Orders for Order {
 }
 
 /// The lifetime of a `for` is none of the body's.
+#[allow(
+    clippy::type_complexity,
+    reason = "what is shown is that it may be complex"
+)]
 #[invalidates(UserChanged { id: *id })]
 fn boxed<'b>(
     id: &'b u64,
