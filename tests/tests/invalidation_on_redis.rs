@@ -211,7 +211,7 @@ async fn a_value_made_of_an_older_one_is_not_taken_for_newer_than_that() {
     // Its bound is long: what it has not heard of it may serve for a while.
     let deaf = Cache::builder().namespace("test").redis(proxy.url());
     let deaf = deaf
-        .staleness_bound(Duration::from_secs(60))
+        .staleness_bound(Duration::from_mins(1))
         .build()
         .await
         .unwrap();
