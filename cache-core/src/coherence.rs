@@ -211,6 +211,9 @@ impl Coherence {
 
     /// Whether nothing was invalidated, or missed, since `snapshot` was captured.
     pub(crate) fn is_current(&self, snapshot: &Snapshot) -> bool {
+        if snapshot.is_empty() {
+            return true;
+        }
         let is_of_gap = |beat: &Arc<Beat>| beat.gap() == snapshot.gap;
         rules::may_keep(
             self.beat.as_ref().is_none_or(is_of_gap),
