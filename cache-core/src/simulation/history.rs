@@ -165,13 +165,14 @@ impl History {
         bound: Nanos,
         is_astray: bool,
     ) -> Option<&'static str> {
-        // What only a primary has acknowledged that was already replaced is gone with it, which the process finds out at
-        // its next beat.
-        let is_gone = is_astray && commit.bumped.is_none();
-        if commit.by == who && !is_gone && commit.returned.is_some_and(|at| at < start) {
+        // A primary that was replaced may have lost what it acknowledged, which a process finds out at its next beat.
+        if is_astray {
+            return None;
+        }
+        if commit.by == who && commit.returned.is_some_and(|at| at < start) {
             return Some("I3: an own mutation had returned");
         }
-        if is_astray || commit.bumped.is_none() {
+        if commit.bumped.is_none() {
             return None;
         }
         let applied = commit.applied[who.process].get(&who.life);

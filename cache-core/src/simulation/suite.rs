@@ -135,7 +135,7 @@ fn a_seed_is_one_run_whoever_runs_it() {
 
 #[test]
 fn whatever_happens_nothing_stale_is_served_for_longer_than_promised() {
-    let seeds = from_environment("SIM_SEEDS").unwrap_or(500);
+    let seeds = from_environment("SIM_SEEDS").unwrap_or(200);
     let began = Instant::now();
     let (run, found) = search(seeds, broken());
     let seconds = began.elapsed().as_secs_f64();
