@@ -20,6 +20,8 @@
 //! - [`cached`] is the attribute, with a table of its options.
 //! - [`Cache`] is where values are kept. Without one, a default of 64 MiB works for the whole process.
 //! - [`CachedCall`] makes a call its own handle: refresh, evict, peek, put, bypass, prefetch, explain.
+//! - [`Event`](derive@Event) is what can change, [`invalidates`] the attribute of functions that change it, and
+//!   [`guide::coherence`] says what that promises.
 //! - [`CacheKey`] is what arguments need to identify a value; derive it for your own types.
 //! - [`Codec`] is how values are written to Redis; implement it for those that serde does not know.
 //! - `testing`, behind the feature of that name, holds time that moves by hand and a stand-in for Redis.
@@ -99,7 +101,8 @@
 //! A call goes from top to bottom: `call` (the hit, the miss, the handle's wishes), `context` (the scope,
 //! the question and the load that surround it), `flight` (who loads and who waits), `slot` (how many load
 //! at once), `watchdog` (who is no longer polled), `l1` (the entries in memory), `l2` (those in Redis: what
-//! is read and written, their bytes, the client), `key`, `value` and `site` (what
+//! is read and written, their bytes, the client), `invalidate` (an event's way to all of them), `coherence` (the
+//! protocol by which nothing stale comes back, without I/O), `event`, `key`, `value` and `site` (what
 //! is known of arguments, return types and functions), `stats`, `clock` and `error`. `cache` is what holds
 //! them together, `handle`, `explain` and `testing` what users call, `__private` what expansions call.
 
