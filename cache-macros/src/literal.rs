@@ -27,7 +27,7 @@ enum Written {
 
 /// One or several events.
 #[derive(Clone)]
-#[expect(
+#[allow(
     clippy::large_enum_variant,
     reason = "a few live at once, and a box would be in the way of all who take one apart"
 )]

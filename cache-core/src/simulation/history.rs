@@ -172,14 +172,12 @@ impl History {
         if commit.by == who && commit.returned.is_some_and(|at| at < start) {
             return Some("I3: an own mutation had returned");
         }
-        if commit.bumped.is_none() {
-            return None;
-        }
+        let bumped = commit.bumped?;
         let applied = commit.applied[who.process].get(&who.life);
         if applied.is_some_and(|at| *at < start) {
             return Some("I2, I4: this process was told");
         }
-        if commit.bumped.is_some_and(|at| at + bound < start) {
+        if bumped + bound < start {
             return Some("I5: its bump was done more than the bound before");
         }
         None
