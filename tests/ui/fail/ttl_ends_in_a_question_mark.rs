@@ -1,8 +1,8 @@
-use std::{num::ParseIntError, time::Duration};
+use std::num::ParseIntError;
 
 use cache_core::cached;
 
-#[cached(ttl = Duration::from_secs(minutes.parse::<u64>()? * 60))]
+#[cached(ttl = std::time::Duration::from_secs(minutes.parse::<u64>()? * 60))]
 async fn name(minutes: &str) -> Result<String, ParseIntError> {
     Ok(minutes.to_owned())
 }
