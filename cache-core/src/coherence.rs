@@ -318,18 +318,12 @@ impl Coherence {
         Held(cells)
     }
 
-    /// Others were told that something is about to change.
-    pub(crate) fn is_marked(&self, tags: &[Tag], now: Nanos) {
-        self.invalidate(tags, now);
-    }
-
-    /// What was waited for too long: as if it had failed, though it may yet be acknowledged.
-    pub(crate) fn is_overdue(&self, tags: &[Tag], now: Nanos) {
-        self.invalidate(tags, now);
-    }
-
     /// What was loaded before this is void from here on.
-    fn invalidate<'a>(&self, tags: impl IntoIterator<Item = &'a Tag> + Clone, now: Nanos) {
+    pub(crate) fn invalidate<'a>(
+        &self,
+        tags: impl IntoIterator<Item = &'a Tag> + Clone,
+        now: Nanos,
+    ) {
         // In this order: whoever captures in between finds it among the recent ones.
         self.recent.add(tags.clone(), now);
         for cell in tags.into_iter().filter_map(|tag| self.registry.get(tag)) {

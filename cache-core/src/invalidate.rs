@@ -138,7 +138,8 @@ impl Cache {
         if let Ok(acknowledged) = tokio::time::timeout(within, acknowledged).await {
             return acknowledged.unwrap_or(false);
         }
-        self.coherence().is_overdue(tags, system_now());
+        // As if it had failed, though it may yet be acknowledged.
+        self.coherence().invalidate(tags, system_now());
         false
     }
 

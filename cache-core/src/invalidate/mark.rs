@@ -62,7 +62,7 @@ impl Route {
         let marked = timeout(self.budget, self.store.mark(batch.clone(), self.budget));
         marked.await.ok()?.ok()?;
         // Its own message is not listened to.
-        self.coherence.is_marked(tags, system_now());
+        self.coherence.invalidate(tags, system_now());
         let mark = Arc::new(Mark {
             batch,
             renew_at: AtomicU64::new(after(system_now(), GUARD / 3)),
