@@ -17,9 +17,10 @@ use crate::{
     context::{self, Scoped},
     error::{Error, ErrorKind},
     flight::Flights,
-    invalidate::{Courier, Peers},
+    invalidate::{Courier, Hearer, Peers},
+    key::{KeyRef, KeyWriter},
     l1::L1,
-    l2::L2,
+    l2::{L2, Notice, Way},
     site::SiteStates,
     stats::Stats,
     tasks::Tasks,
@@ -60,6 +61,8 @@ struct Inner {
     flights: Arc<Flights>,
     l2: Option<Arc<L2>>,
     peers: Arc<Peers>,
+    /// Which of its peers this one is.
+    number: u64,
     sites: SiteStates,
     tasks: Arc<Tasks>,
 }
@@ -87,15 +90,23 @@ impl Cache {
         l2: Option<Arc<L2>>,
         peers: Arc<Peers>,
     ) -> Self {
-        Self(Arc::new(Inner {
+        let number = peers.courier.as_ref();
+        let number = number.map_or(0, |courier| courier.hearers().next_number());
+        let inner = Arc::new(Inner {
             namespace,
             clock,
             flights: Arc::new(Flights::new(l1)),
             l2,
             peers,
+            number,
             sites: SiteStates::default(),
             tasks: Arc::default(),
-        }))
+        });
+        if let Some(courier) = &inner.peers.courier {
+            let inner = Arc::downgrade(&inner);
+            courier.hearers().add(number, inner);
+        }
+        Self(inner)
     }
 
     /// Makes this the cache of all calls in the process that name no other.
@@ -251,12 +262,31 @@ impl Cache {
         &self.0.namespace
     }
 
+    /// What the others are told of an entry that is changed by hand, where there are others.
+    pub(crate) fn notice(&self, function: &str, record: &str) -> Option<Notice> {
+        let (l2, courier) = (self.l2()?, self.courier()?);
+        Some(Notice {
+            l2: Arc::clone(l2),
+            message: courier.message(self.0.number, function, record),
+        })
+    }
+
     pub(crate) fn sites(&self) -> &SiteStates {
         &self.0.sites
     }
 
     pub(crate) fn tasks(&self) -> &Arc<Tasks> {
         &self.0.tasks
+    }
+}
+
+/// Another cache changed an entry by hand.
+impl Hearer for Inner {
+    fn forget(&self, function: &str, key: &KeyWriter) {
+        for function in self.sites.named(function) {
+            let key = KeyRef::new(function, key).to_key();
+            self.flights.evict(&key, &Way::default(), None);
+        }
     }
 }
 

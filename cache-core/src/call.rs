@@ -131,9 +131,12 @@ impl Lookup<'_> {
     )]
     fn surrounded(&self, cache: Option<&Cache>, output: TypeId) -> Result<Cache, Missed> {
         let cache = cache.cloned().unwrap_or_else(Cache::current);
-        let Some(question) = context::take_question(output) else {
+        let Some(mut question) = context::take_question(output) else {
             return Ok(cache);
         };
+        if question.ask.is_told() && cache.courier().is_some() {
+            question.record = Some(self.record());
+        }
         question.reply.with(|reply| reply.is_taken = true);
         Err(Missed {
             text: Some(Text {
@@ -175,6 +178,12 @@ impl Lookup<'_> {
 
     fn instance(&self) -> Instance {
         Instance::new(self.site, self.key.function, self.type_name)
+    }
+
+    fn record(&self) -> String {
+        let mut record = KeyWriter::for_record();
+        self.write_key.write(&mut record);
+        record.into_record()
     }
 
     fn text(&self) -> String {
@@ -233,12 +242,17 @@ impl Missed {
             question,
         } = self;
         let site = cache.sites().of(&instance);
+        let record = question
+            .as_ref()
+            .and_then(|question| question.record.as_ref());
+        let notice = record.and_then(|record| cache.notice(&site.name, record));
         let opened = Opened {
             call: Call {
                 cache,
                 site,
                 key,
                 tags,
+                notice,
                 remote: None,
             },
             function: instance.site,

@@ -28,11 +28,20 @@ pub(crate) enum Ask {
     Explain,
 }
 
+impl Ask {
+    /// Whether other processes are to forget what they have of the entry.
+    pub(crate) fn is_told(&self) -> bool {
+        matches!(self, Self::Refresh | Self::Evict | Self::Put(_))
+    }
+}
+
 /// A question on its way to the first cached function that returns `output`.
 pub(crate) struct Question {
     pub(crate) output: TypeId,
     pub(crate) ask: Ask,
     pub(crate) reply: Reply,
+    /// The key, for those who are to be told of what is done to its entry.
+    pub(crate) record: Option<String>,
 }
 
 /// Where the engine leaves what the output alone does not say.

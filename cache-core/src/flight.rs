@@ -32,7 +32,7 @@ use crate::{
     coherence::{Snapshot, Stamps},
     key::{Key, KeyHasher},
     l1::{Evicted, L1, Stored},
-    l2::{Posted, RedisMiss, Route},
+    l2::{Posted, RedisMiss, Way},
     site::SiteState,
     slot::Slot,
     value::Fate,
@@ -143,14 +143,14 @@ impl Flights {
             .is_some_and(|flight| flight.snapshot.is_same(snapshot))
     }
 
-    /// Removes the entry of a key, also at the end of its route. Loads begun before are not kept.
-    pub(crate) fn evict(&self, key: &Key, route: Option<(&Route, oneshot::Sender<()>)>) {
+    /// Removes the entry of a key, also at the end of its way. Loads begun before are not kept.
+    pub(crate) fn evict(&self, key: &Key, way: &Way, done: Option<oneshot::Sender<()>>) {
         let mut shard = self.shard(key);
         let left = Left {
             place: shard.remove(key),
             entry: self.l1.remove(key),
             evicted: None,
-            posted: route.map(|(route, done)| route.delete(Some(done))),
+            posted: way.delete(done),
         };
         drop(shard);
         drop(left);
@@ -219,8 +219,7 @@ pub(crate) struct Arrival<'a> {
     pub(crate) node: &'a Arc<dyn Stored>,
     pub(crate) fate: Fate,
     pub(crate) clock: &'a Clock,
-    /// The way to the entry in the shared tier, where that is to follow.
-    pub(crate) route: Option<&'a Route>,
+    pub(crate) way: &'a Way,
     pub(crate) load_time: Duration,
     /// It is to replace what there is: whoever asked for it does not want to see that again.
     pub(crate) replaces: bool,
@@ -230,15 +229,15 @@ pub(crate) struct Arrival<'a> {
 
 impl Arrival<'_> {
     fn post(&self) -> Option<Posted> {
-        let route = self.route?;
         match self.fate {
             Fate::Keep => {
                 let now = self.clock.now();
                 let left = self.node.entry().expires().saturating_sub(now);
                 let left = Duration::from_nanos(left);
-                route.fill(self.node, left, self.load_time, self.replaces)
+                self.way
+                    .fill(self.node, left, self.load_time, self.replaces)
             }
-            Fate::Forget if self.replaces || !self.is_absent => Some(route.delete(None)),
+            Fate::Forget if self.replaces || !self.is_absent => self.way.delete(None),
             Fate::Forget | Fate::KeepUnlessFresh | Fate::Leave => None,
         }
     }

@@ -68,7 +68,8 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     /// Loads now without a look at either tier, replaces the entry in both and gives the value. A load that
     /// fails leaves them as they are.
     ///
-    /// Loads of this key that began before are not kept, and each refresh is a load of its own.
+    /// Loads of this key that began before are not kept, and each refresh is a load of its own. Other processes are
+    /// told to forget what they have in memory, once Redis has the new value: as well as it goes, see `evict`.
     ///
     /// # Errors
     ///
@@ -86,7 +87,10 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     /// Removes the entry in both tiers. Loads of this key that began before are not kept.
     ///
     /// Waits until Redis was told, within its budget. What it could not be told is sent later, and until then
-    /// this process does not read that entry. The memory of other processes keeps theirs.
+    /// this process does not read that entry.
+    ///
+    /// Other processes are told as well, and forget what they have in memory, and what they are loading. A message that
+    /// is lost is not sent again: what must not be stale is a matter of [events](crate::Event).
     ///
     /// # Errors
     ///
@@ -101,7 +105,10 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     }
 
     /// Keeps `output` in both tiers as if the body had just returned it: what a load would not keep, this
-    /// does not. Nobody waits for Redis.
+    /// does not. Nobody waits for Redis. Other processes are told to forget what they have in memory, as by `evict`.
+    ///
+    /// In Redis it takes the place of the entry only where the function has no events: nobody can say under which versions a
+    /// value was read that somebody made. Else the entry there is removed, and others load.
     ///
     /// # Errors
     ///
@@ -240,6 +247,7 @@ impl<F: Future<Output: 'static>> Asked<F> {
             output: TypeId::of::<F::Output>(),
             ask,
             reply: reply.clone(),
+            record: None,
         };
         Self {
             call,

@@ -5,6 +5,7 @@
 
 mod courier;
 mod ended;
+mod hearers;
 mod mark;
 mod mutation;
 mod peers;
@@ -13,8 +14,11 @@ use std::{fmt, future::Future, sync::Arc};
 
 use tokio::sync::oneshot;
 
-pub(crate) use self::courier::Courier;
-pub(crate) use self::peers::{Peers, Place};
+pub(crate) use self::{
+    courier::Courier,
+    hearers::Hearer,
+    peers::{Peers, Place},
+};
 pub use self::{
     ended::{CanFail, Ended, ProbeAny, ProbeResult, Refusable, can_fail},
     mutation::{Mutation, Refused},

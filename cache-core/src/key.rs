@@ -7,6 +7,7 @@ mod calendar;
 mod foreign;
 mod identity;
 mod impls;
+mod record;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may fail")]
 mod tests;

@@ -9,6 +9,7 @@ mod compress;
 mod entries;
 mod envelope;
 mod miss;
+mod notice;
 mod outbox;
 mod reading;
 #[cfg(feature = "redis")]
@@ -31,9 +32,10 @@ use self::{
 };
 pub(crate) use self::{
     entries::{Described, Entries, EntryKey},
+    notice::{Message, Notice},
     outbox::{Change, Posted},
     reading::{Purpose, Read, Reading, TAG_LIFE},
-    route::Route,
+    route::{Route, Way},
     store::{
         Asked, Batch, Bump, Lineage, Listener, Store, StoreError, Tagged, Version, Versions, Write,
     },

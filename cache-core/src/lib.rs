@@ -69,8 +69,9 @@
 //! until a probe in the background has found it well: reads and writes apart, since a full server still
 //! answers.
 //!
-//! `evict`, `put` and `refresh` change the entry in Redis; the memory of other processes keeps what it has
-//! until its time is over.
+//! `evict`, `put` and `refresh` change the entry in Redis, and tell the other processes to forget what they have in
+//! memory. Such a message may get lost, and their entry lives on until its time is over: what must not be stale
+//! is a matter of [events](guide::coherence).
 //!
 //! # What values need
 //!

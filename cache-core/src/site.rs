@@ -344,6 +344,13 @@ impl SiteStates {
         state
     }
 
+    /// The functions of this name: one, but for those in blocks.
+    pub(crate) fn named(&self, name: &str) -> Vec<TypeId> {
+        let known = self.0.read();
+        let named = known.iter().filter(|(_, state)| state.name == name);
+        named.map(|(id, _)| *id).collect()
+    }
+
     pub(crate) fn all(&self) -> Vec<Arc<SiteState>> {
         let known = self.0.read();
         let mut states: Vec<_> = known.values().cloned().collect();

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 
 use super::{
     BoxFuture,
@@ -17,7 +17,7 @@ use crate::{
     explain::{Miss, Source, Stamp, Trace},
     flight::{Arrival, Joined, Member},
     l1::{Entry, Stored},
-    l2::RedisMiss,
+    l2::{RedisMiss, Way},
     tasks,
     value::{Answer, Fate, Loaded},
 };
@@ -47,10 +47,7 @@ impl Call {
             (Ask::Refresh, _) => self.fly(Place::InNewFlight, body).await,
             (Ask::Bypass, _) => self.run_uncached(body, None).await,
             (Ask::Evict, _) => {
-                match &self.remote {
-                    Some(remote) => remote.evict(&self.cache, &self.key).await,
-                    None => self.cache.flights().evict(&self.key, None),
-                }
+                self.evict().await;
                 return None;
             }
             (Ask::Prefetch, Err(Miss::NotInMemory)) if self.remote.is_none() => return None,
@@ -130,12 +127,29 @@ impl Call {
                 return;
             }
             if cache.is_on() {
-                let route = remote.as_ref().map(Remote::route).cloned();
-                let run = Run::new(&cache, underway, route, body, around).apart();
+                let way = Way {
+                    route: remote.as_ref().map(Remote::route).cloned(),
+                    notice: None,
+                };
+                let run = Run::new(&cache, underway, way, body, around).apart();
                 drop(running);
                 run.await;
             }
         });
+    }
+
+    /// Removes the entry in both tiers; waits until Redis was told, within the budget.
+    async fn evict(&self) {
+        let (done, is_done) = oneshot::channel();
+        self.cache
+            .flights()
+            .evict(&self.key, &self.way(), Some(done));
+        // Outside a runtime nobody sends it, and late is not an error: it is sent when it can be.
+        if let Some(remote) = &self.remote
+            && Handle::try_current().is_ok()
+        {
+            let _ = timeout(remote.route().l2.budget(), is_done).await;
+        }
     }
 
     /// Keeps a value as if it had been loaded now.
@@ -164,7 +178,7 @@ impl Call {
                 fate
             },
             clock: self.cache.clock(),
-            route: self.remote.as_ref().map(Remote::route),
+            way: &self.way(),
             load_time: Duration::ZERO,
             replaces: true,
             is_absent: false,

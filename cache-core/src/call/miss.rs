@@ -19,7 +19,7 @@ use crate::{
     flight::{Joined, Load, Member, Overtaken, Target, Turn, wait},
     key::Key,
     l1::Stored,
-    l2::RedisMiss,
+    l2::{Notice, RedisMiss, Way},
     site::SiteState,
     stats::Counters,
     value::{Answer, Loaded},
@@ -70,6 +70,8 @@ pub(super) struct Call {
     pub(super) key: Key,
     /// What the entry depends on.
     pub(super) tags: Vec<Tag>,
+    /// What others are told, where something is done to the entry by hand.
+    pub(super) notice: Option<Notice>,
     /// The entry in the shared tier, where there is one that is worth asking for.
     pub(super) remote: Option<Remote>,
 }
@@ -98,6 +100,14 @@ impl Flown {
 impl Call {
     fn counters(&self) -> &Counters {
         &self.site.counters
+    }
+
+    /// Where what this call makes goes besides memory.
+    pub(super) fn way(&self) -> Way {
+        Way {
+            route: self.remote.as_ref().map(Remote::route).cloned(),
+            notice: self.notice.clone(),
+        }
     }
 
     /// The state of what the entry depends on. Whoever asks needs somebody who hears when that changes.
@@ -178,13 +188,21 @@ impl Call {
                 Err(miss) => redis = miss,
             }
         }
-        let route = self.remote.as_ref().map(Remote::route).cloned();
         let ended = match (body, runtime) {
             (Body::Detached(body), Some(runtime)) => {
-                let run = Run::new(&self.cache, underway, route, body.make(), Around::here());
+                let run = Run::new(
+                    &self.cache,
+                    underway,
+                    self.way(),
+                    body.make(),
+                    Around::here(),
+                );
                 run.detach(&runtime).ended().await
             }
-            (body, _) => Run::new(&self.cache, underway, route, body.start(), Around::here()).await,
+            (body, _) => {
+                let body = body.start();
+                Run::new(&self.cache, underway, self.way(), body, Around::here()).await
+            }
         };
         match ended {
             Ended::Loaded(loaded) => {

@@ -2,16 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{runtime::Handle, sync::oneshot, time::timeout};
-
 use super::Call;
 use crate::{
     cache::Cache,
     coherence::{Doubt, Snapshot},
     flight::{Arrival, Load, Underway},
-    key::Key,
     l1::Stored,
-    l2::{Described, Entries, Purpose, Read, Reading, RedisMiss, Route},
+    l2::{Described, Entries, Purpose, Read, Reading, RedisMiss, Route, Way},
     site::Site,
     stats::Counters,
     value::{Fate, Receiver, Travelling, Wire},
@@ -179,21 +176,11 @@ impl Remote {
             node,
             fate,
             clock: cache.clock(),
-            route: None,
+            way: &Way::default(),
             load_time: Duration::ZERO,
             replaces: false,
             is_absent: false,
         });
-    }
-
-    /// Removes the entry in both tiers; waits until Redis was told, within the budget.
-    pub(super) async fn evict(&self, cache: &Cache, key: &Key) {
-        let (done, is_done) = oneshot::channel();
-        cache.flights().evict(key, Some((self.route(), done)));
-        // Outside a runtime nobody sends it, and late is not an error: it is sent when it can be.
-        if Handle::try_current().is_ok() {
-            let _ = timeout(self.route().l2.budget(), is_done).await;
-        }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
     event::Tag,
     flight::{Arrival, Load, Overtaken, Target, Underway, Wait, wait},
     l1::Entry,
-    l2::{RedisMiss, Route},
+    l2::{RedisMiss, Way},
     stats::Counters,
     tasks,
     value::{Fate, Loaded},
@@ -37,8 +37,7 @@ pub(super) enum Ended {
 /// A body that runs for a flight.
 pub(super) struct Run<'a> {
     cache: Cache,
-    /// Where the value goes besides memory.
-    route: Option<Route>,
+    way: Way,
     phase: Phase,
     body: BoxFuture<'a, Loaded>,
     around: Around,
@@ -78,13 +77,13 @@ impl<'a> Run<'a> {
     pub(super) fn new(
         cache: &Cache,
         underway: Underway,
-        route: Option<Route>,
+        way: Way,
         body: BoxFuture<'a, Loaded>,
         around: Around,
     ) -> Self {
         Self {
             cache: cache.clone(),
-            route,
+            way,
             phase: Phase::New,
             body,
             around,
@@ -166,10 +165,10 @@ impl<'a> Run<'a> {
             node,
             fate: *fate,
             clock: self.cache.clock(),
-            route: self.route.as_ref(),
+            way: &self.way,
             load_time: self.time_loading(),
             replaces: load.is_renewal(),
-            is_absent: self.route.is_some() && load.redis_miss() == Some(RedisMiss::Absent),
+            is_absent: self.way.route.is_some() && load.redis_miss() == Some(RedisMiss::Absent),
         });
         loaded
     }

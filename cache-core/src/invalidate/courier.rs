@@ -12,12 +12,15 @@ use std::{
 
 use tokio::{runtime::Handle, time::timeout};
 
-use super::mark::{Mark, Marks};
+use super::{
+    hearers::{self, Hearers},
+    mark::{Mark, Marks},
+};
 use crate::{
     clock::{Nanos, system_now},
     coherence::{Cell, Coherence, Lineage, Outgoing},
     event::Tag,
-    l2::{Batch, Bump, Listener, Store, TAG_LIFE},
+    l2::{Batch, Bump, Listener, Message, Store, TAG_LIFE},
     tasks,
 };
 
@@ -40,7 +43,8 @@ pub(crate) struct Courier {
 pub(super) struct Route {
     pub(super) coherence: Arc<Coherence>,
     pub(super) store: Arc<dyn Store>,
-    /// Listens for as long as this is there.
+    ear: Arc<Ear>,
+    /// The same, as the store knows it, which listens for as long as this is there.
     ears: Ears,
     pub(super) marks: Marks,
     channel: Arc<str>,
@@ -62,12 +66,17 @@ impl Courier {
         store: Arc<dyn Store>,
         budget: Duration,
     ) -> Self {
+        let ear = Arc::new(Ear {
+            coherence: Arc::clone(coherence),
+            hearers: Hearers::default(),
+        });
         let route = Arc::new(Route {
             coherence: Arc::clone(coherence),
             channel: format!("{namespace}:b").into(),
             tail: format!("{} -", coherence.origin()).into(),
             store,
-            ears: Ears(Arc::new(Ear(Arc::clone(coherence)))),
+            ears: Ears(Arc::clone(&ear) as _),
+            ear,
             marks: Marks::default(),
             budget,
             seen: AtomicU64::new(0),
@@ -82,6 +91,20 @@ impl Courier {
     /// Marks what is about to change; nothing where the others could not be told.
     pub(super) async fn mark(&self, tags: &[Tag]) -> Option<Arc<Mark>> {
         self.route.mark(tags).await
+    }
+
+    /// The caches that hear what is changed by hand.
+    pub(crate) fn hearers(&self) -> &Hearers {
+        &self.route.ear.hearers
+    }
+
+    /// What the others are told of an entry that the cache of this number changed by hand.
+    pub(crate) fn message(&self, cache: u64, function: &str, record: &str) -> Message {
+        let origin = self.route.coherence.origin();
+        Message {
+            channel: Arc::clone(&self.route.channel),
+            text: hearers::message((cache, origin), function, record).into(),
+        }
     }
 
     /// How long a caller waits for an acknowledgement.
@@ -214,19 +237,27 @@ impl fmt::Debug for Ears {
     }
 }
 
-struct Ear(Arc<Coherence>);
+#[derive(Debug)]
+struct Ear {
+    coherence: Arc<Coherence>,
+    hearers: Hearers,
+}
 
 impl Listener for Ear {
     fn heard(&self, message: &[u8]) {
-        self.0.heard(message, system_now());
+        if hearers::is_of_entry(message) {
+            self.hearers.heard(message, self.coherence.origin());
+        } else {
+            self.coherence.heard(message, system_now());
+        }
     }
 
     fn connected(&self, lineage: Lineage) {
-        self.0.connected(lineage, system_now());
+        self.coherence.connected(lineage, system_now());
     }
 
     fn fenced(&self, sent: Nanos, lineage: Lineage) {
-        self.0.fenced(sent, lineage, system_now());
+        self.coherence.fenced(sent, lineage, system_now());
     }
 
     fn lost(&self) {}

@@ -10,10 +10,13 @@ use foldhash::fast::{FoldHasher, RandomState};
 /// Keys up to this many bytes need no heap. More would be more to clear for every key.
 const INLINE: usize = 128;
 const ON_HEAP: usize = INLINE + 1;
+/// As `ON_HEAP`, and what is there tells the pieces of the key apart: before each how long it is, times two, and one
+/// more for a word.
+const RECORDED: usize = INLINE + 2;
 
 pub(super) struct Buffer {
     inline: [u8; INLINE],
-    /// How much of `inline` is in use, or `ON_HEAP`: out of its bounds, so that one check finds both ends.
+    /// How much of `inline` is in use, or `ON_HEAP` or `RECORDED`: out of its bounds, so that one check finds all ends.
     len: usize,
     heap: Vec<u8>,
     hasher: FoldHasher<'static>,
@@ -52,40 +55,73 @@ impl Buffer {
         if N > 8 {
             return self.push(&bytes);
         }
+        self.hash_word(&bytes);
+        self.store(&bytes, true);
+    }
+
+    #[inline]
+    fn hash_word(&mut self, bytes: &[u8]) {
         let mut word = [0; 8];
-        word[..N].copy_from_slice(&bytes);
+        word[..bytes.len()].copy_from_slice(bytes);
         // As 128 bits: those are mixed in at once, narrower numbers wait in the hasher for others.
         self.hasher.write_u128(u64::from_le_bytes(word).into());
-        self.store(&bytes);
     }
 
     #[inline]
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.hasher.write(bytes);
-        self.store(bytes);
+        self.store(bytes, false);
     }
 
     #[inline]
-    fn store(&mut self, bytes: &[u8]) {
+    fn store(&mut self, bytes: &[u8], is_word: bool) {
         let end = self.len.wrapping_add(bytes.len());
         match self.inline.get_mut(self.len..end) {
             Some(room) => {
                 room.copy_from_slice(bytes);
                 self.len = end;
             }
-            None => self.store_on_heap(bytes),
+            None => self.store_on_heap(bytes, is_word),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn store_on_heap(&mut self, bytes: &[u8]) {
-        if let Some(inline) = self.inline.get(..self.len) {
+    fn store_on_heap(&mut self, bytes: &[u8], is_word: bool) {
+        if self.len == RECORDED {
+            let mut piece = Self::new();
+            piece.push_count(2 * bytes.len() + usize::from(is_word));
+            self.heap.extend_from_slice(piece.as_slice());
+        } else if let Some(inline) = self.inline.get(..self.len) {
             self.heap.reserve(2 * INLINE + bytes.len());
             self.heap.extend_from_slice(inline);
             self.len = ON_HEAP;
         }
         self.heap.extend_from_slice(bytes);
+    }
+
+    /// Keeps apart what is written from here on.
+    pub(super) fn record(&mut self) {
+        self.len = RECORDED;
+    }
+
+    /// Writes the first piece of what was recorded as it was written then. Gives the others; nothing where it is none.
+    pub(super) fn replay<'a>(&mut self, record: &'a [u8]) -> Option<&'a [u8]> {
+        let digits = 1 + record.iter().position(|byte| byte & 0x80 == 0)?;
+        let (count, rest) = record.split_at_checked(digits)?;
+        let count = count.iter().rev().try_fold(0_usize, |count, digit| {
+            Some(count.checked_mul(0x80)? | usize::from(digit & 0x7F))
+        })?;
+        let (bytes, rest) = rest.split_at_checked(count / 2)?;
+        match count % 2 {
+            0 => self.push(bytes),
+            _ if bytes.len() > 8 => return None,
+            _ => {
+                self.hash_word(bytes);
+                self.store(bytes, true);
+            }
+        }
+        Some(rest)
     }
 
     /// `bytes` after how many they are: LEB128, in the fewest bytes.

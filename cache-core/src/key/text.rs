@@ -110,7 +110,7 @@ impl Write for Escaping<'_> {
     }
 }
 
-fn push_hex(out: &mut String, byte: u8, case: impl Fn(char) -> char) {
+pub(super) fn push_hex(out: &mut String, byte: u8, case: impl Fn(char) -> char) {
     out.push(case(UPPER[usize::from(byte >> 4)]));
     out.push(case(UPPER[usize::from(byte & 0xF)]));
 }

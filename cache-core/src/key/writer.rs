@@ -10,7 +10,7 @@ use super::{CacheKey, buffer::Buffer, text::Text};
 /// The same calls make bytes (for memory, without allocation up to 128 of them) or readable text (for Redis). Every
 /// method ends its value by itself: values that follow one another need nothing between them.
 pub struct KeyWriter {
-    bytes: Buffer,
+    pub(super) bytes: Buffer,
     text: Option<Box<Text>>,
 }
 

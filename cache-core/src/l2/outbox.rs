@@ -17,7 +17,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, oneshot};
 
 use super::{
-    L2, LARGE,
+    L2, LARGE, Message,
     entries::{Entries, EntryKey},
 };
 use crate::{
@@ -47,6 +47,8 @@ pub(crate) enum Change {
     Fill(Fill),
     /// Tells when it was tried.
     Delete(Vec<oneshot::Sender<()>>),
+    /// There is only something to tell.
+    Nothing,
 }
 
 /// An entry on its way. It is encoded when it is sent.
@@ -68,7 +70,7 @@ impl Change {
     fn bytes(&self) -> usize {
         match self {
             Self::Fill(fill) => fill.node.entry().size(),
-            Self::Delete(_) => 0,
+            Self::Delete(_) | Self::Nothing => 0,
         }
     }
 
@@ -101,7 +103,7 @@ impl Latest {
                 entries: Arc::clone(&fill.entries),
                 check: letter.key.check,
             }),
-            Change::Delete(_) => Self::Deleted,
+            Change::Delete(_) | Change::Nothing => Self::Deleted,
         }
     }
 }
@@ -111,6 +113,8 @@ impl Latest {
 pub(crate) struct Letter {
     pub(crate) key: EntryKey,
     pub(crate) change: Change,
+    /// What is published behind it.
+    pub(crate) message: Option<Message>,
     bytes: usize,
 }
 
@@ -165,9 +169,9 @@ impl Drop for Posted {
 
 impl Outbox {
     /// Hands a change over. It takes the place of an earlier one of its key.
-    pub(crate) fn post(&self, key: EntryKey, change: Change) -> Posted {
+    pub(crate) fn post(&self, key: EntryKey, change: Change, message: Option<Message>) -> Posted {
         let mut state = self.state.lock();
-        let mut posted = state.post(key, change);
+        let mut posted = state.post(key, change, message);
         posted.needs_task = state.needs_task(system_now());
         posted.dropped = std::mem::take(&mut state.dropped);
         self.unsent.store(state.len(), Ordering::Release);
@@ -178,7 +182,7 @@ impl Outbox {
     pub(crate) fn put_back(&self, key: EntryKey) {
         let mut state = self.state.lock();
         if !state.tickets.contains_key(&key.name) {
-            let posted = state.post(key, Change::Delete(Vec::new()));
+            let posted = state.post(key, Change::Delete(Vec::new()), None);
             self.unsent.store(state.len(), Ordering::Release);
             drop(state);
             drop(posted);
@@ -260,10 +264,13 @@ impl State {
         self.waiting.len() + self.under_way.len()
     }
 
-    fn post(&mut self, key: EntryKey, mut change: Change) -> Posted {
+    fn post(&mut self, key: EntryKey, mut change: Change, mut message: Option<Message>) -> Posted {
         let mut posted = Posted::default();
         let before = self.tickets.get(&key.name).copied();
-        let before = before.and_then(|ticket| self.remove(ticket));
+        let mut before = before.and_then(|ticket| self.remove(ticket));
+        if let Some(before) = &mut before {
+            message = message.or(before.message.take());
+        }
         match (before.map(|letter| letter.change), &mut change) {
             (Some(Change::Delete(earlier)), Change::Delete(done)) => done.extend(earlier),
             (Some(earlier), change) => {
@@ -271,13 +278,16 @@ impl State {
                     fill.replaces |= match &earlier {
                         Change::Fill(earlier) => earlier.replaces,
                         Change::Delete(_) => true,
+                        Change::Nothing => false,
                     };
                 }
                 posted.displaced = Some(earlier);
             }
             (None, _) => {}
         }
-        let room = key.name.len() + key.full.as_ref().map_or(0, |full| full.len());
+        let room = key.name.len()
+            + key.full.as_ref().map_or(0, |full| full.len())
+            + message.as_ref().map_or(0, |message| message.text.len());
         let is_full =
             self.waiting.len() >= MOST_WRITES || self.bytes + room + change.bytes() > MOST_BYTES;
         if is_full && let Change::Fill(Fill { replaces, .. }) = change {
@@ -287,7 +297,7 @@ impl State {
                 return posted;
             }
         }
-        if change.is_delete() && self.waiting.len() >= MOST_DELETES {
+        if !matches!(change, Change::Fill(_)) && self.waiting.len() >= MOST_DELETES {
             posted.lost = Some(change);
             return posted;
         }
@@ -296,7 +306,13 @@ impl State {
         let bytes = room + change.bytes();
         self.bytes += bytes;
         self.tickets.insert(key.name.clone(), ticket);
-        self.waiting.insert(ticket, Letter { key, change, bytes });
+        let letter = Letter {
+            key,
+            change,
+            message,
+            bytes,
+        };
+        self.waiting.insert(ticket, letter);
         posted
     }
 

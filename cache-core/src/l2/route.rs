@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::oneshot;
 
-use super::{Change, Entries, EntryKey, L2, Posted, Read, Reading};
+use super::{Change, Entries, EntryKey, L2, Message, Notice, Posted, Read, Reading};
 use crate::{
     coherence::{Guard, mutant, mutant::Mutant},
     l1::Stored,
@@ -18,6 +18,42 @@ pub(crate) struct Route {
     pub(crate) key: EntryKey,
 }
 
+/// Where a value goes besides memory.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Way {
+    pub(crate) route: Option<Route>,
+    /// What others are told of it.
+    pub(crate) notice: Option<Notice>,
+}
+
+impl Way {
+    /// Sends an entry, as [`Route::fill`].
+    pub(crate) fn fill(
+        &self,
+        node: &Arc<dyn Stored>,
+        lifetime: Duration,
+        load_time: Duration,
+        replaces: bool,
+    ) -> Option<Posted> {
+        match &self.route {
+            Some(route) => route.fill(node, lifetime, load_time, replaces, self.message()),
+            None => self.notice.as_ref().map(Notice::post),
+        }
+    }
+
+    /// Removes the entry, and tells when that was tried.
+    pub(crate) fn delete(&self, done: Option<oneshot::Sender<()>>) -> Option<Posted> {
+        match &self.route {
+            Some(route) => Some(route.delete(done, self.message())),
+            None => self.notice.as_ref().map(Notice::post),
+        }
+    }
+
+    fn message(&self) -> Option<Message> {
+        Some(self.notice.as_ref()?.message.clone())
+    }
+}
+
 impl Route {
     /// Reads the entry. The caller has found that it is worth asking.
     pub(crate) async fn read(&self, reading: &Reading<'_>) -> Read {
@@ -26,12 +62,13 @@ impl Route {
 
     /// Sends an entry that has `lifetime` left and took `load_time` to load. It `replaces` what may be
     /// there, so that what is there has to go where it cannot be written.
-    pub(crate) fn fill(
+    fn fill(
         &self,
         node: &Arc<dyn Stored>,
         lifetime: Duration,
         load_time: Duration,
         replaces: bool,
+        message: Option<Message>,
     ) -> Option<Posted> {
         let entries = &self.entries;
         // Without stamps nobody could trust it.
@@ -41,12 +78,11 @@ impl Route {
             .then(|| self.l2.fill(entries, node, lifetime, load_time, replaces))
             .flatten();
         let change = fill.or_else(|| replaces.then(|| Change::Delete(Vec::new())))?;
-        Some(self.l2.post(self.key.clone(), change))
+        Some(self.l2.post(self.key.clone(), change, message))
     }
 
-    /// Removes the entry, and tells when that was tried.
-    pub(crate) fn delete(&self, done: Option<oneshot::Sender<()>>) -> Posted {
+    fn delete(&self, done: Option<oneshot::Sender<()>>, message: Option<Message>) -> Posted {
         let change = Change::Delete(done.into_iter().collect());
-        self.l2.post(self.key.clone(), change)
+        self.l2.post(self.key.clone(), change, message)
     }
 }

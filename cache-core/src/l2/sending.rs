@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
-    Entries, EntryKey, L2, Posted, StoreError, Write,
+    Entries, EntryKey, L2, Message, Posted, StoreError, Write,
     breaker::Admission,
     envelope::{self, Header},
     outbox::{Change, Fill, Letter},
@@ -51,8 +51,13 @@ impl L2 {
 
     /// Hands a change over to be sent. Short: callers hold the lock of the key's shard, so that changes
     /// go in the order in which they happened here.
-    pub(crate) fn post(self: &Arc<Self>, key: EntryKey, change: Change) -> Posted {
-        let mut posted = self.outbox.post(key, change);
+    pub(crate) fn post(
+        self: &Arc<Self>,
+        key: EntryKey,
+        change: Change,
+        message: Option<Message>,
+    ) -> Posted {
+        let mut posted = self.outbox.post(key, change, message);
         if let Some(Change::Fill(fill)) = &posted.lost {
             Counters::add(&fill.entries.counters.redis_fills_lost);
         }
@@ -92,13 +97,23 @@ impl L2 {
     async fn send(&self, batch: Vec<Letter>) -> Vec<EntryKey> {
         let (mut writes, mut senders) = (Vec::new(), Vec::new());
         self.outlive(&batch).await;
-        for Letter { key, change, .. } in batch {
+        for Letter {
+            key,
+            change,
+            message,
+            ..
+        } in batch
+        {
             let stamps = stamps_at_load(&change);
             #[cfg(test)]
             let stamps = self.stamp_late(&change, stamps).await;
             if let Some((write, sender)) = self.write(&key, change, stamps.as_ref()) {
                 writes.push(write);
-                senders.push((key, sender));
+                senders.push((key.clone(), sender));
+            }
+            if let Some(message) = message {
+                writes.push(Write::Tell(message));
+                senders.push((key, Sender::Tells));
             }
         }
         if writes.is_empty() {
@@ -108,6 +123,7 @@ impl L2 {
         let (mut outdated, mut failed) = (Vec::new(), Vec::new());
         for ((key, sender), result) in senders.into_iter().zip(results) {
             match sender {
+                Sender::Tells => {}
                 Sender::Deletes(done) => {
                     for done in done {
                         // Whoever waited may be gone.
@@ -163,6 +179,7 @@ impl L2 {
         };
         let fill = match change {
             Change::Delete(done) => return Some((delete(), Sender::Deletes(done))),
+            Change::Nothing => return None,
             Change::Fill(fill) => fill,
         };
         // Asked when there is something to write: what cannot be encoded is no probe.
@@ -265,7 +282,7 @@ impl L2 {
 fn stamps_at_load(change: &Change) -> Option<Stamps> {
     match change {
         Change::Fill(fill) => fill.node.entry().guard().and_then(Guard::stamps).cloned(),
-        Change::Delete(_) => None,
+        Change::Delete(_) | Change::Nothing => None,
     }
 }
 
@@ -277,4 +294,6 @@ enum Sender {
         replaces: bool,
     },
     Deletes(Vec<oneshot::Sender<()>>),
+    /// Whether anybody was told, nobody waits for.
+    Tells,
 }

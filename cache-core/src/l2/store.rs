@@ -7,6 +7,7 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use smallvec::SmallVec;
 
+use super::Message;
 use crate::clock::Nanos;
 pub(crate) use crate::coherence::{Lineage, Version};
 
@@ -149,6 +150,8 @@ pub(crate) enum Write {
     Delete {
         key: String,
     },
+    /// Publishes to whoever listens; it changes nothing.
+    Tell(Message),
 }
 
 /// What is known of the time on the store's clock, in microseconds since 1970.

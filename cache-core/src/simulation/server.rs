@@ -280,6 +280,7 @@ impl Server {
                 self.set(&key, None, now);
                 Ok(())
             }
+            Write::Tell(_) => Ok(()),
         }
     }
 }

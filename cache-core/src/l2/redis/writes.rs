@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use super::{LARGE, fault, link::Link};
 use crate::{
     clock::{Nanos, system_now},
-    l2::{StoreError, Write},
+    l2::{Message, StoreError, Write},
 };
 
 /// The link for what is large: the second one where it is up, so that small values do not wait behind
@@ -80,6 +80,9 @@ fn pipeline(writes: &[Write]) -> Pipeline {
                 commands.cmd("SET").arg(key).arg(bytes).arg("PX").arg(life)
             }
             Write::Delete { key } => commands.cmd("UNLINK").arg(key),
+            Write::Tell(Message { channel, text }) => {
+                commands.cmd("PUBLISH").arg(&**channel).arg(&**text)
+            }
         };
     }
     commands

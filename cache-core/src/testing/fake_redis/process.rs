@@ -45,6 +45,13 @@ impl Process {
         }
     }
 
+    fn publish(&self, state: &mut State, channel: &str, message: &str) {
+        let fault = state.message_faults.take();
+        let (standing, lineage) = (state.message_faults.standing(), state.lineage());
+        let ears = &self.redis.0.ears;
+        ears.publish(channel, message, fault, (standing, lineage));
+    }
+
     /// Changes tags; publishes what there is to say of that, before anything else happens to them.
     async fn change(
         &self,
@@ -56,10 +63,7 @@ impl Process {
         let answered = self.redis.answer(Operation::Write, within, |state, now| {
             let (versions, message) = change(state, &batch, now)?;
             if !message.is_empty() {
-                let fault = state.message_faults.take();
-                let (standing, lineage) = (state.message_faults.standing(), state.lineage());
-                let ears = &self.redis.0.ears;
-                ears.publish(&batch.channel, &message, fault, (standing, lineage));
+                self.publish(state, &batch.channel, &message);
             }
             Ok(versions)
         });
@@ -107,10 +111,17 @@ impl Store for Process {
         within: Duration,
     ) -> Pending<'_, Vec<Result<(), StoreError>>> {
         let count = writes.len();
-        self.redis.0.state.lock().writes += count as u64;
+        let messages = |write: &&Write| matches!(write, Write::Tell(_));
+        let messages = writes.iter().filter(messages).count();
+        self.redis.0.state.lock().writes += (count - messages) as u64;
         Box::pin(async move {
             let answered = self.redis.answer(Operation::Write, within, |state, now| {
-                let results = writes.into_iter().map(|write| state.write(write, now));
+                let results = writes.into_iter().map(|write| {
+                    if let Write::Tell(message) = &write {
+                        self.publish(state, &message.channel, &message.text);
+                    }
+                    state.write(write, now)
+                });
                 results.collect()
             });
             match answered.await {

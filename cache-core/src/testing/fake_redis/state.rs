@@ -114,6 +114,7 @@ impl State {
             Write::Delete { key } => {
                 self.held.entries.remove(&key);
             }
+            Write::Tell(_) => {}
         }
         Ok(())
     }

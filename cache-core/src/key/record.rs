@@ -1,0 +1,82 @@
+//! A key as text that another process of the same program reads again: the pieces in which it was written, as a key
+//! is hashed by these, with a seed that each process has of its own.
+
+use super::{KeyWriter, text::push_hex};
+
+impl KeyWriter {
+    /// For a key that is to be told to others.
+    pub(crate) fn for_record() -> Self {
+        let mut writer = Self::for_bytes();
+        writer.bytes.record();
+        writer
+    }
+
+    /// What was written, in hexadecimal digits.
+    pub(crate) fn into_record(self) -> String {
+        let bytes = self.as_bytes();
+        let mut text = String::with_capacity(2 * bytes.len());
+        for byte in bytes {
+            push_hex(&mut text, *byte, |digit| digit.to_ascii_lowercase());
+        }
+        text
+    }
+
+    /// Writes again what was recorded; nothing where that is none.
+    pub(crate) fn replayed(record: &str) -> Option<Self> {
+        let digits = record.as_bytes().chunks(2);
+        let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
+        let record: Vec<u8> = digits.map(byte).collect::<Option<_>>()?;
+        let mut writer = Self::for_bytes();
+        let mut rest = &*record;
+        while !rest.is_empty() {
+            rest = writer.bytes.replay(rest)?;
+        }
+        Some(writer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::key::{CacheKey, KeyRef};
+
+    fn replayed(key: &impl CacheKey) -> (KeyWriter, KeyWriter) {
+        let (mut plain, mut record) = (KeyWriter::for_bytes(), KeyWriter::for_record());
+        key.write(&mut plain);
+        key.write(&mut record);
+        (plain, KeyWriter::replayed(&record.into_record()).unwrap())
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_is_found_again_by_its_record(
+            id: u64, small: u8, wide: u128, name: String, tags: Vec<Option<String>>, long in ".{200,300}",
+        ) {
+            let (plain, replayed) = replayed(&(id, small, wide, name, tags, long, (true, 'x', [7_u8; 3])));
+            let of = |writer: &KeyWriter| KeyRef::new(std::any::TypeId::of::<u8>(), writer).to_key();
+            prop_assert_eq!(of(&plain), of(&replayed));
+        }
+
+        #[test]
+        fn what_is_no_record_is_no_key(text: String, digits in "[0-9a-f]{0,64}") {
+            let _ = KeyWriter::replayed(&text);
+            let _ = KeyWriter::replayed(&digits);
+        }
+    }
+
+    #[test]
+    fn a_record_that_was_cut_is_none() {
+        let mut record = KeyWriter::for_record();
+        (7_u64, "Ada").write(&mut record);
+        let record = record.into_record();
+        assert!(KeyWriter::replayed(&record).is_some());
+        for cut in [1, 2, 4, record.len() - 3] {
+            assert!(
+                KeyWriter::replayed(&record[..record.len() - cut]).is_none(),
+                "{cut}"
+            );
+        }
+    }
+}

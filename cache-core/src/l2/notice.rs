@@ -1,0 +1,40 @@
+//! What the other caches are told of one entry that was changed by hand: of those that heard it, each forgets the
+//! entry in memory. Nothing depends on it: the promise belongs to events.
+
+use std::{fmt, sync::Arc};
+
+use super::{Change, EntryKey, L2, Posted};
+
+/// A message, and the channel that it is for.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Message {
+    pub(crate) channel: Arc<str>,
+    pub(crate) text: Arc<str>,
+}
+
+/// Without its text: a key may be part of it.
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Message").field(&self.channel).finish()
+    }
+}
+
+/// A message that is to be sent once its entry is changed.
+#[derive(Clone, Debug)]
+pub(crate) struct Notice {
+    pub(crate) l2: Arc<L2>,
+    pub(crate) message: Message,
+}
+
+impl Notice {
+    /// Sends it on its own: there is no entry to be changed before.
+    pub(crate) fn post(&self) -> Posted {
+        let place = EntryKey {
+            name: self.message.text.to_string(),
+            full: None,
+            check: 0,
+        };
+        self.l2
+            .post(place, Change::Nothing, Some(self.message.clone()))
+    }
+}
