@@ -23,9 +23,13 @@ impl KeyWriter {
 
     /// Writes again what was recorded; nothing where that is none.
     pub(crate) fn replayed(record: &str) -> Option<Self> {
-        let digits = record.as_bytes().chunks(2);
-        let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
-        let record: Vec<u8> = digits.map(byte).collect::<Option<_>>()?;
+        let (pairs, rest) = record.as_bytes().as_chunks::<2>();
+        let value = |digit: u8| char::from(digit).to_digit(16);
+        let byte = |[high, low]: &[u8; 2]| u8::try_from(16 * value(*high)? + value(*low)?).ok();
+        let record: Vec<u8> = pairs.iter().map(byte).collect::<Option<_>>()?;
+        if !rest.is_empty() {
+            return None;
+        }
         let mut writer = Self::for_bytes();
         let mut rest = &*record;
         while !rest.is_empty() {
