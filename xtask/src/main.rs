@@ -15,6 +15,7 @@ cargo xtask sim            the coherence protocol under seeded faults: --seeds N
 cargo xtask soak           three processes on a real Redis and its faults: --minutes N
 cargo xtask bench          side by side with other caches (builds them)
 cargo xtask bench shared   the shared tier, on a `redis-server`
+cargo xtask bench events   what invalidation costs, on a `redis-server`
 cargo xtask bench build    what the attribute costs to build, beside `cached`
 cargo xtask demo           the quickstart";
 
@@ -38,6 +39,9 @@ fn main() -> ExitCode {
         "bench" => match rest {
             [what, rest @ ..] if what == "shared" => {
                 server::is_there() && bench("shared-tier", rest)
+            }
+            [what, rest @ ..] if what == "events" => {
+                server::is_there() && bench("invalidation", rest)
             }
             [what, rest @ ..] if what == "build" => bench("build-cost", rest),
             rest => bench("side-by-side", rest),

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::clock::Nanos;
+use crate::clock::{Nanos, nanos};
 
 #[derive(Debug)]
 #[repr(align(128))]
@@ -14,7 +14,7 @@ pub(crate) struct Beat {
     fence: AtomicU64,
     gap: AtomicU64,
     /// How long what was proven is believed without new proof.
-    bound: Duration,
+    bound: Nanos,
 }
 
 impl Beat {
@@ -22,12 +22,12 @@ impl Beat {
         Self {
             fence: AtomicU64::new(0),
             gap: AtomicU64::new(0),
-            bound,
+            bound: nanos(bound),
         }
     }
 
     #[inline]
-    pub(super) fn bound(&self) -> Duration {
+    pub(super) fn bound(&self) -> Nanos {
         self.bound
     }
 

@@ -8,12 +8,12 @@ use super::{
     mutant::{self, Mutant},
     version::Lineage,
 };
-use crate::clock::{Nanos, after, before};
+use crate::clock::{Nanos, after};
 
 /// Until when something is believed that was proven at one moment, and heard about up to the fence.
 #[inline]
-pub(super) fn lease(proven: Nanos, fence: Nanos, bound: Duration) -> Nanos {
-    after(proven.max(fence), bound)
+pub(super) fn lease(proven: Nanos, fence: Nanos, bound: Nanos) -> Nanos {
+    proven.max(fence).saturating_add(bound)
 }
 
 /// Whether an entry of this gap and these generations may be served.
@@ -42,11 +42,11 @@ pub(super) fn may_bless(is_of_snapshot: bool, are_stamps_current: bool) -> bool 
 
 /// The oldest capture that is as good as one of `now`. One before the lease, by a process that may have heard
 /// nothing since, is not: its flight may miss what such a process would not believe of an entry either.
-pub(super) fn oldest_capture(now: Nanos, fence: Nanos, bound: Duration) -> Nanos {
-    if now < after(fence, bound) {
+pub(super) fn oldest_capture(now: Nanos, fence: Nanos, bound: Nanos) -> Nanos {
+    if now < fence.saturating_add(bound) {
         return 0;
     }
-    before(now, bound).saturating_add(1)
+    now.saturating_sub(bound).saturating_add(1)
 }
 
 /// Whether a caller may wait for a flight that began in this state.

@@ -57,6 +57,8 @@ pub(super) struct Route {
     epoch: AtomicU64,
     /// The cache is gone: what is left is sent, and then it is over.
     is_closing: AtomicBool,
+    /// It was said that Redis refuses bumps.
+    has_warned: AtomicBool,
 }
 
 impl Courier {
@@ -69,6 +71,7 @@ impl Courier {
         let ear = Arc::new(Ear {
             coherence: Arc::clone(coherence),
             hearers: Hearers::default(),
+            has_told: AtomicBool::new(false),
         });
         let route = Arc::new(Route {
             coherence: Arc::clone(coherence),
@@ -82,6 +85,7 @@ impl Courier {
             seen: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
             is_closing: AtomicBool::new(false),
+            has_warned: AtomicBool::new(false),
         });
         let courier = Self { route };
         courier.attend();
@@ -196,7 +200,15 @@ impl Route {
         match self.store.bump(batch, WITHIN).await {
             Ok(bumped) => outgoing.acknowledged(bumped.lineage, system_now()),
             Err(error) => {
-                tracing::debug!(%error, "a bump did not arrive: it is tried again");
+                if error.may_pass() || self.has_warned.swap(true, Relaxed) {
+                    tracing::debug!(%error, "a bump did not arrive: it is tried again");
+                } else {
+                    tracing::warn!(
+                        %error,
+                        "Redis refuses to be told what is invalidated: until it accepts that, other processes do not hear \
+                         of it, and this one does not ask Redis for what depends on it"
+                    );
+                }
                 outgoing.failed(system_now());
             }
         }
@@ -241,6 +253,30 @@ impl fmt::Debug for Ears {
 struct Ear {
     coherence: Arc<Coherence>,
     hearers: Hearers,
+    /// It was said what this Redis can promise.
+    has_told: AtomicBool,
+}
+
+impl Ear {
+    fn tell_promise(&self, lineage: Lineage) {
+        if self.has_told.swap(true, Relaxed) {
+            return;
+        }
+        let bound = self.coherence.bounds().staleness;
+        if lineage == Lineage::UNKNOWN {
+            tracing::info!(
+                ?bound,
+                "listening for invalidations by other processes: what they change is served here no longer than the \
+                 bound, but for a failover of Redis, which says nothing of its history: there it is the `ttl`"
+            );
+        } else {
+            tracing::info!(
+                ?bound,
+                "listening for invalidations by other processes: what they change is served here no longer than the \
+                 bound, also across failovers of Redis"
+            );
+        }
+    }
 }
 
 impl Listener for Ear {
@@ -253,6 +289,7 @@ impl Listener for Ear {
     }
 
     fn connected(&self, lineage: Lineage) {
+        self.tell_promise(lineage);
         self.coherence.connected(lineage, system_now());
     }
 

@@ -5,7 +5,7 @@ use super::{
     world::{Each, Look, Memory, Phase, Put, Shared, Stamps, World, contains},
 };
 use crate::{
-    clock::after,
+    clock::{after, nanos},
     coherence::{
         mutant::{self, Mutant},
         rules,
@@ -175,7 +175,7 @@ impl World {
         let look = process.look?;
         let is_last = mutant::is(Mutant::B12);
         let fence = if is_last { process.fence } else { look.fence };
-        let lease = rules::lease(look.entry.proven.into(), fence.into(), super::BOUND);
+        let lease = rules::lease(look.entry.proven.into(), fence.into(), nanos(super::BOUND));
         let (is_of_gap, is_current) = if is_last {
             (look.is_current, look.is_current)
         } else {

@@ -7,6 +7,7 @@ use super::{
         Tag, World, contains, has, raise,
     },
 };
+use crate::clock::nanos;
 use crate::coherence::{
     Doubt, Lineage,
     mutant::{self, Mutant},
@@ -55,7 +56,7 @@ impl Process {
     }
 
     pub(super) fn is_usable(&self, memory: &Memory, now: u8) -> bool {
-        let lease = rules::lease(memory.proven.into(), self.fence.into(), BOUND);
+        let lease = rules::lease(memory.proven.into(), self.fence.into(), nanos(BOUND));
         let is_current = self.is_current(memory.snapshot);
         rules::is_usable(
             memory.snapshot.gap == self.gap,
@@ -173,7 +174,7 @@ impl World {
 
     fn may_join(flight: Snapshot, caller: Snapshot) -> bool {
         let (now, fence) = (caller.taken.into(), caller.fence.into());
-        let oldest = rules::oldest_capture(now, fence, BOUND);
+        let oldest = rules::oldest_capture(now, fence, nanos(BOUND));
         let is_of_generations = flight.generations == caller.generations;
         rules::may_join(
             flight.gap == caller.gap,

@@ -73,7 +73,8 @@ impl Ear {
         let subscribed = connection.subscribe(&*self.channel).await;
         subscribed.map_err(|error| match error.code() {
             Some(code) => Failure::Refused(format!(
-                "Redis refuses the channel `{}` (`{code}`): invalidations by other processes arrive late",
+                "Redis refuses the channel `{0}` (`{code}`): until its user may use it (`ACL SETUSER .. &{0}`), \
+                 processes do not hear each other's invalidations, and ask instead",
                 self.channel
             )),
             None => Failure::Unreachable("the connection broke".into()),

@@ -27,13 +27,8 @@ struct Script {
 }
 
 macro_rules! script {
-    ($file:literal) => {
-        LazyLock::new(|| {
-            Script::new(concat!(
-                include_str!("tags/prelude.lua"),
-                include_str!($file)
-            ))
-        })
+    ($($file:literal),*) => {
+        LazyLock::new(|| Script::new(concat!($(include_str!($file)),*)))
     };
 }
 
@@ -44,9 +39,9 @@ impl Script {
     }
 }
 
-static ENSURE: LazyLock<Script> = script!("tags/ensure.lua");
-static BUMP: LazyLock<Script> = script!("tags/bump.lua");
-static MARK: LazyLock<Script> = script!("tags/mark.lua");
+static ENSURE: LazyLock<Script> = script!("tags/prelude.lua", "tags/ensure.lua");
+static BUMP: LazyLock<Script> = script!("tags/quick.lua", "tags/prelude.lua", "tags/bump.lua");
+static MARK: LazyLock<Script> = script!("tags/prelude.lua", "tags/mark.lua");
 
 /// Reads an entry and its tags over one connection: only then do they belong together.
 pub(super) async fn get(

@@ -1,4 +1,4 @@
--- KEYS: tags. ARGV: channel, tail and nonce, and for each tag its name and how many milliseconds it is to live at least.
+-- With marks, or versions of the future. What it is given is said in `quick.lua`.
 local channel, tail, nonce = ARGV[1], ARGV[2], ARGV[3]
 local now = server_time()
 local versions, lines = {}, {}
