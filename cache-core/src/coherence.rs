@@ -38,7 +38,7 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, oneshot};
 
 #[cfg(test)]
@@ -333,7 +333,23 @@ impl Coherence {
 
     /// What is to be sent now; nothing where nothing is.
     pub(crate) fn next_batch(self: &Arc<Self>, now: Nanos) -> Option<Outgoing> {
-        let mut state = self.state.lock();
+        self.hand_out(self.state.lock(), now)
+    }
+
+    /// The same where nothing is under way.
+    pub(crate) fn next_batch_if_idle(self: &Arc<Self>, now: Nanos) -> Option<Outgoing> {
+        let state = self.state.lock();
+        if state.under_way > 0 {
+            return None;
+        }
+        self.hand_out(state, now)
+    }
+
+    fn hand_out(
+        self: &Arc<Self>,
+        mut state: MutexGuard<'_, State>,
+        now: Nanos,
+    ) -> Option<Outgoing> {
         let jobs = state.queue.next_batch(now);
         state.under_way += jobs.len();
         drop(state);

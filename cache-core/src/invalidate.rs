@@ -137,7 +137,7 @@ impl Cache {
             waiter: Some(waiter),
         };
         self.coherence().emit(tags, outcome, ack, system_now());
-        courier.attend();
+        courier.begin();
         let within = courier.budget();
         if let Ok(acknowledged) = tokio::time::timeout(within, acknowledged).await {
             return acknowledged.unwrap_or(false);

@@ -3,14 +3,21 @@
 
 use std::{
     fmt,
+    future::Future,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
+    task::{Context, Waker},
     time::Duration,
 };
 
-use tokio::{runtime::Handle, time::timeout};
+use parking_lot::Mutex;
+use tokio::{
+    runtime::{Handle, Id},
+    time::timeout,
+};
 
 use super::{
     hearers::{self, Hearers},
@@ -33,13 +40,14 @@ const ABANDONED: Nanos = 3_000_000_000;
 /// What a machine sleeps without anybody noticing.
 const NAP: Nanos = 500_000_000;
 
+type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// The way of bumps to the shared tier and back.
 #[derive(Debug)]
 pub(crate) struct Courier {
     route: Arc<Route>,
 }
 
-#[derive(Debug)]
 pub(super) struct Route {
     pub(super) coherence: Arc<Coherence>,
     pub(super) store: Arc<dyn Store>,
@@ -55,10 +63,23 @@ pub(super) struct Route {
     seen: AtomicU64,
     /// Which task is in charge: the latest.
     epoch: AtomicU64,
+    /// Where it runs.
+    runtime: Mutex<Option<Id>>,
+    /// What was begun in another task, for the one in charge to see to its end.
+    begun: Mutex<Vec<BoxFuture>>,
     /// The cache is gone: what is left is sent, and then it is over.
     is_closing: AtomicBool,
     /// It was said that Redis refuses bumps.
     has_warned: AtomicBool,
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route")
+            .field("channel", &self.channel)
+            .field("store", &self.store)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Courier {
@@ -84,6 +105,8 @@ impl Courier {
             budget,
             seen: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
+            runtime: Mutex::default(),
+            begun: Mutex::default(),
             is_closing: AtomicBool::new(false),
             has_warned: AtomicBool::new(false),
         });
@@ -95,6 +118,12 @@ impl Courier {
     /// Marks what is about to change; nothing where the others could not be told.
     pub(super) async fn mark(&self, tags: &[Tag]) -> Option<Arc<Mark>> {
         self.route.mark(tags).await
+    }
+
+    /// What was just emitted is to be sent.
+    pub(super) fn begin(&self) {
+        self.attend();
+        self.route.begin();
     }
 
     /// The caches that hear what is changed by hand.
@@ -132,6 +161,7 @@ impl Courier {
             .compare_exchange(seen, now.max(1), Relaxed, Relaxed);
         if exchanged.is_ok() {
             let epoch = route.epoch.fetch_add(1, Relaxed) + 1;
+            *route.runtime.lock() = Some(runtime.id());
             let in_charge = InCharge {
                 route: Arc::clone(route),
                 epoch,
@@ -143,6 +173,9 @@ impl Courier {
 
 impl Drop for Courier {
     fn drop(&mut self) {
+        // They hold the route that holds them.
+        let begun = std::mem::take(&mut *self.route.begun.lock());
+        drop(begun);
         self.route.is_closing.store(true, Relaxed);
         self.route.coherence.work.notify_one();
     }
@@ -176,6 +209,10 @@ impl InCharge {
             let beat = route.coherence.bounds().staleness / 4;
             route.store.listen(&route.channel, beat, &route.ears.0);
             route.renew_marks(system_now()).await;
+            let begun = std::mem::take(&mut *route.begun.lock());
+            for carried in begun {
+                carried.await;
+            }
             while let Some(outgoing) = route.coherence.next_batch(system_now()) {
                 route.carry(outgoing).await;
                 route.seen.store(system_now().max(1), Relaxed);
@@ -211,6 +248,28 @@ impl Route {
                 }
                 outgoing.failed(system_now());
             }
+        }
+    }
+
+    /// Has what is to be sent on its way when this returns, where nothing else is: the task in charge, which sees to
+    /// its end, need not be woken for it.
+    fn begin(self: &Arc<Self>) {
+        let here = Handle::try_current().ok().map(|runtime| runtime.id());
+        // Its timers live no longer than this runtime.
+        if here.is_none() || *self.runtime.lock() != here {
+            return;
+        }
+        let Some(outgoing) = self.coherence.next_batch_if_idle(system_now()) else {
+            return;
+        };
+        let route = Arc::clone(self);
+        let mut carried: BoxFuture = Box::pin(async move { route.carry(outgoing).await });
+        let polled = carried
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()));
+        if polled.is_pending() {
+            self.begun.lock().push(carried);
+            self.coherence.work.notify_one();
         }
     }
 
