@@ -170,6 +170,42 @@ async fn what_is_made_of_an_overtaken_value_is_not_kept() {
     assert_eq!(within(&cache, outer_of_noted(&table, 1)).await, 1);
 }
 
+#[derive(Clone, Debug)]
+struct MissingForAll;
+
+#[cached(ttl = 1h, skip(table), invalidate_on = RowChanged { id })]
+async fn existing_for_all(table: &Table, id: u64) -> Result<u64, MissingForAll> {
+    Some(table.value()).filter(|value| *value > 0).ok_or(MissingForAll)
+}
+
+#[cached(ttl = 1h, skip(table), inherits)]
+async fn shown_or_none_for_all(table: &Table, id: u64) -> String {
+    existing_for_all(table, id).await.map_or("none".into(), |value| value.to_string())
+}
+
+#[tokio::test]
+async fn what_is_made_of_an_error_that_can_be_cloned_inherits_too() {
+    let (cache, table) = (alone().await, Table::default());
+    assert_eq!(within(&cache, shown_or_none_for_all(&table, 1)).await, "none");
+    within(&cache, write(&table, 1)).await;
+    assert_eq!(within(&cache, shown_or_none_for_all(&table, 1)).await, "1");
+}
+
+#[cached(ttl = 1h, skip(table), inherits)]
+async fn shown_peeked(table: &Table, id: u64) -> u64 {
+    row(table, id).peek().await.unwrap_or(100)
+}
+
+#[tokio::test]
+async fn what_is_made_of_a_peeked_value_inherits_its_events() {
+    let (cache, table) = (alone().await, Table::default());
+    within(&cache, row(&table, 1)).await;
+    assert_eq!(within(&cache, shown_peeked(&table, 1)).await, 0);
+    within(&cache, write(&table, 1)).await;
+    within(&cache, row(&table, 1)).await;
+    assert_eq!(within(&cache, shown_peeked(&table, 1)).await, 1);
+}
+
 #[derive(Debug)]
 struct Missing;
 
@@ -238,6 +274,56 @@ async fn what_is_made_of_a_peeked_value_is_not_taken_for_newer_than_that() {
 #[tokio::test]
 async fn what_is_made_in_a_spawned_task_is_not_taken_for_newer_than_that() {
     made_of_old(|table| async move { spawning(&table, 1).await }).await;
+}
+
+#[cached(ttl = 1h, skip(table), invalidate_on = RowChanged { .. })]
+async fn report(table: &Table) -> u64 {
+    row(table, 1).await
+}
+
+#[tokio::test]
+async fn what_is_made_of_parts_is_not_taken_for_newer_than_those() {
+    made_of_old(|table| async move { report(&table).await }).await;
+}
+
+#[cached(ttl = 1h, skip(table), invalidate_on = RowChanged { .. })]
+async fn all(table: &Table) -> u64 {
+    table.value()
+}
+
+#[cached(ttl = 1h, skip(table), invalidate_on = RowChanged { id })]
+async fn place_among_all(table: &Table, id: u64) -> u64 {
+    all(table).await
+}
+
+#[tokio::test]
+async fn what_is_made_of_a_whole_is_not_taken_for_newer_than_that() {
+    let redis = FakeRedis::new();
+    let (here, deaf) = (on(&redis, ms(2_000)).await, on(&redis, LONG).await);
+    let table = Table::default();
+    within(&deaf, all(&table)).await;
+    redis.until(|redis| redis.keys().len() == 1).await;
+    redis.inject_next(1, Operation::Message, Fault::Hang);
+    within(&here, write(&table, 1)).await;
+    within(&deaf, place_among_all(&table, 1)).await;
+    let _ = timeout(ms(300), redis.until(|redis| redis.keys().len() == 2)).await;
+    assert_eq!(within(&here, place_among_all(&table, 1)).await, 1);
+}
+
+/// The same without any fault: the message is on its way for 3 ms, as over a long line.
+#[tokio::test]
+async fn what_is_made_of_parts_while_a_message_is_on_its_way_is_not_taken_for_newer_than_those() {
+    let redis = FakeRedis::new();
+    let (here, there) = (on(&redis, ms(2_000)).await, on(&redis, ms(2_000)).await);
+    let table = Table::default();
+    within(&there, row(&table, 1)).await;
+    redis.until(|redis| redis.keys().len() == 1).await;
+    redis.inject(Operation::Message, Fault::Delay(ms(3)));
+    within(&here, write(&table, 1)).await;
+    within(&there, report(&table)).await;
+    sleep(ms(2_500)).await;
+    let read = explained(&here, report(&table)).await;
+    assert_eq!(read.value, 1, "2.5 s later, in the process that wrote: {read}");
 }
 
 #[cached(ttl = 1h, skip(table), tiers = redis, invalidate_on = RowChanged { id })]
@@ -381,6 +467,23 @@ async fn what_was_loaded_while_a_guarded_mutation_ran_does_not_outlive_its_proce
     assert_eq!(read.value, 1, "1 s after the commit with a bound of 0.4 s: {read}");
 }
 
+#[tokio::test]
+async fn a_guarded_mutation_whose_mark_redis_forgot_leaves_nothing_stale() {
+    let redis = FakeRedis::new();
+    let there = on(&redis, ms(400)).await;
+    let (table, steps) = (Table::default(), Arc::new(Steps::default()));
+    let process = doomed(&redis, &table, &steps);
+    steps.begun.passed().await;
+    // `FLUSHALL`, an eviction, a failover.
+    redis.clear();
+    assert_eq!(within(&there, row(&table, 1)).await, 0);
+    steps.go.open();
+    process.join().unwrap();
+    sleep(ms(1_000)).await;
+    let read = explained(&there, row(&table, 1)).await;
+    assert_eq!(read.value, 1, "1 s after the commit with a bound of 0.4 s: {read}");
+}
+
 #[invalidates(RowChanged { id }, guarded)]
 async fn guarded_write(table: &Table, id: u64) -> Result<(), Denied> {
     table.0.fetch_add(1, SeqCst);
@@ -391,20 +494,25 @@ async fn guarded_write(table: &Table, id: u64) -> Result<(), Denied> {
 async fn the_mark_of_a_dead_process_ends_though_others_go_on_marking() {
     let clock = ManualClock::new();
     let redis = FakeRedis::on(&clock);
-    let (here, there) = (on(&redis, ms(400)).await, on(&redis, ms(400)).await);
-    let (table, steps) = (Table::default(), Arc::new(Steps::default()));
-    let process = doomed(&redis, &table, &steps);
-    steps.begun.passed().await;
-    steps.go.open();
-    process.join().unwrap();
-    for _ in 0..10 {
-        clock.advance(Duration::from_secs(20));
-        within(&here, guarded_write(&table, 1)).await.unwrap();
+    for dies in [false, true] {
+        let redis = if dies { redis.clone() } else { FakeRedis::on(&clock) };
+        let (here, there) = (on(&redis, ms(400)).await, on(&redis, ms(400)).await);
+        let (table, steps) = (Table::default(), Arc::new(Steps::default()));
+        if dies {
+            let process = doomed(&redis, &table, &steps);
+            steps.begun.passed().await;
+            steps.go.open();
+            process.join().unwrap();
+        }
+        for _ in 0..10 {
+            clock.advance(Duration::from_secs(20));
+            within(&here, guarded_write(&table, 1)).await.unwrap();
+        }
+        within(&there, row(&table, 1)).await;
+        sleep(ms(100)).await;
+        let read = explained(&here, row(&table, 1)).await;
+        assert_eq!(read.source, Source::Redis, "200 s after a process died ({dies}): {read}");
     }
-    within(&there, row(&table, 1)).await;
-    sleep(ms(100)).await;
-    let read = explained(&here, row(&table, 1)).await;
-    assert_eq!(read.source, Source::Redis, "200 s after a process died: {read}");
 }
 
 #[derive(Debug)]
