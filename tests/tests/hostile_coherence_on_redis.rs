@@ -35,6 +35,11 @@ async fn write(table: &Table, id: u64) {
     table.0.fetch_add(1, SeqCst);
 }
 
+#[cached(ttl = 1h, skip(table), invalidate_on = RowChanged { .. })]
+async fn report(table: &Table) -> u64 {
+    row(table, 1).await
+}
+
 const BOUND: Duration = Duration::from_millis(400);
 
 async fn cache(url: impl Into<String>, bound: Duration) -> Cache {
@@ -193,4 +198,51 @@ async fn a_server_that_is_full_keeps_the_marks_of_others() {
     let left = server.command(&["GET", "t:E:1"]);
     assert!(left.contains("other"), "the mark of a mutation that runs is gone: `{left}`");
     let _ = Source::Load;
+}
+
+/// No fault at all: two processes, one of which reads while the other writes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_value_made_of_parts_is_not_behind_for_longer_than_the_bound() {
+    let server = Server::start();
+    let socket = format!("unix://{}", server.socket().display());
+    let (here, there) = (cache(server.url(), BOUND).await, cache(socket, BOUND).await);
+    let table = Table::default();
+    let reader = {
+        let (there, table) = (there.clone(), table.clone());
+        tokio::spawn(Cache::scope(there, async move {
+            loop {
+                row(&table, 1).await;
+                report(&table).await;
+                tokio::task::yield_now().await;
+            }
+        }))
+    };
+    for writes in 1..=4_000_u64 {
+        Cache::scope(here.clone(), write(&table, 1)).await;
+        sleep(Duration::from_millis(2)).await;
+        if within(&here, report(&table)).await.value == writes {
+            continue;
+        }
+        sleep(BOUND * 3).await;
+        let read = within(&here, report(&table)).await;
+        assert_eq!(read.value, writes, "1.2 s after write {writes}, in the process that wrote: {read}");
+    }
+    reader.abort();
+}
+
+#[tokio::test]
+async fn a_cache_that_is_built_anew_knows_what_its_process_has_changed() {
+    let server = Server::start();
+    let first = cache(server.url(), BOUND).await;
+    let table = Table::default();
+    within(&first, row(&table, 1)).await;
+    tests::until("it is written", || !server.command(&["KEYS", "test:e:*"]).is_empty()).await;
+    // It takes no writes for a while.
+    server.command(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
+    Cache::scope(first.clone(), write(&table, 1)).await;
+    assert_eq!(within(&first, row(&table, 1)).await.value, 1, "as it should");
+    drop(first);
+    let second = cache(server.url(), BOUND).await;
+    let read = within(&second, row(&table, 1)).await;
+    assert_eq!(read.value, 1, "in the process whose mutation has returned: {read}");
 }
