@@ -108,7 +108,11 @@ async fn after_a_mutation_no_call_joins_a_load_that_only_its_value_says_it_made_
     sleep(ms(20)).await;
     GATE.add_permits(2);
     assert_eq!(early.await.unwrap(), 0, "it called before");
-    assert_eq!(late.await.unwrap(), 1, "it called after the mutation had returned");
+    assert_eq!(
+        late.await.unwrap(),
+        1,
+        "it called after the mutation had returned"
+    );
 }
 
 static INHERITED_GATE: Semaphore = Semaphore::const_new(0);
@@ -134,7 +138,11 @@ async fn after_a_mutation_no_call_joins_a_load_that_inherits_what_was_made_void(
     sleep(ms(20)).await;
     INHERITED_GATE.add_permits(2);
     assert_eq!(early.await.unwrap(), 0, "it called before");
-    assert_eq!(late.await.unwrap(), 1, "it called after the mutation had returned");
+    assert_eq!(
+        late.await.unwrap(),
+        1,
+        "it called after the mutation had returned"
+    );
 }
 
 // ---- inherits
@@ -175,18 +183,25 @@ struct MissingForAll;
 
 #[cached(ttl = 1h, skip(table), invalidate_on = RowChanged { id })]
 async fn existing_for_all(table: &Table, id: u64) -> Result<u64, MissingForAll> {
-    Some(table.value()).filter(|value| *value > 0).ok_or(MissingForAll)
+    Some(table.value())
+        .filter(|value| *value > 0)
+        .ok_or(MissingForAll)
 }
 
 #[cached(ttl = 1h, skip(table), inherits)]
 async fn shown_or_none_for_all(table: &Table, id: u64) -> String {
-    existing_for_all(table, id).await.map_or("none".into(), |value| value.to_string())
+    existing_for_all(table, id)
+        .await
+        .map_or("none".into(), |value| value.to_string())
 }
 
 #[tokio::test]
 async fn what_is_made_of_an_error_that_can_be_cloned_inherits_too() {
     let (cache, table) = (alone().await, Table::default());
-    assert_eq!(within(&cache, shown_or_none_for_all(&table, 1)).await, "none");
+    assert_eq!(
+        within(&cache, shown_or_none_for_all(&table, 1)).await,
+        "none"
+    );
     within(&cache, write(&table, 1)).await;
     assert_eq!(within(&cache, shown_or_none_for_all(&table, 1)).await, "1");
 }
@@ -211,12 +226,16 @@ struct Missing;
 
 #[cached(ttl = 1h, skip(table), invalidate_on = RowChanged { id })]
 async fn existing(table: &Table, id: u64) -> Result<u64, Missing> {
-    Some(table.value()).filter(|value| *value > 0).ok_or(Missing)
+    Some(table.value())
+        .filter(|value| *value > 0)
+        .ok_or(Missing)
 }
 
 #[cached(ttl = 1h, skip(table), inherits)]
 async fn shown_or_none(table: &Table, id: u64) -> String {
-    existing(table, id).await.map_or("none".into(), |value| value.to_string())
+    existing(table, id)
+        .await
+        .map_or("none".into(), |value| value.to_string())
 }
 
 #[tokio::test]
@@ -323,7 +342,10 @@ async fn what_is_made_of_parts_while_a_message_is_on_its_way_is_not_taken_for_ne
     within(&there, report(&table)).await;
     sleep(ms(2_500)).await;
     let read = explained(&here, report(&table)).await;
-    assert_eq!(read.value, 1, "2.5 s later, in the process that wrote: {read}");
+    assert_eq!(
+        read.value, 1,
+        "2.5 s later, in the process that wrote: {read}"
+    );
 }
 
 #[cached(ttl = 1h, skip(table), tiers = redis, invalidate_on = RowChanged { id })]
@@ -384,7 +406,10 @@ async fn two_functions_on_one_another_do_not_double_the_bound() {
     assert_eq!(deaf_noted(&table, 1).await, 0, "within the bound");
     sleep(ms(700)).await;
     let (served, late) = (deaf_noted(&table, 1).await, acknowledged.elapsed());
-    assert_eq!(served, 1, "{late:?} after it was acknowledged, with a bound of 1 s");
+    assert_eq!(
+        served, 1,
+        "{late:?} after it was acknowledged, with a bound of 1 s"
+    );
 }
 
 // ---- guarded
@@ -464,7 +489,10 @@ async fn what_was_loaded_while_a_guarded_mutation_ran_does_not_outlive_its_proce
     clock.advance(LONG);
     sleep(ms(1_000)).await;
     let read = explained(&there, row(&table, 1)).await;
-    assert_eq!(read.value, 1, "1 s after the commit with a bound of 0.4 s: {read}");
+    assert_eq!(
+        read.value, 1,
+        "1 s after the commit with a bound of 0.4 s: {read}"
+    );
 }
 
 #[tokio::test]
@@ -481,7 +509,10 @@ async fn a_guarded_mutation_whose_mark_redis_forgot_leaves_nothing_stale() {
     process.join().unwrap();
     sleep(ms(1_000)).await;
     let read = explained(&there, row(&table, 1)).await;
-    assert_eq!(read.value, 1, "1 s after the commit with a bound of 0.4 s: {read}");
+    assert_eq!(
+        read.value, 1,
+        "1 s after the commit with a bound of 0.4 s: {read}"
+    );
 }
 
 #[invalidates(RowChanged { id }, guarded)]
@@ -495,7 +526,11 @@ async fn the_mark_of_a_dead_process_ends_though_others_go_on_marking() {
     let clock = ManualClock::new();
     let redis = FakeRedis::on(&clock);
     for dies in [false, true] {
-        let redis = if dies { redis.clone() } else { FakeRedis::on(&clock) };
+        let redis = if dies {
+            redis.clone()
+        } else {
+            FakeRedis::on(&clock)
+        };
         let (here, there) = (on(&redis, ms(400)).await, on(&redis, ms(400)).await);
         let (table, steps) = (Table::default(), Arc::new(Steps::default()));
         if dies {
@@ -511,7 +546,11 @@ async fn the_mark_of_a_dead_process_ends_though_others_go_on_marking() {
         within(&there, row(&table, 1)).await;
         sleep(ms(100)).await;
         let read = explained(&here, row(&table, 1)).await;
-        assert_eq!(read.source, Source::Redis, "200 s after a process died ({dies}): {read}");
+        assert_eq!(
+            read.source,
+            Source::Redis,
+            "200 s after a process died ({dies}): {read}"
+        );
     }
 }
 
@@ -540,7 +579,27 @@ async fn a_guarded_mutation_is_refused_where_the_others_cannot_be_told() {
     let refused = within(&cache, guarded_write(&table, 1)).await;
     assert!(refused.is_err(), "as it should");
     let refused = within(&cache, guarded_create(&table)).await;
-    assert!(refused.is_err(), "it ran, and nobody had been told: {refused:?}");
+    assert!(
+        refused.is_err(),
+        "it ran, and nobody had been told: {refused:?}"
+    );
+}
+
+#[invalidates(result)]
+async fn create_and_hang(table: Table, id: u64) -> RowChanged {
+    table.0.fetch_add(1, SeqCst);
+    if id == 1 {
+        pending::<()>().await;
+    }
+    RowChanged { id }
+}
+
+#[tokio::test]
+async fn a_mutation_that_is_dropped_emits_what_its_result_would_have_said() {
+    let (cache, table) = (alone().await, Table::default());
+    within(&cache, row(&table, 1)).await;
+    let _ = within(&cache, create_and_hang(table.clone(), 1)).now_or_never();
+    assert_eq!(within(&cache, row(&table, 1)).await, 1);
 }
 
 // ---- settle
@@ -556,7 +615,9 @@ async fn lagging(table: &Table, id: u64) -> u64 {
 async fn what_was_read_from_a_replica_before_it_settled_is_not_kept_for_longer() {
     let (cache, table) = (alone().await, Table::default());
     within(&cache, lagging(&table, 2)).await;
-    within(&cache, cache.emit(RowChanged { id: 1 })).await.unwrap();
+    within(&cache, cache.emit(RowChanged { id: 1 }))
+        .await
+        .unwrap();
     let call = {
         let table = table.clone();
         spawn_in(&cache, async move { lagging(&table, 1).await })
@@ -611,7 +672,63 @@ fn a_mutation_outside_a_runtime_returns_its_own_result() {
         write(&table, 1).await;
     });
     futures::executor::block_on(call);
-    assert_eq!(futures::executor::block_on(within(&cache, row(&table, 1))), 1);
+    assert_eq!(
+        futures::executor::block_on(within(&cache, row(&table, 1))),
+        1
+    );
+}
+
+static RUNTIME_GATE: Semaphore = Semaphore::const_new(0);
+
+#[cached(ttl = 1h, skip(table), tiers = memory, invalidate_on = |_| RowChanged { id: 1 })]
+async fn gated_noted(table: &Table) -> u64 {
+    let value = table.value();
+    RUNTIME_GATE.acquire().await.unwrap().forget();
+    value
+}
+
+#[test]
+fn a_mutation_is_seen_in_its_process_though_the_runtime_that_built_the_cache_ends_meanwhile() {
+    let runtime = || {
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(1).enable_all().build().unwrap()
+    };
+    let (first, second) = (runtime(), runtime());
+    let (redis, table) = (FakeRedis::new(), Table::default());
+    let builder = Cache::builder()
+        .fake_redis(&redis)
+        .redis_budget(Duration::from_secs(5));
+    let cache = first.block_on(builder.build()).unwrap();
+    second.block_on(async {
+        RUNTIME_GATE.add_permits(1);
+        within(&cache, gated_noted(&table)).await;
+        cache.clear();
+        let call = {
+            let table = table.clone();
+            spawn_in(&cache, async move { gated_noted(&table).await })
+        };
+        sleep(ms(50)).await;
+        redis.inject(Operation::Write, Fault::Hang);
+        let mutation = {
+            let table = table.clone();
+            spawn_in(&cache, async move { write(&table, 1).await })
+        };
+        sleep(ms(100)).await;
+        first.shutdown_background();
+        timeout(ms(2_000), mutation).await.unwrap().unwrap();
+        RUNTIME_GATE.add_permits(10);
+        assert_eq!(call.await.unwrap(), 0, "it called before");
+        assert_eq!(within(&cache, gated_noted(&table)).await, 1);
+    });
+}
+
+#[tokio::test]
+async fn closing_says_the_second_words_of_what_it_sends_too() {
+    let redis = FakeRedis::new();
+    let cache = on(&redis, ms(400)).await;
+    let _ = within(&cache, write_that_hangs(1)).now_or_never();
+    let left = cache.close(ms(1_000)).await;
+    assert_eq!(left.events, 0, "{left:?}");
 }
 
 // ---- several caches in one process
@@ -763,7 +880,9 @@ fn many_events_that_wait_for_redis_do_not_hold_up_the_runtime() {
         });
         println!("one kind: {pending} wait, {worst:?} at worst");
         let (pending, worst) = held_up(4_500, |cache, id| {
-            let _ = cache.emit((RowChanged { id }, CellChanged { id })).now_or_never();
+            let _ = cache
+                .emit((RowChanged { id }, CellChanged { id }))
+                .now_or_never();
         });
         println!("two kinds: {pending} wait, {worst:?} at worst");
         assert!(pending < 3_500, "{pending} wait, {worst:?} at worst");

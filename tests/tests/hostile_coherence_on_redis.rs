@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use cache_core::{Cache, CachedCall, Event, Explained, Source, cached, invalidates};
+use cache_core::{Cache, CachedCall, Event, Explained, cached, invalidates};
 use tests::{proxy::Proxy, server::Server};
 use tokio::time::sleep;
 
@@ -50,7 +50,12 @@ const BOUND: Duration = Duration::from_millis(400);
 
 async fn cache(url: impl Into<String>, bound: Duration) -> Cache {
     let builder = Cache::builder().namespace("test").redis(url);
-    builder.staleness_bound(bound).require_redis().build().await.unwrap()
+    builder
+        .staleness_bound(bound)
+        .require_redis()
+        .build()
+        .await
+        .unwrap()
 }
 
 async fn within<C: CachedCall<Output: 'static>>(cache: &Cache, call: C) -> Explained<C::Output> {
@@ -89,7 +94,10 @@ async fn a_proof_of_one_server_says_nothing_of_another() {
 #[tokio::test]
 async fn min_replicas_to_write_stops_the_side_of_an_isolated_primary() {
     let (isolated, promoted) = (Server::start(), Server::start());
-    let (there, here) = (cache(isolated.url(), BOUND).await, cache(promoted.url(), BOUND).await);
+    let (there, here) = (
+        cache(isolated.url(), BOUND).await,
+        cache(promoted.url(), BOUND).await,
+    );
     let table = Table::default();
     within(&there, row(&table, 1)).await;
     isolated.command(&["CONFIG", "SET", "min-replicas-max-lag", "1"]);
@@ -98,7 +106,10 @@ async fn min_replicas_to_write_stops_the_side_of_an_isolated_primary() {
     Cache::scope(here.clone(), write(&table, 1)).await;
     sleep(Duration::from_secs(4)).await;
     let read = within(&there, row(&table, 1)).await;
-    assert_eq!(read.value, 1, "4 s after it took no writes any more: {read}");
+    assert_eq!(
+        read.value, 1,
+        "4 s after it took no writes any more: {read}"
+    );
 }
 
 #[tokio::test]
@@ -122,11 +133,7 @@ async fn each_cache_of_a_process_keeps_to_its_own_bound() {
 struct Said(Arc<Mutex<Vec<String>>>);
 
 impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Said {
-    fn on_event(
-        &self,
-        event: &tracing::Event<'_>,
-        _: tracing_subscriber::layer::Context<'_, S>,
-    ) {
+    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
         struct Words(String);
         impl tracing::field::Visit for Words {
             fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
@@ -145,7 +152,8 @@ impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Said {
 async fn a_user_whom_redis_refuses_the_channel_is_told_that_no_event_arrives() {
     use tracing_subscriber::layer::SubscriberExt as _;
     let said = Said::default();
-    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(said.clone()));
+    let _guard =
+        tracing::subscriber::set_default(tracing_subscriber::registry().with(said.clone()));
     let server = Server::start();
     let rules = ["ACL", "SETUSER", "app", "on", ">pw", "~test:*", "+@all"];
     assert_eq!(server.command(&rules), "OK");
@@ -159,22 +167,33 @@ async fn a_user_whom_redis_refuses_the_channel_is_told_that_no_event_arrives() {
     let version = server.command(&["GET", "test:t:RowChanged:1"]);
     sleep(Duration::from_millis(1_500)).await;
     let later = server.command(&["GET", "test:t:RowChanged:1"]);
-    println!("emit: {emitted:?}\n{events:?}\nversions: {version} {later}\nsaid: {:#?}", said.0.lock().unwrap());
+    println!(
+        "emit: {emitted:?}\n{events:?}\nversions: {version} {later}\nsaid: {:#?}",
+        said.0.lock().unwrap()
+    );
     assert_eq!(version, later, "one event is bumped again and again");
-    assert_eq!(events.pending, 0, "an event that is refused waits for ever: {events:?}");
+    assert_eq!(
+        events.pending, 0,
+        "an event that is refused waits for ever: {events:?}"
+    );
 }
 
 #[test]
 fn the_mark_of_a_dead_writer_ends_on_a_real_server_too() {
     let server = Server::start();
     let script = |name: &str| {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../cache-core/src/l2/redis/tags/");
+        let folder = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../cache-core/src/l2/redis/tags/"
+        );
         let read = |name: &str| std::fs::read_to_string(format!("{folder}{name}.lua")).unwrap();
         read("prelude") + &read(name)
     };
     let run = |name: &str, nonce: &str, life: &str| {
         let script = script(name);
-        server.command(&["EVAL", &script, "1", "t:E:1", "ch", "me -", nonce, "E:1", life])
+        server.command(&[
+            "EVAL", &script, "1", "t:E:1", "ch", "me -", nonce, "E:1", life,
+        ])
     };
     run("mark", "dead", "300");
     for _ in 0..5 {
@@ -183,27 +202,40 @@ fn the_mark_of_a_dead_writer_ends_on_a_real_server_too() {
         run("bump", "alive", "300");
     }
     let left = server.command(&["GET", "t:E:1"]);
-    assert!(!left.contains("dead"), "1 s later, for a mark of 0.3 s: {left}");
+    assert!(
+        !left.contains("dead"),
+        "1 s later, for a mark of 0.3 s: {left}"
+    );
 }
 
 #[tokio::test]
 async fn a_server_that_is_full_keeps_the_marks_of_others() {
     let server = Server::start();
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../cache-core/src/l2/redis/tags/");
+    let folder = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../cache-core/src/l2/redis/tags/"
+    );
     let read = |name: &str| std::fs::read_to_string(format!("{folder}{name}.lua")).unwrap();
     let run = |name: &str, nonce: &str, life: &str| {
         let script = read("prelude") + &read(name);
-        server.command(&["EVAL", &script, "1", "t:E:1", "ch", "me -", nonce, "E:1", life])
+        server.command(&[
+            "EVAL", &script, "1", "t:E:1", "ch", "me -", nonce, "E:1", life,
+        ])
     };
     run("mark", "other", "30000");
     run("bump", "", "30000");
-    assert!(server.command(&["GET", "t:E:1"]).contains("other"), "as it should");
+    assert!(
+        server.command(&["GET", "t:E:1"]).contains("other"),
+        "as it should"
+    );
     run("mark", "own", "30000");
     server.command(&["CONFIG", "SET", "maxmemory", "1"]);
     run("bump", "own", "30000");
     let left = server.command(&["GET", "t:E:1"]);
-    assert!(left.contains("other"), "the mark of a mutation that runs is gone: `{left}`");
-    let _ = Source::Load;
+    assert!(
+        left.contains("other"),
+        "the mark of a mutation that runs is gone: `{left}`"
+    );
 }
 
 /// No fault at all: two processes, one of which reads while the other writes.
@@ -233,7 +265,10 @@ where
         }
         sleep(BOUND * 3).await;
         let read = Cache::scope(here.clone(), call(table.clone())).await;
-        assert_eq!(read, writes, "1.2 s after write {writes}, in the process that wrote");
+        assert_eq!(
+            read, writes,
+            "1.2 s after write {writes}, in the process that wrote"
+        );
     }
     reader.abort();
 }
@@ -255,13 +290,23 @@ async fn a_cache_that_is_built_anew_knows_what_its_process_has_changed() {
     let first = cache(server.url(), BOUND).await;
     let table = Table::default();
     within(&first, row(&table, 1)).await;
-    tests::until("it is written", || !server.command(&["KEYS", "test:e:*"]).is_empty()).await;
+    tests::until("it is written", || {
+        !server.command(&["KEYS", "test:e:*"]).is_empty()
+    })
+    .await;
     // It takes no writes for a while.
     server.command(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
     Cache::scope(first.clone(), write(&table, 1)).await;
-    assert_eq!(within(&first, row(&table, 1)).await.value, 1, "as it should");
+    assert_eq!(
+        within(&first, row(&table, 1)).await.value,
+        1,
+        "as it should"
+    );
     drop(first);
     let second = cache(server.url(), BOUND).await;
     let read = within(&second, row(&table, 1)).await;
-    assert_eq!(read.value, 1, "in the process whose mutation has returned: {read}");
+    assert_eq!(
+        read.value, 1,
+        "in the process whose mutation has returned: {read}"
+    );
 }
