@@ -249,6 +249,7 @@ impl Missed {
         let opened = Opened {
             call: Call {
                 cache,
+                is_late: site.inherits,
                 site,
                 key,
                 tags,
@@ -275,6 +276,7 @@ impl Missed {
     fn open<S: Shape, X>(self, keep: &Keep<S, X>) -> (Opened, Keeper<S, X>) {
         let (mut opened, maker) = self.enter();
         let keeper = Keeper { keep: *keep, maker };
+        opened.call.is_late |= keep.depends_on_value();
         if opened.is_remote()
             // Whoever reads the entry would not know what to ask for with it.
             && !keep.depends_on_value()

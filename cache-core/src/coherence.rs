@@ -33,7 +33,10 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{
+            AtomicU64,
+            Ordering::{AcqRel, Acquire, Relaxed},
+        },
     },
     time::Duration,
 };
@@ -98,6 +101,7 @@ pub(crate) struct Coherence {
     doubted_before: AtomicU64,
     state: Mutex<State>,
     recent: Recent,
+    invalidations: AtomicU64,
     /// Told when there is something to send.
     pub(crate) work: Notify,
     emptied: Notify,
@@ -174,6 +178,7 @@ impl Coherence {
             doubted_before: AtomicU64::new(0),
             state: Mutex::default(),
             recent: Recent::default(),
+            invalidations: AtomicU64::new(0),
             work: Notify::new(),
             emptied: Notify::new(),
             listening: Notify::new(),
@@ -194,6 +199,16 @@ impl Coherence {
         if tags.is_empty() {
             return Snapshot::default();
         }
+        self.capture_now(tags, None, now)
+    }
+
+    /// The same for what may come to depend on other tags as well, which are known only after it was read.
+    pub(crate) fn capture_late(&self, tags: &[Tag], now: Nanos) -> Snapshot {
+        let invalidations = self.invalidations.load(Acquire);
+        self.capture_now(tags, Some(invalidations), now)
+    }
+
+    fn capture_now(&self, tags: &[Tag], invalidations: Option<u64>, now: Nanos) -> Snapshot {
         // In this order: a tear while the generations are captured must show, and a fence that advances then is
         // not yet to be counted on.
         let (oldest, gap) = self.beat.as_ref().map_or((0, 0), |beat| {
@@ -205,6 +220,7 @@ impl Coherence {
             gap,
             taken: now,
             oldest,
+            invalidations,
             captured: Captured::now(cells),
         }
     }
@@ -219,6 +235,11 @@ impl Coherence {
             self.beat.as_ref().is_none_or(is_of_gap),
             snapshot.captured.is_current(),
         )
+    }
+
+    /// Whether all that a snapshot was captured of is known here.
+    pub(crate) fn owns(&self, snapshot: &Snapshot) -> bool {
+        self.registry.has(&snapshot.captured)
     }
 
     /// What guards an entry that was read after `snapshot`, and contains all that was bumped before `proven`.
@@ -326,6 +347,7 @@ impl Coherence {
     ) {
         // In this order: whoever captures in between finds it among the recent ones.
         self.recent.add(tags.clone(), now);
+        self.invalidations.fetch_add(1, AcqRel);
         for cell in tags.into_iter().filter_map(|tag| self.registry.get(tag)) {
             cell.invalidate();
         }

@@ -128,9 +128,22 @@ impl Flights {
         site: &Arc<SiteState>,
         snapshot: &Snapshot,
     ) -> Member {
-        let flight = Flight::new(self, key, site, snapshot, true);
+        self.begin(Flight::new(self, key, site, snapshot, true))
+    }
+
+    /// The same, but for one that first reads the shared tier: for whom memory is not good enough.
+    pub(crate) fn read_anew(
+        self: &Arc<Self>,
+        key: &Key,
+        site: &Arc<SiteState>,
+        snapshot: &Snapshot,
+    ) -> Member {
+        self.begin(Flight::new(self, key, site, snapshot, false))
+    }
+
+    fn begin(&self, flight: Arc<Flight>) -> Member {
         let member = flight.enter();
-        let before = self.shard(key).insert(key.clone(), flight);
+        let before = self.shard(&flight.key).insert(flight.key.clone(), flight);
         drop(before);
         member
     }
@@ -284,8 +297,10 @@ struct State {
     next_ticket: u64,
     /// Why the shared tier did not answer.
     redis: Option<RedisMiss>,
-    /// The versions of tags that a load is made under, where they are known.
-    stamps: Option<Stamps>,
+    /// The versions of tags that a load is made under, where they are known, and when they were.
+    stamps: Option<(Stamps, Nanos)>,
+    /// Somebody had marked what is loaded.
+    is_marked: bool,
     /// Of values that its loads took.
     reliance: Reliance,
     loading: SmallVec<[Arc<Slot>; 1]>,
@@ -365,6 +380,7 @@ impl Flight {
                 next_ticket: 0,
                 redis: None,
                 stamps: None,
+                is_marked: false,
                 reliance: Reliance::default(),
                 loading: SmallVec::new(),
                 has_failed: false,

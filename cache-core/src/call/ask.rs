@@ -6,14 +6,14 @@ use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 
 use super::{
     BoxFuture,
-    miss::{Body, Call, Flown, Place},
+    miss::{Body, Call, Flown, Place, may_rely_on, take},
     remote::Remote,
     run::{Around, Run},
 };
 use crate::{
     clock::system_now,
     coherence::{Doubt, Guard},
-    context::Ask,
+    context::{self, Ask},
     explain::{Miss, Source, Stamp, Trace},
     flight::{Arrival, Joined, Member},
     l1::{Entry, Stored},
@@ -32,18 +32,24 @@ impl Call {
     ) -> Option<(Answer, Trace)> {
         let looked = self.look();
         let miss = looked.as_ref().err().copied();
+        let outer = context::load();
         let flown = match (ask, looked) {
-            (Ask::Peek | Ask::Explain, Ok(node)) => {
+            (Ask::Peek | Ask::Explain, Ok(node)) if may_rely_on(outer.as_ref(), &node) => {
                 node.entry().count_hit();
                 Flown::by(Answer::Shared(node), Source::Memory)
             }
-            (Ask::Peek, Err(miss)) if miss.may_be_elsewhere() => {
+            (Ask::Peek, _) if miss.is_none_or(Miss::may_be_elsewhere) => {
                 let snapshot = self.capture();
                 let remote = self.remote.as_ref()?;
-                let node = remote.peek(&self.cache, &snapshot).await.ok()?;
+                let read = remote.peek(&self.cache, &snapshot).await;
+                let node = read.found.ok()?;
+                if read.is_unsent && !may_rely_on(outer.as_ref(), &node) {
+                    return None;
+                }
+                take(outer.as_ref(), &node);
                 Flown::by(Answer::Shared(node), Source::Redis)
             }
-            (Ask::Explain, Err(_)) => self.fly(Place::InAnyFlight, body).await,
+            (Ask::Explain, _) => self.fly(Place::InAnyFlight, body).await,
             (Ask::Refresh, _) => self.fly(Place::InNewFlight, body).await,
             (Ask::Bypass, _) => self.run_uncached(body, None).await,
             (Ask::Evict, _) => {

@@ -70,6 +70,8 @@ pub(super) struct Call {
     pub(super) key: Key,
     /// What the entry depends on.
     pub(super) tags: Vec<Tag>,
+    /// Whether it may come to depend on more, as its load finds out.
+    pub(super) is_late: bool,
     /// What others are told, where something is done to the entry by hand.
     pub(super) notice: Option<Notice>,
     /// The entry in the shared tier, where there is one that is worth asking for.
@@ -112,13 +114,16 @@ impl Call {
 
     /// The state of what the entry depends on. Whoever asks needs somebody who hears when that changes.
     pub(super) fn capture(&self) -> Snapshot {
-        if !self.tags.is_empty()
-            && let Some(courier) = self.cache.courier()
-        {
+        let is_guarded = self.is_late || !self.tags.is_empty();
+        if is_guarded && let Some(courier) = self.cache.courier() {
             courier.attend();
         }
-        let now = system_now();
-        self.cache.coherence().capture(&self.tags, now)
+        let (coherence, now) = (self.cache.coherence(), system_now());
+        if self.is_late {
+            coherence.capture_late(&self.tags, now)
+        } else {
+            coherence.capture(&self.tags, now)
+        }
     }
 
     /// Answers through the flight of the key.
@@ -136,7 +141,7 @@ impl Call {
         // Before anything is read.
         let snapshot = self.capture();
         if let Some(outer) = &outer {
-            outer.is_told_of(&snapshot, &self.site);
+            outer.reaches(&snapshot, &self.site);
         }
         let joined = match place {
             Place::InAnyFlight => {
@@ -150,7 +155,7 @@ impl Call {
                 return Flown::by(Answer::Shared(node), Source::Memory);
             }
             // Good enough for others, but not for what is being made of it.
-            Joined::Hit(_) => flights.renew(&self.key, &self.site, &snapshot),
+            Joined::Hit(_) => flights.read_anew(&self.key, &self.site, &snapshot),
             Joined::Member(member) => member,
         };
         let Some(outer) = outer else {
@@ -167,27 +172,34 @@ impl Call {
     async fn ride(&self, mut member: Member, outer: Option<&Arc<Load>>, body: Body<'_>) -> Flown {
         let runtime = body.runtime();
         let is_apart = runtime.is_some() && self.remote.is_none();
-        let mut underway = loop {
-            match member.turn(outer, is_apart).await {
+        let mut redis = None;
+        let underway = loop {
+            let flights = self.cache.flights();
+            let mut underway = match member.turn(outer, is_apart).await {
                 Turn::Answer(node) if may_rely_on(outer, &node) => return self.share(node),
                 Turn::Answer(_) => {
-                    let flights = self.cache.flights();
-                    member = flights.renew(&self.key, &self.site, &self.capture());
+                    member = flights.read_anew(&self.key, &self.site, &self.capture());
+                    continue;
                 }
-                Turn::Load(underway) => break underway,
-            }
-        };
-        let mut redis = None;
-        if let Some(remote) = &self.remote {
+                Turn::Load(underway) => underway,
+            };
+            let Some(remote) = &self.remote else {
+                break underway;
+            };
             // In this task also where the load has one of its own: an answer is worth no task.
             match remote.answer(&self.cache, &mut underway).await {
-                Ok(node) => {
+                Ok((node, is_unsent)) if !is_unsent || may_rely_on(outer, &node) => {
                     take(outer, &node);
                     return Flown::by(Answer::Shared(node), Source::Redis);
                 }
-                Err(miss) => redis = miss,
+                // It may be older than what is made of it.
+                Ok(_) => member = flights.renew(&self.key, &self.site, &self.capture()),
+                Err(miss) => {
+                    redis = miss;
+                    break underway;
+                }
             }
-        }
+        };
         let ended = match (body, runtime) {
             (Body::Detached(body), Some(runtime)) => {
                 let run = Run::new(
@@ -236,6 +248,9 @@ impl Call {
     /// Runs the body past the cache, for a reason where the caller did not ask for it.
     pub(super) async fn run_uncached(&self, body: Body<'_>, miss: Option<Miss>) -> Flown {
         Counters::add(&self.counters().loads);
+        if let Some(outer) = context::load() {
+            outer.reaches(&self.capture(), &self.site);
+        }
         let loaded = body.start().await;
         if loaded.has_failed() {
             Counters::add(&self.counters().failures);
@@ -248,12 +263,12 @@ impl Call {
 }
 
 /// Whether a load that the call is part of may be made of what others have read.
-fn may_rely_on(outer: Option<&Arc<Load>>, node: &Arc<dyn Stored>) -> bool {
+pub(super) fn may_rely_on(outer: Option<&Arc<Load>>, node: &Arc<dyn Stored>) -> bool {
     outer.is_none_or(|outer| outer.may_rely_on(node.entry()))
 }
 
 /// A load that the call is part of is made of what was read for this call, after that load began.
-fn take(outer: Option<&Arc<Load>>, node: &Arc<dyn Stored>) {
+pub(super) fn take(outer: Option<&Arc<Load>>, node: &Arc<dyn Stored>) {
     if let Some(outer) = outer {
         outer.take(node.entry());
     }

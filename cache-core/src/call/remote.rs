@@ -56,15 +56,9 @@ impl Remote {
     }
 
     /// The entry, without a part in any flight.
-    pub(super) async fn peek(
-        &self,
-        cache: &Cache,
-        snapshot: &Snapshot,
-    ) -> Result<Arc<dyn Stored>, RedisMiss> {
+    pub(super) async fn peek(&self, cache: &Cache, snapshot: &Snapshot) -> Read {
         let within = self.route().l2.budget();
-        self.read(cache, snapshot, within, Purpose::Peek)
-            .await
-            .found
+        self.read(cache, snapshot, within, Purpose::Peek).await
     }
 
     async fn read(
@@ -122,8 +116,8 @@ impl Remote {
         Some(suspect)
     }
 
-    /// Answers a flight from the shared tier. Ends the load where there is an answer; else it is to go on,
-    /// and told why, unless it was not to ask.
+    /// Answers a flight from the shared tier. Ends the load where there is an answer, and tells whether it was only on
+    /// its way there, as old as it may be; else the load is to go on, and told why, unless it was not to ask.
     ///
     /// # Cancel safety
     ///
@@ -132,7 +126,7 @@ impl Remote {
         &self,
         cache: &Cache,
         underway: &mut Underway,
-    ) -> Result<Arc<dyn Stored>, Option<RedisMiss>> {
+    ) -> Result<(Arc<dyn Stored>, bool), Option<RedisMiss>> {
         let load = Arc::clone(underway.load().expect("the load has not ended"));
         let budget = self.route().l2.budget();
         let Some(within) = load.time_to_read(budget) else {
@@ -144,7 +138,7 @@ impl Remote {
             && let Some(node) = self.bless(cache, &load, suspect, within).await
         {
             Self::arrive(cache, underway, &node, Fate::Leave);
-            return Ok(node);
+            return Ok((node, false));
         }
         let purpose = if load.is_renewal() {
             Purpose::Renew
@@ -160,10 +154,11 @@ impl Remote {
                 let is_current = cache.coherence().is_current(load.snapshot());
                 let fate = if is_current { Fate::Keep } else { Fate::Leave };
                 Self::arrive(cache, underway, &node, fate);
-                Ok(node)
+                Ok((node, read.is_unsent))
             }
             Err(miss) => {
-                load.has_read(miss, read.stamps.map(|(stamps, _)| stamps));
+                let stamps = read.stamps.map(|(stamps, _)| stamps);
+                load.has_read(miss, stamps, read.is_marked);
                 load.slot.resume(false);
                 Err(Some(miss))
             }

@@ -259,16 +259,21 @@ fn guard(
     if snapshot.is_empty() {
         return true;
     }
+    if !is_quiet || !coherence.owns(&snapshot) {
+        // Nor is what is made of it.
+        snapshot.make_void();
+    }
     let settle = load.site().settle;
     if !settle.is_zero() {
         let changed =
             coherence.time_since_change(&snapshot, stamps.as_ref(), cache.store_time(), now);
-        // A replica may still have what was before: it is looked at again when it has not.
-        if changed < settle {
+        let loading = Duration::from_nanos(now.saturating_sub(began));
+        // When it was read, a replica may still have had what was before: it is looked at again when it has not.
+        if changed.saturating_sub(loading) < settle {
             entry.expire_at(after(cache.clock().now(), settle.saturating_sub(changed)));
         }
     }
-    let is_current = is_quiet && coherence.is_current(&snapshot) && !snapshot.is_held();
+    let is_current = coherence.is_current(&snapshot) && !snapshot.is_held() && !load.is_marked();
     entry.guard_by(coherence.guard(&snapshot, proven, stamps));
     is_current
 }

@@ -21,6 +21,9 @@ const SHARDS: usize = 32;
 /// How often a tag was invalidated in this process since its cell was made.
 pub(crate) type Generation = u64;
 
+/// One that no cell ever has.
+const VOID: Generation = Generation::MAX;
+
 /// One live tag.
 pub(crate) struct Cell {
     tag: Tag,
@@ -160,6 +163,12 @@ impl Registry {
         cell
     }
 
+    /// Whether these are cells of this registry.
+    pub(super) fn has(self: &Arc<Self>, cells: &Captured) -> bool {
+        let own = Arc::as_ptr(self);
+        cells.cells().all(|cell| cell.registry.as_ptr() == own)
+    }
+
     /// How many tags are alive.
     pub(crate) fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().len()).sum()
@@ -196,6 +205,25 @@ impl Captured {
         self.0
             .iter()
             .all(|(cell, generation)| cell.generation() == *generation)
+    }
+
+    /// Has it not be current again.
+    pub(super) fn make_void(&mut self) {
+        for (_, generation) in &mut self.0 {
+            *generation = VOID;
+        }
+    }
+
+    /// Adds others: of one cell the earlier generation, which says more.
+    pub(super) fn extend(&mut self, other: &Self) {
+        for (cell, generation) in &other.0 {
+            let own = self.0.iter_mut().find(|(own, _)| Arc::ptr_eq(own, cell));
+            match own {
+                Some((_, own)) if *own == VOID || *generation == VOID => *own = VOID,
+                Some((_, own)) => *own = (*own).min(*generation),
+                None => self.0.push((Arc::clone(cell), *generation)),
+            }
+        }
     }
 
     /// A number that changes with every generation, and is never zero.

@@ -24,6 +24,8 @@ pub(crate) struct Snapshot {
     pub(super) taken: Nanos,
     /// Of flights that were captured before this, none is joined.
     pub(super) oldest: Nanos,
+    /// How much was ever invalidated here, where it is not known yet what is depended on.
+    pub(super) invalidations: Option<u64>,
     pub(super) captured: Captured,
 }
 
@@ -37,12 +39,22 @@ impl Snapshot {
         self.captured.cells()
     }
 
+    /// Whether more may be depended on than is known yet.
+    pub(crate) fn is_late(&self) -> bool {
+        self.invalidations.is_some()
+    }
+
+    /// Something changed that this was to be captured before.
+    pub(crate) fn make_void(&mut self) {
+        self.captured.make_void();
+    }
+
     /// Whether what is read under this answers one who captured `other` later: both saw the same, and so short a
     /// time apart, where nothing may have been heard since, that it would be believed of an entry too.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         rules::may_join(
             self.gap == other.gap,
-            self.captured.is_same(&other.captured),
+            self.captured.is_same(&other.captured) && self.invalidations == other.invalidations,
             self.taken,
             other.oldest,
         )
@@ -58,23 +70,12 @@ impl Snapshot {
         if other.is_empty() {
             return;
         }
-        self.gap = if self.is_empty() {
+        self.gap = if self.is_empty() && !self.is_late() {
             other.gap
         } else {
             self.gap.min(other.gap)
         };
-        for (cell, generation) in &other.captured.0 {
-            let own = self
-                .captured
-                .0
-                .iter_mut()
-                .find(|(own, _)| Arc::ptr_eq(own, cell));
-            match own {
-                // The earlier one is the one that says more.
-                Some((_, own)) => *own = (*own).min(*generation),
-                None => self.captured.0.push((Arc::clone(cell), *generation)),
-            }
-        }
+        self.captured.extend(&other.captured);
     }
 
     /// Whether somebody is about to change what this depends on.
@@ -241,27 +242,52 @@ impl Guard {
             gap: self.gap.load(Ordering::Acquire),
             taken: self.proven(),
             oldest: 0,
+            invalidations: None,
             captured: self.captured.clone(),
         }
     }
 
-    /// Whether it depends on something that `snapshot` was captured of.
+    /// Whether it depends on an event that `snapshot` was captured of.
     pub(crate) fn shares_with(&self, snapshot: &Snapshot) -> bool {
-        let is_own = |cell: &Arc<Cell>| self.captured.cells().any(|own| Arc::ptr_eq(own, cell));
-        snapshot.cells().any(is_own)
+        self.shared_with(snapshot).next().is_some()
     }
 
-    /// Whether none of the versions of what both depend on is older than in `stamps`, which are of `snapshot`.
+    /// The places of the tags that are of an event that `snapshot` was captured of: what changes them may have changed
+    /// that as well, though they need not be the same tags.
+    fn shared_with<'a>(
+        &'a self,
+        snapshot: &'a Snapshot,
+    ) -> impl Iterator<Item = (usize, &'a Arc<Cell>)> {
+        let is_shared = |cell: &Arc<Cell>| {
+            let event = cell.tag().event();
+            snapshot.cells().any(|other| other.tag().event() == event)
+        };
+        let cells = self.captured.cells().enumerate();
+        cells.filter(move |(_, cell)| is_shared(cell))
+    }
+
+    /// Whether the entry contains all that was bumped before `time`: it is valid, and was found to be later.
+    pub(crate) fn is_valid_since(&self, time: Nanos) -> bool {
+        // First, as in `is_usable`.
+        let known_until = self.known_until();
+        let is_of_gap = self.beat.as_ref().is_none_or(|beat| self.is_of_gap(beat));
+        // Later, as the clock stands still between its ticks.
+        known_until > time && is_of_gap && self.is_current()
+    }
+
+    /// Whether the versions that it was read under are no older than `stamps`, which are of `snapshot`: those of all
+    /// tags by which an event can change both.
     pub(crate) fn is_as_new_as(&self, snapshot: &Snapshot, stamps: &Stamps) -> bool {
         let Some(own) = &self.stamps else {
             return false;
         };
-        let versions = || self.captured.cells().zip(&own.versions);
-        let is_older = |(cell, version): (&Arc<Cell>, &u64)| {
-            versions().any(|(other, held)| Arc::ptr_eq(cell, other) && held < version)
+        let is_as_new = |(place, cell): (usize, &Arc<Cell>)| {
+            let mut others = snapshot.cells().zip(&stamps.versions);
+            let version = others.find(|(other, _)| Arc::ptr_eq(cell, other));
+            own.lineage == stamps.lineage
+                && version.is_some_and(|(_, version)| own.versions.get(place) >= Some(version))
         };
-        let is_of_another = own.lineage != stamps.lineage && self.shares_with(snapshot);
-        !is_of_another && !snapshot.cells().zip(&stamps.versions).any(is_older)
+        self.shared_with(snapshot).all(is_as_new)
     }
 
     /// What the entry depends on: the names of tags, with the versions that they had.

@@ -8,8 +8,8 @@ use std::{
 
 use super::{Arrival, Flight, Flights, State};
 use crate::{
-    clock::{after, system_now},
-    coherence::{Cell, Snapshot, Stamps},
+    clock::{Nanos, after, system_now},
+    coherence::{Snapshot, Stamps},
     key::Key,
     l1::Stored,
     l2::RedisMiss,
@@ -134,7 +134,7 @@ impl Flight {
             flight: Arc::clone(self),
             slot,
             is_guarded: !self.snapshot.is_empty()
-                || self.site.inherits
+                || self.snapshot.is_late()
                 || outer.is_some_and(|outer| outer.is_guarded()),
             outer: outer.cloned(),
         })))
@@ -186,19 +186,6 @@ impl Load {
         std::iter::successors(Some(self), |load| load.outer.as_deref())
     }
 
-    /// This load has reached a function whose entries depend on what `inner` captured. Says once for each pair of
-    /// functions that the value of this one does not.
-    pub(crate) fn is_told_of(&self, inner: &Snapshot, function: &SiteState) {
-        let own = self.snapshot();
-        let is_listed = |cell: &Arc<Cell>| {
-            own.cells()
-                .any(|other| other.tag().event() == cell.tag().event())
-        };
-        if let Some(cell) = inner.cells().find(|cell| !is_listed(cell)) {
-            self.site().warn_of_unlisted(function, cell.tag().event());
-        }
-    }
-
     /// Whether this load, or one it was called from, is for `key` of the same cache.
     pub(crate) fn is_for(&self, key: &Key, flights: &Arc<Flights>) -> bool {
         self.chain()
@@ -215,8 +202,8 @@ impl Load {
         &self.flight.snapshot
     }
 
-    /// The versions that the flight's value is read under, where they are known.
-    pub(crate) fn stamps(&self) -> Option<Stamps> {
+    /// The versions that the flight's value is read under, where they are known, and when they were.
+    pub(super) fn stamps(&self) -> Option<(Stamps, Nanos)> {
         self.flight.state.lock().stamps.clone()
     }
 
@@ -243,20 +230,30 @@ impl Load {
     }
 
     /// The shared tier had no answer: no other load of this flight need ask.
-    pub(crate) fn has_read(&self, miss: RedisMiss, stamps: Option<Stamps>) {
+    pub(crate) fn has_read(&self, miss: RedisMiss, stamps: Option<Stamps>, is_marked: bool) {
         let mut state = self.flight.state.lock();
         state.redis = Some(miss);
-        state.stamps = stamps;
+        state.stamps = stamps.map(|stamps| (stamps, system_now()));
+        state.is_marked |= is_marked;
         drop(state);
         self.flight.reads_until.store(1, Relaxed);
     }
 
+    /// Whether somebody had marked what this load reads, and may change it while that is read.
+    pub(crate) fn is_marked(&self) -> bool {
+        self.flight.state.lock().is_marked
+    }
+
     /// What becomes of this load while it waits for its slot.
     pub(crate) fn poll_queued(&self, cx: &Context<'_>) -> Poll<Overtaken> {
-        let mut state = self.flight.state.lock();
-        if let Some(answer) = &state.answer {
-            return Poll::Ready(Overtaken::Answered(Arc::clone(answer)));
+        let answer = self.flight.state.lock().answer.clone();
+        let outer = self.outer.as_ref();
+        if let Some(answer) = answer
+            && outer.is_none_or(|outer| outer.may_rely_on(answer.entry()))
+        {
+            return Poll::Ready(Overtaken::Answered(answer));
         }
+        let mut state = self.flight.state.lock();
         if state.is_abandoned() {
             return Poll::Ready(Overtaken::Abandoned);
         }

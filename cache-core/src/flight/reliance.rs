@@ -3,14 +3,20 @@
 //!
 //! A load is stamped with the versions of its tags from before it began. A value that it takes from memory may be
 //! older than those, as long as the bound allows: kept under such stamps it would be stale for as long as it lives. So
-//! inside a load an entry is good enough only if it was read under versions that are no older; and what has no
-//! versions lets the load count as no newer, and go no further than this process.
+//! inside a load an entry is good enough only if it was found valid after the load was stamped, or read under versions
+//! that are no older; and what has no versions lets the load count as no newer, and go no further than this process.
+//!
+//! Two values that depend on one event need not depend on one tag: what is made of all rows has another one than a row
+//! has, and an event about a row changes both.
+
+use std::sync::Arc;
 
 use super::Load;
 use crate::{
     clock::{Nanos, system_now},
-    coherence::{Guard, Snapshot, Stamps},
+    coherence::{Cell, Guard, Snapshot, Stamps},
     l1::Entry,
+    site::SiteState,
 };
 
 /// What the values that a load took mean for its own.
@@ -60,12 +66,15 @@ impl Load {
         }
     }
 
-    /// Whether an entry was read under versions that are no older than those of this load.
+    /// Whether an entry is as new as the versions of this load make it look.
     fn is_no_newer_than(&self, guard: &Guard) -> bool {
-        match (self.stamps(), guard.stamps()) {
-            (Some(own), Some(_)) => guard.is_as_new_as(self.snapshot(), &own),
-            _ => true,
-        }
+        let Some((own, at)) = self.stamps() else {
+            return true;
+        };
+        // What has no versions makes the load have none.
+        guard.stamps().is_none()
+            || guard.is_valid_since(at)
+            || guard.is_as_new_as(self.snapshot(), &own)
     }
 
     fn rely_on(&self, guard: &Guard) {
@@ -73,8 +82,30 @@ impl Load {
         let reliance = &mut state.reliance;
         reliance.proven = reliance.proven.min(guard.known_until());
         reliance.is_unstamped |= guard.stamps().is_none() && guard.shares_with(self.snapshot());
+        drop(state);
+        self.inherit(&guard.snapshot());
+    }
+
+    /// The value of this load is made of what depends on that, whatever comes of it.
+    fn inherit(&self, inner: &Snapshot) {
         if self.flight.site.inherits {
-            reliance.inherited.extend(&guard.snapshot());
+            self.flight.state.lock().reliance.inherited.extend(inner);
+        }
+    }
+
+    /// This load, and those it was called from, have reached a function whose values depend on what `inner` captured.
+    /// Says once for each pair of functions that those of this one do not.
+    pub(crate) fn reaches(&self, inner: &Snapshot, function: &SiteState) {
+        self.chain().for_each(|load| load.inherit(inner));
+        let own = self.snapshot();
+        let is_listed = |cell: &Arc<Cell>| {
+            own.cells()
+                .any(|other| other.tag().event() == cell.tag().event())
+        };
+        if !self.site().inherits
+            && let Some(cell) = inner.cells().find(|cell| !is_listed(cell))
+        {
+            self.site().warn_of_unlisted(function, cell.tag().event());
         }
     }
 
@@ -86,7 +117,8 @@ impl Load {
         let mut snapshot = self.snapshot().clone();
         snapshot.extend(&reliance.inherited);
         let is_whole = reliance.inherited.is_empty() && !reliance.is_unstamped;
-        let stamps = state.stamps.clone().filter(|_| is_whole);
+        let stamps = state.stamps.clone().map(|(stamps, _)| stamps);
+        let stamps = stamps.filter(|_| is_whole);
         (
             snapshot,
             began.min(reliance.proven).min(system_now()),

@@ -58,6 +58,10 @@ pub(crate) struct Read {
     pub(crate) found: Result<Arc<dyn Stored>, RedisMiss>,
     /// The versions of the tags, and when they were asked for.
     pub(crate) stamps: Option<(Stamps, Nanos)>,
+    /// Somebody may be changing what the entry depends on.
+    pub(crate) is_marked: bool,
+    /// It was on its way there, from whenever it was loaded.
+    pub(crate) is_unsent: bool,
 }
 
 impl Read {
@@ -65,6 +69,8 @@ impl Read {
         Self {
             found: Err(miss),
             stamps: None,
+            is_marked: false,
+            is_unsent: false,
         }
     }
 }
@@ -81,6 +87,8 @@ impl L2 {
             Read {
                 found: self.read_plain(entries, key, reading).await,
                 stamps: None,
+                is_marked: false,
+                is_unsent: false,
             }
         } else {
             self.read_guarded(entries, key, reading).await
@@ -135,6 +143,8 @@ impl L2 {
                 return Read {
                     found: Ok(node),
                     stamps: None,
+                    is_marked: false,
+                    is_unsent: true,
                 };
             }
         }
@@ -178,6 +188,8 @@ impl L2 {
         Read {
             found,
             stamps: stamps.map(|stamps| (stamps, tagged.sent)),
+            is_marked,
+            is_unsent: false,
         }
     }
 
