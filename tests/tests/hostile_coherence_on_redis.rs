@@ -239,52 +239,6 @@ async fn a_server_that_is_full_keeps_the_marks_of_others() {
     );
 }
 
-/// No fault at all: two processes, one of which reads while the other writes.
-async fn never_behind<F>(call: fn(Table) -> F)
-where
-    F: Future<Output = u64> + Send + 'static,
-{
-    let server = Server::start();
-    let socket = format!("unix://{}", server.socket().display());
-    let (here, there) = (cache(server.url(), BOUND).await, cache(socket, BOUND).await);
-    let table = Table::default();
-    let reader = {
-        let (there, table) = (there.clone(), table.clone());
-        tokio::spawn(Cache::scope(there, async move {
-            loop {
-                row(&table, 1).await;
-                call(table.clone()).await;
-                tokio::task::yield_now().await;
-            }
-        }))
-    };
-    for writes in 1..=8_000_u64 {
-        Cache::scope(here.clone(), write(&table, 1)).await;
-        sleep(Duration::from_millis(2)).await;
-        if Cache::scope(here.clone(), call(table.clone())).await == writes {
-            continue;
-        }
-        sleep(BOUND * 3).await;
-        let read = Cache::scope(here.clone(), call(table.clone())).await;
-        assert_eq!(
-            read, writes,
-            "1.2 s after write {writes}, in the process that wrote"
-        );
-    }
-    reader.abort();
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_value_made_of_parts_is_not_behind_for_longer_than_the_bound() {
-    never_behind(|table| async move { report(&table).await }).await;
-}
-
-/// The same where both depend on the same: for comparison.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_value_made_of_one_is_not_behind_for_longer_than_the_bound() {
-    never_behind(|table| async move { page(&table, 1).await }).await;
-}
-
 #[tokio::test]
 async fn a_cache_that_is_built_anew_knows_what_its_process_has_changed() {
     let server = Server::start();
