@@ -12,7 +12,7 @@ use std::{
 
 use cache_core::{Cache, CachedCall, Event, Explained, RedisMiss, Source, cached, invalidates};
 use tests::{SOON, proxy::Proxy, server::Server, until};
-use tokio::runtime::Builder;
+use tokio::{runtime::Builder, time::sleep};
 
 #[derive(Event)]
 #[event(used_elsewhere)]
@@ -105,7 +105,7 @@ fn a_process_that_only_reads_hears_others_on_its_next_runtime_too() {
             assert!(begin.elapsed() < SOON, "nothing is heard");
             within(&there, row(&table, 1)).await;
             Cache::scope(here.clone(), write(&table, 1)).await;
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            sleep(Duration::from_millis(10)).await;
         }
     });
 }
@@ -158,7 +158,7 @@ async fn a_process_that_hears_nothing_serves_no_longer_than_the_bound() {
     within(&there, row(&table, 1)).await;
     proxy.black_hole();
     Cache::scope(here.clone(), write(&table, 1)).await;
-    tokio::time::sleep(BOUND + Duration::from_millis(50)).await;
+    sleep(BOUND + Duration::from_millis(50)).await;
     assert_eq!(within(&there, row(&table, 1)).await.value, 1);
     proxy.pass();
 }
@@ -225,4 +225,32 @@ async fn a_value_made_of_an_older_one_is_not_taken_for_newer_than_that() {
     let _ = deaf.close(SOON).await;
     assert_eq!(made, 1);
     assert_eq!(within(&here, page(&table, 1)).await.value, 1);
+}
+
+#[tokio::test]
+async fn a_proof_of_one_server_says_nothing_of_another() {
+    let (old, new) = (Server::start(), Server::start());
+    let proxy = Proxy::to(&old);
+    let there = cache(proxy.url()).await;
+    let here = cache(new.url()).await;
+    let table = Table::default();
+    within(&there, row(&table, 2)).await;
+    // The name leads to another server now. The old one is up, and loses all connections but those that listen.
+    proxy.lead_to(&new);
+    old.command(&["CLIENT", "KILL", "TYPE", "normal"]);
+    for id in 10.. {
+        within(&there, row(&table, id)).await;
+        if there.stats().events.lineages > 0 {
+            break;
+        }
+        assert!(id < 200, "it has not found the new server");
+        sleep(Duration::from_millis(20)).await;
+    }
+    let first = within(&there, row(&table, 1)).await;
+    assert_eq!(first.value, 0);
+    Cache::scope(here.clone(), write(&table, 1)).await;
+    assert_eq!(here.stats().events.acknowledged, 1);
+    sleep(Duration::from_secs(2)).await;
+    let read = within(&there, row(&table, 1)).await;
+    assert_eq!(read.value, 1, "2 s later, with a bound of 0.4 s: {read}");
 }

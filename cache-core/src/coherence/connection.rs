@@ -44,6 +44,11 @@ impl Connections {
         *self.0.lock() = connection;
     }
 
+    /// Of the server that is asked.
+    pub(crate) fn lineage(&self) -> Option<Lineage> {
+        Some(self.0.lock().as_ref()?.lineage())
+    }
+
     /// What a question is sent by.
     pub(crate) fn ask(&self) -> Option<Asked> {
         let connection = Arc::clone(self.0.lock().as_ref()?);

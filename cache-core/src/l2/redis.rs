@@ -206,12 +206,15 @@ impl Store for RedisStore {
             return;
         };
         let link = self.channel.get_or_init(|| {
-            let ear = Ear::new(channel, beat, listener);
+            let ear = Ear::new(channel, beat, listener, &self.data);
             let link = Link::new(Arc::clone(&self.data.address), CHANNEL, Some(ear));
             link.is_doubted.store(true, Relaxed);
             link
         });
-        link.attend(&runtime, system_now());
+        let now = system_now();
+        link.attend(&runtime, now);
+        // It proves nothing without one to ask.
+        self.data.attend(&runtime, now);
     }
 }
 

@@ -208,8 +208,10 @@ impl SimulatedStore {
                 return true;
             }
             connection.beat(said.lineage);
-            listener.fenced(sent, connection.lineage());
-            self.world.network().fences[self.who.process] = sent;
+            if self.connections.lineage() == Some(connection.lineage()) {
+                listener.fenced(sent, connection.lineage());
+                self.world.network().fences[self.who.process] = sent;
+            }
             sleep(every).await;
         }
     }

@@ -43,6 +43,8 @@ use crate::{
 const ABANDONED: Nanos = 3_000_000_000;
 /// Time-outs in a row after which a connection is taken for dead.
 const MOST_TIMEOUTS: u32 = 3;
+/// How long what is heard may be of another history than what is asked, where it takes a beat to tell both.
+const LONGEST_STRAY: Nanos = 2_000_000_000;
 /// What was not waited for longer says nothing about the connection.
 const TELLING: Duration = Duration::from_millis(20);
 /// A server that takes no writes is not asked more often whether another one has taken its place.
@@ -103,6 +105,8 @@ pub(super) struct Live {
     /// As of the last beat.
     lineage: AtomicU64,
     timeouts: AtomicU32,
+    /// Since when it is of another history than what is asked; zero while it is not.
+    stray_since: AtomicU64,
 }
 
 /// An answer that came over one connection to a server of one history.
@@ -123,6 +127,7 @@ impl Live {
             since: Instant::now(),
             lineage: AtomicU64::new(opened.pulse.origin.lineage.0),
             timeouts: AtomicU32::new(0),
+            stray_since: AtomicU64::new(0),
         }
     }
 
@@ -297,11 +302,22 @@ impl Link {
             return self.lose(live.generation, "it is a replica now");
         }
         live.lineage.store(origin.lineage.0, Release);
+        let Some(ear) = &self.ear else { return };
         let state = self.state.read();
-        if let Some(ear) = &self.ear
-            && state.is_current(live.generation)
-        {
-            ear.fenced(sent, origin.lineage);
+        let Some(asked) = ear.asked().filter(|_| state.is_current(live.generation)) else {
+            return;
+        };
+        if asked == origin.lineage {
+            live.stray_since.store(0, Relaxed);
+            return ear.fenced(sent, origin.lineage);
+        }
+        // What is bumped elsewhere is not published here.
+        drop(state);
+        let since = live.stray_since.load(Relaxed);
+        if since == 0 {
+            live.stray_since.store(sent, Relaxed);
+        } else if sent.saturating_sub(since) > LONGEST_STRAY {
+            self.lose(live.generation, "it is to another server than is asked");
         }
     }
 

@@ -13,7 +13,7 @@ use std::{
 
 use redis::{PushInfo, PushKind, Value, aio::MultiplexedConnection};
 
-use super::handshake::Failure;
+use super::{handshake::Failure, link::Link};
 use crate::{
     clock::Nanos,
     l2::{Lineage, Listener},
@@ -31,15 +31,28 @@ pub(super) struct Ear {
     beat: Duration,
     /// It may well hold the store.
     listener: Weak<dyn Listener>,
+    /// The connection for questions: what it is answered by, is to be listened to.
+    asked: Weak<Link>,
 }
 
 impl Ear {
-    pub(super) fn new(channel: &str, beat: Duration, listener: &Arc<dyn Listener>) -> Self {
+    pub(super) fn new(
+        channel: &str,
+        beat: Duration,
+        listener: &Arc<dyn Listener>,
+        asked: &Arc<Link>,
+    ) -> Self {
         Self {
             channel: channel.into(),
             beat: beat.clamp(SHORTEST_BEAT, LONGEST_BEAT),
             listener: Arc::downgrade(listener),
+            asked: Arc::downgrade(asked),
         }
+    }
+
+    /// The history of the server that is asked; nothing while none is.
+    pub(super) fn asked(&self) -> Option<Lineage> {
+        Some(self.asked.upgrade()?.live()?.lineage())
     }
 
     pub(super) fn beat(&self) -> Duration {
