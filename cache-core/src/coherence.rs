@@ -268,10 +268,6 @@ impl Coherence {
             .iter()
             .map(|tag| self.registry.get_or_create(tag))
             .collect();
-        if outcome == Outcome::Unknown {
-            // Nobody waits for the acknowledgement that would do it.
-            self.invalidate(tags, now);
-        }
         let mut job = Job {
             cells,
             is_pending: false,
@@ -280,7 +276,12 @@ impl Coherence {
             nonce,
             waiter,
         };
+        // In this order: whoever captures in between asks no shared tier.
         job.expect_ack();
+        if outcome == Outcome::Unknown {
+            // Nobody waits for the acknowledgement that would do it.
+            self.invalidate(tags, now);
+        }
         self.state.lock().queue.push(job);
         self.work.notify_one();
     }
@@ -335,6 +336,7 @@ impl Coherence {
         (!jobs.is_empty()).then(|| Outgoing {
             coherence: Arc::clone(self),
             jobs,
+            since: now,
         })
     }
 

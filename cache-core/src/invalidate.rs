@@ -12,7 +12,7 @@ mod peers;
 
 use std::{fmt, future::Future, sync::Arc};
 
-use tokio::sync::oneshot;
+use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 
 pub(crate) use self::{
     courier::Courier,
@@ -26,7 +26,7 @@ pub use self::{
 use crate::{
     cache::Cache,
     clock::system_now,
-    coherence::{Ack, Held, Outcome},
+    coherence::{Ack, Coherence, Held, Outcome},
     error::{Error, ErrorKind},
     event::{Changes, Events, Tag},
 };
@@ -136,15 +136,22 @@ impl Cache {
             nonce,
             waiter: Some(waiter),
         };
+        let mut unanswered = Unanswered {
+            coherence: self.coherence(),
+            tags,
+        };
         self.coherence().emit(tags, outcome, ack, system_now());
         courier.begin();
-        let within = courier.budget();
-        if let Ok(acknowledged) = tokio::time::timeout(within, acknowledged).await {
-            return acknowledged.unwrap_or(false);
+        // Without a runtime nobody knows when the budget is spent.
+        if Handle::try_current().is_err() {
+            return false;
         }
-        // As if it had failed, though it may yet be acknowledged.
-        self.coherence().invalidate(tags, system_now());
-        false
+        let answer = timeout(courier.budget(), acknowledged).await;
+        let is_acknowledged = answer.is_ok_and(|answer| answer == Ok(true));
+        if is_acknowledged {
+            unanswered.tags = &[];
+        }
+        is_acknowledged
     }
 
     /// Emits without waiting, and without I/O: for where a future is dropped.
@@ -156,6 +163,19 @@ impl Cache {
             };
             self.coherence().emit(tags, outcome, ack, system_now());
         }
+    }
+}
+
+/// A change that happened, as long as it is not acknowledged. Nobody waits for that any more where this is dropped: it
+/// is as if it had failed, though it may yet be acknowledged.
+struct Unanswered<'a> {
+    coherence: &'a Coherence,
+    tags: &'a [Tag],
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        self.coherence.invalidate(self.tags, system_now());
     }
 }
 

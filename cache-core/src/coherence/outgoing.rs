@@ -37,6 +37,7 @@ pub(crate) struct Ack {
 pub(crate) struct Outgoing {
     pub(super) coherence: Arc<Coherence>,
     pub(super) jobs: Vec<Job>,
+    pub(super) since: Nanos,
 }
 
 impl Outgoing {
@@ -116,7 +117,7 @@ impl Outgoing {
 
 impl Drop for Outgoing {
     fn drop(&mut self) {
-        // At once: whoever looks next finds it due.
-        self.fail(0);
+        // The source was written before it was handed out: what is loaded since has that.
+        self.fail(self.since);
     }
 }
