@@ -264,18 +264,9 @@ impl Coherence {
             }
             return;
         }
-        let cells: Vec<_> = tags
-            .iter()
-            .map(|tag| self.registry.get_or_create(tag))
-            .collect();
-        let mut job = Job {
-            cells,
-            is_pending: false,
-            attempts: 0,
-            again: (outcome == Outcome::Unknown).then_some(self.bounds.unknown_outcome),
-            nonce,
-            waiter,
-        };
+        let mut job = Job::of(tags.iter().map(|tag| self.registry.get_or_create(tag)));
+        (job.nonce, job.waiter) = (nonce, waiter);
+        job.again = (outcome == Outcome::Unknown).then_some(self.bounds.unknown_outcome);
         // In this order: whoever captures in between asks no shared tier.
         job.expect_ack();
         if outcome == Outcome::Unknown {
@@ -354,10 +345,11 @@ impl Coherence {
     /// Waits until all changes are acknowledged, the second words about unknown outcomes included, which are said
     /// now.
     pub(crate) async fn emptied(&self) {
-        self.state.lock().queue.send_now();
-        self.work.notify_one();
         loop {
             let emptied = self.emptied.notified();
+            // Those of what was acknowledged meanwhile among them.
+            self.state.lock().queue.send_now();
+            self.work.notify_one();
             if self.unsent() == 0 {
                 return;
             }
@@ -378,17 +370,7 @@ impl Coherence {
         if tags.is_empty() {
             return;
         }
-        let mut job = Job {
-            cells: tags
-                .iter()
-                .map(|tag| self.registry.get_or_create(tag))
-                .collect(),
-            is_pending: false,
-            attempts: 0,
-            again: None,
-            nonce: None,
-            waiter: None,
-        };
+        let mut job = Job::of(tags.iter().map(|tag| self.registry.get_or_create(tag)));
         // Until then this process would believe of that server what it knows better.
         job.expect_ack();
         state.queue.push(job);

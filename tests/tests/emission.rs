@@ -137,3 +137,83 @@ fn a_mutation_is_seen_in_its_process_though_the_runtime_that_built_the_cache_end
         assert_eq!(within(&cache, gated_noted(&table)).await, 1);
     });
 }
+
+#[invalidates(RowChanged { id })]
+async fn write_that_hangs(id: u64) {
+    pending::<()>().await;
+}
+
+#[tokio::test]
+async fn closing_says_the_second_words_of_what_it_sends_too() {
+    let redis = FakeRedis::new();
+    let cache = on(&redis).await;
+    let _ = within(&cache, write_that_hangs(1)).now_or_never();
+    let left = cache.close(ms(1_000)).await;
+    assert_eq!(left.events, 0, "{left:?}");
+}
+
+#[derive(Event)]
+#[event(used_elsewhere)]
+struct CellChanged {
+    id: u64,
+}
+
+/// How long a runtime of one thread is held up, at worst, while so many changes wait for a Redis that fails.
+fn held_up(changes: u64, emit: impl Fn(&Cache, u64)) -> (u64, Duration) {
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let redis = FakeRedis::new();
+        let cache = on(&redis).await;
+        redis.fail();
+        let mut worst = Duration::ZERO;
+        for id in 0..changes {
+            emit(&cache, id);
+            if id % 100 == 0 {
+                let before = std::time::Instant::now();
+                sleep(ms(1)).await;
+                worst = worst.max(before.elapsed());
+            }
+        }
+        let begun = std::time::Instant::now();
+        while begun.elapsed() < ms(3_000) {
+            let before = std::time::Instant::now();
+            sleep(ms(5)).await;
+            worst = worst.max(before.elapsed());
+        }
+        (cache.stats().events.pending, worst)
+    })
+}
+
+#[test]
+fn many_events_that_wait_for_redis_become_one_of_their_kind_and_do_not_hold_up_the_runtime() {
+    tests::bounded(Duration::from_secs(40), || {
+        let (pending, worst) = held_up(4_500, |cache, id| {
+            let _ = cache.emit(RowChanged { id }).now_or_never();
+        });
+        assert!(
+            pending < 3_500,
+            "one kind: {pending} wait, {worst:?} at worst"
+        );
+        assert!(worst < ms(1_000), "one kind: {worst:?} at worst");
+        let (pending, worst) = held_up(4_500, |cache, id| {
+            let _ = cache
+                .emit((RowChanged { id }, CellChanged { id }))
+                .now_or_never();
+        });
+        assert!(
+            pending < 3_500,
+            "two kinds: {pending} wait, {worst:?} at worst"
+        );
+        assert!(worst < ms(1_000), "two kinds: {worst:?} at worst");
+    });
+}
+
+#[tokio::test]
+async fn an_event_of_twenty_thousand_rows_is_emitted_without_holding_up_its_thread() {
+    let cache = Cache::builder().build().await.unwrap();
+    let rows: Vec<_> = (0..20_000).map(|id| RowChanged { id }).collect();
+    let begun = std::time::Instant::now();
+    cache.emit(rows).await.unwrap();
+    let took = begun.elapsed();
+    assert!(took < ms(1_000), "{took:?}");
+}

@@ -16,6 +16,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::{
     runtime::{Handle, Id},
+    task::yield_now,
     time::timeout,
 };
 
@@ -216,6 +217,8 @@ impl InCharge {
             while let Some(outgoing) = route.coherence.next_batch(system_now()) {
                 route.carry(outgoing).await;
                 route.seen.store(system_now().max(1), Relaxed);
+                // While Redis is down each of them fails without a wait.
+                yield_now().await;
             }
             if route.is_closing.load(Relaxed) && route.coherence.unsent() == 0 {
                 return;
