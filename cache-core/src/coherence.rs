@@ -58,7 +58,11 @@ pub(crate) use self::{
     outgoing::{Ack, Outcome, Outgoing},
     version::{Lineage, Version},
 };
-use crate::{clock::Nanos, event::Tag, stats::EventStats};
+use crate::{
+    clock::{Nanos, after},
+    event::Tag,
+    stats::EventStats,
+};
 
 /// After an outage other processes may still have bumps on their way: twice the longest wait before they connect
 /// again.
@@ -277,6 +281,31 @@ impl Coherence {
         self.work.notify_one();
     }
 
+    /// Where nobody else has to know: these are to be said once more, as it is not known whether they happened. Gives
+    /// whether there was nothing that waited for that.
+    pub(crate) fn remind(&self, tags: &[Tag], now: Nanos) -> bool {
+        let job = Job::of(tags.iter().map(|tag| self.registry.get_or_create(tag)));
+        let due = after(now, self.bounds.unknown_outcome);
+        let mut state = self.state.lock();
+        let was_idle = state.queue.next_due().is_none();
+        state.queue.push_later(job, due, &self.registry);
+        was_idle
+    }
+
+    /// Says what is to be said once more by now. Gives whether there is more of that.
+    pub(crate) fn repeat(&self, now: Nanos) -> bool {
+        let mut state = self.state.lock();
+        loop {
+            let jobs = state.queue.next_batch(now);
+            if jobs.is_empty() {
+                return state.queue.next_due().is_some();
+            }
+            for job in jobs {
+                self.invalidate(job.tags(), now);
+            }
+        }
+    }
+
     /// Something is about to change: until the hold is dropped nothing is kept that depends on it.
     pub(crate) fn hold(self: &Arc<Self>, tags: &[Tag]) -> Held {
         let cells: Vec<_> = tags
@@ -338,6 +367,9 @@ impl Coherence {
 
     /// How many changes have not been acknowledged.
     pub(crate) fn unsent(&self) -> usize {
+        if self.beat.is_none() {
+            return 0;
+        }
         let state = self.state.lock();
         state.queue.len() + state.under_way
     }

@@ -25,10 +25,11 @@ pub use self::{
 };
 use crate::{
     cache::Cache,
-    clock::system_now,
+    clock::{Nanos, system_now},
     coherence::{Ack, Coherence, Held, Outcome},
     error::{Error, ErrorKind},
     event::{Changes, Events, Tag},
+    watchdog::{self, Watched},
 };
 
 impl Cache {
@@ -127,8 +128,7 @@ impl Cache {
             return true;
         }
         let Some(courier) = self.courier() else {
-            let ack = Ack::default();
-            self.coherence().emit(tags, outcome, ack, system_now());
+            self.emit_behind(tags, outcome, nonce);
             return true;
         };
         let (waiter, acknowledged) = oneshot::channel();
@@ -156,13 +156,27 @@ impl Cache {
 
     /// Emits without waiting, and without I/O: for where a future is dropped.
     fn emit_behind(&self, tags: &[Tag], outcome: Outcome, nonce: Option<Arc<str>>) {
-        if !tags.is_empty() {
-            let ack = Ack {
-                nonce,
-                waiter: None,
-            };
-            self.coherence().emit(tags, outcome, ack, system_now());
+        if tags.is_empty() {
+            return;
         }
+        let (coherence, now) = (self.coherence(), system_now());
+        let ack = Ack {
+            nonce,
+            waiter: None,
+        };
+        coherence.emit(tags, outcome, ack, now);
+        let is_unknown = outcome == Outcome::Unknown;
+        if self.courier().is_none() && is_unknown && coherence.remind(tags, now) {
+            let watched: Arc<dyn Watched> = Arc::clone(coherence) as _;
+            watchdog::watch(&watched);
+        }
+    }
+}
+
+/// Where no courier does it: what is to be said once more.
+impl Watched for Coherence {
+    fn check(&self, now: Nanos) -> bool {
+        self.repeat(now)
     }
 }
 

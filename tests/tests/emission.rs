@@ -217,3 +217,15 @@ async fn an_event_of_twenty_thousand_rows_is_emitted_without_holding_up_its_thre
     let took = begun.elapsed();
     assert!(took < ms(1_000), "{took:?}");
 }
+
+#[tokio::test]
+async fn without_redis_too_an_unknown_outcome_is_emitted_once_more() {
+    let builder = Cache::builder().unknown_outcome(ms(200));
+    let (cache, table) = (builder.build().await.unwrap(), Table::default());
+    let _ = timeout(ms(10), within(&cache, write_that_hangs(1))).await;
+    assert_eq!(within(&cache, row(&table, 1)).await, 0);
+    // The statement is committed late.
+    table.set(1);
+    sleep(ms(500)).await;
+    assert_eq!(within(&cache, row(&table, 1)).await, 1);
+}

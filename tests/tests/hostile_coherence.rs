@@ -632,18 +632,6 @@ async fn what_was_read_from_a_replica_before_it_settled_is_not_kept_for_longer()
 
 // ---- unknown outcomes, dropped callers, runtimes
 
-#[tokio::test]
-async fn without_redis_too_an_unknown_outcome_is_emitted_once_more() {
-    let builder = Cache::builder().unknown_outcome(ms(200));
-    let (cache, table) = (builder.build().await.unwrap(), Table::default());
-    let _ = timeout(ms(10), within(&cache, write_that_hangs(1))).await;
-    assert_eq!(within(&cache, row(&table, 1)).await, 0);
-    // The statement is committed late.
-    table.set(1);
-    sleep(ms(500)).await;
-    assert_eq!(within(&cache, row(&table, 1)).await, 1);
-}
-
 // ---- several caches in one process
 
 static SMALL: std::sync::LazyLock<Cache> = std::sync::LazyLock::new(|| {
