@@ -69,7 +69,7 @@ use crate::{
 const DRAIN: Duration = Duration::from_secs(4);
 
 /// How much the caches of this process believe, and for how long.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bounds {
     /// How long an entry may be behind a bump that reached the shared tier.
     pub(crate) staleness: Duration,

@@ -10,7 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cache_core::{Cache, CachedCall, Event, Explained, RedisMiss, Source, cached, invalidates};
+use cache_core::{
+    Cache, CachedCall, ErrorKind, Event, Explained, RedisMiss, Source, cached, invalidates,
+};
 use tests::{SOON, proxy::Proxy, server::Server, until};
 use tokio::runtime::Builder;
 
@@ -225,4 +227,44 @@ async fn a_value_made_of_an_older_one_is_not_taken_for_newer_than_that() {
     let _ = deaf.close(SOON).await;
     assert_eq!(made, 1);
     assert_eq!(within(&here, page(&table, 1)).await.value, 1);
+}
+
+#[tokio::test]
+async fn a_cache_that_is_built_anew_knows_what_its_process_has_changed() {
+    let server = Server::start();
+    let first = cache(server.url()).await;
+    let table = Table::default();
+    within(&first, row(&table, 1)).await;
+    filled(&first, "row", 1).await;
+    // It takes no writes for a while.
+    server.command(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
+    Cache::scope(first.clone(), write(&table, 1)).await;
+    assert_eq!(
+        within(&first, row(&table, 1)).await.value,
+        1,
+        "as it should"
+    );
+    drop(first);
+    let second = cache(server.url()).await;
+    let read = within(&second, row(&table, 1)).await;
+    assert_eq!(
+        read.value, 1,
+        "in the process whose mutation has returned: {read}"
+    );
+    server.command(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
+    until("it is sent", || second.stats().events.pending == 0).await;
+}
+
+#[tokio::test]
+async fn caches_of_one_process_with_one_redis_and_namespace_have_one_bound() {
+    let server = Server::start();
+    let _first = cache(server.url()).await;
+    let builder = |namespace: &str| {
+        let builder = Cache::builder().namespace(namespace).redis(server.url());
+        builder.staleness_bound(BOUND * 2)
+    };
+    let refused = builder("test").build().await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Configuration);
+    assert!(refused.to_string().contains("400ms"), "{refused}");
+    builder("other").build().await.unwrap();
 }
