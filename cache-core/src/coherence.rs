@@ -24,6 +24,7 @@ mod ledger;
 #[cfg(test)]
 mod model;
 pub(crate) mod mutant;
+mod outgoing;
 mod queue;
 mod recent;
 mod rules;
@@ -42,7 +43,7 @@ use std::{
 };
 
 use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
 #[cfg(test)]
 pub(crate) use self::connection::{Connection, Connections};
@@ -50,7 +51,6 @@ use self::{
     beat::Beat,
     cell::{Captured, Registry},
     ledger::Ledger,
-    mutant::Mutant,
     queue::{Job, Queue},
     recent::Recent,
     rules::Doubted,
@@ -58,6 +58,7 @@ use self::{
 pub(crate) use self::{
     cell::Cell,
     guard::{Doubt, Guard, Snapshot, Stamps},
+    outgoing::{Ack, Outcome, Outgoing},
     version::{Lineage, Version},
 };
 use crate::{
@@ -71,7 +72,7 @@ use crate::{
 const DRAIN: Duration = Duration::from_secs(4);
 
 /// How much the caches of this process believe, and for how long.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bounds {
     /// How long an entry may be behind a bump that reached the shared tier.
     pub(crate) staleness: Duration,
@@ -137,24 +138,6 @@ impl fmt::Debug for Coherence {
             .field("beat", &self.beat)
             .finish_non_exhaustive()
     }
-}
-
-/// What becomes of a change whose outcome is known, or is not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// The source was written.
-    Written,
-    /// It may have been, or may yet be.
-    Unknown,
-}
-
-/// What comes of an acknowledgement.
-#[derive(Debug, Default)]
-pub(crate) struct Ack {
-    /// The mark that is taken away.
-    pub(crate) nonce: Option<Arc<str>>,
-    /// Who wants to know.
-    pub(crate) waiter: Option<oneshot::Sender<bool>>,
 }
 
 /// Whether an entry of the shared tier contains all that was bumped before it was read.
@@ -306,25 +289,42 @@ impl Coherence {
             }
             return;
         }
-        let cells: Vec<_> = tags
-            .iter()
-            .map(|tag| self.registry.get_or_create(tag))
-            .collect();
+        let mut job = Job::of(tags.iter().map(|tag| self.registry.get_or_create(tag)));
+        (job.nonce, job.waiter) = (nonce, waiter);
+        job.again = (outcome == Outcome::Unknown).then_some(self.bounds.unknown_outcome);
+        // In this order: whoever captures in between asks no shared tier.
+        job.expect_ack();
         if outcome == Outcome::Unknown {
             // Nobody waits for the acknowledgement that would do it.
             self.invalidate(tags, now);
         }
-        let mut job = Job {
-            cells,
-            is_pending: false,
-            attempts: 0,
-            again: (outcome == Outcome::Unknown).then_some(self.bounds.unknown_outcome),
-            nonce,
-            waiter,
-        };
-        job.expect_ack();
         self.state.lock().queue.push(job);
         self.work.notify_one();
+    }
+
+    /// Where nobody else has to know: these are to be said once more, as it is not known whether they happened. Gives
+    /// whether there was nothing that waited for that.
+    pub(crate) fn remind(&self, tags: &[Tag], now: Nanos) -> bool {
+        let job = Job::of(tags.iter().map(|tag| self.registry.get_or_create(tag)));
+        let due = after(now, self.bounds.unknown_outcome);
+        let mut state = self.state.lock();
+        let was_idle = state.queue.next_due().is_none();
+        state.queue.push_later(job, due, &self.registry);
+        was_idle
+    }
+
+    /// Says what is to be said once more by now. Gives whether there is more of that.
+    pub(crate) fn repeat(&self, now: Nanos) -> bool {
+        let mut state = self.state.lock();
+        loop {
+            let jobs = state.queue.next_batch(now);
+            if jobs.is_empty() {
+                return state.queue.next_due().is_some();
+            }
+            for job in jobs {
+                self.invalidate(job.tags(), now);
+            }
+        }
     }
 
     /// Something is about to change: until the hold is dropped nothing is kept that depends on it.
@@ -378,6 +378,7 @@ impl Coherence {
         (!jobs.is_empty()).then(|| Outgoing {
             coherence: Arc::clone(self),
             jobs,
+            since: now,
         })
     }
 
@@ -388,6 +389,9 @@ impl Coherence {
 
     /// How many changes have not been acknowledged.
     pub(crate) fn unsent(&self) -> usize {
+        if self.beat.is_none() {
+            return 0;
+        }
         let state = self.state.lock();
         state.queue.len() + state.under_way
     }
@@ -395,10 +399,11 @@ impl Coherence {
     /// Waits until all changes are acknowledged, the second words about unknown outcomes included, which are said
     /// now.
     pub(crate) async fn emptied(&self) {
-        self.state.lock().queue.send_now();
-        self.work.notify_one();
         loop {
             let emptied = self.emptied.notified();
+            // Those of what was acknowledged meanwhile among them.
+            self.state.lock().queue.send_now();
+            self.work.notify_one();
             if self.unsent() == 0 {
                 return;
             }
@@ -419,17 +424,7 @@ impl Coherence {
         if tags.is_empty() {
             return;
         }
-        let mut job = Job {
-            cells: tags
-                .iter()
-                .map(|tag| self.registry.get_or_create(tag))
-                .collect(),
-            is_pending: false,
-            attempts: 0,
-            again: None,
-            nonce: None,
-            waiter: None,
-        };
+        let mut job = Job::of(tags.iter().map(|tag| self.registry.get_or_create(tag)));
         // Until then this process would believe of that server what it knows better.
         job.expect_ack();
         state.queue.push(job);
@@ -533,94 +528,5 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         self.0.iter().for_each(|cell| cell.let_go());
-    }
-}
-
-/// Bumps on their way. Dropped without an answer, they have failed.
-#[derive(Debug)]
-pub(crate) struct Outgoing {
-    coherence: Arc<Coherence>,
-    jobs: Vec<Job>,
-}
-
-impl Outgoing {
-    /// The tags to be bumped, each once.
-    pub(crate) fn cells(&self) -> Vec<&Arc<Cell>> {
-        let mut cells: Vec<_> = self.jobs.iter().flat_map(|job| &job.cells).collect();
-        cells.sort_unstable_by(|a, b| a.tag().cmp(b.tag()));
-        cells.dedup_by(|a, b| Arc::ptr_eq(a, b));
-        cells
-    }
-
-    /// The mark that goes with it.
-    pub(crate) fn nonce(&self) -> Option<Arc<str>> {
-        self.jobs.first().and_then(|job| job.nonce.clone())
-    }
-
-    /// A server of this lineage has acknowledged all of it.
-    pub(crate) fn acknowledged(mut self, lineage: Lineage, now: Nanos) {
-        let coherence = Arc::clone(&self.coherence);
-        coherence
-            .counters
-            .bumps
-            .fetch_add(self.jobs.len() as u64, Relaxed);
-        let mut state = coherence.state.lock();
-        for job in &self.jobs {
-            for cell in &job.cells {
-                state.ledger.add(cell.tag(), lineage, now);
-            }
-        }
-        for job in &mut self.jobs {
-            // What was read since it was sent may be from before it arrived.
-            if !mutant::is(Mutant::B2) {
-                coherence.invalidate(job.tags(), now);
-            }
-            job.has_ack();
-        }
-        for mut job in std::mem::take(&mut self.jobs) {
-            state.under_way -= 1;
-            job.tell(true);
-            if let Some(again) = job.again.take() {
-                job.attempts = 0;
-                job.nonce = None;
-                let due = after(now, again);
-                state.queue.push_later(job, due, &coherence.registry);
-            }
-        }
-        drop(state);
-        coherence.observe(lineage, now);
-        coherence.emptied.notify_waiters();
-    }
-
-    /// It is not known to have arrived.
-    pub(crate) fn failed(mut self, now: Nanos) {
-        self.fail(now);
-    }
-
-    fn fail(&mut self, now: Nanos) {
-        if self.jobs.is_empty() {
-            return;
-        }
-        let coherence = Arc::clone(&self.coherence);
-        let failed = self.jobs.len() as u64;
-        coherence.counters.bumps_failed.fetch_add(failed, Relaxed);
-        let mut state = coherence.state.lock();
-        for mut job in std::mem::take(&mut self.jobs) {
-            state.under_way -= 1;
-            if job.attempts == 0 {
-                coherence.invalidate(job.tags(), now);
-            }
-            job.attempts = job.attempts.saturating_add(1);
-            job.tell(false);
-            let due = Queue::retry_at(now, job.attempts);
-            state.queue.push_later(job, due, &coherence.registry);
-        }
-    }
-}
-
-impl Drop for Outgoing {
-    fn drop(&mut self) {
-        // At once: whoever looks next finds it due.
-        self.fail(0);
     }
 }

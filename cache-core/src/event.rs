@@ -10,7 +10,7 @@ mod mark;
 mod order;
 mod path;
 
-use std::{fmt, marker::PhantomData};
+use std::{collections::HashSet, fmt, marker::PhantomData};
 
 pub(crate) use self::path::{Path, Tag};
 pub use self::{
@@ -134,15 +134,9 @@ impl Changes {
 
     /// Each tag to be bumped, once.
     pub(crate) fn tags(&self) -> Vec<Tag> {
-        let mut tags: Vec<Tag> = Vec::new();
-        for path in &self.0 {
-            for tag in path.bumped() {
-                if !tags.contains(&tag) {
-                    tags.push(tag);
-                }
-            }
-        }
-        tags
+        let mut seen = HashSet::new();
+        let tags = self.0.iter().flat_map(Path::bumped);
+        tags.filter(|tag| seen.insert(tag.clone())).collect()
     }
 }
 

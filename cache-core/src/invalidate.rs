@@ -12,7 +12,7 @@ mod peers;
 
 use std::{fmt, future::Future, sync::Arc};
 
-use tokio::sync::oneshot;
+use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 
 pub(crate) use self::{
     courier::Courier,
@@ -25,10 +25,11 @@ pub use self::{
 };
 use crate::{
     cache::Cache,
-    clock::system_now,
-    coherence::{Ack, Held, Outcome},
+    clock::{Nanos, system_now},
+    coherence::{Ack, Coherence, Held, Outcome},
     error::{Error, ErrorKind},
     event::{Changes, Events, Tag},
+    watchdog::{self, Watched},
 };
 
 impl Cache {
@@ -127,8 +128,7 @@ impl Cache {
             return true;
         }
         let Some(courier) = self.courier() else {
-            let ack = Ack::default();
-            self.coherence().emit(tags, outcome, ack, system_now());
+            self.emit_behind(tags, outcome, nonce);
             return true;
         };
         let (waiter, acknowledged) = oneshot::channel();
@@ -136,26 +136,60 @@ impl Cache {
             nonce,
             waiter: Some(waiter),
         };
+        let mut unanswered = Unanswered {
+            coherence: self.coherence(),
+            tags,
+        };
         self.coherence().emit(tags, outcome, ack, system_now());
         courier.begin();
-        let within = courier.budget();
-        if let Ok(acknowledged) = tokio::time::timeout(within, acknowledged).await {
-            return acknowledged.unwrap_or(false);
+        // Without a runtime nobody knows when the budget is spent.
+        if Handle::try_current().is_err() {
+            return false;
         }
-        // As if it had failed, though it may yet be acknowledged.
-        self.coherence().invalidate(tags, system_now());
-        false
+        let answer = timeout(courier.budget(), acknowledged).await;
+        let is_acknowledged = answer.is_ok_and(|answer| answer == Ok(true));
+        if is_acknowledged {
+            unanswered.tags = &[];
+        }
+        is_acknowledged
     }
 
     /// Emits without waiting, and without I/O: for where a future is dropped.
     fn emit_behind(&self, tags: &[Tag], outcome: Outcome, nonce: Option<Arc<str>>) {
-        if !tags.is_empty() {
-            let ack = Ack {
-                nonce,
-                waiter: None,
-            };
-            self.coherence().emit(tags, outcome, ack, system_now());
+        if tags.is_empty() {
+            return;
         }
+        let (coherence, now) = (self.coherence(), system_now());
+        let ack = Ack {
+            nonce,
+            waiter: None,
+        };
+        coherence.emit(tags, outcome, ack, now);
+        let is_unknown = outcome == Outcome::Unknown;
+        if self.courier().is_none() && is_unknown && coherence.remind(tags, now) {
+            let watched: Arc<dyn Watched> = Arc::clone(coherence) as _;
+            watchdog::watch(&watched);
+        }
+    }
+}
+
+/// Where no courier does it: what is to be said once more.
+impl Watched for Coherence {
+    fn check(&self, now: Nanos) -> bool {
+        self.repeat(now)
+    }
+}
+
+/// A change that happened, as long as it is not acknowledged. Nobody waits for that any more where this is dropped: it
+/// is as if it had failed, though it may yet be acknowledged.
+struct Unanswered<'a> {
+    coherence: &'a Coherence,
+    tags: &'a [Tag],
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        self.coherence.invalidate(self.tags, system_now());
     }
 }
 

@@ -3,7 +3,8 @@
 //!
 //! One thread for the process, asleep while no call waits, so that it depends on no runtime: the
 //! runtime may be just what is stuck. Being late is not proof, because a busy runtime polls nobody. So
-//! the thread only wakes somebody who waits, and that one decides when it is polled.
+//! the thread only wakes somebody who waits, and that one decides when it is polled. What has to happen at some time
+//! on a runtime without timers, or on none, happens here as well.
 
 use std::{
     collections::BTreeMap,
@@ -24,9 +25,10 @@ const TICK: Duration = Duration::from_millis(25);
 static WATCHED: Mutex<Vec<Weak<dyn Watched>>> = Mutex::new(Vec::new());
 static ARRIVED: Condvar = Condvar::new();
 
-/// Something that calls wait for.
+/// Something that calls wait for, or that waits for its time.
 pub(crate) trait Watched: Send + Sync {
-    /// Wakes those who could go on in place of loads that are not polled. Gives whether anybody waits.
+    /// Wakes those who could go on in place of loads that are not polled, or does what is due. Gives whether anybody
+    /// still waits.
     fn check(&self, now: Nanos) -> bool;
 }
 

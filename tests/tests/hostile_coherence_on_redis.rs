@@ -84,23 +84,6 @@ async fn min_replicas_to_write_stops_the_side_of_an_isolated_primary() {
     );
 }
 
-#[tokio::test]
-async fn each_cache_of_a_process_keeps_to_its_own_bound() {
-    let server = Server::start();
-    let proxy = Proxy::to(&server);
-    let _patient = cache(proxy.url(), Duration::from_mins(1)).await;
-    let strict = cache(proxy.url(), BOUND).await;
-    let here = cache(server.url(), BOUND).await;
-    let table = Table::default();
-    within(&strict, row(&table, 1)).await;
-    proxy.black_hole();
-    Cache::scope(here.clone(), write(&table, 1)).await;
-    sleep(Duration::from_millis(1_500)).await;
-    let read = within(&strict, row(&table, 1)).await;
-    assert_eq!(read.value, 1, "1.5 s later, with a bound of 0.4 s: {read}");
-    proxy.pass();
-}
-
 #[derive(Clone, Default)]
 struct Said(Arc<Mutex<Vec<String>>>);
 
@@ -207,32 +190,5 @@ async fn a_server_that_is_full_keeps_the_marks_of_others() {
     assert!(
         left.contains("other"),
         "the mark of a mutation that runs is gone: `{left}`"
-    );
-}
-
-#[tokio::test]
-async fn a_cache_that_is_built_anew_knows_what_its_process_has_changed() {
-    let server = Server::start();
-    let first = cache(server.url(), BOUND).await;
-    let table = Table::default();
-    within(&first, row(&table, 1)).await;
-    tests::until("it is written", || {
-        !server.command(&["KEYS", "test:e:*"]).is_empty()
-    })
-    .await;
-    // It takes no writes for a while.
-    server.command(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
-    Cache::scope(first.clone(), write(&table, 1)).await;
-    assert_eq!(
-        within(&first, row(&table, 1)).await.value,
-        1,
-        "as it should"
-    );
-    drop(first);
-    let second = cache(server.url(), BOUND).await;
-    let read = within(&second, row(&table, 1)).await;
-    assert_eq!(
-        read.value, 1,
-        "in the process whose mutation has returned: {read}"
     );
 }

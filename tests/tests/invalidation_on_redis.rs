@@ -10,7 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cache_core::{Cache, CachedCall, Event, Explained, RedisMiss, Source, cached, invalidates};
+use cache_core::{
+    Cache, CachedCall, ErrorKind, Event, Explained, RedisMiss, Source, cached, invalidates,
+};
 use tests::{SOON, proxy::Proxy, server::Server, until};
 use tokio::{runtime::Builder, time::sleep};
 
@@ -253,4 +255,44 @@ async fn a_proof_of_one_server_says_nothing_of_another() {
     sleep(Duration::from_secs(2)).await;
     let read = within(&there, row(&table, 1)).await;
     assert_eq!(read.value, 1, "2 s later, with a bound of 0.4 s: {read}");
+}
+
+#[tokio::test]
+async fn a_cache_that_is_built_anew_knows_what_its_process_has_changed() {
+    let server = Server::start();
+    let first = cache(server.url()).await;
+    let table = Table::default();
+    within(&first, row(&table, 1)).await;
+    filled(&first, "row", 1).await;
+    // It takes no writes for a while.
+    server.command(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
+    Cache::scope(first.clone(), write(&table, 1)).await;
+    assert_eq!(
+        within(&first, row(&table, 1)).await.value,
+        1,
+        "as it should"
+    );
+    drop(first);
+    let second = cache(server.url()).await;
+    let read = within(&second, row(&table, 1)).await;
+    assert_eq!(
+        read.value, 1,
+        "in the process whose mutation has returned: {read}"
+    );
+    server.command(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
+    until("it is sent", || second.stats().events.pending == 0).await;
+}
+
+#[tokio::test]
+async fn caches_of_one_process_with_one_redis_and_namespace_have_one_bound() {
+    let server = Server::start();
+    let _first = cache(server.url()).await;
+    let builder = |namespace: &str| {
+        let builder = Cache::builder().namespace(namespace).redis(server.url());
+        builder.staleness_bound(BOUND * 2)
+    };
+    let refused = builder("test").build().await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Configuration);
+    assert!(refused.to_string().contains("400ms"), "{refused}");
+    builder("other").build().await.unwrap();
 }

@@ -181,7 +181,7 @@ impl CacheBuilder {
     ///
     /// Without a failure it is a few milliseconds: as long as a message takes. What this process cannot prove to be
     /// younger it asks Redis for, so a shorter bound costs more questions (four in each bound) and notices a broken
-    /// connection sooner.
+    /// connection sooner. Caches of one process with one Redis and [namespace](Self::namespace) have one bound.
     pub fn staleness_bound(mut self, bound: Duration) -> Self {
         self.bounds.staleness = bound;
         self
@@ -205,7 +205,8 @@ impl CacheBuilder {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`] when an option has a value that cannot work,
+    /// [`ErrorKind::Configuration`] when an option has a value that cannot work, here or beside the other caches of this
+    /// process,
     /// [`ErrorKind::Refused`] when Redis refuses the user, the password or the database, or is too old,
     /// and with [`require_redis`](Self::require_redis) [`ErrorKind::Unreachable`] when it does not answer.
     ///
@@ -219,7 +220,8 @@ impl CacheBuilder {
     pub async fn build(self) -> Result<Cache, Error> {
         self.check()?;
         let l2 = self.connect().await?;
-        let cache = self.assemble(l2);
+        let peers = self.peers(l2.as_deref())?;
+        let cache = self.assemble(l2, peers);
         if cache.l2().is_some_and(|l2| l2.store().is_ready()) {
             // Late or not, it works: what is loaded before it listens is not kept.
             let _ = timeout(LISTEN_WITHIN, cache.coherence().listening()).await;
@@ -313,12 +315,22 @@ impl CacheBuilder {
     #[cfg(test)]
     pub(crate) fn build_on(self, store: Arc<dyn Store>) -> Cache {
         let l2 = L2::new(store, &self.namespace, self.redis_limits);
-        self.assemble(Some(l2))
+        let peers = self.peers(Some(&l2)).expect("it is alone");
+        self.assemble(Some(l2), peers)
     }
 
     /// The cache without its shared tier.
     pub(super) fn build_now(self) -> Cache {
-        self.assemble(None)
+        let peers = Peers::alone(&self.namespace, self.bounds);
+        self.assemble(None, peers)
+    }
+
+    /// Those that this cache shares its entries with, in its process.
+    fn peers(&self, l2: Option<&L2>) -> Result<Arc<Peers>, Error> {
+        match l2 {
+            Some(l2) => Peers::of(self.place(), &self.namespace, self.bounds, l2),
+            None => Ok(Peers::alone(&self.namespace, self.bounds)),
+        }
     }
 
     /// Where this cache meets the others of its process.
@@ -333,12 +345,8 @@ impl CacheBuilder {
         None
     }
 
-    fn assemble(self, l2: Option<Arc<L2>>) -> Cache {
+    fn assemble(self, l2: Option<Arc<L2>>, peers: Arc<Peers>) -> Cache {
         let l1 = L1::new(self.memory_limit, self.eviction, self.unweighed_limit);
-        let peers = match &l2 {
-            Some(l2) => Peers::of(self.place(), &self.namespace, self.bounds, l2),
-            None => Peers::alone(&self.namespace, self.bounds),
-        };
         Cache::new(self.namespace, self.clock, l1, l2, peers)
     }
 }

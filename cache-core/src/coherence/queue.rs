@@ -39,6 +39,17 @@ pub(super) struct Job {
 }
 
 impl Job {
+    pub(super) fn of(cells: impl IntoIterator<Item = Arc<Cell>>) -> Self {
+        Self {
+            cells: cells.into_iter().collect(),
+            is_pending: false,
+            attempts: 0,
+            again: None,
+            nonce: None,
+            waiter: None,
+        }
+    }
+
     /// Has the cells wait for it.
     pub(super) fn expect_ack(&mut self) {
         if !std::mem::replace(&mut self.is_pending, true) {
@@ -54,6 +65,18 @@ impl Job {
 
     pub(super) fn tags(&self) -> impl Iterator<Item = &Tag> + Clone {
         self.cells.iter().map(|cell| cell.tag())
+    }
+
+    /// Leaves the tags of an event to another one. Gives whether there were any.
+    fn give_up(&mut self, event: &str) -> bool {
+        let (given, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.cells)
+            .into_iter()
+            .partition(|cell| cell.tag().event() == event);
+        self.cells = kept;
+        if self.is_pending {
+            given.iter().for_each(|cell| cell.has_ack());
+        }
+        !given.is_empty()
     }
 
     pub(super) fn tell(&mut self, is_acknowledged: bool) {
@@ -86,20 +109,20 @@ impl Queue {
     }
 
     pub(super) fn push_later(&mut self, job: Job, due: Nanos, registry: &Arc<Registry>) {
-        let mut crowded = None;
+        let mut crowded = Vec::new();
         for cell in &job.cells {
             let count = self
                 .waiting
                 .entry(cell.tag().event().to_owned())
                 .or_default();
             *count += 1;
-            if *count > MOST_TAGS {
-                crowded = Some(cell.tag().event().to_owned());
+            if *count == MOST_TAGS + 1 {
+                crowded.push(cell.tag().event().to_owned());
             }
         }
         self.last += 1;
         self.later.insert((due, self.last), job);
-        if let Some(event) = crowded {
+        for event in crowded {
             self.collapse(&event, due, registry);
         }
     }
@@ -112,33 +135,23 @@ impl Queue {
 
     /// Makes one bump of the whole event of all that wait for it: coarser, and nothing lost.
     fn collapse(&mut self, event: &str, due: Nanos, registry: &Arc<Registry>) {
-        let tags = Tag::of_whole_event(event);
-        let mut whole = Job {
-            cells: tags.map(|tag| registry.get_or_create(&tag)).into(),
-            is_pending: false,
-            attempts: 1,
-            again: None,
-            nonce: None,
-            waiter: None,
-        };
+        let whole = Tag::of_whole_event(event);
+        let mut whole = Job::of(whole.iter().map(|tag| registry.get_or_create(tag)));
         // Before those of the others cease to be.
         whole.expect_ack();
         whole.cells.iter().for_each(|cell| cell.invalidate());
-        let is_of_event = |job: &Job| job.cells.iter().all(|cell| cell.tag().event() == event);
-        let keys: Vec<_> = self
-            .later
-            .iter()
-            .filter(|(_, job)| is_of_event(job))
-            .map(|(key, _)| *key)
-            .collect();
-        for key in keys {
-            if let Some(job) = self.later.remove(&key) {
-                whole.again = whole.again.max(job.again);
-                self.forget(&job);
+        self.later.retain(|(at, _), job| {
+            if job.give_up(event) {
+                // What has not failed was to be said then, and no sooner.
+                let wait = Duration::from_nanos(at.saturating_sub(due));
+                let then = (job.attempts == 0 && !wait.is_zero()).then_some(wait);
+                whole.again = whole.again.max(job.again).max(then);
+                whole.attempts = whole.attempts.max(job.attempts.min(1));
             }
-        }
+            !job.cells.is_empty()
+        });
         self.last += 1;
-        *self.waiting.entry(event.to_owned()).or_default() += whole.cells.len();
+        self.waiting.insert(event.to_owned(), whole.cells.len());
         self.later.insert((due, self.last), whole);
     }
 
@@ -213,5 +226,60 @@ impl Queue {
 
     pub(super) fn len(&self) -> usize {
         self.ready.len() + self.later.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Nanos = 1_000_000_000;
+
+    fn job(registry: &Arc<Registry>, tags: &[String], attempts: u32) -> Job {
+        let mut job = Job::of(
+            tags.iter()
+                .map(|tag| registry.get_or_create(&Tag::from_name(tag))),
+        );
+        job.attempts = attempts;
+        if attempts > 0 {
+            job.expect_ack();
+        }
+        job
+    }
+
+    #[test]
+    fn a_crowd_of_one_event_becomes_one_bump_also_where_others_are_emitted_with_it() {
+        let (registry, mut queue) = (Registry::new("shop"), Queue::default());
+        let first = registry.get_or_create(&Tag::from_name("E:0"));
+        for id in 0..=MOST_TAGS {
+            let tags = [format!("E:{id}"), format!("F:{}", id % 7)];
+            queue.push_later(job(&registry, &tags, 1), SECOND, &registry);
+        }
+        assert!(!first.is_pending());
+        for whole in Tag::of_whole_event("E") {
+            assert!(registry.get(&whole).is_some_and(|cell| cell.is_pending()));
+        }
+        let mut left = std::iter::repeat_with(|| queue.next_batch(SECOND))
+            .take_while(|batch| !batch.is_empty())
+            .flatten()
+            .flat_map(|job| job.tags().cloned().collect::<Vec<_>>())
+            .collect::<Vec<_>>();
+        left.sort_unstable();
+        left.dedup();
+        let of = |event: &str| left.iter().filter(|tag| tag.event() == event).count();
+        assert!(of("E") <= 2 && of("F") <= 7, "{left:?}");
+        assert!(queue.waiting.is_empty());
+    }
+
+    #[test]
+    fn what_is_to_be_said_later_is_said_then_though_it_is_in_a_crowd() {
+        let (registry, mut queue) = (Registry::new("shop"), Queue::default());
+        queue.push_later(job(&registry, &["E:x".into()], 0), 5 * SECOND, &registry);
+        for id in 0..MOST_TAGS {
+            let failed = job(&registry, &[format!("E:{id}")], 1);
+            queue.push_later(failed, SECOND, &registry);
+        }
+        let whole = queue.next_batch(SECOND).pop().unwrap();
+        assert_eq!(whole.again, Some(Duration::from_secs(4)));
     }
 }

@@ -31,7 +31,6 @@ impl Recent {
         if state.since.is_none() {
             return;
         }
-        // Whoever does not know the time says zero.
         let now = now.max(state.latest);
         state.latest = now;
         state.purge(now);

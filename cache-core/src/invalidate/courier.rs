@@ -6,8 +6,8 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Waker},
     time::Duration,
@@ -16,6 +16,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::{
     runtime::{Handle, Id},
+    task::yield_now,
     time::timeout,
 };
 
@@ -67,8 +68,8 @@ pub(super) struct Route {
     runtime: Mutex<Option<Id>>,
     /// What was begun in another task, for the one in charge to see to its end.
     begun: Mutex<Vec<BoxFuture>>,
-    /// The cache is gone: what is left is sent, and then it is over.
-    is_closing: AtomicBool,
+    /// Without any what is left is sent, and then it is over.
+    couriers: AtomicUsize,
     /// It was said that Redis refuses bumps.
     has_warned: AtomicBool,
 }
@@ -107,12 +108,26 @@ impl Courier {
             epoch: AtomicU64::new(0),
             runtime: Mutex::default(),
             begun: Mutex::default(),
-            is_closing: AtomicBool::new(false),
+            couriers: AtomicUsize::new(0),
             has_warned: AtomicBool::new(false),
         });
+        Self::of(route)
+    }
+
+    fn of(route: Arc<Route>) -> Self {
+        route.couriers.fetch_add(1, Relaxed);
         let courier = Self { route };
         courier.attend();
         courier
+    }
+
+    /// What is left of this when it is dropped.
+    pub(super) fn rest(&self) -> Rest {
+        Rest(Arc::downgrade(&self.route))
+    }
+
+    pub(super) fn coherence(&self) -> &Arc<Coherence> {
+        &self.route.coherence
     }
 
     /// Marks what is about to change; nothing where the others could not be told.
@@ -173,11 +188,29 @@ impl Courier {
 
 impl Drop for Courier {
     fn drop(&mut self) {
+        if self.route.couriers.fetch_sub(1, Relaxed) > 1 {
+            return;
+        }
         // They hold the route that holds them.
         let begun = std::mem::take(&mut *self.route.begun.lock());
         drop(begun);
-        self.route.is_closing.store(true, Relaxed);
         self.route.coherence.work.notify_one();
+    }
+}
+
+/// A courier that may have been dropped with something to send.
+#[derive(Debug)]
+pub(super) struct Rest(Weak<Route>);
+
+impl Rest {
+    pub(super) fn is_there(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+
+    /// Goes on where that ended: what it has not sent is known to be unsent.
+    pub(super) fn resume(&self) -> Option<Courier> {
+        let route = self.0.upgrade()?;
+        (route.coherence.unsent() > 0).then(|| Courier::of(route))
     }
 }
 
@@ -216,8 +249,10 @@ impl InCharge {
             while let Some(outgoing) = route.coherence.next_batch(system_now()) {
                 route.carry(outgoing).await;
                 route.seen.store(system_now().max(1), Relaxed);
+                // While Redis is down each of them fails without a wait.
+                yield_now().await;
             }
-            if route.is_closing.load(Relaxed) && route.coherence.unsent() == 0 {
+            if route.couriers.load(Relaxed) == 0 && route.coherence.unsent() == 0 {
                 return;
             }
             // Woken early or not, there is something to see.

@@ -1,6 +1,6 @@
 //! A call that changes the source, from before its body to its end, however that comes.
 
-use std::{fmt, sync::Arc};
+use std::{collections::HashSet, fmt, sync::Arc};
 
 use super::mark::Mark;
 use crate::{
@@ -82,8 +82,9 @@ impl Mutation {
             // What was marked has to be told as well, or its mark would stay.
             let marked = self.tags.take().filter(|_| self.mark.is_some());
             let mut tags = marked.unwrap_or_default();
+            let known: HashSet<_> = tags.iter().cloned().collect();
             let others = changes.tags().into_iter();
-            tags.extend(others.filter(|tag| !tags.contains(tag)).collect::<Vec<_>>());
+            tags.extend(others.filter(|tag| !known.contains(tag)));
             self.tags = Some(tags);
         }
         self.end(Outcome::Written).await;

@@ -9,9 +9,10 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::Courier;
+use super::{Courier, courier::Rest};
 use crate::{
     coherence::{Bounds, Coherence},
+    error::{Error, ErrorKind},
     l2::L2,
 };
 
@@ -27,7 +28,13 @@ pub(crate) struct Peers {
 pub(crate) type Place = (String, String);
 
 /// Those of this process by place.
-static KNOWN: Mutex<Option<HashMap<Place, Weak<Peers>>>> = Mutex::new(None);
+static KNOWN: Mutex<Option<HashMap<Place, Known>>> = Mutex::new(None);
+
+/// Peers as long as one of them is there, and then until all is sent that they emitted.
+struct Known {
+    peers: Weak<Peers>,
+    rest: Rest,
+}
 
 impl Peers {
     /// Of a cache without others to share with.
@@ -38,28 +45,67 @@ impl Peers {
         })
     }
 
+    fn with(courier: Courier) -> Arc<Self> {
+        Arc::new(Self {
+            coherence: Arc::clone(courier.coherence()),
+            courier: Some(courier),
+        })
+    }
+
     /// Of a cache with a shared tier. Caches of one `place` are one process to others; without a place a cache is one
-    /// by itself. The bounds are those of the first.
-    pub(crate) fn of(place: Option<Place>, namespace: &str, bounds: Bounds, l2: &L2) -> Arc<Self> {
+    /// by itself.
+    ///
+    /// # Errors
+    ///
+    /// When those that are known at that place have other bounds.
+    pub(crate) fn of(
+        place: Option<Place>,
+        namespace: &str,
+        bounds: Bounds,
+        l2: &L2,
+    ) -> Result<Arc<Self>, Error> {
         let make = || {
             let coherence = Coherence::new(namespace, bounds, Some(&origin()));
             let store = Arc::clone(l2.store());
-            let courier = Courier::new(namespace, &coherence, store, l2.budget());
-            Arc::new(Self {
-                coherence,
-                courier: Some(courier),
-            })
+            Courier::new(namespace, &coherence, store, l2.budget())
         };
-        let Some(place) = place else { return make() };
+        let Some(place) = place else {
+            return Ok(Self::with(make()));
+        };
         let mut known = KNOWN.lock();
         let known = known.get_or_insert_default();
-        if let Some(peers) = known.get(&place).and_then(Weak::upgrade) {
-            return peers;
+        let at_place = known.get(&place);
+        if let Some(peers) = at_place.and_then(|known| known.peers.upgrade()) {
+            peers.check(bounds)?;
+            return Ok(peers);
         }
-        known.retain(|_, peers| peers.strong_count() > 0);
-        let peers = make();
-        known.insert(place, Arc::downgrade(&peers));
-        peers
+        let resumed = at_place.and_then(|known| known.rest.resume());
+        let courier = resumed.unwrap_or_else(make);
+        let rest = courier.rest();
+        let peers = Self::with(courier);
+        peers.check(bounds)?;
+        known.retain(|_, known| known.rest.is_there());
+        let weak = Arc::downgrade(&peers);
+        known.insert(place, Known { peers: weak, rest });
+        Ok(peers)
+    }
+
+    fn check(&self, asked: Bounds) -> Result<(), Error> {
+        let Bounds {
+            staleness,
+            unknown_outcome,
+        } = self.coherence.bounds();
+        if self.coherence.bounds() == asked {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Configuration,
+            format_args!(
+                "caches of one process with one Redis and `namespace` hear each other's events as one: write \
+                 `staleness_bound` {staleness:?} and `unknown_outcome` {unknown_outcome:?} as for the one that was \
+                 built first, or another `namespace`"
+            ),
+        ))
     }
 }
 
