@@ -7,6 +7,7 @@ use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 use super::Call;
 use crate::{
     cache::Cache,
+    clock::system_now,
     coherence::{Doubt, Snapshot},
     flight::{Arrival, Load, Underway},
     key::Key,
@@ -92,7 +93,7 @@ impl Remote {
     }
 
     /// The entry in memory, where all there is against it is that nobody knows whether it was invalidated, and
-    /// that could be found out.
+    /// that can be found out.
     fn suspect(cache: &Cache, load: &Load) -> Option<Arc<dyn Stored>> {
         if load.is_renewal() || load.snapshot().is_empty() {
             return None;
@@ -101,7 +102,8 @@ impl Remote {
         let (entry, clock) = (node.entry(), cache.clock());
         let is_suspect = entry.is_fresh(clock.now())
             && entry.doubt(clock) == Some(Doubt::Suspect)
-            && entry.guard().is_some_and(|guard| guard.stamps().is_some());
+            && entry.guard().is_some_and(|guard| guard.stamps().is_some())
+            && !cache.coherence().doubts(entry.made(clock), system_now());
         is_suspect.then_some(node)
     }
 
