@@ -194,7 +194,7 @@ impl Plan {
         let at = random.below(self.setup.horizon);
         let process = random.index(PROCESSES);
         let soon = random.between(1, self.setup.bound * 3);
-        match random.below(19) {
+        match random.below(20) {
             0 => self.fault(at, Fault::Reset(Some(process))),
             1 => self.fault(at, Fault::Reset(None)),
             2 => {
@@ -249,6 +249,7 @@ impl Plan {
                 self.fault(at, Fault::Cut(process));
                 self.fault(at + 1_200, Fault::Mend(process));
             }
+            19 => self.add_outage(random),
             16 => {
                 self.fault(at, Fault::Full(true));
                 self.fault(at + soon, Fault::Full(false));
@@ -257,6 +258,47 @@ impl Plan {
                 self.setup.steps_clock = true;
                 let step = i64::try_from(random.below(20_000_003)).unwrap_or(0) - 10_000_001;
                 self.fault(at, Fault::StepClock(step));
+            }
+        }
+    }
+}
+
+impl Plan {
+    /// Nobody can be reached for longer than the bound, which includes whoever changes something meanwhile; and some
+    /// are back before others.
+    fn add_outage(&mut self, random: &mut Random) {
+        self.setup.bound = 400;
+        let begins = random.between(300, self.setup.horizon / 2);
+        let ends = begins + random.between(600, 1_600);
+        let (first, changes) = (random.index(PROCESSES), random.index(PROCESSES));
+        for process in 0..PROCESSES {
+            self.fault(begins, Fault::Cut(process));
+            let is_first = process == first && process != changes;
+            let late = if is_first {
+                0
+            } else {
+                random.between(0, 1_500)
+            };
+            self.fault(ends + late, Fault::Mend(process));
+        }
+        let action = Action::Change {
+            process: changes,
+            rows: vec![0],
+            breadth: Breadth::Row,
+            style: Style::Emitted,
+            polls: None,
+        };
+        let at = random.between(begins, ends);
+        self.steps.push(Step { at, action });
+        for (from, to) in [(0, begins), (ends, ends + 1_500)] {
+            for _ in 0..6 {
+                let mut action = call(random, 1);
+                if let Action::Call { process, how, .. } = &mut action {
+                    *how = How::Get;
+                    *process = if random.percent(60) { first } else { *process };
+                }
+                let at = random.between(from, to);
+                self.steps.push(Step { at, action });
             }
         }
     }
