@@ -95,9 +95,11 @@ impl Doubted {
         bound: Duration,
         drain: Duration,
     ) -> Option<Self> {
-        let was_out = fence > 0 && now > after(fence, bound);
+        // It was lost behind the last proof, and before the next one, of which there are several within the bound.
+        let lost = after(fence, bound);
+        let was_out = fence > 0 && now > lost;
         was_out.then(|| Self {
-            created_before: fence,
+            created_before: lost,
             until: after(now, drain),
         })
     }

@@ -106,7 +106,7 @@ impl Network {
         let Served { who, start, seen } = *served;
         let outage = self.outages[who.process];
         let is_draining = start >= outage.hears_since && system_now() < outage.drained_at;
-        if !is_draining || ended >= outage.heard_until {
+        if !is_draining || ended >= outage.lost_at {
             return None;
         }
         let rows = seen.rows.iter();

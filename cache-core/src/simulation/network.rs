@@ -69,7 +69,7 @@ pub(super) struct Given {
 /// their way until it is drained.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Outage {
-    pub(super) heard_until: Nanos,
+    pub(super) lost_at: Nanos,
     pub(super) hears_since: Nanos,
     pub(super) drained_at: Nanos,
 }
@@ -99,6 +99,8 @@ pub(super) struct Network {
     pub(super) renamed: Nanos,
     /// Until when each process has heard all.
     pub(super) fences: [Nanos; 3],
+    /// When each process was last cut off.
+    pub(super) cut_at: [Nanos; 3],
     pub(super) outages: [Outage; 3],
     /// The lineage that a process last read a tag under.
     pub(super) read_under: BTreeMap<(usize, String), u64>,
@@ -134,6 +136,7 @@ impl Network {
             causes: [0; 3],
             renamed: 0,
             fences: [0; 3],
+            cut_at: [0; 3],
             outages: [Outage::default(); 3],
             read_under: BTreeMap::new(),
             bound,
@@ -487,8 +490,11 @@ impl Network {
     fn begins_to_listen(&mut self, process: usize, now: Nanos) {
         let fence = self.fences[process];
         if fence > 0 && now > fence + self.bound {
+            let cut_at = self.cut_at[process];
+            // The cut is what it was deaf from, where a heartbeat would have shown that it was before.
+            let is_cause = cut_at > fence && cut_at < fence + self.bound / 2;
             self.outages[process] = Outage {
-                heard_until: fence,
+                lost_at: if is_cause { cut_at } else { fence },
                 hears_since: now,
                 drained_at: after(now, DRAIN),
             };
