@@ -130,7 +130,8 @@ impl Network {
         if new.cause + FLIGHT >= last.began {
             return None;
         }
-        let is_young = new.began.saturating_sub(last.began) < setup.bound * MS;
+        // Whoever may be deaf joins no flight that is older than the bound, as old as it may be.
+        let is_young = new.began + FLIGHT < last.began + setup.bound * MS;
         match last.ended {
             None if is_young => Some(format!(
                 "I9: process {} loads {:?} while it loads it",
