@@ -69,7 +69,7 @@ use crate::{
 
 /// After an outage other processes may still have bumps on their way: twice the longest wait before they connect
 /// again.
-const DRAIN: Duration = Duration::from_secs(4);
+pub(crate) const DRAIN: Duration = Duration::from_secs(4);
 
 /// How much the caches of this process believe, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -245,14 +245,23 @@ impl Coherence {
     /// Whether an entry of the shared tier that was created at `created` is valid: its own stamps are those that
     /// were read with it. Rule 3.
     pub(crate) fn judge(&self, own: &Stamps, read: &Stamps, created: Nanos, now: Nanos) -> Verdict {
-        let doubted = Doubted {
-            created_before: self.doubted_before.load(Relaxed),
-            until: self.doubts_until.load(Relaxed),
-        };
-        if own.are(read) && !doubted.has(created, now) {
+        if own.are(read) && !self.doubted().has(created, now) {
             Verdict::Valid(read.clone())
         } else {
             Verdict::Outdated
+        }
+    }
+
+    /// Whether versions say nothing of a suspect that was created at `created`: a bump from an outage since then may
+    /// still be on its way. Asked before they are, under a snapshot from before: who comes later has another gap.
+    pub(crate) fn doubts(&self, created: Nanos, now: Nanos) -> bool {
+        self.doubted().has_suspect(created, now)
+    }
+
+    fn doubted(&self) -> Doubted {
+        Doubted {
+            created_before: self.doubted_before.load(Relaxed),
+            until: self.doubts_until.load(Relaxed),
         }
     }
 

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::Call;
 use crate::{
     cache::Cache,
+    clock::system_now,
     coherence::{Doubt, Snapshot},
     flight::{Arrival, Load, Underway},
     l1::Stored,
@@ -83,7 +84,7 @@ impl Remote {
     }
 
     /// The entry in memory, where all there is against it is that nobody knows whether it was invalidated, and
-    /// that could be found out.
+    /// that can be found out.
     fn suspect(cache: &Cache, load: &Load) -> Option<Arc<dyn Stored>> {
         if load.is_renewal() || load.snapshot().is_empty() {
             return None;
@@ -92,7 +93,8 @@ impl Remote {
         let (entry, clock) = (node.entry(), cache.clock());
         let is_suspect = entry.is_fresh(clock.now())
             && entry.doubt(clock) == Some(Doubt::Suspect)
-            && entry.guard().is_some_and(|guard| guard.stamps().is_some());
+            && entry.guard().is_some_and(|guard| guard.stamps().is_some())
+            && !cache.coherence().doubts(entry.made(clock), system_now());
         is_suspect.then_some(node)
     }
 

@@ -38,6 +38,8 @@ pub(crate) enum Mutant {
     B14,
     /// What is put counts as loaded when it is written.
     B15,
+    /// A suspect from before an outage is asked about right after it.
+    B16,
 }
 
 /// Whether a rule is broken: never, outside tests.

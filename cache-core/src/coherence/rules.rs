@@ -79,7 +79,7 @@ pub(super) fn are_stamps(own: (&[u64], Lineage), now: (&[u64], Lineage)) -> bool
     own.0 == now.0 && (own.1 == now.1 || mutant::is(Mutant::B6))
 }
 
-/// Which entries of the shared tier are not believed, and until when.
+/// Which entries are not believed whatever their versions say, and until when.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Doubted {
     pub(super) created_before: Nanos,
@@ -95,15 +95,27 @@ impl Doubted {
         bound: Duration,
         drain: Duration,
     ) -> Option<Self> {
-        let was_out = fence > 0 && now > after(fence, bound);
+        // It was lost behind the last proof, and before the next one, of which there are several within the bound.
+        let lost = after(fence, bound);
+        let was_out = fence > 0 && now > lost;
         was_out.then(|| Self {
-            created_before: fence,
+            created_before: lost,
             until: after(now, drain),
         })
     }
 
+    /// Of an entry of the shared tier.
     pub(super) fn has(self, created: Nanos, now: Nanos) -> bool {
-        now < self.until && created < self.created_before && !mutant::is(Mutant::B14)
+        self.covers(created, now) && !mutant::is(Mutant::B14)
+    }
+
+    /// Of a suspect in memory: the versions that would bless it are those that would make the shared tier's valid.
+    pub(super) fn has_suspect(self, created: Nanos, now: Nanos) -> bool {
+        self.covers(created, now) && !mutant::is(Mutant::B16)
+    }
+
+    fn covers(self, created: Nanos, now: Nanos) -> bool {
+        now < self.until && created < self.created_before
     }
 }
 

@@ -117,6 +117,13 @@ impl Entry {
         self.created
     }
 
+    /// When it was created, on the system's clock.
+    pub(crate) fn made(&self, clock: &Clock) -> Nanos {
+        let now = clock.now();
+        let age = now.saturating_sub(self.created);
+        clock.system_at(now).saturating_sub(age)
+    }
+
     pub(crate) fn expires(&self) -> Nanos {
         self.expires
     }

@@ -59,6 +59,11 @@ impl Network {
         if !setup.steps_clock && start > ended + (setup.ttl + 1) * MS {
             return Some(format!("I6: {} is past its hard time", seen.load));
         }
+        if !setup.steps_clock
+            && let Some(wrong) = self.judge_outage(served, ended)
+        {
+            return Some(wrong);
+        }
         if loaded.by == who || is_astray {
             return None;
         }
@@ -89,18 +94,28 @@ impl Network {
                         seen.load
                     ));
                 }
-                let (fence, until) = self.doubts[who.process];
-                let is_doubted =
-                    given().all(|given| given.at >= self.listens[who.process] && given.at < until);
-                if is_doubted && ended < fence && !setup.steps_clock && commit.returned.is_some() {
-                    return Some(format!(
-                        "after an outage: {} is from before it, and commit {number} of row {row} was made during it",
-                        seen.load
-                    ));
-                }
             }
         }
         None
+    }
+
+    /// A process that was deaf for longer than the bound serves nothing from before that, for as long as the changes
+    /// of others that were made meanwhile may be on their way: however its versions look, what they are to show may not
+    /// have arrived.
+    fn judge_outage(&self, served: &Served<'_>, ended: Nanos) -> Option<String> {
+        let Served { who, start, seen } = *served;
+        let outage = self.outages[who.process];
+        let is_draining = start >= outage.hears_since && system_now() < outage.drained_at;
+        if !is_draining || ended >= outage.lost_at {
+            return None;
+        }
+        let rows = seen.rows.iter();
+        let mut newer = rows.flat_map(|(row, version)| self.commits_after(*row, *version));
+        let (number, _) = newer.find(|(_, commit)| commit.at < start)?;
+        Some(format!(
+            "after an outage: process {} was served {} from before it, and commit {number} was made since",
+            who.process, seen.load
+        ))
     }
 
     /// What is wrong with a load that begins.
@@ -115,7 +130,8 @@ impl Network {
         if new.cause + FLIGHT >= last.began {
             return None;
         }
-        let is_young = new.began.saturating_sub(last.began) < setup.bound * MS;
+        // Whoever may be deaf joins no flight that is older than the bound, as old as it may be.
+        let is_young = new.began + FLIGHT < last.began + setup.bound * MS;
         match last.ended {
             None if is_young => Some(format!(
                 "I9: process {} loads {:?} while it loads it",

@@ -24,6 +24,7 @@ impl Network {
             }
             Fault::Cut(process) => {
                 self.is_cut[process] = true;
+                self.cut_at[process] = now;
                 for link in self.links(Some(process)) {
                     self.silence(link, true, true);
                 }
@@ -43,6 +44,7 @@ impl Network {
             }
             Fault::Stop => {
                 self.servers[primary].is_up = false;
+                self.cut_at = [now; 3];
                 for link in self.links_to(primary) {
                     self.reset(link);
                 }

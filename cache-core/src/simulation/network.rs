@@ -10,14 +10,12 @@ use super::{
     server::{Answer, Command, Effects, Server},
 };
 use crate::{
-    clock::{Nanos, system_now},
-    coherence::Lineage,
+    clock::{Nanos, after, system_now},
+    coherence::{DRAIN, Lineage},
     l2::Listener,
 };
 
 pub(super) const MS: Nanos = 1_000_000;
-/// How long entries from before an outage are not believed.
-const DRAIN: Nanos = 4_000 * MS;
 
 /// One connection of a process.
 #[expect(
@@ -67,6 +65,15 @@ pub(super) struct Given {
     pub(super) lineage: u64,
 }
 
+/// The last time that a process was deaf for longer than the bound: others may have changes of that time still on
+/// their way until it is drained.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Outage {
+    pub(super) lost_at: Nanos,
+    pub(super) hears_since: Nanos,
+    pub(super) drained_at: Nanos,
+}
+
 /// The world outside the processes.
 pub(super) struct Network {
     pub(super) random: Random,
@@ -90,11 +97,11 @@ pub(super) struct Network {
     causes: [Nanos; 3],
     /// When the lineage of a server changed under its connections.
     pub(super) renamed: Nanos,
-    /// When each process last began to listen, and what it had last heard of all until.
-    pub(super) listens: [Nanos; 3],
+    /// Until when each process has heard all.
     pub(super) fences: [Nanos; 3],
-    /// Entries from before the one are not to be believed until the other.
-    pub(super) doubts: [(Nanos, Nanos); 3],
+    /// When each process was last cut off.
+    pub(super) cut_at: [Nanos; 3],
+    pub(super) outages: [Outage; 3],
     /// The lineage that a process last read a tag under.
     pub(super) read_under: BTreeMap<(usize, String), u64>,
     bound: Nanos,
@@ -128,9 +135,9 @@ impl Network {
             given: Vec::new(),
             causes: [0; 3],
             renamed: 0,
-            listens: [0; 3],
             fences: [0; 3],
-            doubts: [(0, 0); 3],
+            cut_at: [0; 3],
+            outages: [Outage::default(); 3],
             read_under: BTreeMap::new(),
             bound,
             hash: 0xCBF2_9CE4_8422_2325,
@@ -483,9 +490,15 @@ impl Network {
     fn begins_to_listen(&mut self, process: usize, now: Nanos) {
         let fence = self.fences[process];
         if fence > 0 && now > fence + self.bound {
-            self.doubts[process] = (fence, now + DRAIN);
+            let cut_at = self.cut_at[process];
+            // The cut is what it was deaf from, where a heartbeat would have shown that it was before.
+            let is_cause = cut_at > fence && cut_at < fence + self.bound / 2;
+            self.outages[process] = Outage {
+                lost_at: if is_cause { cut_at } else { fence },
+                hears_since: now,
+                drained_at: after(now, DRAIN),
+            };
         }
-        self.listens[process] = now;
         self.has_cause(process);
         self.log(|| format!("process {process} listens"));
     }

@@ -194,7 +194,7 @@ impl Plan {
         let at = random.below(self.setup.horizon);
         let process = random.index(PROCESSES);
         let soon = random.between(1, self.setup.bound * 3);
-        match random.below(19) {
+        match random.below(22) {
             0 => self.fault(at, Fault::Reset(Some(process))),
             1 => self.fault(at, Fault::Reset(None)),
             2 => {
@@ -249,6 +249,8 @@ impl Plan {
                 self.fault(at, Fault::Cut(process));
                 self.fault(at + 1_200, Fault::Mend(process));
             }
+            19 => self.add_outage(random),
+            20 | 21 => self.add_return(random),
             16 => {
                 self.fault(at, Fault::Full(true));
                 self.fault(at + soon, Fault::Full(false));
@@ -257,6 +259,103 @@ impl Plan {
                 self.setup.steps_clock = true;
                 let step = i64::try_from(random.below(20_000_003)).unwrap_or(0) - 10_000_001;
                 self.fault(at, Fault::StepClock(step));
+            }
+        }
+    }
+}
+
+impl Plan {
+    /// Nobody can be reached for longer than the bound, which includes whoever changes something meanwhile; and some
+    /// are back before others.
+    fn add_outage(&mut self, random: &mut Random) {
+        self.setup.bound = 400;
+        let begins = random.between(300, self.setup.horizon / 2);
+        let ends = begins + random.between(600, 1_600);
+        let (first, changes) = (random.index(PROCESSES), random.index(PROCESSES));
+        for process in 0..PROCESSES {
+            self.fault(begins, Fault::Cut(process));
+            let is_first = process == first && process != changes;
+            let late = if is_first {
+                0
+            } else {
+                random.between(0, 1_500)
+            };
+            self.fault(ends + late, Fault::Mend(process));
+        }
+        let action = Action::Change {
+            process: changes,
+            rows: vec![0],
+            breadth: Breadth::Row,
+            style: Style::Emitted,
+            polls: None,
+        };
+        let at = random.between(begins, ends);
+        self.steps.push(Step { at, action });
+        for (from, to) in [(0, begins), (ends, ends + 1_500)] {
+            for _ in 0..6 {
+                let mut action = call(random, 1);
+                if let Action::Call { process, how, .. } = &mut action {
+                    *how = How::Get;
+                    *process = if random.percent(60) { first } else { *process };
+                }
+                let at = random.between(from, to);
+                self.steps.push(Step { at, action });
+            }
+        }
+    }
+
+    /// A process is back, and is asked for all it has just when it begins to hear again: what it missed was changed
+    /// before, or is changed at that moment.
+    fn add_return(&mut self, random: &mut Random) {
+        self.setup.bound = 400;
+        self.setup.slowest_message = 20;
+        self.setup.slowest_load = 50;
+        let (process, changes) = (random.index(PROCESSES), random.index(PROCESSES));
+        let warm = random.between(100, 600);
+        let begins = warm + 400;
+        let is_long = random.percent(50);
+        let ends = begins + if is_long { random.between(500, 700) } else { 0 };
+        self.fault(
+            begins,
+            if is_long {
+                Fault::Cut(process)
+            } else {
+                Fault::Reset(Some(process))
+            },
+        );
+        self.fault(ends, Fault::Mend(process));
+        let changed = if is_long {
+            begins..=begins + 20
+        } else {
+            ends..=ends + 250
+        };
+        for _ in 0..if is_long { 1 } else { 4 } {
+            let at = random.between(*changed.start(), *changed.end());
+            let action = Action::Change {
+                process: changes,
+                rows: (0..4).collect(),
+                breadth: Breadth::Row,
+                style: Style::Emitted,
+                polls: None,
+            };
+            self.steps.push(Step { at, action });
+        }
+        let asks = [
+            (warm, begins - 100),
+            (ends, ends + 300),
+            (ends + 300, ends + 600),
+        ];
+        for (from, to) in asks {
+            for key in 0..3 * 4 {
+                let action = Action::Call {
+                    process,
+                    function: usize::from(key / 4),
+                    id: key % 4,
+                    how: How::Get,
+                    polls: None,
+                };
+                let at = random.between(from, to);
+                self.steps.push(Step { at, action });
             }
         }
     }

@@ -14,7 +14,7 @@ pub(super) use super::process::Process;
 use super::{
     functions::FUNCTIONS,
     history::{PROCESSES, ROWS, Who},
-    network::{MS, Network, ms},
+    network::{MS, Network, Outage, ms},
     plan::{Action, Fault, How, Plan},
     process::{Asking, UNKNOWN_OUTCOME},
     random::Random,
@@ -137,7 +137,7 @@ impl World {
             .build_on(Arc::new(Arc::clone(&store)));
         let mut network = self.network();
         network.fences[who.process] = 0;
-        network.doubts[who.process] = (0, 0);
+        network.outages[who.process] = Outage::default();
         drop(network);
         Arc::new(Process {
             world: Arc::clone(self),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     BOUND, DRAIN, Scenario,
-    world::{Connection, Ears, Step, Tag, World, has, raise},
+    world::{Connection, Ears, Process, Step, Tag, World, has, raise},
 };
 use crate::coherence::rules::Doubted;
 
@@ -146,7 +146,18 @@ impl World {
         (ears.is_connected && !ears.is_black_hole).then_some(next)
     }
 
+    /// Begins when there is something that it makes doubtful, and nothing else under way. Heartbeats went on until then.
     pub(super) fn outage(&self) -> Option<Self> {
+        let is_idle = |process: &Process| process.place.is_none() && process.fill.is_none();
+        let is_heard = |(p, process): (usize, &Process)| {
+            process.fence + 1 >= self.now || !has(self.readers, p)
+        };
+        let is_time = self.servers[0].entry.is_some()
+            && self.processes.iter().all(is_idle)
+            && self.processes.iter().enumerate().all(is_heard);
+        if !self.is_out && !is_time {
+            return None;
+        }
         let mut next = self.clone();
         if !std::mem::replace(&mut next.is_out, !self.is_out) {
             next.left.outages = self.left.outages.checked_sub(1)?;
@@ -173,9 +184,8 @@ impl World {
         let Tag::Marked(nonces) = self.servers[server].tags[tag] else {
             return None;
         };
-        let is_alive = |(p, process): (usize, &super::world::Process)| {
-            nonces & (0b1111 << (4 * p)) != 0 && !process.is_dead
-        };
+        let is_alive =
+            |(p, process): (usize, &Process)| nonces & (0b1111 << (4 * p)) != 0 && !process.is_dead;
         if self.processes.iter().enumerate().any(is_alive) {
             return None;
         }

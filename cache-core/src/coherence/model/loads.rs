@@ -2,7 +2,7 @@
 
 use super::{
     DRAIN,
-    world::{Each, Look, Memory, Phase, Put, Shared, Stamps, World, contains},
+    world::{Each, Look, Memory, Phase, Put, Shared, Snapshot, Stamps, World, contains},
 };
 use crate::{
     clock::{after, nanos},
@@ -78,7 +78,8 @@ impl World {
             self.land_with(p, f, value, None);
             return;
         }
-        let is_kept = self.land_with(p, f, value, Some(proof));
+        let (proven, stamps) = proof;
+        let is_kept = self.land_with(p, f, value, Some((proven, self.now, stamps)));
         let process = &mut self.processes[p];
         if let (true, Some(memory)) = (is_kept, process.memory)
             && let is_current = memory.snapshot.generations == process.generations
@@ -93,14 +94,14 @@ impl World {
         }
     }
 
-    /// Ends a flight with a value, and keeps that where it has a proof and nothing happened meanwhile. Gives
-    /// whether it is kept.
+    /// Ends a flight with a value, and keeps that where it has a proof, of when it was proven and created, and
+    /// nothing happened meanwhile. Gives whether it is kept.
     pub(super) fn land_with(
         &mut self,
         p: usize,
         f: usize,
         value: Each<u8>,
-        proof: Option<(u8, Option<Stamps>)>,
+        proof: Option<(u8, u8, Option<Stamps>)>,
     ) -> bool {
         let now = self.now;
         let process = &mut self.processes[p];
@@ -117,7 +118,7 @@ impl World {
         process.place = None;
         let is_current = flight.snapshot.generations == process.generations;
         let may_keep = rules::may_keep(flight.snapshot.gap == process.gap, is_current);
-        let Some((proven, stamps)) = proof.filter(|_| may_keep) else {
+        let Some((proven, created, stamps)) = proof.filter(|_| may_keep) else {
             return false;
         };
         let snapshot = if mutant::is(Mutant::B4) {
@@ -129,6 +130,7 @@ impl World {
             value,
             snapshot,
             proven,
+            created,
             stamps,
         });
         true
@@ -143,11 +145,13 @@ impl World {
         Some(next)
     }
 
-    /// The shared tier may not hide, while others have what they could not send, what they changed in an outage.
-    pub(super) fn check_drain(&mut self, p: usize, value: Each<u8>) {
+    /// From calls that begin behind an outage the shared tier may not hide, while others have what they could not send,
+    /// what they changed meanwhile.
+    pub(super) fn check_drain(&mut self, p: usize, value: Each<u8>, snapshot: Snapshot) {
         let process = &self.processes[p];
-        let is_draining =
-            process.back_at > 0 && u64::from(self.now) < after(process.back_at.into(), DRAIN);
+        let is_draining = snapshot.gap == process.gap
+            && process.back_at > 0
+            && u64::from(self.now) < after(process.back_at.into(), DRAIN);
         if is_draining && !contains(value, process.drained) {
             self.broken = Some("after an outage: the shared tier was believed too early");
         }
@@ -225,6 +229,7 @@ impl World {
                 put.snapshot
             },
             proven: if is_late { self.now } else { put.began },
+            created: put.began,
             stamps: None,
         });
         Some(next)

@@ -74,7 +74,10 @@ impl Process {
             self.is_current(memory.snapshot),
             self.is_pending(),
         );
-        (doubt == Some(Doubt::Suspect)).then_some(memory)
+        let is_doubted = self
+            .doubted()
+            .has_suspect(memory.created.into(), now.into());
+        (doubt == Some(Doubt::Suspect) && !is_doubted).then_some(memory)
     }
 
     pub(super) fn doubted(&self) -> Doubted {
@@ -283,7 +286,7 @@ impl World {
                 memory.snapshot.generations = process.generations;
             }
         }
-        next.check_drain(p, suspect.value);
+        next.check_drain(p, suspect.value, snapshot);
         next.land_with(p, f, suspect.value, None);
         Some(next)
     }
@@ -309,8 +312,10 @@ impl World {
             if entry.stamps.lineage != reply.connection.lineage {
                 next.broken = Some("I8: an entry of another lineage was believed");
             }
-            next.check_drain(p, entry.value);
-            next.land_with(p, f, entry.value, Some((reply.sent, stamps)));
+            let snapshot = process.flight(f).snapshot;
+            next.check_drain(p, entry.value, snapshot);
+            let proof = (reply.sent, entry.created, stamps);
+            next.land_with(p, f, entry.value, Some(proof));
             return Some(next);
         }
         let is_marked = reply.tags.iter().any(|tag| matches!(tag, Tag::Marked(_)));

@@ -263,6 +263,21 @@ pub(super) const LOOKS: Scenario = Scenario {
     ..ONE_TAG
 };
 
+/// What is changed while nobody can be reached is emitted when others are back already.
+pub(super) const OUTAGES: Scenario = Scenario {
+    name: "an outage that outlasts the bound, and a write in it",
+    left: Budget {
+        flights: 2,
+        writes: 1,
+        ticks: 4,
+        outages: 1,
+        ..NOTHING
+    },
+    readers: THERE,
+    most_states: 6_000_000,
+    ..ONE_TAG
+};
+
 pub(super) const MARKS: Scenario = Scenario {
     name: "guarded mutations that overlap, and one that dies before its bump",
     left: Budget {

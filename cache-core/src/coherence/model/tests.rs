@@ -41,6 +41,7 @@ every_state_holds_with! {
     lost_connections: LEASES,
     black_holes: BLACK_HOLES,
     interrupted_hits: LOOKS,
+    outages: OUTAGES,
     guarded_mutations: MARKS,
 }
 
@@ -73,5 +74,7 @@ it_shows_when! {
     b10_the_ledger_is_not_replayed: B10 in SPLIT_THERE,
     b11_a_suspect_is_blessed_with_a_moved_generation: B11 in LEASES,
     b12_the_fence_is_looked_at_last: B12 in LOOKS,
+    b14_the_shared_tier_is_believed_right_after_an_outage: B14 in OUTAGES,
     b15_a_put_is_stamped_when_it_arrives: B15 in PUTS,
+    b16_a_suspect_is_blessed_right_after_an_outage: B16 in OUTAGES,
 }

@@ -112,6 +112,7 @@ pub(super) struct Memory {
     pub(super) value: Each<u8>,
     pub(super) snapshot: Snapshot,
     pub(super) proven: u8,
+    pub(super) created: u8,
     pub(super) stamps: Option<Stamps>,
 }
 
