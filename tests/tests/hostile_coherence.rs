@@ -14,7 +14,6 @@ use cache_core::{
     Cache, CachedCall, Event, Explained, Refused, Source, cached, invalidates,
     testing::{FakeRedis, Fault, ManualClock, Operation},
 };
-use futures::FutureExt;
 use tests::spawn_in;
 use tokio::{
     runtime::Builder,
@@ -495,113 +494,6 @@ async fn what_was_loaded_while_a_guarded_mutation_ran_does_not_outlive_its_proce
     );
 }
 
-#[tokio::test]
-async fn a_guarded_mutation_whose_mark_redis_forgot_leaves_nothing_stale() {
-    let redis = FakeRedis::new();
-    let there = on(&redis, ms(400)).await;
-    let (table, steps) = (Table::default(), Arc::new(Steps::default()));
-    let process = doomed(&redis, &table, &steps);
-    steps.begun.passed().await;
-    // `FLUSHALL`, an eviction, a failover.
-    redis.clear();
-    assert_eq!(within(&there, row(&table, 1)).await, 0);
-    steps.go.open();
-    process.join().unwrap();
-    sleep(ms(1_000)).await;
-    let read = explained(&there, row(&table, 1)).await;
-    assert_eq!(
-        read.value, 1,
-        "1 s after the commit with a bound of 0.4 s: {read}"
-    );
-}
-
-#[invalidates(RowChanged { id }, guarded)]
-async fn guarded_write(table: &Table, id: u64) -> Result<(), Denied> {
-    table.0.fetch_add(1, SeqCst);
-    Ok(())
-}
-
-#[tokio::test]
-async fn the_mark_of_a_dead_process_ends_though_others_go_on_marking() {
-    let clock = ManualClock::new();
-    let redis = FakeRedis::on(&clock);
-    for dies in [false, true] {
-        let redis = if dies {
-            redis.clone()
-        } else {
-            FakeRedis::on(&clock)
-        };
-        let (here, there) = (on(&redis, ms(400)).await, on(&redis, ms(400)).await);
-        let (table, steps) = (Table::default(), Arc::new(Steps::default()));
-        if dies {
-            let process = doomed(&redis, &table, &steps);
-            steps.begun.passed().await;
-            steps.go.open();
-            process.join().unwrap();
-        }
-        for _ in 0..10 {
-            clock.advance(Duration::from_secs(20));
-            within(&here, guarded_write(&table, 1)).await.unwrap();
-        }
-        within(&there, row(&table, 1)).await;
-        sleep(ms(100)).await;
-        let read = explained(&here, row(&table, 1)).await;
-        assert_eq!(
-            read.source,
-            Source::Redis,
-            "200 s after a process died ({dies}): {read}"
-        );
-    }
-}
-
-#[derive(Debug)]
-struct Made {
-    id: u64,
-}
-
-#[invalidates(result.as_event(), guarded)]
-async fn guarded_create(table: &Table) -> Result<Made, Denied> {
-    table.0.fetch_add(1, SeqCst);
-    Ok(Made { id: 1 })
-}
-
-impl Made {
-    fn as_event(&self) -> RowChanged {
-        RowChanged { id: self.id }
-    }
-}
-
-#[tokio::test]
-async fn a_guarded_mutation_is_refused_where_the_others_cannot_be_told() {
-    let redis = FakeRedis::new();
-    let (cache, table) = (on(&redis, ms(400)).await, Table::default());
-    redis.fail();
-    let refused = within(&cache, guarded_write(&table, 1)).await;
-    assert!(refused.is_err(), "as it should");
-    let refused = within(&cache, guarded_create(&table)).await;
-    assert!(
-        refused.is_err(),
-        "it ran, and nobody had been told: {refused:?}"
-    );
-}
-
-#[invalidates(result)]
-async fn create_and_hang(table: Table, id: u64) -> RowChanged {
-    table.0.fetch_add(1, SeqCst);
-    if id == 1 {
-        pending::<()>().await;
-    }
-    RowChanged { id }
-}
-
-#[tokio::test]
-async fn a_mutation_that_is_dropped_emits_what_its_result_would_have_said() {
-    let (cache, table) = (alone().await, Table::default());
-    within(&cache, row(&table, 1)).await;
-    let _ = within(&cache, create_and_hang(table.clone(), 1)).now_or_never();
-    assert_eq!(within(&cache, row(&table, 1)).await, 1);
-}
-
 // ---- settle
 
 #[cached(ttl = 1h, skip(table), settle = 300ms, invalidate_on = RowChanged { id })]
@@ -633,34 +525,6 @@ async fn what_was_read_from_a_replica_before_it_settled_is_not_kept_for_longer()
 // ---- unknown outcomes, dropped callers, runtimes
 
 // ---- several caches in one process
-
-static SMALL: std::sync::LazyLock<Cache> = std::sync::LazyLock::new(|| {
-    let build = Cache::builder().namespace("small").build();
-    build.now_or_never().unwrap().unwrap()
-});
-
-#[cached(ttl = 1h, skip(table), cache = SMALL, invalidate_on = RowChanged { id })]
-async fn in_small(table: &Table, id: u64) -> u64 {
-    table.value()
-}
-
-#[tokio::test]
-async fn a_mutation_reaches_every_cache_of_its_process() {
-    let (cache, table) = (alone().await, Table::default());
-    within(&cache, in_small(&table, 1)).await;
-    within(&cache, write(&table, 1)).await;
-    assert_eq!(within(&cache, in_small(&table, 1)).await, 1);
-}
-
-#[tokio::test]
-async fn a_mutation_without_a_cache_is_told_to_those_who_have_one() {
-    let redis = FakeRedis::new();
-    let (cache, table) = (on(&redis, ms(400)).await, Table::default());
-    within(&cache, row(&table, 1)).await;
-    within(&Cache::disabled(), write(&table, 1)).await;
-    sleep(ms(600)).await;
-    assert_eq!(within(&cache, row(&table, 1)).await, 1);
-}
 
 #[cached(ttl = 1h, skip(table), inherits, inline)]
 async fn page_here(table: &Table, id: u64) -> u64 {

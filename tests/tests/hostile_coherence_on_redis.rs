@@ -92,27 +92,6 @@ async fn a_proof_of_one_server_says_nothing_of_another() {
     assert_eq!(read.value, 1, "2 s later, with a bound of 0.4 s: {read}");
 }
 
-#[tokio::test]
-async fn min_replicas_to_write_stops_the_side_of_an_isolated_primary() {
-    let (isolated, promoted) = (Server::start(), Server::start());
-    let (there, here) = (
-        cache(isolated.url(), BOUND).await,
-        cache(promoted.url(), BOUND).await,
-    );
-    let table = Table::default();
-    within(&there, row(&table, 1)).await;
-    isolated.command(&["CONFIG", "SET", "min-replicas-max-lag", "1"]);
-    isolated.command(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
-    assert!(isolated.command(&["SET", "a", "1"]).contains("NOREPLICAS"));
-    Cache::scope(here.clone(), write(&table, 1)).await;
-    sleep(Duration::from_secs(4)).await;
-    let read = within(&there, row(&table, 1)).await;
-    assert_eq!(
-        read.value, 1,
-        "4 s after it took no writes any more: {read}"
-    );
-}
-
 #[derive(Clone, Default)]
 struct Said(Arc<Mutex<Vec<String>>>);
 
@@ -159,66 +138,6 @@ async fn a_user_whom_redis_refuses_the_channel_is_told_that_no_event_arrives() {
     assert_eq!(
         events.pending, 0,
         "an event that is refused waits for ever: {events:?}"
-    );
-}
-
-#[test]
-fn the_mark_of_a_dead_writer_ends_on_a_real_server_too() {
-    let server = Server::start();
-    let script = |name: &str| {
-        let folder = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../cache-core/src/l2/redis/tags/"
-        );
-        let read = |name: &str| std::fs::read_to_string(format!("{folder}{name}.lua")).unwrap();
-        read("prelude") + &read(name)
-    };
-    let run = |name: &str, nonce: &str, life: &str| {
-        let script = script(name);
-        server.command(&[
-            "EVAL", &script, "1", "t:E:1", "ch", "me -", nonce, "E:1", life,
-        ])
-    };
-    run("mark", "dead", "300");
-    for _ in 0..5 {
-        std::thread::sleep(Duration::from_millis(200));
-        run("mark", "alive", "300");
-        run("bump", "alive", "300");
-    }
-    let left = server.command(&["GET", "t:E:1"]);
-    assert!(
-        !left.contains("dead"),
-        "1 s later, for a mark of 0.3 s: {left}"
-    );
-}
-
-#[tokio::test]
-async fn a_server_that_is_full_keeps_the_marks_of_others() {
-    let server = Server::start();
-    let folder = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../cache-core/src/l2/redis/tags/"
-    );
-    let read = |name: &str| std::fs::read_to_string(format!("{folder}{name}.lua")).unwrap();
-    let run = |name: &str, nonce: &str, life: &str| {
-        let script = read("prelude") + &read(name);
-        server.command(&[
-            "EVAL", &script, "1", "t:E:1", "ch", "me -", nonce, "E:1", life,
-        ])
-    };
-    run("mark", "other", "30000");
-    run("bump", "", "30000");
-    assert!(
-        server.command(&["GET", "t:E:1"]).contains("other"),
-        "as it should"
-    );
-    run("mark", "own", "30000");
-    server.command(&["CONFIG", "SET", "maxmemory", "1"]);
-    run("bump", "own", "30000");
-    let left = server.command(&["GET", "t:E:1"]);
-    assert!(
-        left.contains("other"),
-        "the mark of a mutation that runs is gone: `{left}`"
     );
 }
 
