@@ -30,15 +30,32 @@ const GUARD: Duration = Duration::from_secs(30);
 pub(super) struct Mark {
     batch: Batch,
     renew_at: AtomicU64,
+    ends: AtomicU64,
     is_lost: AtomicBool,
     /// This process keeps nothing of it meanwhile, whether it hears of the mark or not.
-    _held: Held,
+    held: Held,
 }
 
 impl Mark {
     /// What takes it away.
     pub(super) fn nonce(&self) -> Option<Arc<str>> {
         self.batch.nonce.clone()
+    }
+
+    fn warn(&self) {
+        let mut events: Vec<_> = self
+            .held
+            .cells()
+            .iter()
+            .map(|it| it.tag().event())
+            .collect();
+        events.dedup();
+        tracing::warn!(
+            ?events,
+            "the mark of a guarded mutation was lost while it ran, as Redis evicts keys, was emptied or replaced, or has not \
+             answered for 30 s: what others loaded meanwhile may be outdated until the mutation ends, and for its `ttl` if \
+             this process dies before that; with `maxmemory-policy noeviction` marks are not evicted"
+        );
     }
 }
 
@@ -63,11 +80,13 @@ impl Route {
         marked.await.ok()?.ok()?;
         // Its own message is not listened to.
         self.coherence.invalidate(tags, system_now());
+        let now = system_now();
         let mark = Arc::new(Mark {
             batch,
-            renew_at: AtomicU64::new(after(system_now(), GUARD / 3)),
+            renew_at: AtomicU64::new(after(now, GUARD / 3)),
+            ends: AtomicU64::new(after(now, GUARD)),
             is_lost: AtomicBool::new(false),
-            _held: held,
+            held,
         });
         self.marks.0.lock().push(Arc::downgrade(&mark));
         Some(mark)
@@ -86,16 +105,16 @@ impl Route {
         for mark in due {
             mark.renew_at.store(after(now, GUARD / 3), Relaxed);
             let renewed = self.store.mark(mark.batch.clone(), self.budget).await;
-            let Ok(renewed) = renewed else {
-                // Before it expires there is time for two more attempts.
-                continue;
+            let is_whole = match renewed {
+                Ok(renewed) => {
+                    mark.ends.store(after(now, GUARD), Relaxed);
+                    renewed.versions.iter().all(|was| *was == Version::Marked)
+                }
+                // Before it ends there is time for more attempts.
+                Err(_) => now < mark.ends.load(Relaxed),
             };
-            let is_whole = renewed.versions.iter().all(|was| *was == Version::Marked);
             if !is_whole && !mark.is_lost.swap(true, Relaxed) {
-                tracing::warn!(
-                    "the mark of a guarded mutation was lost while it ran: what others loaded meanwhile may be outdated \
-                     until the mutation ends"
-                );
+                mark.warn();
             }
         }
     }

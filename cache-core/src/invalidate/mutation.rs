@@ -11,7 +11,11 @@ use crate::{
 
 /// A `guarded` mutation did not begin, as the other processes could not be told that it would: nothing was written.
 #[derive(Debug, thiserror::Error)]
-#[error("the mutation was refused: the other processes could not be told that it would begin")]
+#[error(
+    "the mutation was refused, and nothing was written: the other processes could not be told that it would begin, as \
+     Redis cannot be reached or takes no writes; try again when it does, or remove `guarded` where that matters less than \
+     to write at any time"
+)]
 #[non_exhaustive]
 pub struct Refused;
 

@@ -1,7 +1,7 @@
 //! What a stand-in for Redis holds: entries, and tags with their versions.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     time::Duration,
 };
 
@@ -34,8 +34,8 @@ pub(super) struct Held {
 #[derive(Clone, Default)]
 struct Tag {
     version: u64,
-    /// Nonces of those who have marked it.
-    writers: BTreeSet<String>,
+    /// Nonces of those who have marked it, and when each mark ends: the last one with the tag.
+    writers: BTreeMap<String, u64>,
     expires: u64,
 }
 
@@ -158,15 +158,22 @@ impl State {
         let mut versions = Versions::new();
         for bump in &batch.bumps {
             let mut tag = self.held.tag(&bump.key, now).cloned().unwrap_or_default();
+            tag.writers.retain(|_, ends| now < *ends);
             if let Some(nonce) = &batch.nonce {
                 tag.writers.remove(&**nonce);
             }
+            let last = tag.writers.values().max().copied();
             if self.is_full {
-                self.held.tags.remove(&*bump.key);
-                versions.push(Version::Missing);
+                // What others have marked is a miss already, and would cease to be one.
+                if last.is_none() {
+                    self.held.tags.remove(&*bump.key);
+                }
+                versions.push(last.map_or(Version::Missing, |_| Version::Marked));
                 continue;
             }
-            if tag.writers.is_empty() {
+            if let Some(last) = last {
+                tag.expires = last;
+            } else {
                 tag.version = self.next_version(tag.version, now);
                 tag.expires = tag.expires.max(end(now, bump.life));
             }
@@ -188,20 +195,11 @@ impl State {
         let mut held = Versions::new();
         for bump in &batch.bumps {
             let mut tag = self.held.tag(&bump.key, now).cloned().unwrap_or_default();
-            let begins = tag.writers.is_empty();
-            let was_held = !tag.writers.insert(nonce.into());
-            let lasts = end(now, bump.life);
-            tag.expires = if begins {
-                lasts
-            } else {
-                tag.expires.max(lasts)
-            };
+            tag.writers.retain(|_, ends| now < *ends);
+            let before = tag.writers.insert(nonce.into(), end(now, bump.life));
+            tag.expires = tag.writers.values().max().copied().unwrap_or(now);
             self.held.tags.insert(bump.key.to_string(), tag);
-            held.push(if was_held {
-                Version::Marked
-            } else {
-                Version::Missing
-            });
+            held.push(before.map_or(Version::Missing, |_| Version::Marked));
         }
         let mut news = batch.clone();
         let mut was_held = held.iter().map(|version| *version == Version::Marked);

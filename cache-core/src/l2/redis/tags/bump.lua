@@ -4,21 +4,24 @@ local now = server_time()
 local versions, lines = {}, {}
 
 local function bump(key, life)
-  local version, writers = look(key)
-  local others = writers and without(writers, nonce) or ''
-  if others ~= '' then
-    local mark = mark_of(version, others)
-    return mark, 0, others ~= writers and set(key, mark, 'KEEPTTL') or nil
+  local found = look(key, now, nonce)
+  if #found.others > 0 then
+    local mark = mark_of(found.version, found.others)
+    return mark, 0, found.is_own and set(key, mark, 'PXAT', printed(found.last))
   end
-  local next = math.max(version + 1, now)
+  local next = math.max(found.version + 1, now)
   local lives = math.max(life, redis.call('PTTL', key))
   return printed(next), next, set(key, printed(next), 'PX', printed(lives))
 end
 
+-- But for what others have marked: that is a miss already, and would cease to be one.
 local function lose_all()
   for i, key in ipairs(KEYS) do
-    redis.call('UNLINK', key)
-    versions[i] = false
+    local found = look(key, now, nonce)
+    versions[i] = #found.others > 0 and mark_of(found.version, found.others)
+    if not versions[i] then
+      redis.call('UNLINK', key)
+    end
     lines[i] = ARGV[2 + 2 * i] .. ' 0 ' .. tail
   end
 end

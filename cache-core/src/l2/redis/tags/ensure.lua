@@ -1,22 +1,23 @@
 -- KEYS: tags. ARGV: how many milliseconds they are to live at least.
 local life, now = tonumber(ARGV[1]), server_time()
-local found = {}
+local versions = {}
 for i, key in ipairs(KEYS) do
-  local version, writers = look(key)
-  if writers then
-    found[i] = mark_of(version, writers)
-  elseif version > 0 then
+  local found = look(key, now)
+  if #found.others > 0 then
+    versions[i] = mark_of(found.version, found.others)
+  elseif found.version > 0 and not found.is_marked then
     local left = redis.call('PTTL', key)
     if left >= 0 and left < life then
       redis.call('PEXPIRE', key, ARGV[1])
     end
-    found[i] = printed(version)
+    versions[i] = printed(found.version)
   else
-    local failed = set(key, printed(now), 'PX', ARGV[1])
+    -- A dead writer may have changed what the version before its mark is of.
+    versions[i] = printed(math.max(found.version + 1, now))
+    local failed = set(key, versions[i], 'PX', ARGV[1])
     if failed then
       return failed
     end
-    found[i] = printed(now)
   end
 end
-return found
+return versions

@@ -1,20 +1,18 @@
 -- KEYS: tags. ARGV: channel, tail and nonce, and for each tag its name and how many milliseconds the mark lasts.
 local channel, tail, nonce = ARGV[1], ARGV[2], ARGV[3]
+local now = server_time()
 local held, lines = {}, {}
 for i, key in ipairs(KEYS) do
-  local version, writers = look(key)
-  local others, was_held = without(writers or '', nonce)
-  local lasts = tonumber(ARGV[3 + 2 * i])
-  if writers then
-    lasts = math.max(lasts, redis.call('PTTL', key))
-  end
-  local all = others == '' and nonce or others .. ',' .. nonce
-  local failed = set(key, mark_of(version, all), 'PX', printed(lasts))
+  local found = look(key, now, nonce)
+  local ends = math.floor(now / 1000) + tonumber(ARGV[3 + 2 * i])
+  table.insert(found.others, nonce .. '@' .. printed(ends))
+  local last = printed(math.max(ends, found.last))
+  local failed = set(key, mark_of(found.version, found.others), 'PXAT', last)
   if failed then
     return failed
   end
-  held[i] = was_held and '!'
-  if not was_held then
+  held[i] = found.is_own and '!'
+  if not found.is_own then
     lines[#lines + 1] = ARGV[2 + 2 * i] .. ' 0 ' .. tail
   end
 end

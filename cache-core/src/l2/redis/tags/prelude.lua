@@ -17,35 +17,36 @@ local function number_of(text)
   return number < 9007199254740991 and number or 0
 end
 
--- The version under a tag, 0 without one, and the nonces of the writers that have marked it.
--- A mark is `!version nonce,nonce`; the version is the last one before it.
-local function look(key)
+-- What is under a tag: its version, 0 without one, and whether it is marked; by which writers but that of `nonce`, until
+-- when those marks last, and whether `nonce` has marked it too.
+-- A mark is `!version nonce@ends,nonce@ends`: the last version before it, and when each of the marks ends, in milliseconds
+-- since 1970. The writer of one that has ended is dead.
+local function look(key, now, nonce)
+  local found = { version = 0, others = {}, last = 0, is_own = false }
   local value = redis.pcall('GET', key)
   if type(value) ~= 'string' then
-    return 0
+    return found
   end
   local version, writers = string.match(value, '^!(%d*) ?(.*)$')
-  if version then
-    return number_of(version), writers
+  if not version then
+    found.version = number_of(value)
+    return found
   end
-  return number_of(value)
+  found.version, found.is_marked = number_of(version), true
+  for writer, ends in string.gmatch(writers, '([^,@]+)@(%d+)') do
+    ends = tonumber(ends)
+    if writer == nonce then
+      found.is_own = ends * 1000 > now
+    elseif ends * 1000 > now then
+      table.insert(found.others, writer .. '@' .. printed(ends))
+      found.last = math.max(found.last, ends)
+    end
+  end
+  return found
 end
 
 local function mark_of(version, writers)
-  return '!' .. printed(version) .. ' ' .. writers
-end
-
--- The nonces less one, and whether that one was among them.
-local function without(writers, nonce)
-  local others, was_there = {}, false
-  for writer in string.gmatch(writers, '[^,]+') do
-    if writer == nonce then
-      was_there = true
-    else
-      others[#others + 1] = writer
-    end
-  end
-  return table.concat(others, ','), was_there
+  return '!' .. printed(version) .. ' ' .. table.concat(writers, ',')
 end
 
 -- The error of a write, as its caller would have got it; nothing when it was made. The server's code for it

@@ -122,7 +122,7 @@ async fn ensured_tags_are_kept_created_and_live_longer_but_never_shorter() {
         server.command(&["SET", "t:short", "5", "PX", "60000"]);
         server.command(&["SET", "t:long", "6", "PX", "7200000"]);
         server.command(&["SET", "t:ever", "7"]);
-        server.command(&["SET", "t:mark", "! one", "PX", "30000"]);
+        server.command(&["SET", "t:mark", "! one@9999999999999", "PX", "30000"]);
         let tags = ["t:short", "t:long", "t:ever", "t:mark", "t:new"];
         let versions = ensure(&store, &tags).await;
         let known = [5, 6, 7].map(Version::Number);
@@ -426,6 +426,62 @@ async fn a_full_server_takes_no_marks() {
         let store = open(&server.url()).await;
         let refused = store.mark(guarded("one", HOUR), SOON).await.unwrap_err();
         assert!(matches!(refused, StoreError::ReadOnly(_)), "{refused:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_mark_of_a_dead_writer_ends_though_others_go_on_marking() {
+    let server = Server::start(&[]);
+    bounded(async {
+        let store = open(&server.url()).await;
+        let before = number(bump(&store, &["a"]).await[0]);
+        let short = Duration::from_millis(300);
+        store.mark(guarded("dead", short), SOON).await.unwrap();
+        let mut released = Version::Marked;
+        let begun = Instant::now();
+        while released == Version::Marked {
+            assert!(begun.elapsed() < SOON, "it lasts");
+            store.mark(guarded("alive", HOUR), SOON).await.unwrap();
+            let bumped = store.bump(guarded("alive", HOUR), SOON).await.unwrap();
+            released = bumped.versions[0];
+        }
+        assert!(begun.elapsed() >= short / 2 && number(released) > before);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_dead_writer_had_marked_gets_a_new_version() {
+    let server = Server::start(&[]);
+    bounded(async {
+        let store = open(&server.url()).await;
+        let ahead = micros_since_1970() + 3_600_000_000;
+        let mark = format!("!{ahead} dead@1600000000000");
+        server.command(&["SET", "t:a", &mark]);
+        let versions = read(&store, None, &["t:a"]).await.versions;
+        assert_eq!(versions.as_slice(), [Version::Marked]);
+        let ensured = ensure(&store, &["t:a"]).await;
+        assert_eq!(ensured, [Version::Number(ahead + 1)]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_full_server_keeps_the_marks_of_others() {
+    let server = Server::start(&["--maxmemory-policy", "noeviction"]);
+    bounded(async {
+        let store = open(&server.url()).await;
+        store.mark(guarded("other", HOUR), SOON).await.unwrap();
+        store.mark(guarded("own", HOUR), SOON).await.unwrap();
+        server.command(&["CONFIG", "SET", "maxmemory", "1"]);
+        let released = store.bump(guarded("own", HOUR), SOON).await.unwrap();
+        assert_eq!(released.versions.as_slice(), [Version::Marked]);
+        let versions = read(&store, None, &["t:a"]).await.versions;
+        assert_eq!(versions.as_slice(), [Version::Marked]);
+        let released = store.bump(guarded("other", HOUR), SOON).await.unwrap();
+        // The own mark could not be taken away.
+        assert_eq!(released.versions.as_slice(), [Version::Marked]);
     })
     .await;
 }

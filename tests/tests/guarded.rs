@@ -1,0 +1,118 @@
+//! What a `guarded` mutation promises to others, and what becomes of its mark.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+use std::{
+    future::{Future, pending},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use cache_core::{
+    Cache, CachedCall, Event, Explained, Refused, Source, cached, invalidates,
+    testing::{FakeRedis, ManualClock},
+};
+use tests::{process, spawn_in};
+use tokio::{runtime::Builder, sync::Semaphore};
+
+#[derive(Event)]
+#[event(used_elsewhere)]
+struct RowChanged {
+    id: u64,
+}
+
+/// The source of truth.
+#[derive(Clone, Default)]
+struct Table(Arc<AtomicU64>);
+
+#[cached(ttl = 1h, skip(table), invalidate_on = RowChanged { id })]
+async fn row(table: &Table, id: u64) -> u64 {
+    table.0.load(SeqCst)
+}
+
+#[derive(Debug)]
+struct Denied(Refused);
+
+impl From<Refused> for Denied {
+    fn from(refused: Refused) -> Self {
+        Self(refused)
+    }
+}
+
+#[invalidates(RowChanged { id }, guarded)]
+async fn write(table: &Table, id: u64) -> Result<(), Denied> {
+    table.0.fetch_add(1, SeqCst);
+    Ok(())
+}
+
+#[invalidates(RowChanged { id }, guarded)]
+async fn write_and_die(table: Table, id: u64, committed: Arc<Semaphore>) -> Result<(), Denied> {
+    table.0.fetch_add(1, SeqCst);
+    committed.add_permits(1);
+    pending().await
+}
+
+async fn within<F: Future>(cache: &Cache, call: F) -> F::Output {
+    Cache::scope(cache.clone(), call).await
+}
+
+async fn explained<C: CachedCall<Output: 'static>>(cache: &Cache, call: C) -> Explained<C::Output> {
+    within(cache, call.explain()).await.unwrap()
+}
+
+/// A process dies between its commit and its event: nobody drives it again, and nothing of it is dropped.
+fn die(redis: &FakeRedis, table: &Table) {
+    let (redis, table) = (redis.clone(), table.clone());
+    let dying = std::thread::spawn(move || {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let cache = process(&redis).await;
+            let committed = Arc::new(Semaphore::new(0));
+            let mutation = write_and_die(table, 1, Arc::clone(&committed));
+            std::mem::forget(spawn_in(&cache, mutation));
+            committed.acquire().await.unwrap().forget();
+            std::mem::forget(cache);
+        });
+        std::mem::forget(runtime);
+    });
+    dying.join().unwrap();
+}
+
+#[tokio::test]
+async fn the_mark_of_a_dead_process_ends_though_others_go_on_marking() {
+    for dies in [false, true] {
+        let clock = ManualClock::new();
+        let redis = FakeRedis::on(&clock);
+        let (here, there) = (process(&redis).await, process(&redis).await);
+        let table = Table::default();
+        if dies {
+            die(&redis, &table);
+        }
+        for _ in 0..3 {
+            clock.advance(Duration::from_secs(20));
+            within(&here, write(&table, 1)).await.unwrap();
+        }
+        within(&there, row(&table, 1)).await;
+        redis.until(|redis| redis.keys().len() == 1).await;
+        let read = explained(&here, row(&table, 1)).await;
+        assert_eq!(
+            read.source,
+            Source::Redis,
+            "a minute after a process died ({dies}): {read}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn it_is_refused_where_the_others_cannot_be_told_and_says_what_to_do() {
+    let redis = FakeRedis::new();
+    let (cache, table) = (process(&redis).await, Table::default());
+    redis.fail();
+    let Denied(refused) = within(&cache, write(&table, 1)).await.unwrap_err();
+    assert_eq!(table.0.load(SeqCst), 0, "it did not run");
+    assert!(refused.to_string().contains("try again"), "{refused}");
+    redis.recover();
+    within(&cache, write(&table, 1)).await.unwrap();
+}
