@@ -183,7 +183,9 @@ impl L2 {
 
     /// The stamps of what was read with these versions, or is read after them.
     fn stamp(tagged: &Tagged, reading: &Reading<'_>) -> Option<Stamps> {
-        reading.coherence.observe(tagged.lineage, system_now());
+        let (coherence, now) = (reading.coherence, system_now());
+        coherence.observe(tagged.lineage, now);
+        coherence.has_read(reading.snapshot, &tagged.versions, now);
         Stamps::of(reading.snapshot, &tagged.versions, tagged.lineage)
     }
 

@@ -8,11 +8,11 @@ local function bump(key, life)
   local others = writers and without(writers, nonce) or ''
   if others ~= '' then
     local mark = mark_of(version, others)
-    return mark, 0, others ~= writers and set(key, mark, 'KEEPTTL') or nil
+    return mark, '!', others ~= writers and set(key, mark, 'KEEPTTL') or nil
   end
   local next = math.max(version + 1, now)
   local lives = math.max(life, redis.call('PTTL', key))
-  return printed(next), next, set(key, printed(next), 'PX', printed(lives))
+  return printed(next), printed(next), set(key, printed(next), 'PX', printed(lives))
 end
 
 local function lose_all()
@@ -34,7 +34,7 @@ for i, key in ipairs(KEYS) do
     break
   end
   versions[i] = value
-  lines[i] = ARGV[2 + 2 * i] .. ' ' .. printed(version) .. ' ' .. tail
+  lines[i] = ARGV[2 + 2 * i] .. ' ' .. version .. ' ' .. tail
 end
 redis.call('PUBLISH', channel, table.concat(lines, '\n'))
 return versions

@@ -15,7 +15,7 @@ for i, key in ipairs(KEYS) do
   end
   held[i] = was_held and '!'
   if not was_held then
-    lines[#lines + 1] = ARGV[2 + 2 * i] .. ' 0 ' .. tail
+    lines[#lines + 1] = ARGV[2 + 2 * i] .. ' ! ' .. tail
   end
 end
 if #lines > 0 then
