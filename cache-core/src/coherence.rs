@@ -21,6 +21,7 @@ mod cell;
 mod connection;
 mod guard;
 mod ledger;
+mod marks;
 #[cfg(test)]
 mod model;
 pub(crate) mod mutant;
@@ -51,6 +52,7 @@ use self::{
     beat::Beat,
     cell::{Captured, Registry},
     ledger::Ledger,
+    marks::Marks,
     queue::{Job, Queue},
     recent::Recent,
     rules::Doubted,
@@ -70,6 +72,9 @@ use crate::{
 /// After an outage other processes may still have bumps on their way: twice the longest wait before they connect
 /// again.
 pub(crate) const DRAIN: Duration = Duration::from_secs(4);
+
+/// What is published in place of the version of a tag that is marked.
+pub(crate) const MARKED: &str = "!";
 
 /// How much the caches of this process believe, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +108,7 @@ pub(crate) struct Coherence {
     state: Mutex<State>,
     recent: Recent,
     invalidations: AtomicU64,
+    marks: Marks,
     /// Told when there is something to send.
     pub(crate) work: Notify,
     emptied: Notify,
@@ -162,6 +168,7 @@ impl Coherence {
             state: Mutex::default(),
             recent: Recent::default(),
             invalidations: AtomicU64::new(0),
+            marks: Marks::default(),
             work: Notify::new(),
             emptied: Notify::new(),
             listening: Notify::new(),
@@ -263,6 +270,28 @@ impl Coherence {
             created_before: self.doubted_before.load(Relaxed),
             until: self.doubts_until.load(Relaxed),
         }
+    }
+
+    /// The versions of what a snapshot was captured of were read.
+    pub(crate) fn has_read(&self, snapshot: &Snapshot, versions: &[Version], now: Nanos) {
+        let read = snapshot.captured.0.iter().zip(versions);
+        for ((cell, generation), _) in read.filter(|(_, version)| **version == Version::Marked) {
+            // What was heard since may have been that it is gone.
+            let is_current = || cell.generation() == *generation;
+            self.marks.add(cell.tag(), now, is_current);
+        }
+    }
+
+    /// Whether what was loaded under this snapshot may be kept, as far as guarded mutations go: those of others are
+    /// seen where versions were read, or heard of.
+    pub(crate) fn may_keep(
+        &self,
+        snapshot: &Snapshot,
+        stamps: Option<&Stamps>,
+        now: Nanos,
+    ) -> bool {
+        let is_marked = self.marks.has(snapshot.cells().map(|cell| cell.tag()), now);
+        rules::may_keep_loaded(stamps.is_some(), is_marked)
     }
 
     /// Whether none of these tags was invalidated since then, as far as that is known.
@@ -494,17 +523,26 @@ impl Coherence {
         };
         for line in text.lines() {
             let mut words = line.split(' ');
-            let (Some(name), Some(_version), Some(origin)) =
+            let (Some(name), Some(version), Some(origin)) =
                 (words.next(), words.next(), words.next())
             else {
                 continue;
             };
-            // The acknowledgement does it, or did.
-            if origin == &*self.origin {
-                continue;
+            let tag = Tag::from_name(name);
+            let is_mark = version == MARKED;
+            // Around the invalidation: who captures what comes behind a mark finds it, and who read one before it was
+            // gone finds that something came.
+            if is_mark {
+                self.marks.add(&tag, now, || true);
             }
-            self.counters.bumps_heard.fetch_add(1, Relaxed);
-            self.invalidate([&Tag::from_name(name)], now);
+            // Of its own the acknowledgement does it, or did.
+            if origin != &*self.origin {
+                self.counters.bumps_heard.fetch_add(1, Relaxed);
+                self.invalidate([&tag], now);
+            }
+            if !is_mark {
+                self.marks.remove(&tag);
+            }
         }
     }
 

@@ -299,8 +299,6 @@ struct State {
     redis: Option<RedisMiss>,
     /// The versions of tags that a load is made under, where they are known, and when they were.
     stamps: Option<(Stamps, Nanos)>,
-    /// Somebody had marked what is loaded.
-    is_marked: bool,
     /// Of values that its loads took.
     reliance: Reliance,
     loading: SmallVec<[Arc<Slot>; 1]>,
@@ -380,7 +378,6 @@ impl Flight {
                 next_ticket: 0,
                 redis: None,
                 stamps: None,
-                is_marked: false,
                 reliance: Reliance::default(),
                 loading: SmallVec::new(),
                 has_failed: false,

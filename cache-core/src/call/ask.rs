@@ -178,7 +178,7 @@ impl Call {
         }
         let arrival = Arrival {
             node: &node,
-            fate: if snapshot.is_held() {
+            fate: if snapshot.is_held() || !coherence.may_keep(&snapshot, None, system_now()) {
                 Fate::Forget
             } else {
                 fate

@@ -159,8 +159,7 @@ impl Remote {
                 Ok((node, read.is_unsent))
             }
             Err(miss) => {
-                let stamps = read.stamps.map(|(stamps, _)| stamps);
-                load.has_read(miss, stamps, read.is_marked);
+                load.has_read(miss, read.stamps.map(|(stamps, _)| stamps));
                 load.slot.resume(false);
                 Err(Some(miss))
             }

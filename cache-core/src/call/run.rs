@@ -273,7 +273,9 @@ fn guard(
             entry.expire_at(after(cache.clock().now(), settle.saturating_sub(changed)));
         }
     }
-    let is_current = coherence.is_current(&snapshot) && !snapshot.is_held() && !load.is_marked();
+    let is_current = coherence.is_current(&snapshot)
+        && !snapshot.is_held()
+        && coherence.may_keep(&snapshot, stamps.as_ref(), now);
     entry.guard_by(coherence.guard(&snapshot, proven, stamps));
     is_current
 }

@@ -40,6 +40,8 @@ pub(crate) enum Mutant {
     B15,
     /// A suspect from before an outage is asked about right after it.
     B16,
+    /// A load that read no versions is kept although a mark is known to stand.
+    B17,
 }
 
 /// Whether a rule is broken: never, outside tests.

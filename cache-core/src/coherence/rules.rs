@@ -64,6 +64,11 @@ pub(super) fn may_keep(is_of_gap: bool, is_current: bool) -> bool {
     is_of_gap && is_current || mutant::is(Mutant::B4)
 }
 
+/// Whether what was loaded may be kept at all: without versions nobody would see a mark that stands.
+pub(super) fn may_keep_loaded(has_stamps: bool, is_marked: bool) -> bool {
+    has_stamps || !is_marked || mutant::is(Mutant::B17)
+}
+
 /// Whether others can find out that an entry is valid. It may already be void, which is worth no write.
 pub(super) fn may_share(has_stamps: bool, is_current: bool, is_pending: bool) -> bool {
     (has_stamps || mutant::is(Mutant::B5)) && is_current && !is_pending

@@ -230,18 +230,12 @@ impl Load {
     }
 
     /// The shared tier had no answer: no other load of this flight need ask.
-    pub(crate) fn has_read(&self, miss: RedisMiss, stamps: Option<Stamps>, is_marked: bool) {
+    pub(crate) fn has_read(&self, miss: RedisMiss, stamps: Option<Stamps>) {
         let mut state = self.flight.state.lock();
         state.redis = Some(miss);
         state.stamps = stamps.map(|stamps| (stamps, system_now()));
-        state.is_marked |= is_marked;
         drop(state);
         self.flight.reads_until.store(1, Relaxed);
-    }
-
-    /// Whether somebody had marked what this load reads, and may change it while that is read.
-    pub(crate) fn is_marked(&self) -> bool {
-        self.flight.state.lock().is_marked
     }
 
     /// What becomes of this load while it waits for its slot.

@@ -58,8 +58,6 @@ pub(crate) struct Read {
     pub(crate) found: Result<Arc<dyn Stored>, RedisMiss>,
     /// The versions of the tags, and when they were asked for.
     pub(crate) stamps: Option<(Stamps, Nanos)>,
-    /// Somebody may be changing what the entry depends on.
-    pub(crate) is_marked: bool,
     /// It was on its way there, from whenever it was loaded.
     pub(crate) is_unsent: bool,
 }
@@ -69,7 +67,6 @@ impl Read {
         Self {
             found: Err(miss),
             stamps: None,
-            is_marked: false,
             is_unsent: false,
         }
     }
@@ -87,7 +84,6 @@ impl L2 {
             Read {
                 found: self.read_plain(entries, key, reading).await,
                 stamps: None,
-                is_marked: false,
                 is_unsent: false,
             }
         } else {
@@ -143,7 +139,6 @@ impl L2 {
                 return Read {
                     found: Ok(node),
                     stamps: None,
-                    is_marked: false,
                     is_unsent: true,
                 };
             }
@@ -188,14 +183,15 @@ impl L2 {
         Read {
             found,
             stamps: stamps.map(|stamps| (stamps, tagged.sent)),
-            is_marked,
             is_unsent: false,
         }
     }
 
     /// The stamps of what was read with these versions, or is read after them.
     fn stamp(tagged: &Tagged, reading: &Reading<'_>) -> Option<Stamps> {
-        reading.coherence.observe(tagged.lineage, system_now());
+        let (coherence, now) = (reading.coherence, system_now());
+        coherence.observe(tagged.lineage, now);
+        coherence.has_read(reading.snapshot, &tagged.versions, now);
         Stamps::of(reading.snapshot, &tagged.versions, tagged.lineage)
     }
 

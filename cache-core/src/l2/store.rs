@@ -125,7 +125,8 @@ pub(crate) struct Bump {
 ///
 /// What was heard may be told before [`connected`](Self::connected), and once more after it.
 pub(crate) trait Listener: Send + Sync {
-    /// What was published, a line for each tag: `name version origin site`, with version 0 where there is none.
+    /// What was published, a line for each tag: `name version origin site`, with version 0 where there is none, and
+    /// [`MARKED`](crate::coherence::MARKED) where there is a mark.
     fn heard(&self, message: &[u8]);
 
     /// A connection listens from here on. What was published before it did may have been lost.

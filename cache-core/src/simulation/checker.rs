@@ -64,6 +64,9 @@ impl Network {
         {
             return Some(wrong);
         }
+        if let Some(wrong) = self.judge_guarded(served, ended, setup) {
+            return Some(wrong);
+        }
         if loaded.by == who || is_astray {
             return None;
         }
@@ -118,6 +121,36 @@ impl Network {
         ))
     }
 
+    /// Nothing that was kept hides a guarded change from whoever knew that it comes, nor from anybody for longer than
+    /// the bound: also where its writer is dead, and never says that it came.
+    ///
+    /// Not promised to whoever was deaf when the mark was published, and loaded without asking for versions.
+    fn judge_guarded(&self, served: &Served<'_>, ended: Nanos, setup: &Setup) -> Option<String> {
+        let Served { who, start, seen } = *served;
+        let is_own = load_in(seen.load.as_bytes())
+            .is_some_and(|number| self.history.loads[number].by == who);
+        // What a caller waited for was not kept.
+        if ended >= start || self.has_lost_marks {
+            return None;
+        }
+        let bound = setup.bound * MS;
+        let rows = seen.rows.iter();
+        let mut newer = rows.flat_map(|(row, version)| self.commits_after(*row, *version));
+        let (number, _) = newer.find(|(_, commit)| {
+            let is_known = |marked: Nanos| {
+                self.listens[who.process] < marked && marked <= self.fences[who.process]
+            };
+            let listens = self.listens[who.process];
+            let may_be_blind = is_own && commit.marked.is_some_and(|marked| marked < listens);
+            let is_late = commit.at + bound < start || commit.marked.is_some_and(is_known);
+            commit.marked.is_some() && commit.at < start && is_late && !may_be_blind
+        })?;
+        Some(format!(
+            "guarded: process {} was served {}, which misses commit {number}",
+            who.process, seen.load
+        ))
+    }
+
     /// What is wrong with a load that begins.
     pub(super) fn judge_load(&self, number: usize, setup: &Setup) -> Option<String> {
         let new = &self.history.loads[number];
@@ -132,13 +165,17 @@ impl Network {
         }
         // Whoever may be deaf joins no flight that is older than the bound, as old as it may be.
         let is_young = new.began + FLIGHT < last.began + setup.bound * MS;
+        let is_marked = self.guarded > 0 || self.guarded_until >= last.began;
         match last.ended {
             None if is_young => Some(format!(
                 "I9: process {} loads {:?} while it loads it",
                 new.by.process, new.key
             )),
             Some(ended)
-                if !setup.has_faults && new.key.0 < 4 && new.began < ended + setup.ttl * MS / 2 =>
+                if !setup.has_faults
+                    && !is_marked
+                    && new.key.0 < 4
+                    && new.began < ended + setup.ttl * MS / 2 =>
             {
                 Some(format!(
                     "I13: process {} loads {:?} again for nothing",

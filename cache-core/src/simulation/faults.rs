@@ -10,6 +10,16 @@ use crate::clock::system_now;
 impl Network {
     pub(super) fn strike(&mut self, fault: Fault) {
         let (now, primary) = (system_now(), self.primary);
+        self.has_lost_marks |= matches!(
+            fault,
+            Fault::Failover { .. }
+                | Fault::Flip { .. }
+                | Fault::Restart
+                | Fault::Flush
+                | Fault::EvictTag
+                | Fault::Full(true)
+                | Fault::StepClock(_)
+        );
         match fault {
             Fault::Crash(_) => {}
             Fault::Reset(process) => self.reset_all(process),

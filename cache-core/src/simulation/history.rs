@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::clock::Nanos;
+use crate::{clock::Nanos, coherence::MARKED};
 
 pub(super) const ROWS: usize = 4;
 pub(super) const PROCESSES: usize = 3;
@@ -24,6 +24,8 @@ pub(super) struct Commit {
     tags: BTreeMap<String, Option<Nanos>>,
     /// When all of them were.
     pub(super) bumped: Option<Nanos>,
+    /// When all had been told that it would come, where they were.
+    pub(super) marked: Option<Nanos>,
     /// When whoever made it went on.
     pub(super) returned: Option<Nanos>,
     /// Which processes were told, with when they were.
@@ -77,6 +79,7 @@ impl History {
             by,
             tags: tags.into_iter().map(|tag| (tag, None)).collect(),
             bumped: None,
+            marked: None,
             returned: None,
             applied: Default::default(),
             heard: BTreeMap::new(),
@@ -131,7 +134,9 @@ impl History {
     pub(super) fn heard(&mut self, who: Who, own: &str, message: &[u8], now: Nanos) {
         for commit in &mut self.commits {
             let heard = commit.heard.entry((who.process, who.life)).or_default();
-            for (name, stamped, origin) in lines(message) {
+            // One mark looks like another, whatever came between them.
+            let versions = lines(message).filter(|(_, stamped, _)| !stamped.ends_with(MARKED));
+            for (name, stamped, origin) in versions {
                 let is_after = self
                     .published
                     .get(stamped)

@@ -97,8 +97,15 @@ pub(super) struct Network {
     causes: [Nanos; 3],
     /// When the lineage of a server changed under its connections.
     pub(super) renamed: Nanos,
+    /// When each process last began to listen.
+    pub(super) listens: [Nanos; 3],
     /// Until when each process has heard all.
     pub(super) fences: [Nanos; 3],
+    /// Guarded mutations under way, and when the last one ended.
+    pub(super) guarded: usize,
+    pub(super) guarded_until: Nanos,
+    /// Marks may have been lost with the servers that had them.
+    pub(super) has_lost_marks: bool,
     /// When each process was last cut off.
     pub(super) cut_at: [Nanos; 3],
     pub(super) outages: [Outage; 3],
@@ -135,7 +142,11 @@ impl Network {
             given: Vec::new(),
             causes: [0; 3],
             renamed: 0,
+            listens: [0; 3],
             fences: [0; 3],
+            guarded: 0,
+            guarded_until: 0,
+            has_lost_marks: false,
             cut_at: [0; 3],
             outages: [Outage::default(); 3],
             read_under: BTreeMap::new(),
@@ -332,10 +343,12 @@ impl Network {
 
     fn record(&mut self, server: usize, link: u64, answer: &Answer, did: &Effects, now: Nanos) {
         if let Some(message) = &did.published {
-            self.history.bumped(message, server == self.primary, now);
+            if !did.is_announcement {
+                self.history.bumped(message, server == self.primary, now);
+            }
             self.log(|| {
                 format!(
-                    "server {server} bumps {}",
+                    "server {server} publishes {}",
                     String::from_utf8_lossy(message).trim()
                 )
             });
@@ -499,6 +512,7 @@ impl Network {
                 drained_at: after(now, DRAIN),
             };
         }
+        self.listens[process] = now;
         self.has_cause(process);
         self.log(|| format!("process {process} listens"));
     }

@@ -85,6 +85,7 @@ pub(super) enum Style {
     HoldCancelled,
     /// The source was written after its caller was gone.
     Late,
+    Guarded,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -123,7 +124,7 @@ pub(super) enum Fault {
     StepClock(i64),
 }
 
-const STYLES: [Style; 12] = [
+const STYLES: [Style; 13] = [
     Style::Emitted,
     Style::Emitted,
     Style::Emitted,
@@ -136,6 +137,7 @@ const STYLES: [Style; 12] = [
     Style::HoldDropped,
     Style::HoldCancelled,
     Style::Late,
+    Style::Guarded,
 ];
 
 impl Plan {
@@ -194,7 +196,7 @@ impl Plan {
         let at = random.below(self.setup.horizon);
         let process = random.index(PROCESSES);
         let soon = random.between(1, self.setup.bound * 3);
-        match random.below(22) {
+        match random.below(25) {
             0 => self.fault(at, Fault::Reset(Some(process))),
             1 => self.fault(at, Fault::Reset(None)),
             2 => {
@@ -251,6 +253,7 @@ impl Plan {
             }
             19 => self.add_outage(random),
             20 | 21 => self.add_return(random),
+            22..=24 => self.add_guarded(random),
             16 => {
                 self.fault(at, Fault::Full(true));
                 self.fault(at + soon, Fault::Full(false));
@@ -301,6 +304,31 @@ impl Plan {
                 let at = random.between(from, to);
                 self.steps.push(Step { at, action });
             }
+        }
+    }
+
+    /// A guarded change, whose writer may die before it says that it made it.
+    fn add_guarded(&mut self, random: &mut Random) {
+        self.setup.slowest_load = random.pick(&[5, 50]);
+        let (process, at) = (random.index(PROCESSES), random.between(200, 1_500));
+        let action = Action::Change {
+            process,
+            rows: vec![0],
+            breadth: random.pick(&[Breadth::Row, Breadth::Group]),
+            style: Style::Guarded,
+            polls: None,
+        };
+        self.steps.push(Step { at, action });
+        if random.percent(70) {
+            self.fault(at + random.between(50, 1_000), Fault::Crash(process));
+        }
+        for _ in 0..30 {
+            let mut action = call(random, 1);
+            if let Action::Call { how, .. } = &mut action {
+                *how = How::Get;
+            }
+            let at = random.between(at - 200, at + 2_500);
+            self.steps.push(Step { at, action });
         }
     }
 

@@ -265,6 +265,7 @@ impl Process {
             Style::Held | Style::HoldDropped | Style::HoldCancelled => {
                 self.holds(&rows, &changes, style, polls).await;
             }
+            Style::Guarded => self.guards(&rows, &changes, polls).await,
             Style::Late => {
                 let mutation = Mutation::begin(Some(&self.cache), changes.clone());
                 sleep(ms(2)).await;
@@ -299,6 +300,21 @@ impl Process {
             Style::Succeeded => mutation.succeeded(None).await,
             Style::Failed => mutation.failed().await,
             _ => drop(mutation),
+        }
+    }
+
+    async fn guards(&self, rows: &[u8], changes: &Changes, polls: Option<u64>) {
+        let _guarding = Guarding::begin(self);
+        let begun = Mutation::begin_guarded(Some(&self.cache), changes.clone()).await;
+        let Ok(mutation) = begun else { return };
+        let marked = system_now();
+        sleep(ms(self.world.pick(600))).await;
+        let number = self.commit(rows, changes);
+        self.world.network().history.of(number).marked = Some(marked);
+        sleep(ms(self.world.pick(300))).await;
+        let ended = limited(Box::pin(mutation.succeeded(None)), polls).await;
+        if ended.is_some() {
+            self.returned(number);
         }
     }
 
@@ -338,6 +354,24 @@ fn changes_of(rows: &[u8], breadth: Breadth) -> Changes {
 impl crate::event::Events for Changes {
     fn add_to(&self, paths: &mut crate::event::Paths<'_>) {
         paths.add_all(self);
+    }
+}
+
+/// A guarded mutation under way: nobody who is told keeps what it may change.
+struct Guarding<'a>(&'a Process);
+
+impl<'a> Guarding<'a> {
+    fn begin(process: &'a Process) -> Self {
+        process.world.network().guarded += 1;
+        Self(process)
+    }
+}
+
+impl Drop for Guarding<'_> {
+    fn drop(&mut self) {
+        let mut network = self.0.world.network();
+        network.guarded -= 1;
+        network.guarded_until = system_now();
     }
 }
 

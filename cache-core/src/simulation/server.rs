@@ -9,7 +9,7 @@ use std::{
 use super::random::Random;
 use crate::{
     clock::Nanos,
-    coherence::Version,
+    coherence::{MARKED, Version},
     l2::{Batch, StoreError, Versions, Write},
 };
 
@@ -28,6 +28,7 @@ pub(super) enum Command {
         life: u64,
     },
     Bump(Batch),
+    Mark(Batch),
     Write(Vec<Write>),
 }
 
@@ -68,6 +69,8 @@ struct Logged {
 #[derive(Debug, Default)]
 pub(super) struct Effects {
     pub(super) published: Option<Vec<u8>>,
+    /// What is published announces changes, and is none.
+    pub(super) is_announcement: bool,
 }
 
 #[derive(Default)]
@@ -195,12 +198,17 @@ impl Server {
                 versions: self.versions(&tags, time),
             },
             _ if !self.is_master => Answer::Refused(StoreError::ReadOnly("a replica".into())),
-            Command::Ensure { .. } if self.is_full => {
+            Command::Ensure { .. } | Command::Mark(_) if self.is_full => {
                 Answer::Refused(StoreError::ReadOnly("full".into()))
             }
             Command::Ensure { tags, life } => self.ensure(&tags, life, time, now),
             Command::Bump(batch) => {
                 let (answer, done) = self.bump(&batch, time, now);
+                effects = done;
+                answer
+            }
+            Command::Mark(batch) => {
+                let (answer, done) = self.mark(&batch, time, now);
                 effects = done;
                 answer
             }
@@ -216,6 +224,7 @@ impl Server {
         for tag in tags {
             let expires = time + life * 1_000;
             let item = match self.get(tag, time) {
+                Some(item) if item.bytes.starts_with(b"!") => item.clone(),
                 Some(item) => Item {
                     expires: item.expires.max(expires),
                     ..item.clone()
@@ -236,10 +245,15 @@ impl Server {
     fn bump(&mut self, batch: &Batch, time: u64, now: Nanos) -> (Answer, Effects) {
         let mut message = String::new();
         for bump in &batch.bumps {
-            let current = match self.version(&bump.key, time) {
-                Version::Number(number) => Some(number),
-                Version::Missing | Version::Marked => None,
-            };
+            let (current, mut writers, marked_until) = self.look(&bump.key, time);
+            writers.retain(|writer| batch.nonce.as_deref() != Some(writer));
+            if !writers.is_empty() && !self.is_full {
+                let bytes = mark_of(current, &writers);
+                let expires = marked_until;
+                self.set(&bump.key, Some(Item { bytes, expires }), now);
+                let _ = writeln!(message, "{} {MARKED} {}", bump.name, batch.tail);
+                continue;
+            }
             let version = Version::after(current, time);
             let life = u64::try_from(bump.life.as_micros()).expect("a life is short");
             let item = (!self.is_full).then(|| Item {
@@ -260,6 +274,54 @@ impl Server {
         };
         let effects = Effects {
             published: Some(message.into_bytes()),
+            is_announcement: false,
+        };
+        (answer, effects)
+    }
+
+    /// What is under a tag: its version, who marks it, and until when.
+    fn look(&self, key: &str, time: u64) -> (Option<u64>, Vec<String>, u64) {
+        let Some(item) = self.get(key, time) else {
+            return (None, Vec::new(), 0);
+        };
+        let text = String::from_utf8_lossy(&item.bytes);
+        let Some((version, writers)) = text.strip_prefix('!').and_then(|mark| mark.split_once(' '))
+        else {
+            return (text.parse().ok(), Vec::new(), 0);
+        };
+        let writers = writers.split(',').map(str::to_owned).collect();
+        (version.parse().ok(), writers, item.expires)
+    }
+
+    fn mark(&mut self, batch: &Batch, time: u64, now: Nanos) -> (Answer, Effects) {
+        let (mut message, mut versions) = (String::new(), Versions::new());
+        let nonce = batch.nonce.as_deref().unwrap_or_default();
+        for bump in &batch.bumps {
+            let (version, mut writers, marked_until) = self.look(&bump.key, time);
+            let was_held = writers.iter().any(|writer| writer == nonce);
+            if !was_held {
+                writers.push(nonce.to_owned());
+                let _ = writeln!(message, "{} {MARKED} {}", bump.name, batch.tail);
+            }
+            let life = u64::try_from(bump.life.as_micros()).expect("a life is short");
+            let item = Item {
+                bytes: mark_of(version, &writers),
+                expires: marked_until.max(time + life),
+            };
+            self.set(&bump.key, Some(item), now);
+            versions.push(if was_held {
+                Version::Marked
+            } else {
+                Version::Missing
+            });
+        }
+        let answer = Answer::Tagged {
+            entry: None,
+            versions,
+        };
+        let effects = Effects {
+            published: (!message.is_empty()).then(|| message.into_bytes()),
+            is_announcement: true,
         };
         (answer, effects)
     }
@@ -283,4 +345,8 @@ impl Server {
             Write::Tell(_) => Ok(()),
         }
     }
+}
+
+fn mark_of(version: Option<u64>, writers: &[String]) -> Vec<u8> {
+    format!("!{} {}", version.unwrap_or(0), writers.join(",")).into_bytes()
 }

@@ -302,9 +302,12 @@ impl Store for Arc<SimulatedStore> {
         })
     }
 
-    fn mark(&self, _batch: Batch, _within: Duration) -> Pending<'_, Result<Tagged, StoreError>> {
-        // The exhaustive model has guarded mutations.
-        Box::pin(async { Err(StoreError::Unavailable) })
+    fn mark(&self, batch: Batch, within: Duration) -> Pending<'_, Result<Tagged, StoreError>> {
+        Box::pin(async move {
+            let marked = self.ask_tagged(Command::Mark(batch), within).await;
+            self.world.network().has_cause(self.who.process);
+            marked
+        })
     }
 
     fn listen(&self, _channel: &str, beat: Duration, listener: &Arc<dyn Listener>) {

@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::faults::{Faults, Operation};
-use crate::l2::{Batch, Lineage, StoreError, Version, Versions, Write};
+use crate::{
+    coherence::MARKED,
+    l2::{Batch, Lineage, StoreError, Version, Versions, Write},
+};
 
 #[derive(Default)]
 pub(super) struct State {
@@ -204,7 +207,8 @@ impl State {
         let mut news = batch.clone();
         let mut was_held = held.iter().map(|version| *version == Version::Marked);
         news.bumps.retain(|_| was_held.next() != Some(true));
-        let message = lines(&news, &Versions::new());
+        let marks: Versions = news.bumps.iter().map(|_| Version::Marked).collect();
+        let message = lines(&news, &marks);
         Ok((held, message))
     }
 
@@ -221,8 +225,9 @@ fn end(now: u64, life: Duration) -> u64 {
 fn lines(batch: &Batch, versions: &[Version]) -> String {
     let lines = batch.bumps.iter().enumerate().map(|(n, bump)| {
         let version = match versions.get(n) {
-            Some(Version::Number(version)) => *version,
-            _ => 0,
+            Some(Version::Number(version)) => version.to_string(),
+            Some(Version::Marked) => MARKED.to_owned(),
+            Some(Version::Missing) | None => "0".to_owned(),
         };
         format!("{} {version} {}", bump.name, batch.tail)
     });

@@ -7,11 +7,11 @@ local function bump(key, life)
   local found = look(key, now, nonce)
   if #found.others > 0 then
     local mark = mark_of(found.version, found.others)
-    return mark, 0, found.is_own and set(key, mark, 'PXAT', printed(found.last))
+    return mark, '!', found.is_own and set(key, mark, 'PXAT', printed(found.last))
   end
   local next = math.max(found.version + 1, now)
   local lives = math.max(life, redis.call('PTTL', key))
-  return printed(next), next, set(key, printed(next), 'PX', printed(lives))
+  return printed(next), printed(next), set(key, printed(next), 'PX', printed(lives))
 end
 
 -- But for what others have marked: that is a miss already, and would cease to be one.
@@ -22,7 +22,7 @@ local function lose_all()
     if not versions[i] then
       redis.call('UNLINK', key)
     end
-    lines[i] = ARGV[2 + 2 * i] .. ' 0 ' .. tail
+    lines[i] = ARGV[2 + 2 * i] .. (versions[i] and ' ! ' or ' 0 ') .. tail
   end
 end
 
@@ -37,7 +37,7 @@ for i, key in ipairs(KEYS) do
     break
   end
   versions[i] = value
-  lines[i] = ARGV[2 + 2 * i] .. ' ' .. printed(version) .. ' ' .. tail
+  lines[i] = ARGV[2 + 2 * i] .. ' ' .. version .. ' ' .. tail
 end
 redis.call('PUBLISH', channel, table.concat(lines, '\n'))
 return versions

@@ -13,7 +13,7 @@ for i, key in ipairs(KEYS) do
   end
   held[i] = found.is_own and '!'
   if not found.is_own then
-    lines[#lines + 1] = ARGV[2 + 2 * i] .. ' 0 ' .. tail
+    lines[#lines + 1] = ARGV[2 + 2 * i] .. ' ! ' .. tail
   end
 end
 if #lines > 0 then

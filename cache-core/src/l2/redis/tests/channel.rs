@@ -137,7 +137,7 @@ async fn a_mark_is_published_once_for_each_writer() {
             store.mark(batch, SOON).await.unwrap();
         }
         proven(&notes).await;
-        assert_eq!(notes.messages(), ["a 0 origin site"; 2]);
+        assert_eq!(notes.messages(), ["a ! origin site"; 2]);
     })
     .await;
 }
