@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::SeqCst},
     },
+    thread::JoinHandle,
     time::Duration,
 };
 
@@ -48,9 +49,11 @@ async fn write(table: &Table, id: u64) -> Result<(), Denied> {
 }
 
 #[invalidates(RowChanged { id }, guarded)]
-async fn write_and_die(table: Table, id: u64, committed: Arc<Semaphore>) -> Result<(), Denied> {
+async fn write_and_die(table: Table, id: u64, steps: Arc<Steps>) -> Result<(), Denied> {
+    steps.begun.add_permits(1);
+    steps.go.acquire().await.unwrap().forget();
     table.0.fetch_add(1, SeqCst);
-    committed.add_permits(1);
+    steps.committed.add_permits(1);
     pending().await
 }
 
@@ -62,22 +65,62 @@ async fn explained<C: CachedCall<Output: 'static>>(cache: &Cache, call: C) -> Ex
     within(cache, call.explain()).await.unwrap()
 }
 
-/// A process dies between its commit and its event: nobody drives it again, and nothing of it is dropped.
-fn die(redis: &FakeRedis, table: &Table) {
-    let (redis, table) = (redis.clone(), table.clone());
-    let dying = std::thread::spawn(move || {
+/// How far a mutation is that never ends.
+struct Steps {
+    begun: Semaphore,
+    go: Semaphore,
+    committed: Semaphore,
+}
+
+/// A process that dies between its commit, which comes when it may go on, and its event: nobody drives it again, and
+/// nothing of it is dropped.
+fn doomed(redis: &FakeRedis, table: &Table) -> (Arc<Steps>, JoinHandle<()>) {
+    let none = || Semaphore::new(0);
+    let steps = Arc::new(Steps {
+        begun: none(),
+        go: none(),
+        committed: none(),
+    });
+    let (redis, table, dying) = (redis.clone(), table.clone(), Arc::clone(&steps));
+    let process = std::thread::spawn(move || {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let cache = process(&redis).await;
-            let committed = Arc::new(Semaphore::new(0));
-            let mutation = write_and_die(table, 1, Arc::clone(&committed));
+            let mutation = write_and_die(table, 1, Arc::clone(&dying));
             std::mem::forget(spawn_in(&cache, mutation));
-            committed.acquire().await.unwrap().forget();
+            dying.committed.acquire().await.unwrap().forget();
             std::mem::forget(cache);
         });
         std::mem::forget(runtime);
     });
-    dying.join().unwrap();
+    (steps, process)
+}
+
+/// One that has died so.
+fn die(redis: &FakeRedis, table: &Table) {
+    let (steps, process) = doomed(redis, table);
+    steps.go.add_permits(1);
+    process.join().unwrap();
+}
+
+#[tokio::test]
+async fn what_was_loaded_while_it_ran_does_not_outlive_its_process() {
+    let clock = ManualClock::new();
+    let redis = FakeRedis::on(&clock);
+    let (there, table) = (process(&redis).await, Table::default());
+    let (steps, process) = doomed(&redis, &table);
+    steps.begun.acquire().await.unwrap().forget();
+    // It is marked now, and not yet written.
+    let before = explained(&there, row(&table, 1)).await;
+    assert_eq!((before.value, before.source), (0, Source::Load));
+    steps.go.add_permits(1);
+    process.join().unwrap();
+    clock.advance(Duration::from_mins(1));
+    let read = explained(&there, row(&table, 1)).await;
+    assert_eq!(
+        read.value, 1,
+        "nothing was to be kept under the mark: {read}"
+    );
 }
 
 #[tokio::test]
