@@ -3,7 +3,7 @@
 mod ask;
 mod miss;
 mod mode;
-mod remote;
+pub(crate) mod remote;
 mod run;
 
 use std::{
@@ -19,7 +19,7 @@ pub use mode::{Detached, Held, HoldProbe, Inline, Mode, ProbeBorrow, ProbeHold};
 
 use self::{
     miss::{Body, Call, Place},
-    remote::{Remote, Text},
+    remote::Text,
 };
 use crate::{
     cache::Cache,
@@ -27,12 +27,11 @@ use crate::{
     event::{Interests, Tag},
     flight::Load,
     key::{CacheKey, Key, KeyRef, KeyWriter},
-    l2::L2,
     site::{Instance, Site},
     value::{Answer, Keep, Keeper, Maker, Returned, Shape, Travelling},
 };
 
-type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Writes what an expression in a key gives.
 #[inline]
@@ -138,7 +137,7 @@ impl Lookup<'_> {
         Err(Missed {
             text: Some(Text {
                 text: self.text(),
-                is_worth_asking: cache.l2().is_some_and(L2::is_worth_asking),
+                is_worth_asking: cache.is_worth_asking(),
             }),
             question: Some(Box::new(question)),
             instance: self.instance(),
@@ -150,7 +149,7 @@ impl Lookup<'_> {
 
     #[cold]
     fn missed(&self, cache: Cache) -> Missed {
-        let is_worth_asking = self.site.is_shared() && cache.l2().is_some_and(L2::is_worth_asking);
+        let is_worth_asking = self.site.is_shared() && cache.is_worth_asking();
         Missed {
             text: is_worth_asking.then(|| Text {
                 text: self.text(),
@@ -319,8 +318,9 @@ impl Opened {
     }
 
     fn connect(&mut self, travelling: Travelling) {
-        if let Some(text) = &self.text {
-            self.call.remote = Remote::new(&self.call, self.function, text, travelling);
+        if let (Some(text), Some(shared)) = (&self.text, self.call.cache.shared()) {
+            let shared = Arc::clone(shared);
+            self.call.remote = shared.entry(&self.call, self.function, text, travelling);
         }
     }
 

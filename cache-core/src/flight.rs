@@ -32,7 +32,7 @@ use crate::{
     coherence::{Snapshot, Stamps},
     key::{Key, KeyHasher},
     l1::{Evicted, L1, Stored},
-    l2::{Posted, RedisMiss, Route},
+    l2::{Posted, RedisMiss, Way},
     site::SiteState,
     slot::Slot,
     value::Fate,
@@ -144,7 +144,7 @@ impl Flights {
     }
 
     /// Removes the entry of a key, also at the end of its route. Loads begun before are not kept.
-    pub(crate) fn evict(&self, key: &Key, route: Option<(&Route, oneshot::Sender<()>)>) {
+    pub(crate) fn evict(&self, key: &Key, route: Option<(&dyn Way, oneshot::Sender<()>)>) {
         let mut shard = self.shard(key);
         let left = Left {
             place: shard.remove(key),
@@ -220,7 +220,7 @@ pub(crate) struct Arrival<'a> {
     pub(crate) fate: Fate,
     pub(crate) clock: &'a Clock,
     /// The way to the entry in the shared tier, where that is to follow.
-    pub(crate) route: Option<&'a Route>,
+    pub(crate) route: Option<&'a dyn Way>,
     pub(crate) load_time: Duration,
     /// It is to replace what there is: whoever asked for it does not want to see that again.
     pub(crate) replaces: bool,

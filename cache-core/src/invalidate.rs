@@ -13,7 +13,7 @@ use std::{fmt, future::Future, sync::Arc};
 
 use tokio::sync::oneshot;
 
-pub(crate) use self::courier::Courier;
+pub(crate) use self::courier::Carrier;
 pub(crate) use self::peers::{Peers, Place};
 pub use self::{
     ended::{CanFail, Ended, ProbeAny, ProbeResult, Refusable, can_fail},

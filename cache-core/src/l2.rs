@@ -31,9 +31,9 @@ use self::{
 };
 pub(crate) use self::{
     entries::{Described, Entries, EntryKey},
-    outbox::{Change, Posted},
+    outbox::Change,
     reading::{Purpose, Read, Reading, TAG_LIFE},
-    route::Route,
+    route::{Posted, Route, Way},
     store::{
         Asked, Batch, Bump, Lineage, Listener, Store, StoreError, Tagged, Version, Versions, Write,
     },

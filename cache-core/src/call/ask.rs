@@ -130,8 +130,7 @@ impl Call {
                 return;
             }
             if cache.is_on() {
-                let route = remote.as_ref().map(Remote::route).cloned();
-                let run = Run::new(&cache, underway, route, body, around).apart();
+                let run = Run::new(&cache, underway, remote, body, around).apart();
                 drop(running);
                 run.await;
             }
@@ -164,7 +163,7 @@ impl Call {
                 fate
             },
             clock: self.cache.clock(),
-            route: self.remote.as_ref().map(Remote::route),
+            route: self.remote.as_deref().map(Remote::way),
             load_time: Duration::ZERO,
             replaces: true,
             is_absent: false,
@@ -176,7 +175,7 @@ impl Call {
 
     /// Why Redis did not answer, where it was not even asked.
     fn redis_unasked(&self) -> Option<RedisMiss> {
-        self.cache.l2().filter(|_| self.site.is_shared)?;
+        self.cache.shared().filter(|_| self.site.is_shared)?;
         Some(if self.site.cannot_travel() {
             RedisMiss::CannotTravel
         } else {

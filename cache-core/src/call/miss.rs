@@ -16,7 +16,7 @@ use crate::{
     context,
     event::Tag,
     explain::{Miss, Source},
-    flight::{Joined, Load, Member, Overtaken, Target, Turn, wait},
+    flight::{Joined, Load, Member, Overtaken, Target, Turn, Underway, wait},
     key::Key,
     l1::Stored,
     l2::RedisMiss,
@@ -64,14 +64,14 @@ pub(super) enum Place {
 }
 
 /// A call in the engine, which knows no value type.
-pub(super) struct Call {
+pub(crate) struct Call {
     pub(super) cache: Cache,
     pub(super) site: Arc<SiteState>,
     pub(super) key: Key,
     /// What the entry depends on.
     pub(super) tags: Vec<Tag>,
     /// The entry in the shared tier, where there is one that is worth asking for.
-    pub(super) remote: Option<Remote>,
+    pub(super) remote: Option<Arc<dyn Remote>>,
 }
 
 /// How a call was answered.
@@ -178,13 +178,12 @@ impl Call {
                 Err(miss) => redis = miss,
             }
         }
-        let route = self.remote.as_ref().map(Remote::route).cloned();
         let ended = match (body, runtime) {
             (Body::Detached(body), Some(runtime)) => {
-                let run = Run::new(&self.cache, underway, route, body.make(), Around::here());
+                let run = self.run(underway, body.make());
                 run.detach(&runtime).ended().await
             }
-            (body, _) => Run::new(&self.cache, underway, route, body.start(), Around::here()).await,
+            (body, _) => self.run(underway, body.start()).await,
         };
         match ended {
             Ended::Loaded(loaded) => {
@@ -203,6 +202,11 @@ impl Call {
                 )
             }
         }
+    }
+
+    fn run<'a>(&self, underway: Underway, body: BoxFuture<'a, Loaded>) -> Run<'a> {
+        let remote = self.remote.clone();
+        Run::new(&self.cache, underway, remote, body, Around::here())
     }
 
     fn share(&self, node: Arc<dyn Stored>) -> Flown {

@@ -1,75 +1,170 @@
 //! The shared tier as one call sees it: the way to its entry, and how the value comes back.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 
-use super::Call;
+use super::{BoxFuture, Call};
 use crate::{
     cache::Cache,
     coherence::{Doubt, Snapshot},
     flight::{Arrival, Load, Underway},
     key::Key,
     l1::Stored,
-    l2::{Described, Entries, Purpose, Read, Reading, RedisMiss, Route},
+    l2::{Described, Entries, L2, Purpose, Read, Reading, RedisMiss, Route, Store, Way},
     site::Site,
     stats::Counters,
     value::{Fate, Receiver, Travelling, Wire},
 };
 
 /// The readable key of a call.
-pub(super) struct Text {
+pub(crate) struct Text {
     pub(super) text: String,
     /// Whether the shared tier was well when the call began.
     pub(super) is_worth_asking: bool,
 }
 
-/// The entry of one call in the shared tier.
-#[derive(Clone)]
-pub(super) struct Remote {
-    route: Route,
-    is_worth_asking: bool,
-    receive: Receiver,
-}
+/// The shared tier of a cache. A table, made where one is described: programs without one hold nothing of it.
+pub(crate) trait Shared: fmt::Debug + Send + Sync {
+    fn store(&self) -> &Arc<dyn Store>;
 
-impl Remote {
-    /// The entry of a call with this key; nothing where there is no shared tier or the codec cannot carry the type.
-    pub(super) fn new(
+    /// Whether it is worth asking. Every miss asks this first, and pays next to nothing for a no.
+    fn is_worth_asking(self: Arc<Self>) -> bool;
+
+    /// The entry of a call with this key; nothing where the codec cannot carry the type.
+    fn entry(
+        self: Arc<Self>,
         call: &Call,
         site: &'static Site,
         text: &Text,
         travelling: Travelling,
-    ) -> Option<Self> {
+    ) -> Option<Arc<dyn Remote>>;
+
+    /// How many writes are on their way.
+    fn unsent(&self) -> usize;
+
+    /// Sees to it that what waits is sent, where there is a runtime to send it on.
+    fn start_sending(self: Arc<Self>);
+
+    /// Waits until nothing is on its way.
+    fn emptied(self: Arc<Self>) -> BoxFuture<'static, ()>;
+}
+
+impl Shared for L2 {
+    fn store(&self) -> &Arc<dyn Store> {
+        self.store()
+    }
+
+    fn is_worth_asking(self: Arc<Self>) -> bool {
+        L2::is_worth_asking(&self)
+    }
+
+    fn entry(
+        self: Arc<Self>,
+        call: &Call,
+        site: &'static Site,
+        text: &Text,
+        travelling: Travelling,
+    ) -> Option<Arc<dyn Remote>> {
         let Travelling {
             wire,
             compress_from,
             receive,
         } = travelling;
-        let route = route(call, site, text, (wire, compress_from))?;
-        Some(Self {
+        let route = route(self, call, site, text, (wire, compress_from))?;
+        Some(Arc::new(Elsewhere {
             route,
             is_worth_asking: text.is_worth_asking,
             receive,
-        })
+        }))
     }
 
+    fn unsent(&self) -> usize {
+        self.unsent()
+    }
+
+    fn start_sending(self: Arc<Self>) {
+        L2::start_sending(&self);
+    }
+
+    fn emptied(self: Arc<Self>) -> BoxFuture<'static, ()> {
+        Box::pin(async move { L2::emptied(&self).await })
+    }
+}
+
+/// The entry of one call in the shared tier.
+pub(crate) trait Remote: Send + Sync {
     /// The way to the entry.
-    pub(super) fn route(&self) -> &Route {
+    fn way(&self) -> &dyn Way;
+
+    /// The entry, without a part in any flight.
+    fn peek<'a>(
+        &'a self,
+        cache: &'a Cache,
+        snapshot: &'a Snapshot,
+    ) -> BoxFuture<'a, Result<Arc<dyn Stored>, RedisMiss>>;
+
+    /// Answers a flight from the shared tier. Ends the load where there is an answer; else it is to go on,
+    /// and told why, unless it was not to ask.
+    ///
+    /// # Cancel safety
+    ///
+    /// The next waiter asks for what is left of the time.
+    fn answer<'a>(
+        &'a self,
+        cache: &'a Cache,
+        underway: &'a mut Underway,
+    ) -> BoxFuture<'a, Result<Arc<dyn Stored>, Option<RedisMiss>>>;
+
+    /// Removes the entry in both tiers; waits until Redis was told, within the budget.
+    fn evict<'a>(&'a self, cache: &'a Cache, key: &'a Key) -> BoxFuture<'a, ()>;
+}
+
+/// The entry of one call in Redis, or in what stands in for it.
+struct Elsewhere {
+    route: Route,
+    is_worth_asking: bool,
+    receive: Receiver,
+}
+
+impl Remote for Elsewhere {
+    fn way(&self) -> &dyn Way {
         &self.route
     }
 
-    /// The entry, without a part in any flight.
-    pub(super) async fn peek(
-        &self,
-        cache: &Cache,
-        snapshot: &Snapshot,
-    ) -> Result<Arc<dyn Stored>, RedisMiss> {
-        let within = self.route().l2.budget();
-        self.read(cache, snapshot, within, Purpose::Peek)
-            .await
-            .found
+    fn peek<'a>(
+        &'a self,
+        cache: &'a Cache,
+        snapshot: &'a Snapshot,
+    ) -> BoxFuture<'a, Result<Arc<dyn Stored>, RedisMiss>> {
+        Box::pin(async move {
+            let within = self.route.l2.budget();
+            let read = self.read(cache, snapshot, within, Purpose::Peek).await;
+            read.found
+        })
     }
 
+    fn answer<'a>(
+        &'a self,
+        cache: &'a Cache,
+        underway: &'a mut Underway,
+    ) -> BoxFuture<'a, Result<Arc<dyn Stored>, Option<RedisMiss>>> {
+        Box::pin(self.answer_flight(cache, underway))
+    }
+
+    fn evict<'a>(&'a self, cache: &'a Cache, key: &'a Key) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let (done, is_done) = oneshot::channel();
+            cache.flights().evict(key, Some((&self.route, done)));
+            // Outside a runtime nobody sends it, and late is not an error: it is sent when it can be.
+            if Handle::try_current().is_ok() {
+                let _ = timeout(self.route.l2.budget(), is_done).await;
+            }
+        })
+    }
+}
+
+impl Elsewhere {
     async fn read(
         &self,
         cache: &Cache,
@@ -88,7 +183,7 @@ impl Remote {
             snapshot,
             purpose,
         };
-        self.route().read(&reading).await
+        self.route.read(&reading).await
     }
 
     /// The entry in memory, where all there is against it is that nobody knows whether it was invalidated, and
@@ -125,19 +220,13 @@ impl Remote {
         Some(suspect)
     }
 
-    /// Answers a flight from the shared tier. Ends the load where there is an answer; else it is to go on,
-    /// and told why, unless it was not to ask.
-    ///
-    /// # Cancel safety
-    ///
-    /// The next waiter asks for what is left of the time.
-    pub(super) async fn answer(
+    async fn answer_flight(
         &self,
         cache: &Cache,
         underway: &mut Underway,
     ) -> Result<Arc<dyn Stored>, Option<RedisMiss>> {
         let load = Arc::clone(underway.load().expect("the load has not ended"));
-        let budget = self.route().l2.budget();
+        let budget = self.route.l2.budget();
         let Some(within) = load.time_to_read(budget) else {
             return Err(load.redis_miss());
         };
@@ -185,26 +274,19 @@ impl Remote {
             is_absent: false,
         });
     }
-
-    /// Removes the entry in both tiers; waits until Redis was told, within the budget.
-    pub(super) async fn evict(&self, cache: &Cache, key: &Key) {
-        let (done, is_done) = oneshot::channel();
-        cache.flights().evict(key, Some((self.route(), done)));
-        // Outside a runtime nobody sends it, and late is not an error: it is sent when it can be.
-        if Handle::try_current().is_ok() {
-            let _ = timeout(self.route().l2.budget(), is_done).await;
-        }
-    }
 }
 
 fn route(
+    l2: Arc<L2>,
     call: &Call,
     site: &'static Site,
     text: &Text,
     (wire, compress_from): (Wire, Option<usize>),
 ) -> Option<Route> {
     let state = &call.site;
-    let l2 = call.cache.l2().filter(|_| state.is_shared)?;
+    if !state.is_shared {
+        return None;
+    }
     let entries = state.entries(&|| {
         let described = Described {
             namespace: call.cache.namespace(),
@@ -215,7 +297,7 @@ fn route(
         Entries::new(&described, wire, compress_from, counters)
     })?;
     Some(Route {
-        l2: Arc::clone(l2),
+        l2,
         entries: Arc::clone(entries),
         key: entries.key(&text.text, call.key.digest()),
     })

@@ -12,7 +12,7 @@ use std::{
 
 use tokio::{runtime::Handle, task::JoinHandle};
 
-use super::BoxFuture;
+use super::{BoxFuture, remote::Remote};
 use crate::{
     cache::Cache,
     clock::{Nanos, after, nanos, system_now},
@@ -20,7 +20,7 @@ use crate::{
     event::Tag,
     flight::{Arrival, Load, Overtaken, Target, Underway, Wait, wait},
     l1::Entry,
-    l2::{RedisMiss, Route},
+    l2::RedisMiss,
     stats::Counters,
     tasks,
     value::{Fate, Loaded},
@@ -38,7 +38,7 @@ pub(super) enum Ended {
 pub(super) struct Run<'a> {
     cache: Cache,
     /// Where the value goes besides memory.
-    route: Option<Route>,
+    remote: Option<Arc<dyn Remote>>,
     phase: Phase,
     body: BoxFuture<'a, Loaded>,
     around: Around,
@@ -78,13 +78,13 @@ impl<'a> Run<'a> {
     pub(super) fn new(
         cache: &Cache,
         underway: Underway,
-        route: Option<Route>,
+        remote: Option<Arc<dyn Remote>>,
         body: BoxFuture<'a, Loaded>,
         around: Around,
     ) -> Self {
         Self {
             cache: cache.clone(),
-            route,
+            remote,
             phase: Phase::New,
             body,
             around,
@@ -166,10 +166,10 @@ impl<'a> Run<'a> {
             node,
             fate: *fate,
             clock: self.cache.clock(),
-            route: self.route.as_ref(),
+            route: self.remote.as_deref().map(Remote::way),
             load_time: self.time_loading(),
             replaces: load.is_renewal(),
-            is_absent: self.route.is_some() && load.redis_miss() == Some(RedisMiss::Absent),
+            is_absent: self.remote.is_some() && load.redis_miss() == Some(RedisMiss::Absent),
         });
         loaded
     }

@@ -14,6 +14,7 @@ use tokio::{runtime::Handle, time::timeout};
 
 use super::mark::{Mark, Marks};
 use crate::{
+    call::BoxFuture,
     clock::{Nanos, system_now},
     coherence::{Cell, Coherence, Lineage, Outgoing},
     event::Tag,
@@ -29,6 +30,18 @@ const SIGN_EVERY: Duration = Duration::from_millis(500);
 const ABANDONED: Nanos = 3_000_000_000;
 /// What a machine sleeps without anybody noticing.
 const NAP: Nanos = 500_000_000;
+
+/// What calls and mutations ask of the courier. A table: programs without a shared tier hold nothing of it.
+pub(crate) trait Carrier: fmt::Debug + Send + Sync {
+    /// Marks what is about to change; nothing where the others could not be told.
+    fn mark<'a>(&'a self, tags: &'a [Tag]) -> BoxFuture<'a, Option<Arc<Mark>>>;
+
+    /// How long a caller waits for an acknowledgement.
+    fn budget(&self) -> Duration;
+
+    /// Makes sure that somebody carries: on this runtime, if the one before is gone or nobody drives it.
+    fn attend(&self);
+}
 
 /// The way of bumps to the shared tier and back.
 #[derive(Debug)]
@@ -78,19 +91,18 @@ impl Courier {
         courier.attend();
         courier
     }
+}
 
-    /// Marks what is about to change; nothing where the others could not be told.
-    pub(super) async fn mark(&self, tags: &[Tag]) -> Option<Arc<Mark>> {
-        self.route.mark(tags).await
+impl Carrier for Courier {
+    fn mark<'a>(&'a self, tags: &'a [Tag]) -> BoxFuture<'a, Option<Arc<Mark>>> {
+        Box::pin(self.route.mark(tags))
     }
 
-    /// How long a caller waits for an acknowledgement.
-    pub(crate) fn budget(&self) -> Duration {
+    fn budget(&self) -> Duration {
         self.route.budget
     }
 
-    /// Makes sure that somebody carries: on this runtime, if the one before is gone or nobody drives it.
-    pub(crate) fn attend(&self) {
+    fn attend(&self) {
         let (now, route) = (system_now(), &self.route);
         let seen = route.seen.load(Relaxed);
         if seen != 0 && now.saturating_sub(seen) < ABANDONED {

@@ -27,7 +27,7 @@ const GUARD: Duration = Duration::from_secs(30);
 
 /// What a guarded mutation has marked, while it runs.
 #[derive(Debug)]
-pub(super) struct Mark {
+pub(crate) struct Mark {
     batch: Batch,
     renew_at: AtomicU64,
     is_lost: AtomicBool,

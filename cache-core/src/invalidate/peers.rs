@@ -9,7 +9,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::Courier;
+use super::courier::{Carrier, Courier};
 use crate::{
     coherence::{Bounds, Coherence},
     l2::L2,
@@ -20,7 +20,7 @@ use crate::{
 pub(crate) struct Peers {
     pub(crate) coherence: Arc<Coherence>,
     /// Nothing where there is no shared tier.
-    pub(crate) courier: Option<Courier>,
+    pub(crate) courier: Option<Box<dyn Carrier>>,
 }
 
 /// Where entries are shared: a server and a namespace.
@@ -47,7 +47,7 @@ impl Peers {
             let courier = Courier::new(namespace, &coherence, store, l2.budget());
             Arc::new(Self {
                 coherence,
-                courier: Some(courier),
+                courier: Some(Box::new(courier)),
             })
         };
         let Some(place) = place else { return make() };

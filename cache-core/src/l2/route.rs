@@ -1,14 +1,34 @@
 //! The way to one entry of the shared tier: what a call and its flight hold of it.
 
-use std::{sync::Arc, time::Duration};
+use std::{any::Any, sync::Arc, time::Duration};
 
 use tokio::sync::oneshot;
 
-use super::{Change, Entries, EntryKey, L2, Posted, Read, Reading};
+use super::{Change, Entries, EntryKey, L2, Read, Reading};
 use crate::{
     coherence::{Guard, mutant, mutant::Mutant},
     l1::Stored,
 };
+
+/// What became of a change that was handed over. To be dropped where no lock is held: a value's own `Drop`
+/// may do anything.
+pub(crate) type Posted = Box<dyn Any + Send>;
+
+/// Where a flight sends its result besides memory. A table: programs without a shared tier hold nothing of it.
+pub(crate) trait Way: Send + Sync {
+    /// Sends an entry that has `lifetime` left and took `load_time` to load. It `replaces` what may be
+    /// there, so that what is there has to go where it cannot be written.
+    fn fill(
+        &self,
+        node: &Arc<dyn Stored>,
+        lifetime: Duration,
+        load_time: Duration,
+        replaces: bool,
+    ) -> Option<Posted>;
+
+    /// Removes the entry, and tells when that was tried.
+    fn delete(&self, done: Option<oneshot::Sender<()>>) -> Posted;
+}
 
 /// The way to one entry.
 #[derive(Clone, Debug)]
@@ -23,10 +43,10 @@ impl Route {
     pub(crate) async fn read(&self, reading: &Reading<'_>) -> Read {
         self.l2.read(&self.entries, &self.key, reading).await
     }
+}
 
-    /// Sends an entry that has `lifetime` left and took `load_time` to load. It `replaces` what may be
-    /// there, so that what is there has to go where it cannot be written.
-    pub(crate) fn fill(
+impl Way for Route {
+    fn fill(
         &self,
         node: &Arc<dyn Stored>,
         lifetime: Duration,
@@ -41,12 +61,11 @@ impl Route {
             .then(|| self.l2.fill(entries, node, lifetime, load_time, replaces))
             .flatten();
         let change = fill.or_else(|| replaces.then(|| Change::Delete(Vec::new())))?;
-        Some(self.l2.post(self.key.clone(), change))
+        Some(Box::new(self.l2.post(self.key.clone(), change)))
     }
 
-    /// Removes the entry, and tells when that was tried.
-    pub(crate) fn delete(&self, done: Option<oneshot::Sender<()>>) -> Posted {
+    fn delete(&self, done: Option<oneshot::Sender<()>>) -> Posted {
         let change = Change::Delete(done.into_iter().collect());
-        self.l2.post(self.key.clone(), change)
+        Box::new(self.l2.post(self.key.clone(), change))
     }
 }

@@ -9,10 +9,10 @@ use smallvec::SmallVec;
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
-    Entries, EntryKey, L2, Posted, StoreError, Write,
+    Entries, EntryKey, L2, StoreError, Write,
     breaker::Admission,
     envelope::{self, Header},
-    outbox::{Change, Fill, Letter},
+    outbox::{Change, Fill, Letter, Posted},
     reading::{TAG_LIFE, stamps_of},
 };
 use crate::{
