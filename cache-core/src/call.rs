@@ -15,20 +15,22 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+pub(crate) use ask::act;
+pub(crate) use miss::Body;
 pub use mode::{Detached, Held, HoldProbe, Inline, Mode, ProbeBorrow, ProbeHold};
 
 use self::{
-    miss::{Body, Call, Place},
+    miss::{Call, Place},
     remote::Text,
 };
 use crate::{
     cache::Cache,
     context::{self, Ask, Question},
     event::{Interests, Tag},
-    flight::Load,
     key::{CacheKey, Key, KeyRef, KeyWriter},
+    l1::Node,
     site::{Instance, Site},
-    value::{Answer, Keep, Keeper, Maker, Returned, Shape, Travelling},
+    value::{Answer, Answered, Keep, Keeper, Loaded, Maker, Returned, Shape, Travelling},
 };
 
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -52,10 +54,6 @@ pub struct Written;
 ///
 /// The call that missed.
 #[inline]
-#[expect(
-    clippy::result_large_err,
-    reason = "a box would cost every miss an allocation more"
-)]
 pub fn begin<I, S: Shape, X>(
     site: &'static Site,
     _identity: &I,
@@ -63,17 +61,20 @@ pub fn begin<I, S: Shape, X>(
     cache: Option<&Cache>,
     write_key: impl Fn(&mut KeyWriter) -> Written,
     interests: Option<&dyn Fn(&mut Interests)>,
-) -> Result<S::Output, Missed> {
-    let mut writer = KeyWriter::for_bytes();
-    write_key.write(&mut writer);
+) -> Result<Answered<S, X>, Box<Missed>> {
     let lookup = Lookup {
         site,
         type_name: std::any::type_name::<I>(),
-        key: KeyRef::new(typeid::of::<I>(), &writer),
+        function: typeid::of::<I>(),
+        output: returned.output_type(),
         write_key: &write_key,
         interests,
     };
-    look(&lookup, *returned, cache)
+    let node = lookup.find(cache)?;
+    Ok(Answered {
+        answer: Answer::Hit(node),
+        returned: *returned,
+    })
 }
 
 /// What writes the key of a call. Not `Fn`, whose table would hold each closure three times.
@@ -88,79 +89,84 @@ impl<F: Fn(&mut KeyWriter) -> Written> WriteKey for F {
     }
 }
 
-/// What one call asks for.
+/// What one call asks for. [`begin`] is compiled for each function, this once.
 struct Lookup<'a> {
     site: &'static Site,
     type_name: &'static str,
-    key: KeyRef<'a>,
+    function: TypeId,
+    output: &'static TypeId,
     write_key: &'a dyn WriteKey,
     interests: Option<&'a dyn Fn(&mut Interests)>,
 }
 
-/// Looks for an entry. Apart from [`begin`], which is compiled for each function, and this for each type.
-#[expect(
-    clippy::result_large_err,
-    reason = "a box would cost every miss an allocation more"
-)]
-fn look<S: Shape, X>(
-    lookup: &Lookup<'_>,
-    returned: Returned<S, X>,
-    cache: Option<&Cache>,
-) -> Result<S::Output, Missed> {
-    if !context::is_plain() {
-        let cache = lookup.surrounded(cache, TypeId::of::<S::Output>())?;
-        let hit = hit(&cache, &lookup.key, returned, context::load().as_ref());
-        return hit.ok_or_else(|| lookup.missed(cache));
-    }
-    let cache = cache.unwrap_or_else(|| Cache::ambient());
-    hit(cache, &lookup.key, returned, None).ok_or_else(|| lookup.missed(cache.clone()))
-}
-
 impl Lookup<'_> {
-    /// The cache of a call in a scope.
+    /// Looks for an entry.
+    #[inline(never)]
+    fn find(&self, cache: Option<&Cache>) -> Result<Arc<Node>, Box<Missed>> {
+        let mut writer = KeyWriter::for_bytes();
+        self.write_key.write(&mut writer);
+        let key = KeyRef::new(self.function, &writer);
+        if !context::is_plain() {
+            return self.find_in(cache, key);
+        }
+        let cache = cache.unwrap_or_else(|| Cache::ambient());
+        match hit(cache, &key) {
+            Some(node) => Ok(node),
+            None => Err(self.missed(cache.clone(), key)),
+        }
+    }
+
+    /// The same for a call in a scope, in a load that has to know what it is made of, or with a question.
     ///
     /// # Errors
     ///
-    /// The call, where a handle asks of it what memory alone does not answer.
+    /// The call also where a handle asks of it what memory alone does not answer.
     #[cold]
     #[inline(never)]
-    #[expect(
-        clippy::result_large_err,
-        reason = "a box would cost every miss an allocation more"
-    )]
-    fn surrounded(&self, cache: Option<&Cache>, output: TypeId) -> Result<Cache, Missed> {
+    fn find_in(&self, cache: Option<&Cache>, key: KeyRef<'_>) -> Result<Arc<Node>, Box<Missed>> {
         let cache = cache.cloned().unwrap_or_else(Cache::current);
-        let Some(question) = context::take_question(output) else {
-            return Ok(cache);
+        let Some(question) = context::take_question(*self.output) else {
+            let outer = context::load();
+            let found = hit(&cache, &key).filter(|node| {
+                let entry = node.entry();
+                outer.is_none_or(|outer| outer.may_rely_on(entry))
+            });
+            return found.ok_or_else(|| self.missed(cache, key));
         };
         question.reply.with(|reply| reply.is_taken = true);
-        Err(Missed {
-            text: Some(Text {
-                text: self.text(),
-                is_worth_asking: cache.is_worth_asking(),
-            }),
-            question: Some(Box::new(question)),
-            instance: self.instance(),
-            key: self.key.to_key(),
-            tags: self.tags(),
-            cache,
-        })
+        let text = Text {
+            text: self.text(),
+            is_worth_asking: cache.is_worth_asking(),
+        };
+        Err(self.to_miss(cache, key, Some(text), Some(Box::new(question))))
     }
 
     #[cold]
-    fn missed(&self, cache: Cache) -> Missed {
+    #[inline(never)]
+    fn missed(&self, cache: Cache, key: KeyRef<'_>) -> Box<Missed> {
         let is_worth_asking = self.site.is_shared() && cache.is_worth_asking();
-        Missed {
-            text: is_worth_asking.then(|| Text {
-                text: self.text(),
-                is_worth_asking,
-            }),
-            question: None,
-            instance: self.instance(),
-            key: self.key.to_key(),
-            tags: self.tags(),
+        let text = is_worth_asking.then(|| Text {
+            text: self.text(),
+            is_worth_asking,
+        });
+        self.to_miss(cache, key, text, None)
+    }
+
+    fn to_miss(
+        &self,
+        cache: Cache,
+        key: KeyRef<'_>,
+        text: Option<Text>,
+        question: Option<Box<Question>>,
+    ) -> Box<Missed> {
+        Box::new(Missed {
             cache,
-        }
+            instance: Instance::new(self.site, self.function, self.type_name),
+            key: key.to_key(),
+            tags: self.tags(),
+            text,
+            question,
+        })
     }
 
     fn tags(&self) -> Vec<Tag> {
@@ -172,10 +178,6 @@ impl Lookup<'_> {
         tags.into_tags()
     }
 
-    fn instance(&self) -> Instance {
-        Instance::new(self.site, self.key.function, self.type_name)
-    }
-
     fn text(&self) -> String {
         let mut text = KeyWriter::for_text();
         self.write_key.write(&mut text);
@@ -183,20 +185,15 @@ impl Lookup<'_> {
     }
 }
 
+/// A usable entry, which counts as a hit.
 #[inline]
-fn hit<S: Shape, X>(
-    cache: &Cache,
-    key: &KeyRef<'_>,
-    returned: Returned<S, X>,
-    outer: Option<&Arc<Load>>,
-) -> Option<S::Output> {
+fn hit(cache: &Cache, key: &KeyRef<'_>) -> Option<Arc<Node>> {
     let node = cache.flights().l1.get(key)?;
-    let output = returned.hit(&*node, cache.clock())?;
-    if outer.is_some_and(|outer| !outer.may_rely_on(node.entry())) {
+    if !node.entry().is_usable(cache.clock()) {
         return None;
     }
     node.entry().count_hit();
-    Some(output)
+    Some(node)
 }
 
 /// A call that memory did not answer.
@@ -243,6 +240,7 @@ impl Missed {
             function: instance.site,
             text,
             question,
+            put: None,
         };
         let maker = Maker {
             clock: opened.call.cache.clock().clone(),
@@ -256,21 +254,16 @@ impl Missed {
     ///
     /// What is generic over the body is compiled for each cached function, what is generic over the value,
     /// as this is, for each type, the rest once: each does as little as it can.
-    #[inline(never)]
     fn open<S: Shape, X>(self, keep: &Keep<S, X>) -> (Opened, Keeper<S, X>) {
         let (mut opened, maker) = self.enter();
         let keeper = Keeper { keep: *keep, maker };
         if opened.is_remote()
-            // Whoever reads the entry would not know what to ask for with it.
-            && !keep.depends_on_value()
-            && let Some(travelling) = keeper.travelling()
+            && let Some(travelling) = keeper.travel()
         {
             opened.connect(travelling);
         }
-        if let Some(output) = opened.take_put()
-            && let Some(loaded) = keeper.erase_put(output)
-        {
-            opened.call.put(loaded);
+        if let Some(output) = opened.take_put() {
+            opened.put = keeper.erase_put(output);
         }
         (opened, keeper)
     }
@@ -290,20 +283,26 @@ impl<S: Shape, X> fmt::Debug for Answering<'_, S, X> {
 }
 
 impl<S: Shape, X> Future for Answering<'_, S, X> {
-    type Output = S::Output;
+    type Output = Answered<S, X>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<S::Output> {
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answered<S, X>> {
         let answer = ready!(self.running.as_mut().poll(cx));
-        Poll::Ready(self.returned.output(answer))
+        Poll::Ready(Answered {
+            answer,
+            returned: self.returned,
+        })
     }
 }
 
 /// A call that memory did not answer, in the engine.
-struct Opened {
+pub(crate) struct Opened {
     call: Call,
     function: &'static Site,
     text: Option<Text>,
     question: Option<Box<Question>>,
+    /// What a handle puts.
+    put: Option<Loaded>,
 }
 
 impl Opened {
@@ -334,30 +333,12 @@ impl Opened {
 
     /// The answer. Never, where a handle wants none.
     fn answer(self, body: Body<'_>) -> BoxFuture<'_, Answer> {
-        Box::pin(async move {
-            match self.run(body).await {
-                Some(answer) => answer,
-                None => std::future::pending().await,
+        match &self.question {
+            None => {
+                let call = self.call;
+                Box::pin(async move { call.fly(Place::InAnyFlight, body).await.answer })
             }
-        })
-    }
-
-    /// The answer; nothing where a handle wants none.
-    async fn run(self, body: Body<'_>) -> Option<Answer> {
-        let Some(question) = self.question else {
-            return Some(self.call.fly(Place::InAnyFlight, body).await.answer);
-        };
-        let Question { ask, reply, .. } = *question;
-        // In a box, as it is larger than the plain call, which would have to make room for it.
-        let text = self.text.map(|text| text.text).unwrap_or_default();
-        let asked = Box::pin(self.call.ask(ask, &text, body)).await;
-        reply.with(|reply| {
-            let Some((answer, trace)) = asked else {
-                reply.is_done = true;
-                return None;
-            };
-            reply.trace = Some(trace);
-            Some(answer)
-        })
+            Some(question) => (question.act)(self, body),
+        }
     }
 }

@@ -14,7 +14,13 @@ use std::{
 
 use parking_lot::Mutex;
 
-use crate::{cache::Cache, explain::Trace, flight::Load};
+use crate::{
+    cache::Cache,
+    call::{Body, BoxFuture, Opened},
+    explain::Trace,
+    flight::Load,
+    value::Answer,
+};
 
 /// What a handle wants of the cached function it wraps.
 pub(crate) enum Ask {
@@ -33,7 +39,12 @@ pub(crate) struct Question {
     pub(crate) output: TypeId,
     pub(crate) ask: Ask,
     pub(crate) reply: Reply,
+    /// Does what is asked. A pointer that only handles hold: programs without one have no code for it.
+    pub(crate) act: Act,
 }
+
+/// Answers a call; never, where a handle wants no answer.
+pub(crate) type Act = for<'a> fn(Opened, Body<'a>) -> BoxFuture<'a, Answer>;
 
 /// Where the engine leaves what the output alone does not say.
 #[derive(Clone, Debug, Default)]

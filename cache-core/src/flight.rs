@@ -31,7 +31,7 @@ use crate::{
     clock::{Clock, Nanos},
     coherence::{Snapshot, Stamps},
     key::{Key, KeyHasher},
-    l1::{Evicted, L1, Stored},
+    l1::{Evicted, L1, Node},
     l2::{Posted, RedisMiss, Way},
     site::SiteState,
     slot::Slot,
@@ -55,7 +55,7 @@ type Shard = HashMap<Key, Arc<Flight>, KeyHasher>;
 /// What a caller that missed finds.
 pub(crate) enum Joined {
     /// The entry came while the caller was on its way.
-    Hit(Arc<dyn Stored>),
+    Hit(Arc<Node>),
     /// A place in a flight.
     Member(Member),
 }
@@ -193,7 +193,7 @@ impl Flights {
         let Arrival {
             node, fate, clock, ..
         } = *arrival;
-        let is_usable = |old: &Arc<dyn Stored>| old.entry().is_usable(clock);
+        let is_usable = |old: &Arc<Node>| old.entry().is_usable(clock);
         let old = match fate {
             Fate::KeepUnlessFresh => self.l1.get(&key.as_ref()),
             Fate::Forget => self.l1.remove(key),
@@ -216,7 +216,7 @@ impl Flights {
 /// What a load ended in, and what it means for the entries of its key.
 #[derive(Clone, Copy)]
 pub(crate) struct Arrival<'a> {
-    pub(crate) node: &'a Arc<dyn Stored>,
+    pub(crate) node: &'a Arc<Node>,
     pub(crate) fate: Fate,
     pub(crate) clock: &'a Clock,
     /// The way to the entry in the shared tier, where that is to follow.
@@ -251,7 +251,7 @@ impl Arrival<'_> {
 #[expect(dead_code, reason = "held for its drop")]
 struct Left {
     evicted: Option<Evicted>,
-    entry: Option<Arc<dyn Stored>>,
+    entry: Option<Arc<Node>>,
     place: Option<Arc<Flight>>,
     posted: Option<Posted>,
 }
@@ -274,7 +274,7 @@ pub(crate) struct Flight {
 
 #[derive(Debug)]
 struct State {
-    answer: Option<Arc<dyn Stored>>,
+    answer: Option<Arc<Node>>,
     /// Callers that have a place, waiting or loading.
     members: usize,
     /// One of them is there for all prefetches: a second would have nothing to add.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use crate::{
+    call,
     context::{self, Ask, Question, Reply},
     explain::{Explained, Trace},
 };
@@ -240,6 +241,7 @@ impl<F: Future<Output: 'static>> Asked<F> {
             output: TypeId::of::<F::Output>(),
             ask,
             reply: reply.clone(),
+            act: call::act,
         };
         Self {
             call,

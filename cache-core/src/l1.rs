@@ -9,7 +9,7 @@ mod unweighed;
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
-pub(crate) use entry::{Entry, Stored};
+pub(crate) use entry::{Entry, Node, Stored};
 use quick_cache::OptionsBuilder;
 use smallvec::SmallVec;
 
@@ -38,12 +38,12 @@ pub enum Eviction {
 /// anything.
 #[derive(Debug, Default)]
 pub(crate) struct Evicted {
-    inserted: Option<(Key, Arc<dyn Stored>)>,
-    nodes: SmallVec<[Arc<dyn Stored>; 2]>,
+    inserted: Option<(Key, Arc<Node>)>,
+    nodes: SmallVec<[Arc<Node>; 2]>,
 }
 
 impl Evicted {
-    fn by(key: &Key, node: &Arc<dyn Stored>) -> Self {
+    fn by(key: &Key, node: &Arc<Node>) -> Self {
         Self {
             inserted: Some((key.clone(), Arc::clone(node))),
             nodes: SmallVec::new(),
@@ -51,7 +51,7 @@ impl Evicted {
     }
 
     /// Takes an entry that left, and counts why: too heavy itself, replaced, or evicted.
-    fn take(&mut self, key: &Key, node: Arc<dyn Stored>) {
+    fn take(&mut self, key: &Key, node: Arc<Node>) {
         let counters = node.entry().counters();
         match &self.inserted {
             Some((_, inserted)) if Arc::ptr_eq(inserted, &node) => {
@@ -74,7 +74,7 @@ pub(crate) struct L1 {
     unweighed: Unweighed,
 }
 
-type AdaptiveTier = quick_cache::sync::Cache<Key, Arc<dyn Stored>, Weigher, KeyHasher, Evictor>;
+type AdaptiveTier = quick_cache::sync::Cache<Key, Arc<Node>, Weigher, KeyHasher, Evictor>;
 
 #[derive(Debug)]
 enum Tier {
@@ -98,7 +98,7 @@ impl L1 {
     }
 
     #[inline]
-    pub(crate) fn get(&self, key: &KeyRef<'_>) -> Option<Arc<dyn Stored>> {
+    pub(crate) fn get(&self, key: &KeyRef<'_>) -> Option<Arc<Node>> {
         match &self.tier {
             Tier::Adaptive(cache) => cache.get(key),
             Tier::Lru(lru) => lru.get(key),
@@ -108,7 +108,7 @@ impl L1 {
     /// Puts an entry in place of the one of its key. One that is heavier than its shard allows is not
     /// kept, and neither is the entry it was to replace.
     #[must_use = "dropping an entry runs the value's `Drop`: do it where no lock is held"]
-    pub(crate) fn insert(&self, key: &Key, node: &Arc<dyn Stored>) -> Evicted {
+    pub(crate) fn insert(&self, key: &Key, node: &Arc<Node>) -> Evicted {
         let mut evicted = Evicted::by(key, node);
         node.entry().count(key);
         match &self.tier {
@@ -124,8 +124,8 @@ impl L1 {
     }
 
     /// Evicts the oldest of a function's unweighed entries, beyond as many as it may have.
-    fn make_room(&self, key: &Key, node: &Arc<dyn Stored>, evicted: &mut Evicted) {
-        let is_at = |node: &Arc<dyn Stored>, address| address_of(node) == address;
+    fn make_room(&self, key: &Key, node: &Arc<Node>, evicted: &mut Evicted) {
+        let is_at = |node: &Arc<Node>, address| address_of(node) == address;
         let is_there = |(key, address): &Place| {
             let mut is_there = false;
             let stays = self.remove_if(key, |node| {
@@ -146,15 +146,11 @@ impl L1 {
         }
     }
 
-    pub(crate) fn remove(&self, key: &Key) -> Option<Arc<dyn Stored>> {
+    pub(crate) fn remove(&self, key: &Key) -> Option<Arc<Node>> {
         self.remove_if(key, |_| true)
     }
 
-    fn remove_if(
-        &self,
-        key: &Key,
-        is_it: impl FnMut(&Arc<dyn Stored>) -> bool,
-    ) -> Option<Arc<dyn Stored>> {
+    fn remove_if(&self, key: &Key, is_it: impl FnMut(&Arc<Node>) -> bool) -> Option<Arc<Node>> {
         match &self.tier {
             Tier::Adaptive(cache) => cache.remove_if(key, is_it).map(|(_, node)| node),
             Tier::Lru(lru) => lru.remove_if(key, is_it),
@@ -213,8 +209,8 @@ fn adaptive(limit: u64) -> AdaptiveTier {
 #[derive(Clone, Debug)]
 struct Weigher;
 
-impl quick_cache::Weighter<Key, Arc<dyn Stored>> for Weigher {
-    fn weight(&self, key: &Key, node: &Arc<dyn Stored>) -> u64 {
+impl quick_cache::Weighter<Key, Arc<Node>> for Weigher {
+    fn weight(&self, key: &Key, node: &Arc<Node>) -> u64 {
         node.entry().weight_under(key)
     }
 }
@@ -222,15 +218,15 @@ impl quick_cache::Weighter<Key, Arc<dyn Stored>> for Weigher {
 #[derive(Clone, Debug)]
 struct Evictor;
 
-impl quick_cache::Lifecycle<Key, Arc<dyn Stored>> for Evictor {
+impl quick_cache::Lifecycle<Key, Arc<Node>> for Evictor {
     type RequestState = Evicted;
 
-    fn on_evict(&self, evicted: &mut Evicted, key: Key, node: Arc<dyn Stored>) {
+    fn on_evict(&self, evicted: &mut Evicted, key: Key, node: Arc<Node>) {
         evicted.take(&key, node);
     }
 }
 
-fn address_of(node: &Arc<dyn Stored>) -> usize {
+fn address_of(node: &Arc<Node>) -> usize {
     Arc::as_ptr(node).cast::<()>().addr()
 }
 

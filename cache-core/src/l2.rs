@@ -38,7 +38,7 @@ pub(crate) use self::{
         Asked, Batch, Bump, Lineage, Listener, Store, StoreError, Tagged, Version, Versions, Write,
     },
 };
-use crate::{clock::system_now, l1::Stored, tasks};
+use crate::{clock::system_now, l1::Node, tasks};
 pub use miss::RedisMiss;
 
 /// From here on a value counts as large: it goes its own way where that keeps it from delaying others.
@@ -85,7 +85,7 @@ pub(crate) struct Age {
 }
 
 /// Makes an entry for this process of the bytes of a value.
-pub(crate) type Receive<'a> = &'a (dyn Fn(&[u8], Age) -> Result<Arc<dyn Stored>, RedisMiss> + Sync);
+pub(crate) type Receive<'a> = &'a (dyn Fn(&[u8], Age) -> Result<Arc<Node>, RedisMiss> + Sync);
 
 impl L2 {
     pub(crate) fn new(store: Arc<dyn Store>, namespace: &str, limits: Limits) -> Arc<Self> {

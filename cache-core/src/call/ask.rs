@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::runtime::Handle;
 
 use super::{
-    BoxFuture,
+    BoxFuture, Opened,
     miss::{Body, Call, Flown, Place},
     remote::Remote,
     run::{Around, Run},
@@ -13,14 +13,50 @@ use super::{
 use crate::{
     clock::system_now,
     coherence::{Doubt, Guard},
-    context::Ask,
+    context::{Ask, Question},
     explain::{Miss, Source, Stamp, Trace},
     flight::{Arrival, Joined, Member},
-    l1::{Entry, Stored},
+    l1::{Entry, Node},
     l2::RedisMiss,
     tasks,
     value::{Answer, Fate, Loaded},
 };
+
+/// Does what a handle asks. Gives nothing, ever, where that has no output.
+pub(crate) fn act(opened: Opened, body: Body<'_>) -> BoxFuture<'_, Answer> {
+    Box::pin(async move {
+        match opened.ask(body).await {
+            Some(answer) => answer,
+            None => std::future::pending().await,
+        }
+    })
+}
+
+impl Opened {
+    async fn ask(self, body: Body<'_>) -> Option<Answer> {
+        let Self {
+            call,
+            text,
+            question,
+            put,
+            ..
+        } = self;
+        if let Some(loaded) = put {
+            call.put(loaded);
+        }
+        let Question { ask, reply, .. } = *question?;
+        let text = text.map(|text| text.text).unwrap_or_default();
+        let asked = call.ask(ask, &text, body).await;
+        reply.with(|reply| {
+            let Some((answer, trace)) = asked else {
+                reply.is_done = true;
+                return None;
+            };
+            reply.trace = Some(trace);
+            Some(answer)
+        })
+    }
+}
 
 impl Call {
     /// Does what a handle asks; nothing where that has no output.
@@ -35,7 +71,7 @@ impl Call {
         let flown = match (ask, looked) {
             (Ask::Peek | Ask::Explain, Ok(node)) => {
                 node.entry().count_hit();
-                Flown::by(Answer::Shared(node), Source::Memory)
+                Flown::by(Answer::Hit(node), Source::Memory)
             }
             (Ask::Peek, Err(miss)) if miss.may_be_elsewhere() => {
                 let snapshot = self.capture();
@@ -65,7 +101,7 @@ impl Call {
     }
 
     /// The entry of this call, where it is fresh; else why not.
-    fn look(&self) -> Result<Arc<dyn Stored>, Miss> {
+    fn look(&self) -> Result<Arc<Node>, Miss> {
         if !self.cache.is_on() {
             return Err(Miss::Off);
         }
@@ -186,7 +222,7 @@ impl Call {
     fn trace(&self, flown: &Flown, miss: Option<Miss>, text: &str) -> Trace {
         let now = self.cache.clock().now();
         let (age, time_left, stamps) = match &flown.answer {
-            Answer::Shared(node) => {
+            Answer::Hit(node) | Answer::Shared(node) => {
                 let there = self.cache.flights().l1.get(&self.key.as_ref());
                 let is_kept = flown.source == Source::Redis
                     || there.is_some_and(|there| Arc::ptr_eq(&there, node));

@@ -18,7 +18,7 @@ use crate::{
     explain::{Miss, Source},
     flight::{Joined, Load, Member, Overtaken, Target, Turn, Underway, wait},
     key::Key,
-    l1::Stored,
+    l1::Node,
     l2::RedisMiss,
     site::SiteState,
     stats::Counters,
@@ -26,14 +26,14 @@ use crate::{
 };
 
 /// The body of a call, not yet running.
-pub(super) enum Body<'a> {
+pub(crate) enum Body<'a> {
     Inline(BoxFuture<'a, Loaded>),
     /// Owned copies of the arguments are made when the body is needed, not for every waiter.
     Detached(Box<dyn Make + 'a>),
 }
 
 /// What makes the body of a call. Not `FnOnce`, with which each function has more code.
-pub(super) trait Make: Send {
+pub(crate) trait Make: Send {
     fn make(self: Box<Self>) -> BoxFuture<'static, Loaded>;
 }
 
@@ -137,7 +137,7 @@ impl Call {
         let member = match joined {
             Joined::Hit(node) if may_rely_on(outer.as_ref(), &node) => {
                 node.entry().count_hit();
-                return Flown::by(Answer::Shared(node), Source::Memory);
+                return Flown::by(Answer::Hit(node), Source::Memory);
             }
             // Good enough for others, but not for what is being made of it.
             Joined::Hit(_) => flights.renew(&self.key, &self.site, &snapshot),
@@ -209,7 +209,7 @@ impl Call {
         Run::new(&self.cache, underway, remote, body, Around::here())
     }
 
-    fn share(&self, node: Arc<dyn Stored>) -> Flown {
+    fn share(&self, node: Arc<Node>) -> Flown {
         Counters::add(&self.counters().shared);
         Flown::by(Answer::Shared(node), Source::SharedLoad)
     }
@@ -234,12 +234,12 @@ impl Call {
 }
 
 /// Whether a load that the call is part of may be made of what others have read.
-fn may_rely_on(outer: Option<&Arc<Load>>, node: &Arc<dyn Stored>) -> bool {
+fn may_rely_on(outer: Option<&Arc<Load>>, node: &Arc<Node>) -> bool {
     outer.is_none_or(|outer| outer.may_rely_on(node.entry()))
 }
 
 /// A load that the call is part of is made of what was read for this call, after that load began.
-fn take(outer: Option<&Arc<Load>>, node: &Arc<dyn Stored>) {
+fn take(outer: Option<&Arc<Load>>, node: &Arc<Node>) {
     if let Some(outer) = outer {
         outer.take(node.entry());
     }

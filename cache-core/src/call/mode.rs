@@ -69,7 +69,7 @@ impl Detached {
     #[inline]
     pub fn launch<'a, S, X, F>(
         self,
-        missed: Missed,
+        missed: Box<Missed>,
         keep: &Keep<S, X>,
         make: impl FnOnce() -> F + Send + 'a,
     ) -> Answering<'a, S, X>
@@ -93,7 +93,7 @@ impl Inline {
     #[inline]
     pub fn launch<'a, S, X, F>(
         self,
-        missed: Missed,
+        missed: Box<Missed>,
         keep: &Keep<S, X>,
         make: impl FnOnce() -> F,
     ) -> Answering<'a, S, X>
@@ -122,8 +122,9 @@ where
 }
 
 impl Missed {
+    #[inline(never)]
     fn detached<'a, S: Shape, X: 'static>(
-        self,
+        self: Box<Self>,
         keep: &Keep<S, X>,
         start: Box<dyn Start<S::Output> + 'a>,
     ) -> Answering<'a, S, X> {
@@ -134,8 +135,9 @@ impl Missed {
         }
     }
 
+    #[inline(never)]
     fn inline<'a, S: Shape, X: 'static>(
-        self,
+        self: Box<Self>,
         keep: &Keep<S, X>,
         body: BoxFuture<'a, S::Output>,
     ) -> Answering<'a, S, X> {

@@ -10,7 +10,7 @@ use crate::{
     coherence::{Doubt, Snapshot},
     flight::{Arrival, Load, Underway},
     key::Key,
-    l1::Stored,
+    l1::Node,
     l2::{Described, Entries, L2, Purpose, Read, Reading, RedisMiss, Route, Store, Way},
     site::Site,
     stats::Counters,
@@ -102,7 +102,7 @@ pub(crate) trait Remote: Send + Sync {
         &'a self,
         cache: &'a Cache,
         snapshot: &'a Snapshot,
-    ) -> BoxFuture<'a, Result<Arc<dyn Stored>, RedisMiss>>;
+    ) -> BoxFuture<'a, Result<Arc<Node>, RedisMiss>>;
 
     /// Answers a flight from the shared tier. Ends the load where there is an answer; else it is to go on,
     /// and told why, unless it was not to ask.
@@ -114,7 +114,7 @@ pub(crate) trait Remote: Send + Sync {
         &'a self,
         cache: &'a Cache,
         underway: &'a mut Underway,
-    ) -> BoxFuture<'a, Result<Arc<dyn Stored>, Option<RedisMiss>>>;
+    ) -> BoxFuture<'a, Result<Arc<Node>, Option<RedisMiss>>>;
 
     /// Removes the entry in both tiers; waits until Redis was told, within the budget.
     fn evict<'a>(&'a self, cache: &'a Cache, key: &'a Key) -> BoxFuture<'a, ()>;
@@ -136,7 +136,7 @@ impl Remote for Elsewhere {
         &'a self,
         cache: &'a Cache,
         snapshot: &'a Snapshot,
-    ) -> BoxFuture<'a, Result<Arc<dyn Stored>, RedisMiss>> {
+    ) -> BoxFuture<'a, Result<Arc<Node>, RedisMiss>> {
         Box::pin(async move {
             let within = self.route.l2.budget();
             let read = self.read(cache, snapshot, within, Purpose::Peek).await;
@@ -148,7 +148,7 @@ impl Remote for Elsewhere {
         &'a self,
         cache: &'a Cache,
         underway: &'a mut Underway,
-    ) -> BoxFuture<'a, Result<Arc<dyn Stored>, Option<RedisMiss>>> {
+    ) -> BoxFuture<'a, Result<Arc<Node>, Option<RedisMiss>>> {
         Box::pin(self.answer_flight(cache, underway))
     }
 
@@ -188,7 +188,7 @@ impl Elsewhere {
 
     /// The entry in memory, where all there is against it is that nobody knows whether it was invalidated, and
     /// that could be found out.
-    fn suspect(cache: &Cache, load: &Load) -> Option<Arc<dyn Stored>> {
+    fn suspect(cache: &Cache, load: &Load) -> Option<Arc<Node>> {
         if load.is_renewal() || load.snapshot().is_empty() {
             return None;
         }
@@ -205,9 +205,9 @@ impl Elsewhere {
         &self,
         cache: &Cache,
         load: &Load,
-        suspect: Arc<dyn Stored>,
+        suspect: Arc<Node>,
         within: Duration,
-    ) -> Option<Arc<dyn Stored>> {
+    ) -> Option<Arc<Node>> {
         let (coherence, snapshot) = (cache.coherence(), load.snapshot());
         Counters::add(&coherence.counters.suspects);
         let read = self.read(cache, snapshot, within, Purpose::Bless).await;
@@ -224,7 +224,7 @@ impl Elsewhere {
         &self,
         cache: &Cache,
         underway: &mut Underway,
-    ) -> Result<Arc<dyn Stored>, Option<RedisMiss>> {
+    ) -> Result<Arc<Node>, Option<RedisMiss>> {
         let load = Arc::clone(underway.load().expect("the load has not ended"));
         let budget = self.route.l2.budget();
         let Some(within) = load.time_to_read(budget) else {
@@ -263,7 +263,7 @@ impl Elsewhere {
     }
 
     /// Ends a flight with what the shared tier knew.
-    fn arrive(cache: &Cache, underway: &mut Underway, node: &Arc<dyn Stored>, fate: Fate) {
+    fn arrive(cache: &Cache, underway: &mut Underway, node: &Arc<Node>, fate: Fate) {
         underway.complete(&Arrival {
             node,
             fate,

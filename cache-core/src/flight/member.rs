@@ -11,7 +11,7 @@ use crate::{
     clock::{after, system_now},
     coherence::{Cell, Snapshot, Stamps},
     key::Key,
-    l1::Stored,
+    l1::Node,
     l2::RedisMiss,
     site::SiteState,
     slot::Slot,
@@ -21,7 +21,7 @@ use crate::{
 /// What a member of a flight is to do.
 pub(crate) enum Turn {
     /// Another caller's load answers.
-    Answer(Arc<dyn Stored>),
+    Answer(Arc<Node>),
     /// Run the body.
     Load(Underway),
 }
@@ -276,7 +276,7 @@ impl Load {
 /// Why a load that waited for its slot need not begin.
 pub(crate) enum Overtaken {
     /// Another load answered.
-    Answered(Arc<dyn Stored>),
+    Answered(Arc<Node>),
     /// Every caller is gone.
     Abandoned,
 }

@@ -9,7 +9,7 @@ use std::{
 use lru::LruCache;
 use parking_lot::Mutex;
 
-use super::{Evicted, Stored};
+use super::{Evicted, Node};
 use crate::key::{Key, KeyHasher, KeyRef};
 
 /// A tier of at most `limit` bytes.
@@ -21,7 +21,7 @@ pub(super) struct LruTier {
 
 #[derive(Debug)]
 struct Order {
-    entries: LruCache<Key, Arc<dyn Stored>, KeyHasher>,
+    entries: LruCache<Key, Arc<Node>, KeyHasher>,
     bytes: u64,
 }
 
@@ -36,11 +36,11 @@ impl LruTier {
         }
     }
 
-    pub(super) fn get(&self, key: &KeyRef<'_>) -> Option<Arc<dyn Stored>> {
+    pub(super) fn get(&self, key: &KeyRef<'_>) -> Option<Arc<Node>> {
         self.order.lock().entries.get(key as &dyn Lookup).cloned()
     }
 
-    pub(super) fn insert(&self, key: Key, node: Arc<dyn Stored>, evicted: &mut Evicted) {
+    pub(super) fn insert(&self, key: Key, node: Arc<Node>, evicted: &mut Evicted) {
         let weight = node.entry().weight_under(&key);
         let mut order = self.order.lock();
         if let Some((key, replaced)) = order.pop(&key) {
@@ -65,8 +65,8 @@ impl LruTier {
     pub(super) fn remove_if(
         &self,
         key: &Key,
-        mut is_it: impl FnMut(&Arc<dyn Stored>) -> bool,
-    ) -> Option<Arc<dyn Stored>> {
+        mut is_it: impl FnMut(&Arc<Node>) -> bool,
+    ) -> Option<Arc<Node>> {
         let mut order = self.order.lock();
         if !is_it(order.entries.peek(key)?) {
             return None;
@@ -95,7 +95,7 @@ impl LruTier {
 }
 
 impl Order {
-    fn pop(&mut self, key: &Key) -> Option<(Key, Arc<dyn Stored>)> {
+    fn pop(&mut self, key: &Key) -> Option<(Key, Arc<Node>)> {
         let (key, node) = self.entries.pop_entry(key)?;
         self.bytes -= node.entry().weight_under(&key);
         Some((key, node))

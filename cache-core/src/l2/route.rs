@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use super::{Change, Entries, EntryKey, L2, Read, Reading};
 use crate::{
     coherence::{Guard, mutant, mutant::Mutant},
-    l1::Stored,
+    l1::Node,
 };
 
 /// What became of a change that was handed over. To be dropped where no lock is held: a value's own `Drop`
@@ -20,7 +20,7 @@ pub(crate) trait Way: Send + Sync {
     /// there, so that what is there has to go where it cannot be written.
     fn fill(
         &self,
-        node: &Arc<dyn Stored>,
+        node: &Arc<Node>,
         lifetime: Duration,
         load_time: Duration,
         replaces: bool,
@@ -48,7 +48,7 @@ impl Route {
 impl Way for Route {
     fn fill(
         &self,
-        node: &Arc<dyn Stored>,
+        node: &Arc<Node>,
         lifetime: Duration,
         load_time: Duration,
         replaces: bool,

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     clock::system_now,
     coherence::{Guard, Stamps},
-    l1::Stored,
+    l1::Node,
     stats::Counters,
     tasks,
 };
@@ -31,7 +31,7 @@ impl L2 {
     pub(crate) fn fill(
         &self,
         entries: &Arc<Entries>,
-        node: &Arc<dyn Stored>,
+        node: &Arc<Node>,
         lifetime: Duration,
         load_time: Duration,
         replaces: bool,
