@@ -30,7 +30,7 @@ use crate::{
     key::{CacheKey, Key, KeyRef, KeyWriter},
     l1::Node,
     site::{Instance, Site},
-    value::{Answer, Answered, Keep, Keeper, Loaded, Maker, Returned, Shape, Travelling},
+    value::{Answer, Answered, Judge, Loaded, Maker, Returned, Shape, Travelling},
 };
 
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -219,7 +219,10 @@ impl fmt::Debug for Missed {
 
 impl Missed {
     /// Hands the call to the engine, and says what makes entries of what it loads.
-    fn enter(self) -> (Opened, Maker) {
+    ///
+    /// What is generic over the body is compiled for each cached function, what is generic over the value for
+    /// each type, the rest, as this, once: each does as little as it can.
+    fn open(self: Box<Self>, keep: &dyn Judge) -> (Opened, Maker) {
         let Self {
             cache,
             instance,
@@ -227,9 +230,9 @@ impl Missed {
             tags,
             text,
             question,
-        } = self;
+        } = *self;
         let site = cache.sites().of(&instance);
-        let opened = Opened {
+        let mut opened = Opened {
             call: Call {
                 cache,
                 site,
@@ -247,25 +250,15 @@ impl Missed {
             counters: Arc::clone(&opened.call.site.counters),
             keeps: opened.call.cache.is_on() && !opened.is_bypass(),
         };
-        (opened, maker)
-    }
-
-    /// Hands the call to the engine.
-    ///
-    /// What is generic over the body is compiled for each cached function, what is generic over the value,
-    /// as this is, for each type, the rest once: each does as little as it can.
-    fn open<S: Shape, X>(self, keep: &Keep<S, X>) -> (Opened, Keeper<S, X>) {
-        let (mut opened, maker) = self.enter();
-        let keeper = Keeper { keep: *keep, maker };
         if opened.is_remote()
-            && let Some(travelling) = keeper.travel()
+            && let Some(travelling) = keep.travel(&maker)
         {
             opened.connect(travelling);
         }
-        if let Some(output) = opened.take_put() {
-            opened.put = keeper.erase_put(output);
+        if let Some(mut output) = opened.take_put() {
+            opened.put = keep.erase(&maker, &mut *output);
         }
-        (opened, keeper)
+        (opened, maker)
     }
 }
 

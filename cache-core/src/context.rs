@@ -27,7 +27,7 @@ pub(crate) enum Ask {
     Peek,
     Refresh,
     Evict,
-    /// Nothing once it has been taken.
+    /// An output in an `Option`. Nothing once it has been taken.
     Put(Option<Box<dyn Any + Send>>),
     Bypass,
     Prefetch,

@@ -115,7 +115,7 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     where
         Self::Output: Send,
     {
-        let output: Box<dyn Any + Send> = Box::new(output);
+        let output: Box<dyn Any + Send> = Box::new(Some(output));
         done(Asked::new(self, Ask::Put(Some(output))))
     }
 

@@ -18,7 +18,7 @@ use std::{
 };
 
 pub use keep::Keep;
-pub(crate) use keep::{Keeper, Maker, Receiver, Travelling};
+pub(crate) use keep::{Judge, Maker, Receiver, Travelling};
 pub use probe::{
     ErrorProbe, Probe, ProbeFallibleOptional, ProbeLayer, ProbePlain, ProbeShared, ProbeUnshared,
 };
@@ -173,7 +173,7 @@ where
 }
 
 /// Why an output is found where one is looked for.
-const ONE_TYPE: &str =
+pub(crate) const ONE_TYPE: &str =
     "a flight holds the values of one function, and a function has one return type";
 
 /// What answers a call, as the engine gives it.
@@ -237,13 +237,19 @@ where
     S::Kept: Clone + Send + Sync + 'static,
     X: Sharing<S::Error>,
 {
-    let output = match answer {
-        Answer::Hit(node) => again::<S, X>(&node),
-        Answer::Shared(mut node) => match Arc::get_mut(&mut node) {
-            Some(node) => take::<S, X>(node),
-            None => again::<S, X>(&node),
-        },
-        Answer::Own(error) => X::own(error).map(S::failed),
+    let (mut node, is_shared) = match answer {
+        Answer::Hit(node) => (node, true),
+        Answer::Shared(node) => (node, false),
+        Answer::Own(error) => return X::own(error).map(S::failed).expect(ONE_TYPE),
+    };
+    let sole = if is_shared {
+        None
+    } else {
+        Arc::get_mut(&mut node)
+    };
+    let output = match sole {
+        Some(node) => take::<S, X>(node),
+        None => again::<S, X>(&node),
     };
     output.expect(ONE_TYPE)
 }

@@ -53,6 +53,7 @@ impl Times {
 
 /// What becomes of one outcome.
 struct Judged {
+    age: Duration,
     /// Zero where it is not kept.
     lifetime: Duration,
     /// Nothing where nobody knows, or needs to.
@@ -83,6 +84,7 @@ impl Judged {
 
     fn new(lifetime: Duration, fate: Fate) -> Self {
         Self {
+            age: Duration::ZERO,
             lifetime,
             bytes: None,
             fate,
@@ -153,7 +155,7 @@ impl<S: Shape, X> Keep<S, X> {
     where
         X: 'static,
     {
-        self.travel = Some((transport, Keeper::travelling));
+        self.travel = Some((transport, Self::travelling));
         self
     }
 
@@ -272,16 +274,21 @@ impl<S: Shape, X> Keep<S, X> {
     }
 }
 
-/// Makes of an outcome of one call what the engine takes.
-pub(crate) struct Keeper<S: Shape, X> {
-    pub(crate) keep: Keep<S, X>,
-    pub(crate) maker: Maker,
+/// A [`Keep`], for the engine, which knows no value type.
+pub(crate) trait Judge {
+    /// Takes an output out of an `Option`, and makes of it what the engine takes. Runs the closures of the user's
+    /// options. Nothing where the output is of another type.
+    fn erase(&self, maker: &Maker, output: &mut dyn Any) -> Option<Loaded>;
+
+    /// How values travel; nothing where they do not, or where whoever reads one would not know what to ask for with
+    /// it.
+    fn travel(&self, maker: &Maker) -> Option<Travelling>;
 }
 
 /// How values travel, and what says so to the shared tier.
 type Travel<S, X> = (
     Transport<<S as Shape>::Kept>,
-    fn(&Keeper<S, X>, Transport<<S as Shape>::Kept>) -> Travelling,
+    fn(Keep<S, X>, Maker, Transport<<S as Shape>::Kept>) -> Travelling,
 );
 
 /// How the values of a function leave the process and come back.
@@ -295,57 +302,42 @@ pub(crate) struct Travelling {
 /// Makes an entry of the bytes of a value that came from another process.
 pub(crate) type Receiver = Arc<dyn Fn(&[u8], Age) -> Result<Arc<Node>, RedisMiss> + Send + Sync>;
 
-impl<S: Shape, X> Keeper<S, X> {
-    /// [`Keeper::erase`] for the output that a handle has brought.
-    pub(crate) fn erase_put(&self, output: Box<dyn Any + Send>) -> Option<Loaded> {
-        let output = output.downcast::<S::Output>().ok()?;
-        Some(self.erase(*output))
-    }
-
-    /// Hands an output to the engine. Runs the closures of the user's options.
+impl<S: Shape, X> Judge for Keep<S, X> {
     #[inline(never)]
-    pub(crate) fn erase(&self, output: S::Output) -> Loaded {
-        let Self { keep, maker } = self;
-        let split = S::split(output);
+    fn erase(&self, maker: &Maker, output: &mut dyn Any) -> Option<Loaded> {
+        let split = S::split(output.downcast_mut::<Option<S::Output>>()?.take()?);
         let judged = match &split {
-            Ok(kept) if maker.keeps => keep.judge(kept),
+            Ok(kept) if maker.keeps => self.judge(kept),
             // Nobody keeps it.
             Ok(_) => Judged::kept(Duration::ZERO),
-            Err(_) => Judged::failed(keep.times.err_ttl),
+            Err(_) => Judged::failed(self.times.err_ttl),
         };
-        let entry = maker.entry(
-            Duration::ZERO,
-            judged.lifetime,
-            judged.bytes,
-            size_of::<Split<S>>(),
-        );
-        match keep.returned.build(entry, split) {
+        let entry = maker.entry(&judged, size_of::<Split<S>>());
+        Some(match self.returned.build(entry, split) {
             Ok(node) => Loaded::Node {
                 node,
                 fate: judged.fate,
                 tags: judged.tags,
             },
             Err(error) => Loaded::Own(error),
-        }
+        })
     }
 
-    /// How values travel; nothing where they do not, or where whoever reads one would not know what to ask for with
-    /// it.
-    pub(crate) fn travel(&self) -> Option<Travelling> {
-        let (transport, travelling) = self.keep.travel?;
-        (self.keep.events_of.is_none()).then(|| travelling(self, transport))
+    fn travel(&self, maker: &Maker) -> Option<Travelling> {
+        let (transport, travelling) = self.travel?;
+        (self.events_of.is_none()).then(|| travelling(*self, maker.clone(), transport))
     }
+}
 
-    fn travelling(&self, transport: Transport<S::Kept>) -> Travelling
+impl<S: Shape, X> Keep<S, X> {
+    fn travelling(self, maker: Maker, transport: Transport<S::Kept>) -> Travelling
     where
         X: 'static,
     {
-        let (keep, maker) = (self.keep, self.maker.clone());
-        let keeper = Self { keep, maker };
         Travelling {
             wire: transport.wire(),
-            compress_from: keep.compress,
-            receive: Arc::new(move |bytes, age| keeper.receive(&transport, bytes, age)),
+            compress_from: self.compress,
+            receive: Arc::new(move |bytes, age| self.receive(&maker, &transport, bytes, age)),
         }
     }
 
@@ -353,17 +345,19 @@ impl<S: Shape, X> Keeper<S, X> {
     /// what it did not expect.
     fn receive(
         &self,
+        maker: &Maker,
         transport: &Transport<S::Kept>,
         bytes: &[u8],
         Age { age, left }: Age,
     ) -> Result<Arc<Node>, RedisMiss> {
-        let Self { keep, maker } = self;
         let received = guarded(|| {
             let kept = transport.decode(bytes)?;
-            let judged = keep.judge(&kept);
-            let left = left.min(keep.left(&kept, judged.lifetime, age));
-            let entry = maker.entry(age, left, judged.bytes, size_of::<Split<S>>());
-            let built = keep.returned.build(entry, Ok(kept));
+            let mut judged = self.judge(&kept);
+            judged.age = age;
+            judged.lifetime = left.min(self.left(&kept, judged.lifetime, age));
+            let left = judged.lifetime;
+            let entry = maker.entry(&judged, size_of::<Split<S>>());
+            let built = self.returned.build(entry, Ok(kept));
             Ok((left, built.map_err(|_| "a value is not an error")?))
         });
         match received {
@@ -384,14 +378,14 @@ pub(crate) struct Maker {
 }
 
 impl Maker {
-    /// An entry of this age that stays fresh for `left`. Of `bytes`, or of the size of its type where nobody knows.
-    fn entry(&self, age: Duration, left: Duration, bytes: Option<usize>, size: usize) -> Entry {
+    /// An entry of an outcome. It counts for `size` where nobody knows more.
+    fn entry(&self, judged: &Judged, size: usize) -> Entry {
         let now = self.clock.now();
         Entry::new(
-            before(now, age),
-            after(now, left),
-            bytes.unwrap_or(size),
-            bytes.is_some(),
+            before(now, judged.age),
+            after(now, judged.lifetime),
+            judged.bytes.unwrap_or(size),
+            judged.bytes.is_some(),
             Arc::clone(&self.counters),
         )
     }
