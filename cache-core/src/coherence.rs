@@ -38,7 +38,6 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 #[cfg(test)]
@@ -60,6 +59,7 @@ pub(crate) use self::{
 use crate::{
     clock::{Nanos, after},
     event::Tag,
+    lock::Mutex,
     stats::EventStats,
 };
 

@@ -12,13 +12,12 @@ use std::{
     task::{Context, Poll},
 };
 
-use parking_lot::Mutex;
-
 use crate::{
     cache::Cache,
     call::{Body, BoxFuture, Opened},
     explain::Trace,
     flight::Load,
+    lock::Mutex,
     value::Answer,
 };
 

@@ -9,7 +9,7 @@ mod reliance;
 mod waits;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     hash::BuildHasher,
     sync::{
         Arc,
@@ -19,7 +19,6 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
@@ -33,10 +32,11 @@ use crate::{
     key::{Key, KeyHasher},
     l1::{Evicted, L1, Node},
     l2::{Posted, RedisMiss, Way},
+    lock::{Mutex, MutexGuard},
     site::SiteState,
     slot::Slot,
     value::Fate,
-    watchdog::{self, Patience, Watched},
+    watchdog::{self, Patience, Sleepers, Watched},
 };
 
 const SHARDS: usize = 32;
@@ -279,9 +279,9 @@ struct State {
     members: usize,
     /// One of them is there for all prefetches: a second would have nothing to add.
     has_stand_in: bool,
-    waiting: BTreeMap<u64, Waker>,
+    waiting: Sleepers,
     /// Those whose turn it is and who wait for a slot: an answer is what they wait for as well.
-    queued: BTreeMap<u64, Waker>,
+    queued: Sleepers,
     next_ticket: u64,
     /// Why the shared tier did not answer.
     redis: Option<RedisMiss>,
@@ -335,7 +335,7 @@ impl State {
         let mut invited = Vec::new();
         while self.is_open()
             && self.loading.len() + invited.len() < self.at_once
-            && let Some((_, waker)) = self.waiting.pop_first()
+            && let Some(waker) = self.waiting.pop_first()
         {
             invited.push(waker);
         }
@@ -361,8 +361,8 @@ impl Flight {
                 answer: None,
                 members: 0,
                 has_stand_in: false,
-                waiting: BTreeMap::new(),
-                queued: BTreeMap::new(),
+                waiting: Sleepers::default(),
+                queued: Sleepers::default(),
                 next_ticket: 0,
                 redis: None,
                 stamps: None,
@@ -409,18 +409,18 @@ impl Flight {
         let mut state = self.state.lock();
         state.stop(slot);
         state.answer.get_or_insert_with(|| Arc::clone(arrival.node));
-        let waiting = std::mem::take(&mut state.waiting);
-        let queued = std::mem::take(&mut state.queued);
+        let mut woken = state.waiting.take();
+        woken.extend(state.queued.take());
         drop(state);
         drop(shard);
-        watchdog::wake(waiting.into_values().chain(queued.into_values()));
+        watchdog::wake(woken);
         left
     }
 
     /// A load ended without anything that others could have: they load for themselves.
     fn stop(self: &Arc<Self>, slot: &Arc<Slot>, has_failed: bool) {
         let mut state = self.state.lock();
-        let queued = state.queued.remove(&slot.id());
+        let queued = state.queued.remove(slot.id());
         state.stop(slot);
         if has_failed {
             state.has_failed = true;

@@ -11,9 +11,13 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::{Mutex, RwLock};
-
-use crate::{key::KeyHasher, l2::Entries, slot::Slots, stats::Counters};
+use crate::{
+    key::KeyHasher,
+    l2::Entries,
+    lock::{Mutex, RwLock},
+    slot::Slots,
+    stats::Counters,
+};
 
 /// Which tiers hold the entries of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,6 +143,9 @@ pub(crate) struct Instance {
     pub(crate) type_name: &'static str,
 }
 
+/// What the compiler calls a closure, and a block of an `async fn`.
+const CLOSURE: &str = "::{{closure}}";
+
 impl Instance {
     pub(crate) fn new(site: &'static Site, id: TypeId, type_name: &'static str) -> Self {
         Self {
@@ -157,12 +164,14 @@ impl Instance {
         } else {
             path
         };
-        part.contains("{{closure}}")
+        part.as_bytes()
+            .windows(CLOSURE.len())
+            .any(|window| window == CLOSURE.as_bytes())
     }
 
     fn path(&self) -> &'static str {
         let mut path = self.type_name;
-        while let Some(shorter) = path.strip_suffix("::{{closure}}") {
+        while let Some(shorter) = path.strip_suffix(CLOSURE) {
             path = shorter;
         }
         path

@@ -5,7 +5,7 @@
 //! behind in the queue holds up nobody.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -14,12 +14,11 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::Mutex;
-
 use crate::{
     clock::{Nanos, after, system_now},
     key::KeyHasher,
-    watchdog::{self, Next, Patience, Watched},
+    lock::Mutex,
+    watchdog::{self, Next, Patience, Sleepers, Watched},
 };
 
 /// Woken for this long and not polled, a load in its caller's task is gone: whoever holds the future
@@ -49,7 +48,7 @@ pub(crate) struct Slots {
 #[derive(Debug, Default)]
 struct Taken {
     holders: HashMap<u64, Arc<Slot>, KeyHasher>,
-    queue: BTreeMap<u64, Waker>,
+    queue: Sleepers,
     /// Somebody was woken to take a slot, and has not come yet.
     is_offered: bool,
 }
@@ -94,7 +93,7 @@ impl Slots {
         let mut taken = self.taken.lock();
         let mut gone = Vec::new();
         if taken.holders.len() >= self.limit {
-            match patience.next(taken.queue.contains_key(&slot.id)) {
+            match patience.next(taken.queue.has(slot.id)) {
                 Next::Sleep => {}
                 Next::Yield => {
                     drop(taken);
@@ -108,7 +107,7 @@ impl Slots {
         let (polled, waker) = if taken.holders.len() < self.limit {
             taken.is_offered = false;
             taken.holders.insert(slot.id, Arc::clone(slot));
-            (Poll::Ready(()), taken.queue.remove(&slot.id))
+            (Poll::Ready(()), taken.queue.remove(slot.id))
         } else {
             patience.sleep();
             (
@@ -128,7 +127,7 @@ impl Slots {
     /// Gives a slot back, or a place in the queue.
     pub(crate) fn free(&self, slot: &Arc<Slot>) {
         let mut taken = self.taken.lock();
-        let waker = taken.queue.remove(&slot.id);
+        let waker = taken.queue.remove(slot.id);
         let holder = taken.holders.remove(&slot.id);
         let next = if taken.holders.len() < self.limit {
             taken.queue.pop_first()
@@ -138,7 +137,7 @@ impl Slots {
         taken.is_offered |= next.is_some();
         drop(taken);
         drop((holder, waker));
-        watchdog::wake(next.map(|(_, waker)| waker));
+        watchdog::wake(next.into_iter().collect());
     }
 }
 

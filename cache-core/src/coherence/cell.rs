@@ -11,10 +11,13 @@ use std::{
     },
 };
 
-use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
-use crate::{event::Tag, key::KeyHasher};
+use crate::{
+    event::Tag,
+    key::KeyHasher,
+    lock::{Mutex, MutexGuard},
+};
 
 const SHARDS: usize = 32;
 

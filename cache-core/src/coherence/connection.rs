@@ -1,12 +1,11 @@
 //! The lineage of connections: a reply counts for that of the connection that carried it, and for none where that
 //! changed on the way.
 
+use crate::lock::Mutex;
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
 };
-
-use parking_lot::Mutex;
 
 use super::{
     mutant::{self, Mutant},

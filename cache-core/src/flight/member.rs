@@ -89,7 +89,7 @@ impl Member {
         }
         let mut gone = Vec::new();
         if !state.is_open() {
-            match self.patience.next(state.waiting.contains_key(&self.ticket)) {
+            match self.patience.next(state.waiting.has(self.ticket)) {
                 Next::Sleep => {}
                 Next::Yield => {
                     drop(state);
@@ -100,7 +100,7 @@ impl Member {
             }
         }
         if state.is_open() {
-            let waker = state.waiting.remove(&self.ticket);
+            let waker = state.waiting.remove(self.ticket);
             let underway = self.flight.start(&mut state, outer, is_detached);
             drop(state);
             drop(waker);
@@ -148,11 +148,11 @@ impl Drop for Member {
         if self.is_stand_in {
             state.has_stand_in = false;
         }
-        let waker = state.waiting.remove(&self.ticket);
+        let waker = state.waiting.remove(self.ticket);
         let mut woken = state.invite();
         if state.is_abandoned() {
             // What has not begun by now, nobody wants any more.
-            woken.extend(std::mem::take(&mut state.queued).into_values());
+            woken.extend(state.queued.take());
         }
         drop(state);
         drop(waker);
@@ -268,7 +268,7 @@ impl Load {
 
     /// The load has its slot and begins.
     pub(crate) fn begin(&self) {
-        let waker = self.flight.state.lock().queued.remove(&self.slot.id());
+        let waker = self.flight.state.lock().queued.remove(self.slot.id());
         drop(waker);
     }
 }

@@ -3,12 +3,11 @@
 //! Only calls inside loads, and loads that queue for a slot, are recorded: ordinary misses never come
 //! here. The last wait of a circle is the one that is refused, so no order of arrivals can close one.
 
+use crate::lock::{Mutex, MutexGuard};
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, LazyLock},
 };
-
-use parking_lot::{Mutex, MutexGuard};
 
 use super::{Flight, Load};
 use crate::slot::Slots;

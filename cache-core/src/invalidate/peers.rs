@@ -7,12 +7,11 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use parking_lot::Mutex;
-
 use super::courier::{Carrier, Courier};
 use crate::{
     coherence::{Bounds, Coherence},
     l2::L2,
+    lock::Mutex,
 };
 
 /// The coherence of caches that share entries.

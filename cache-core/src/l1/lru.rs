@@ -1,5 +1,6 @@
 //! Strict least-recently-used order over all keys, behind one lock.
 
+use crate::lock::Mutex;
 use std::{
     borrow::Borrow,
     hash::{Hash, Hasher},
@@ -7,7 +8,6 @@ use std::{
 };
 
 use lru::LruCache;
-use parking_lot::Mutex;
 
 use super::{Evicted, Node};
 use crate::key::{Key, KeyHasher, KeyRef};

@@ -13,7 +13,6 @@ use std::{
     },
 };
 
-use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, oneshot};
 
 use super::{
@@ -23,6 +22,7 @@ use super::{
 use crate::{
     clock::{Nanos, system_now},
     l1::Node,
+    lock::{Mutex, MutexGuard},
 };
 
 /// Beyond these a fill is not sent: the entry is one that the next process loads itself.

@@ -1,13 +1,12 @@
 //! Many seeds, and every broken rule.
 
+use crate::lock::Mutex;
 use std::{
     env,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     thread,
     time::{Duration, Instant},
 };
-
-use parking_lot::Mutex;
 
 use super::{
     plan::Plan,

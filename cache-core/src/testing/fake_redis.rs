@@ -7,6 +7,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use crate::lock::Mutex;
 use std::{
     fmt,
     future::pending,
@@ -15,7 +16,6 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use parking_lot::Mutex;
 use tokio::time::{sleep, timeout};
 
 pub use self::faults::{Fault, Operation};

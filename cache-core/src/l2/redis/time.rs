@@ -1,8 +1,8 @@
 //! What the server's clock shows, from the replies to `TIME`.
 
+use crate::lock::Mutex;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use redis::Value;
 
 use crate::l2::StoreTime;

@@ -1,11 +1,11 @@
 //! What the breaker logs, for tests to look at.
 
+use crate::lock::Mutex;
 use std::{
     fmt::{self, Write},
     sync::Arc,
 };
 
-use parking_lot::Mutex;
 use tracing::{
     Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
