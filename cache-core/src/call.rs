@@ -70,10 +70,20 @@ pub fn begin<I, S: Shape, X>(
         write_key: &write_key,
         interests,
     };
+    look(&lookup, *returned, cache)
+}
+
+/// The part of [`begin`] that is compiled for each type.
+#[inline]
+fn look<S: Shape, X>(
+    lookup: &Lookup<'_>,
+    returned: Returned<S, X>,
+    cache: Option<&Cache>,
+) -> Result<Answered<S, X>, Box<Missed>> {
     let node = lookup.find(cache)?;
     Ok(Answered {
         answer: Answer::Hit(node),
-        returned: *returned,
+        returned,
     })
 }
 

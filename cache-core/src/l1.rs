@@ -7,7 +7,10 @@ mod entry;
 mod lru;
 mod unweighed;
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::{
+    fmt,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 
 pub(crate) use entry::{Entry, Node, Stored};
 use quick_cache::OptionsBuilder;
@@ -77,21 +80,50 @@ pub(crate) struct L1 {
 type AdaptiveTier = quick_cache::sync::Cache<Key, Arc<Node>, Weigher, KeyHasher, Evictor>;
 
 #[derive(Debug)]
-enum Tier {
+pub(crate) enum Tier {
     Adaptive(AdaptiveTier),
-    Lru(LruTier),
+    Ordered(Box<dyn Ordered>),
+}
+
+/// A tier in an order of its own. A table: programs that ask for none hold no code of it.
+pub(crate) trait Ordered: fmt::Debug + Send + Sync {
+    fn get(&self, key: &KeyRef<'_>) -> Option<Arc<Node>>;
+
+    fn insert(&self, key: Key, node: Arc<Node>, evicted: &mut Evicted);
+
+    fn remove_if(&self, key: &Key, is_it: &mut dyn FnMut(&Arc<Node>) -> bool) -> Option<Arc<Node>>;
+
+    fn clear(&self);
+
+    fn entries(&self) -> u64;
+
+    fn bytes(&self) -> u64;
+}
+
+/// Makes a tier of at most so many bytes.
+pub(crate) type MakeTier = fn(u64) -> Tier;
+
+impl Eviction {
+    pub(crate) fn tier(self) -> MakeTier {
+        match self {
+            Self::Adaptive => Tier::adaptive,
+            Self::Lru => |limit| Tier::Ordered(Box::new(LruTier::new(limit))),
+        }
+    }
+}
+
+impl Tier {
+    pub(crate) fn adaptive(limit: u64) -> Self {
+        Self::Adaptive(adaptive(limit))
+    }
 }
 
 impl L1 {
     /// A tier of at most `limit` bytes, and at most `unweighed_limit` entries per function whose
     /// values cannot be weighed.
-    pub(crate) fn new(limit: u64, eviction: Eviction, unweighed_limit: usize) -> Self {
-        let tier = match eviction {
-            Eviction::Adaptive => Tier::Adaptive(adaptive(limit)),
-            Eviction::Lru => Tier::Lru(LruTier::new(limit)),
-        };
+    pub(crate) fn new(limit: u64, make: MakeTier, unweighed_limit: usize) -> Self {
         Self {
-            tier,
+            tier: make(limit),
             limit,
             unweighed: Unweighed::new(unweighed_limit),
         }
@@ -101,7 +133,7 @@ impl L1 {
     pub(crate) fn get(&self, key: &KeyRef<'_>) -> Option<Arc<Node>> {
         match &self.tier {
             Tier::Adaptive(cache) => cache.get(key),
-            Tier::Lru(lru) => lru.get(key),
+            Tier::Ordered(lru) => lru.get(key),
         }
     }
 
@@ -115,7 +147,7 @@ impl L1 {
             Tier::Adaptive(cache) => {
                 cache.insert_with_lifecycle(key.clone(), Arc::clone(node), &mut evicted);
             }
-            Tier::Lru(lru) => lru.insert(key.clone(), Arc::clone(node), &mut evicted),
+            Tier::Ordered(lru) => lru.insert(key.clone(), Arc::clone(node), &mut evicted),
         }
         if !node.entry().is_weighed() {
             self.make_room(key, node, &mut evicted);
@@ -150,10 +182,10 @@ impl L1 {
         self.remove_if(key, |_| true)
     }
 
-    fn remove_if(&self, key: &Key, is_it: impl FnMut(&Arc<Node>) -> bool) -> Option<Arc<Node>> {
+    fn remove_if(&self, key: &Key, mut is_it: impl FnMut(&Arc<Node>) -> bool) -> Option<Arc<Node>> {
         match &self.tier {
             Tier::Adaptive(cache) => cache.remove_if(key, is_it).map(|(_, node)| node),
-            Tier::Lru(lru) => lru.remove_if(key, is_it),
+            Tier::Ordered(lru) => lru.remove_if(key, &mut is_it),
         }
     }
 
@@ -161,21 +193,21 @@ impl L1 {
         match &self.tier {
             // Not `clear`: that drops the values under the lock of their shard.
             Tier::Adaptive(cache) => cache.drain().for_each(drop),
-            Tier::Lru(lru) => lru.clear(),
+            Tier::Ordered(lru) => lru.clear(),
         }
     }
 
     pub(crate) fn entries(&self) -> u64 {
         match &self.tier {
             Tier::Adaptive(cache) => cache.len() as u64,
-            Tier::Lru(lru) => lru.entries(),
+            Tier::Ordered(lru) => lru.entries(),
         }
     }
 
     pub(crate) fn bytes(&self) -> u64 {
         match &self.tier {
             Tier::Adaptive(cache) => cache.weight(),
-            Tier::Lru(lru) => lru.bytes(),
+            Tier::Ordered(lru) => lru.bytes(),
         }
     }
 
@@ -207,7 +239,7 @@ fn adaptive(limit: u64) -> AdaptiveTier {
 }
 
 #[derive(Clone, Debug)]
-struct Weigher;
+pub(crate) struct Weigher;
 
 impl quick_cache::Weighter<Key, Arc<Node>> for Weigher {
     fn weight(&self, key: &Key, node: &Arc<Node>) -> u64 {
@@ -216,7 +248,7 @@ impl quick_cache::Weighter<Key, Arc<Node>> for Weigher {
 }
 
 #[derive(Clone, Debug)]
-struct Evictor;
+pub(crate) struct Evictor;
 
 impl quick_cache::Lifecycle<Key, Arc<Node>> for Evictor {
     type RequestState = Evicted;

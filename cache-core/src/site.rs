@@ -3,7 +3,6 @@
 use std::{
     any::TypeId,
     cell::Cell,
-    collections::HashMap,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
@@ -12,7 +11,6 @@ use std::{
 };
 
 use crate::{
-    key::KeyHasher,
     l2::Entries,
     lock::{Mutex, RwLock},
     slot::Slots,
@@ -323,24 +321,26 @@ impl SiteState {
     }
 }
 
-/// The states of all functions that a cache has met.
+/// The states of all functions that a cache has met, in the order of their types.
 #[derive(Debug, Default)]
-pub(crate) struct SiteStates(RwLock<HashMap<TypeId, Arc<SiteState>, KeyHasher>>);
+pub(crate) struct SiteStates(RwLock<Vec<(TypeId, Arc<SiteState>)>>);
 
 impl SiteStates {
     pub(crate) fn of(&self, instance: &Instance) -> Arc<SiteState> {
+        let place = |known: &[(TypeId, _)]| known.binary_search_by_key(&instance.id, |(id, _)| *id);
         let known = self.0.read();
-        if let Some(state) = known.get(&instance.id) {
-            return Arc::clone(state);
+        if let Ok(place) = place(&known) {
+            return Arc::clone(&known[place].1);
         }
         drop(known);
         let mut state = SiteState::new(instance);
         let mut known = self.0.write();
-        if let Some(state) = known.get(&instance.id) {
-            return Arc::clone(state);
-        }
-        let is_named_so = |other: &Arc<SiteState>| other.name == state.name;
-        let is_taken = instance.site.name.is_none() && known.values().any(is_named_so);
+        let place = match place(&known) {
+            Ok(place) => return Arc::clone(&known[place].1),
+            Err(place) => place,
+        };
+        let is_named_so = |(_, other): &(_, Arc<SiteState>)| other.name == state.name;
+        let is_taken = instance.site.name.is_none() && known.iter().any(is_named_so);
         if state.is_shared && (is_taken || instance.is_nameless()) {
             state.is_shared = false;
             state.warn_of_staying(
@@ -349,13 +349,13 @@ impl SiteStates {
             );
         }
         let state = Arc::new(state);
-        known.insert(instance.id, Arc::clone(&state));
+        known.insert(place, (instance.id, Arc::clone(&state)));
         state
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<SiteState>> {
         let known = self.0.read();
-        let mut states: Vec<_> = known.values().cloned().collect();
+        let mut states: Vec<_> = known.iter().map(|(_, state)| Arc::clone(state)).collect();
         states.sort_by(|a, b| a.name.cmp(&b.name));
         states
     }

@@ -15,7 +15,7 @@ use crate::{
     coherence::Bounds,
     error::{Error, ErrorKind},
     invalidate::Peers,
-    l1::{Eviction, L1},
+    l1::{Eviction, L1, MakeTier, Tier},
     l2::Limits,
 };
 #[cfg(any(test, feature = "redis", feature = "testing"))]
@@ -62,7 +62,7 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 pub struct CacheBuilder {
     namespace: String,
     memory_limit: u64,
-    eviction: Eviction,
+    tier: MakeTier,
     unweighed_limit: usize,
     clock: Clock,
     source: Option<Arc<dyn Source>>,
@@ -76,7 +76,7 @@ impl Default for CacheBuilder {
         Self {
             namespace: "cache".into(),
             memory_limit: 64 << 20,
-            eviction: Eviction::default(),
+            tier: Tier::adaptive,
             unweighed_limit: 10_000,
             clock: Clock::system(),
             source: None,
@@ -111,7 +111,7 @@ impl CacheBuilder {
 
     /// Which entry leaves when memory is full.
     pub fn eviction(mut self, eviction: Eviction) -> Self {
-        self.eviction = eviction;
+        self.tier = eviction.tier();
         self
     }
 
@@ -268,7 +268,7 @@ impl CacheBuilder {
 
     /// The shared tier on this store. Caches of one `place` are one process to others.
     #[cfg(any(test, feature = "redis", feature = "testing"))]
-    fn tier(&self, store: Arc<dyn Store>, place: Option<Place>) -> Tier {
+    fn sharing(&self, store: Arc<dyn Store>, place: Option<Place>) -> Sharing {
         let l2 = L2::new(store, &self.namespace, self.redis_limits);
         let peers = Peers::of(place, &self.namespace, self.bounds, &l2);
         (l2, peers)
@@ -277,7 +277,7 @@ impl CacheBuilder {
     /// The cache with another shared tier than users can name.
     #[cfg(test)]
     pub(crate) fn build_on(self, store: Arc<dyn Store>) -> Cache {
-        let tier = self.tier(store, None);
+        let tier = self.sharing(store, None);
         self.assemble(Some(tier))
     }
 
@@ -286,8 +286,8 @@ impl CacheBuilder {
         self.assemble(None)
     }
 
-    fn assemble(self, tier: Option<Tier>) -> Cache {
-        let l1 = L1::new(self.memory_limit, self.eviction, self.unweighed_limit);
+    fn assemble(self, tier: Option<Sharing>) -> Cache {
+        let l1 = L1::new(self.memory_limit, self.tier, self.unweighed_limit);
         let (shared, peers) = match tier {
             Some((shared, peers)) => (Some(shared), peers),
             None => (None, Peers::alone(&self.namespace, self.bounds)),
@@ -299,11 +299,11 @@ impl CacheBuilder {
 /// Where the shared tier is. A table that only the options fill which describe one: programs that call none of them
 /// have no code for it.
 trait Source: fmt::Debug + Send + Sync {
-    fn connect<'a>(&'a self, cache: &'a CacheBuilder) -> BoxFuture<'a, Result<Tier, Error>>;
+    fn connect<'a>(&'a self, cache: &'a CacheBuilder) -> BoxFuture<'a, Result<Sharing, Error>>;
 }
 
 /// The shared tier, and who else of this process shares it.
-type Tier = (Arc<dyn Shared>, Arc<Peers>);
+type Sharing = (Arc<dyn Shared>, Arc<Peers>);
 
 /// May hold a password: shown to nobody.
 #[cfg(feature = "redis")]
@@ -318,7 +318,7 @@ impl fmt::Debug for Url {
 
 #[cfg(feature = "redis")]
 impl Source for Url {
-    fn connect<'a>(&'a self, cache: &'a CacheBuilder) -> BoxFuture<'a, Result<Tier, Error>> {
+    fn connect<'a>(&'a self, cache: &'a CacheBuilder) -> BoxFuture<'a, Result<Sharing, Error>> {
         Box::pin(async move {
             let Self(url) = self;
             let address = Address::parse(url)?;
@@ -337,14 +337,14 @@ impl Source for Url {
                 None => {}
             }
             let place = (url.clone(), cache.namespace.clone());
-            Ok(cache.tier(Arc::new(store), Some(place)))
+            Ok(cache.sharing(Arc::new(store), Some(place)))
         })
     }
 }
 
 #[cfg(feature = "testing")]
 impl Source for FakeRedis {
-    fn connect<'a>(&'a self, cache: &'a CacheBuilder) -> BoxFuture<'a, Result<Tier, Error>> {
-        Box::pin(std::future::ready(Ok(cache.tier(self.store(), None))))
+    fn connect<'a>(&'a self, cache: &'a CacheBuilder) -> BoxFuture<'a, Result<Sharing, Error>> {
+        Box::pin(std::future::ready(Ok(cache.sharing(self.store(), None))))
     }
 }

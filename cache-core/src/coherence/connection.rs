@@ -1,7 +1,6 @@
 //! The lineage of connections: a reply counts for that of the connection that carried it, and for none where that
 //! changed on the way.
 
-use crate::lock::Mutex;
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
@@ -11,6 +10,8 @@ use super::{
     mutant::{self, Mutant},
     version::Lineage,
 };
+
+use crate::lock::Mutex;
 
 /// One connection, from its handshake on.
 #[derive(Debug)]

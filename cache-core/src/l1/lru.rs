@@ -1,6 +1,5 @@
 //! Strict least-recently-used order over all keys, behind one lock.
 
-use crate::lock::Mutex;
 use std::{
     borrow::Borrow,
     hash::{Hash, Hasher},
@@ -9,8 +8,11 @@ use std::{
 
 use lru::LruCache;
 
-use super::{Evicted, Node};
-use crate::key::{Key, KeyHasher, KeyRef};
+use super::{Evicted, Node, Ordered};
+use crate::{
+    key::{Key, KeyHasher, KeyRef},
+    lock::Mutex,
+};
 
 /// A tier of at most `limit` bytes.
 #[derive(Debug)]
@@ -35,12 +37,14 @@ impl LruTier {
             }),
         }
     }
+}
 
-    pub(super) fn get(&self, key: &KeyRef<'_>) -> Option<Arc<Node>> {
+impl Ordered for LruTier {
+    fn get(&self, key: &KeyRef<'_>) -> Option<Arc<Node>> {
         self.order.lock().entries.get(key as &dyn Lookup).cloned()
     }
 
-    pub(super) fn insert(&self, key: Key, node: Arc<Node>, evicted: &mut Evicted) {
+    fn insert(&self, key: Key, node: Arc<Node>, evicted: &mut Evicted) {
         let weight = node.entry().weight_under(&key);
         let mut order = self.order.lock();
         if let Some((key, replaced)) = order.pop(&key) {
@@ -62,11 +66,7 @@ impl LruTier {
         order.entries.put(key, node);
     }
 
-    pub(super) fn remove_if(
-        &self,
-        key: &Key,
-        mut is_it: impl FnMut(&Arc<Node>) -> bool,
-    ) -> Option<Arc<Node>> {
+    fn remove_if(&self, key: &Key, is_it: &mut dyn FnMut(&Arc<Node>) -> bool) -> Option<Arc<Node>> {
         let mut order = self.order.lock();
         if !is_it(order.entries.peek(key)?) {
             return None;
@@ -74,7 +74,7 @@ impl LruTier {
         order.pop(key).map(|(_, node)| node)
     }
 
-    pub(super) fn clear(&self) {
+    fn clear(&self) {
         let mut order = self.order.lock();
         order.bytes = 0;
         let entries = std::mem::replace(
@@ -85,11 +85,11 @@ impl LruTier {
         drop(entries);
     }
 
-    pub(super) fn entries(&self) -> u64 {
+    fn entries(&self) -> u64 {
         self.order.lock().entries.len() as u64
     }
 
-    pub(super) fn bytes(&self) -> u64 {
+    fn bytes(&self) -> u64 {
         self.order.lock().bytes
     }
 }

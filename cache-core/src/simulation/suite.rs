@@ -1,6 +1,5 @@
 //! Many seeds, and every broken rule.
 
-use crate::lock::Mutex;
 use std::{
     env,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
@@ -12,7 +11,7 @@ use super::{
     plan::Plan,
     world::{Ended, run},
 };
-use crate::coherence::mutant::Mutant;
+use crate::{coherence::mutant::Mutant, lock::Mutex};
 
 /// A broken rule is found within so many seeds.
 const MOST_SEEDS: u64 = 5_000;

@@ -7,7 +7,6 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-use crate::lock::Mutex;
 use std::{
     fmt,
     future::pending,
@@ -26,7 +25,10 @@ use self::{
     state::{Held, State},
 };
 use super::ManualClock;
-use crate::l2::{Lineage, Store, StoreError};
+use crate::{
+    l2::{Lineage, Store, StoreError},
+    lock::Mutex,
+};
 
 /// How long [`FakeRedis::until`] waits before it gives up.
 const PATIENCE: Duration = Duration::from_secs(10);

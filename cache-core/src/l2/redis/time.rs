@@ -1,11 +1,10 @@
 //! What the server's clock shows, from the replies to `TIME`.
 
-use crate::lock::Mutex;
 use std::time::{Duration, Instant};
 
 use redis::Value;
 
-use crate::l2::StoreTime;
+use crate::{l2::StoreTime, lock::Mutex};
 
 /// How long the tightest of several replies is preferred to a newer one.
 const RECENT: Duration = Duration::from_secs(2);

@@ -1,6 +1,5 @@
 //! What the breaker logs, for tests to look at.
 
-use crate::lock::Mutex;
 use std::{
     fmt::{self, Write},
     sync::Arc,
@@ -11,6 +10,8 @@ use tracing::{
     field::{Field, Visit},
     span,
 };
+
+use crate::lock::Mutex;
 
 /// Keeps what is logged.
 #[derive(Clone, Default)]
