@@ -12,15 +12,16 @@ use std::{
 pub use builder::CacheBuilder;
 
 use crate::{
+    call::remote::Shared,
     clock::Clock,
     coherence::Coherence,
     context::{self, Scoped},
     error::{Error, ErrorKind},
     flight::Flights,
-    invalidate::{Courier, Hearer, Peers},
+    invalidate::{Carrier, Hearer, Peers},
     key::{KeyRef, KeyWriter},
     l1::L1,
-    l2::{L2, Notice, Way},
+    l2::Notice,
     site::SiteStates,
     stats::Stats,
     tasks::Tasks,
@@ -59,7 +60,7 @@ struct Inner {
     namespace: String,
     clock: Clock,
     flights: Arc<Flights>,
-    l2: Option<Arc<L2>>,
+    shared: Option<Arc<dyn Shared>>,
     peers: Arc<Peers>,
     /// Which of its peers this one is.
     number: u64,
@@ -87,7 +88,7 @@ impl Cache {
         namespace: String,
         clock: Clock,
         l1: L1,
-        l2: Option<Arc<L2>>,
+        shared: Option<Arc<dyn Shared>>,
         peers: Arc<Peers>,
     ) -> Self {
         let number = peers.courier.as_ref();
@@ -96,7 +97,7 @@ impl Cache {
             namespace,
             clock,
             flights: Arc::new(Flights::new(l1)),
-            l2,
+            shared,
             peers,
             number,
             sites: SiteStates::default(),
@@ -204,12 +205,12 @@ impl Cache {
         self.flights().turn_off();
         let left = || Leftover {
             loads: self.0.tasks.running(),
-            fills: self.0.l2.as_ref().map_or(0, |l2| l2.unsent()),
+            fills: self.shared().map_or(0, |shared| shared.unsent()),
             events: self.coherence().unsent(),
         };
         if left() != Leftover::default() {
-            if let Some(l2) = &self.0.l2 {
-                l2.start_sending();
+            if let Some(shared) = self.shared() {
+                Arc::clone(shared).start_sending();
             }
             let ended = async {
                 self.0.tasks.idle().await;
@@ -217,8 +218,8 @@ impl Cache {
                     courier.attend();
                     self.coherence().emptied().await;
                 }
-                if let Some(l2) = &self.0.l2 {
-                    l2.emptied().await;
+                if let Some(shared) = self.shared() {
+                    Arc::clone(shared).emptied().await;
                 }
             };
             // Late is not an error: what was left is the answer.
@@ -241,21 +242,27 @@ impl Cache {
         &self.0.clock
     }
 
-    pub(crate) fn l2(&self) -> Option<&Arc<L2>> {
-        self.0.l2.as_ref()
+    pub(crate) fn shared(&self) -> Option<&Arc<dyn Shared>> {
+        self.0.shared.as_ref()
+    }
+
+    /// Whether there is a shared tier that is worth asking.
+    pub(crate) fn is_worth_asking(&self) -> bool {
+        self.shared()
+            .is_some_and(|shared| Arc::clone(shared).is_worth_asking())
     }
 
     pub(crate) fn coherence(&self) -> &Arc<Coherence> {
         &self.0.peers.coherence
     }
 
-    pub(crate) fn courier(&self) -> Option<&Courier> {
-        self.0.peers.courier.as_ref()
+    pub(crate) fn courier(&self) -> Option<&dyn Carrier> {
+        self.0.peers.courier.as_deref()
     }
 
     /// What the clock of the shared tier shows at least, in microseconds.
     pub(crate) fn store_time(&self) -> Option<u64> {
-        Some(self.l2()?.store().time()?.earliest)
+        Some(self.shared()?.store().time()?.earliest)
     }
 
     pub(crate) fn namespace(&self) -> &str {
@@ -264,9 +271,9 @@ impl Cache {
 
     /// What the others are told of an entry that is changed by hand, where there are others.
     pub(crate) fn notice(&self, function: &str, record: &str) -> Option<Notice> {
-        let (l2, courier) = (self.l2()?, self.courier()?);
+        let (shared, courier) = (self.shared()?, self.courier()?);
         Some(Notice {
-            l2: Arc::clone(l2),
+            teller: Arc::clone(shared) as _,
             message: courier.message(self.0.number, function, record),
         })
     }
@@ -285,7 +292,7 @@ impl Hearer for Inner {
     fn forget(&self, function: &str, key: &KeyWriter) {
         for function in self.sites.named(function) {
             let key = KeyRef::new(function, key).to_key();
-            self.flights.evict(&key, &Way::default(), None);
+            self.flights.evict(&key, None, None);
         }
     }
 }
@@ -298,7 +305,7 @@ impl fmt::Debug for Cache {
             .field("entries", &l1.entries())
             .field("bytes", &l1.bytes())
             .field("memory_limit", &l1.limit())
-            .field("l2", &self.0.l2)
+            .field("l2", &self.0.shared)
             .finish_non_exhaustive()
     }
 }

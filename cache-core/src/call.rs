@@ -3,7 +3,7 @@
 mod ask;
 mod miss;
 mod mode;
-mod remote;
+pub(crate) mod remote;
 mod run;
 
 use std::{
@@ -15,24 +15,25 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+pub(crate) use ask::act;
+pub(crate) use miss::Body;
 pub use mode::{Detached, Held, HoldProbe, Inline, Mode, ProbeBorrow, ProbeHold};
 
 use self::{
-    miss::{Body, Call, Place},
-    remote::{Remote, Text},
+    miss::{Call, Place},
+    remote::Text,
 };
 use crate::{
     cache::Cache,
     context::{self, Ask, Question},
     event::{Interests, Tag},
-    flight::Load,
     key::{CacheKey, Key, KeyRef, KeyWriter},
-    l2::L2,
+    l1::Node,
     site::{Instance, Site},
-    value::{Answer, Keep, Keeper, Maker, Returned, Shape, Travelling},
+    value::{Answer, Answered, Judge, Loaded, Maker, Returned, Shape, Travelling},
 };
 
-type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Writes what an expression in a key gives.
 #[inline]
@@ -53,10 +54,6 @@ pub struct Written;
 ///
 /// The call that missed.
 #[inline]
-#[expect(
-    clippy::result_large_err,
-    reason = "a box would cost every miss an allocation more"
-)]
 pub fn begin<I, S: Shape, X>(
     site: &'static Site,
     _identity: &I,
@@ -64,17 +61,30 @@ pub fn begin<I, S: Shape, X>(
     cache: Option<&Cache>,
     write_key: impl Fn(&mut KeyWriter) -> Written,
     interests: Option<&dyn Fn(&mut Interests)>,
-) -> Result<S::Output, Missed> {
-    let mut writer = KeyWriter::for_bytes();
-    write_key.write(&mut writer);
+) -> Result<Answered<S, X>, Box<Missed>> {
     let lookup = Lookup {
         site,
         type_name: std::any::type_name::<I>(),
-        key: KeyRef::new(typeid::of::<I>(), &writer),
+        function: typeid::of::<I>(),
+        output: returned.output_type(),
         write_key: &write_key,
         interests,
     };
     look(&lookup, *returned, cache)
+}
+
+/// The part of [`begin`] that is compiled for each type.
+#[inline]
+fn look<S: Shape, X>(
+    lookup: &Lookup<'_>,
+    returned: Returned<S, X>,
+    cache: Option<&Cache>,
+) -> Result<Answered<S, X>, Box<Missed>> {
+    let node = lookup.find(cache)?;
+    Ok(Answered {
+        answer: Answer::Hit(node),
+        returned,
+    })
 }
 
 /// What writes the key of a call. Not `Fn`, whose table would hold each closure three times.
@@ -89,82 +99,87 @@ impl<F: Fn(&mut KeyWriter) -> Written> WriteKey for F {
     }
 }
 
-/// What one call asks for.
+/// What one call asks for. [`begin`] is compiled for each function, this once.
 struct Lookup<'a> {
     site: &'static Site,
     type_name: &'static str,
-    key: KeyRef<'a>,
+    function: TypeId,
+    output: &'static TypeId,
     write_key: &'a dyn WriteKey,
     interests: Option<&'a dyn Fn(&mut Interests)>,
 }
 
-/// Looks for an entry. Apart from [`begin`], which is compiled for each function, and this for each type.
-#[expect(
-    clippy::result_large_err,
-    reason = "a box would cost every miss an allocation more"
-)]
-fn look<S: Shape, X>(
-    lookup: &Lookup<'_>,
-    returned: Returned<S, X>,
-    cache: Option<&Cache>,
-) -> Result<S::Output, Missed> {
-    if !context::is_plain() {
-        let cache = lookup.surrounded(cache, TypeId::of::<S::Output>())?;
-        let hit = hit(&cache, &lookup.key, returned, context::load().as_ref());
-        return hit.ok_or_else(|| lookup.missed(cache));
-    }
-    let cache = cache.unwrap_or_else(|| Cache::ambient());
-    hit(cache, &lookup.key, returned, None).ok_or_else(|| lookup.missed(cache.clone()))
-}
-
 impl Lookup<'_> {
-    /// The cache of a call in a scope.
+    /// Looks for an entry.
+    #[inline(never)]
+    fn find(&self, cache: Option<&Cache>) -> Result<Arc<Node>, Box<Missed>> {
+        let mut writer = KeyWriter::for_bytes();
+        self.write_key.write(&mut writer);
+        let key = KeyRef::new(self.function, &writer);
+        if !context::is_plain() {
+            return self.find_in(cache, key);
+        }
+        let cache = cache.unwrap_or_else(|| Cache::ambient());
+        match hit(cache, &key) {
+            Some(node) => Ok(node),
+            None => Err(self.missed(cache.clone(), key)),
+        }
+    }
+
+    /// The same for a call in a scope, in a load that has to know what it is made of, or with a question.
     ///
     /// # Errors
     ///
-    /// The call, where a handle asks of it what memory alone does not answer.
+    /// The call also where a handle asks of it what memory alone does not answer.
     #[cold]
     #[inline(never)]
-    #[expect(
-        clippy::result_large_err,
-        reason = "a box would cost every miss an allocation more"
-    )]
-    fn surrounded(&self, cache: Option<&Cache>, output: TypeId) -> Result<Cache, Missed> {
+    fn find_in(&self, cache: Option<&Cache>, key: KeyRef<'_>) -> Result<Arc<Node>, Box<Missed>> {
         let cache = cache.cloned().unwrap_or_else(Cache::current);
-        let Some(mut question) = context::take_question(output) else {
-            return Ok(cache);
+        let Some(mut question) = context::take_question(*self.output) else {
+            let outer = context::load();
+            let found = hit(&cache, &key).filter(|node| {
+                let entry = node.entry();
+                outer.is_none_or(|outer| outer.may_rely_on(entry))
+            });
+            return found.ok_or_else(|| self.missed(cache, key));
         };
         if question.ask.is_told() && cache.courier().is_some() {
             question.record = Some(self.record());
         }
         question.reply.with(|reply| reply.is_taken = true);
-        Err(Missed {
-            text: Some(Text {
-                text: self.text(),
-                is_worth_asking: cache.l2().is_some_and(L2::is_worth_asking),
-            }),
-            question: Some(Box::new(question)),
-            instance: self.instance(),
-            key: self.key.to_key(),
-            tags: self.tags(),
-            cache,
-        })
+        let text = Text {
+            text: self.text(),
+            is_worth_asking: cache.is_worth_asking(),
+        };
+        Err(self.to_miss(cache, key, Some(text), Some(Box::new(question))))
     }
 
     #[cold]
-    fn missed(&self, cache: Cache) -> Missed {
-        let is_worth_asking = self.site.is_shared() && cache.l2().is_some_and(L2::is_worth_asking);
-        Missed {
-            text: is_worth_asking.then(|| Text {
-                text: self.text(),
-                is_worth_asking,
-            }),
-            question: None,
-            instance: self.instance(),
-            key: self.key.to_key(),
-            tags: self.tags(),
+    #[inline(never)]
+    fn missed(&self, cache: Cache, key: KeyRef<'_>) -> Box<Missed> {
+        let is_worth_asking = self.site.is_shared() && cache.is_worth_asking();
+        let text = is_worth_asking.then(|| Text {
+            text: self.text(),
+            is_worth_asking,
+        });
+        self.to_miss(cache, key, text, None)
+    }
+
+    fn to_miss(
+        &self,
+        cache: Cache,
+        key: KeyRef<'_>,
+        text: Option<Text>,
+        question: Option<Box<Question>>,
+    ) -> Box<Missed> {
+        Box::new(Missed {
             cache,
-        }
+            instance: Instance::new(self.site, self.function, self.type_name),
+            key: key.to_key(),
+            tags: self.tags(),
+            text,
+            question,
+        })
     }
 
     fn tags(&self) -> Vec<Tag> {
@@ -174,10 +189,6 @@ impl Lookup<'_> {
         let mut tags = Interests::default();
         interests(&mut tags);
         tags.into_tags()
-    }
-
-    fn instance(&self) -> Instance {
-        Instance::new(self.site, self.key.function, self.type_name)
     }
 
     fn record(&self) -> String {
@@ -193,20 +204,15 @@ impl Lookup<'_> {
     }
 }
 
+/// A usable entry, which counts as a hit.
 #[inline]
-fn hit<S: Shape, X>(
-    cache: &Cache,
-    key: &KeyRef<'_>,
-    returned: Returned<S, X>,
-    outer: Option<&Arc<Load>>,
-) -> Option<S::Output> {
+fn hit(cache: &Cache, key: &KeyRef<'_>) -> Option<Arc<Node>> {
     let node = cache.flights().l1.get(key)?;
-    let output = returned.hit(&*node, cache.clock())?;
-    if outer.is_some_and(|outer| !outer.may_rely_on(node.entry())) {
+    if !node.entry().is_usable(cache.clock()) {
         return None;
     }
     node.entry().count_hit();
-    Some(output)
+    Some(node)
 }
 
 /// A call that memory did not answer.
@@ -232,7 +238,10 @@ impl fmt::Debug for Missed {
 
 impl Missed {
     /// Hands the call to the engine, and says what makes entries of what it loads.
-    fn enter(self) -> (Opened, Maker) {
+    ///
+    /// What is generic over the body is compiled for each cached function, what is generic over the value for
+    /// each type, the rest, as this, once: each does as little as it can.
+    fn open(self: Box<Self>, keep: &dyn Judge) -> (Opened, Maker) {
         let Self {
             cache,
             instance,
@@ -240,13 +249,13 @@ impl Missed {
             tags,
             text,
             question,
-        } = self;
+        } = *self;
         let site = cache.sites().of(&instance);
         let record = question
             .as_ref()
             .and_then(|question| question.record.as_ref());
         let notice = record.and_then(|record| cache.notice(&site.name, record));
-        let opened = Opened {
+        let mut opened = Opened {
             call: Call {
                 cache,
                 is_late: site.inherits,
@@ -259,37 +268,23 @@ impl Missed {
             function: instance.site,
             text,
             question,
+            put: None,
         };
+        opened.call.is_late |= keep.depends_on_value();
         let maker = Maker {
             clock: opened.call.cache.clock().clone(),
             counters: Arc::clone(&opened.call.site.counters),
             keeps: opened.call.cache.is_on() && !opened.is_bypass(),
         };
-        (opened, maker)
-    }
-
-    /// Hands the call to the engine.
-    ///
-    /// What is generic over the body is compiled for each cached function, what is generic over the value,
-    /// as this is, for each type, the rest once: each does as little as it can.
-    #[inline(never)]
-    fn open<S: Shape, X>(self, keep: &Keep<S, X>) -> (Opened, Keeper<S, X>) {
-        let (mut opened, maker) = self.enter();
-        let keeper = Keeper { keep: *keep, maker };
-        opened.call.is_late |= keep.depends_on_value();
         if opened.is_remote()
-            // Whoever reads the entry would not know what to ask for with it.
-            && !keep.depends_on_value()
-            && let Some(travelling) = keeper.travelling()
+            && let Some(travelling) = keep.travel(&maker)
         {
             opened.connect(travelling);
         }
-        if let Some(output) = opened.take_put()
-            && let Some(loaded) = keeper.erase_put(output)
-        {
-            opened.call.put(loaded);
+        if let Some(mut output) = opened.take_put() {
+            opened.put = keep.erase(&maker, &mut *output);
         }
-        (opened, keeper)
+        (opened, maker)
     }
 }
 
@@ -307,20 +302,26 @@ impl<S: Shape, X> fmt::Debug for Answering<'_, S, X> {
 }
 
 impl<S: Shape, X> Future for Answering<'_, S, X> {
-    type Output = S::Output;
+    type Output = Answered<S, X>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<S::Output> {
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answered<S, X>> {
         let answer = ready!(self.running.as_mut().poll(cx));
-        Poll::Ready(self.returned.output(answer))
+        Poll::Ready(Answered {
+            answer,
+            returned: self.returned,
+        })
     }
 }
 
 /// A call that memory did not answer, in the engine.
-struct Opened {
+pub(crate) struct Opened {
     call: Call,
     function: &'static Site,
     text: Option<Text>,
     question: Option<Box<Question>>,
+    /// What a handle puts.
+    put: Option<Loaded>,
 }
 
 impl Opened {
@@ -335,8 +336,9 @@ impl Opened {
     }
 
     fn connect(&mut self, travelling: Travelling) {
-        if let Some(text) = &self.text {
-            self.call.remote = Remote::new(&self.call, self.function, text, travelling);
+        if let (Some(text), Some(shared)) = (&self.text, self.call.cache.shared()) {
+            let shared = Arc::clone(shared);
+            self.call.remote = shared.entry(&self.call, self.function, text, travelling);
         }
     }
 
@@ -350,30 +352,12 @@ impl Opened {
 
     /// The answer. Never, where a handle wants none.
     fn answer(self, body: Body<'_>) -> BoxFuture<'_, Answer> {
-        Box::pin(async move {
-            match self.run(body).await {
-                Some(answer) => answer,
-                None => std::future::pending().await,
+        match &self.question {
+            None => {
+                let call = self.call;
+                Box::pin(async move { call.fly(Place::InAnyFlight, body).await.answer })
             }
-        })
-    }
-
-    /// The answer; nothing where a handle wants none.
-    async fn run(self, body: Body<'_>) -> Option<Answer> {
-        let Some(question) = self.question else {
-            return Some(self.call.fly(Place::InAnyFlight, body).await.answer);
-        };
-        let Question { ask, reply, .. } = *question;
-        // In a box, as it is larger than the plain call, which would have to make room for it.
-        let text = self.text.map(|text| text.text).unwrap_or_default();
-        let asked = Box::pin(self.call.ask(ask, &text, body)).await;
-        reply.with(|reply| {
-            let Some((answer, trace)) = asked else {
-                reply.is_done = true;
-                return None;
-            };
-            reply.trace = Some(trace);
-            Some(answer)
-        })
+            Some(question) => (question.act)(self, body),
+        }
     }
 }

@@ -43,7 +43,6 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 #[cfg(test)]
@@ -66,6 +65,7 @@ pub(crate) use self::{
 use crate::{
     clock::{Nanos, after},
     event::Tag,
+    lock::{Mutex, MutexGuard},
     stats::EventStats,
 };
 

@@ -12,16 +12,21 @@ use std::{
     task::{Context, Poll},
 };
 
-use parking_lot::Mutex;
-
-use crate::{cache::Cache, explain::Trace, flight::Load};
+use crate::{
+    cache::Cache,
+    call::{Body, BoxFuture, Opened},
+    explain::Trace,
+    flight::Load,
+    lock::Mutex,
+    value::Answer,
+};
 
 /// What a handle wants of the cached function it wraps.
 pub(crate) enum Ask {
     Peek,
     Refresh,
     Evict,
-    /// Nothing once it has been taken.
+    /// An output in an `Option`. Nothing once it has been taken.
     Put(Option<Box<dyn Any + Send>>),
     Bypass,
     Prefetch,
@@ -42,7 +47,12 @@ pub(crate) struct Question {
     pub(crate) reply: Reply,
     /// The key, for those who are to be told of what is done to its entry.
     pub(crate) record: Option<String>,
+    /// Does what is asked. A pointer that only handles hold: programs without one have no code for it.
+    pub(crate) act: Act,
 }
+
+/// Answers a call; never, where a handle wants no answer.
+pub(crate) type Act = for<'a> fn(Opened, Body<'a>) -> BoxFuture<'a, Answer>;
 
 /// Where the engine leaves what the output alone does not say.
 #[derive(Clone, Debug, Default)]

@@ -9,7 +9,7 @@ mod reliance;
 mod waits;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     hash::BuildHasher,
     sync::{
         Arc,
@@ -19,7 +19,6 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
@@ -31,12 +30,13 @@ use crate::{
     clock::{Clock, Nanos},
     coherence::{Snapshot, Stamps},
     key::{Key, KeyHasher},
-    l1::{Evicted, L1, Stored},
-    l2::{Posted, RedisMiss, Way},
+    l1::{Evicted, L1, Node},
+    l2::{Message, Notice, Posted, RedisMiss, Way},
+    lock::{Mutex, MutexGuard},
     site::SiteState,
     slot::Slot,
     value::Fate,
-    watchdog::{self, Patience, Watched},
+    watchdog::{self, Patience, Sleepers, Watched},
 };
 
 const SHARDS: usize = 32;
@@ -55,7 +55,7 @@ type Shard = HashMap<Key, Arc<Flight>, KeyHasher>;
 /// What a caller that missed finds.
 pub(crate) enum Joined {
     /// The entry came while the caller was on its way.
-    Hit(Arc<dyn Stored>),
+    Hit(Arc<Node>),
     /// A place in a flight.
     Member(Member),
 }
@@ -156,14 +156,22 @@ impl Flights {
             .is_some_and(|flight| flight.snapshot.is_same(snapshot))
     }
 
-    /// Removes the entry of a key, also at the end of its way. Loads begun before are not kept.
-    pub(crate) fn evict(&self, key: &Key, way: &Way, done: Option<oneshot::Sender<()>>) {
+    /// Removes the entry of a key, also at the end of its route. Loads begun before are not kept.
+    pub(crate) fn evict(
+        &self,
+        key: &Key,
+        route: Option<(&dyn Way, oneshot::Sender<()>)>,
+        notice: Option<&Notice>,
+    ) {
         let mut shard = self.shard(key);
         let left = Left {
             place: shard.remove(key),
             entry: self.l1.remove(key),
             evicted: None,
-            posted: way.delete(done),
+            posted: match route {
+                Some((route, done)) => Some(route.delete(Some(done), message_of(notice))),
+                None => notice.map(Notice::post),
+            },
         };
         drop(shard);
         drop(left);
@@ -206,7 +214,7 @@ impl Flights {
         let Arrival {
             node, fate, clock, ..
         } = *arrival;
-        let is_usable = |old: &Arc<dyn Stored>| old.entry().is_usable(clock);
+        let is_usable = |old: &Arc<Node>| old.entry().is_usable(clock);
         let old = match fate {
             Fate::KeepUnlessFresh => self.l1.get(&key.as_ref()),
             Fate::Forget => self.l1.remove(key),
@@ -229,10 +237,13 @@ impl Flights {
 /// What a load ended in, and what it means for the entries of its key.
 #[derive(Clone, Copy)]
 pub(crate) struct Arrival<'a> {
-    pub(crate) node: &'a Arc<dyn Stored>,
+    pub(crate) node: &'a Arc<Node>,
     pub(crate) fate: Fate,
     pub(crate) clock: &'a Clock,
-    pub(crate) way: &'a Way,
+    /// The way to the entry in the shared tier, where that is to follow.
+    pub(crate) route: Option<&'a dyn Way>,
+    /// What others are told of it.
+    pub(crate) notice: Option<&'a Notice>,
     pub(crate) load_time: Duration,
     /// It is to replace what there is: whoever asked for it does not want to see that again.
     pub(crate) replaces: bool,
@@ -242,18 +253,29 @@ pub(crate) struct Arrival<'a> {
 
 impl Arrival<'_> {
     fn post(&self) -> Option<Posted> {
-        match self.fate {
-            Fate::Keep => {
-                let now = self.clock.now();
-                let left = self.node.entry().expires().saturating_sub(now);
-                let left = Duration::from_nanos(left);
-                self.way
-                    .fill(self.node, left, self.load_time, self.replaces)
-            }
-            Fate::Forget if self.replaces || !self.is_absent => self.way.delete(None),
-            Fate::Forget | Fate::KeepUnlessFresh | Fate::Leave => None,
+        let is_change = match self.fate {
+            Fate::Keep => true,
+            Fate::Forget => self.replaces || !self.is_absent,
+            Fate::KeepUnlessFresh | Fate::Leave => false,
+        };
+        let route = match self.route {
+            _ if !is_change => return None,
+            None => return self.notice.map(Notice::post),
+            Some(route) => route,
+        };
+        let message = message_of(self.notice);
+        if self.fate == Fate::Forget {
+            return Some(route.delete(None, message));
         }
+        let now = self.clock.now();
+        let left = self.node.entry().expires().saturating_sub(now);
+        let left = Duration::from_nanos(left);
+        route.fill(self.node, left, self.load_time, self.replaces, message)
     }
+}
+
+fn message_of(notice: Option<&Notice>) -> Option<Message> {
+    Some(notice?.message.clone())
 }
 
 /// What an arrival pushed out, to be dropped where no lock is held and all is done: a value's own
@@ -263,7 +285,7 @@ impl Arrival<'_> {
 #[expect(dead_code, reason = "held for its drop")]
 struct Left {
     evicted: Option<Evicted>,
-    entry: Option<Arc<dyn Stored>>,
+    entry: Option<Arc<Node>>,
     place: Option<Arc<Flight>>,
     posted: Option<Posted>,
 }
@@ -286,14 +308,14 @@ pub(crate) struct Flight {
 
 #[derive(Debug)]
 struct State {
-    answer: Option<Arc<dyn Stored>>,
+    answer: Option<Arc<Node>>,
     /// Callers that have a place, waiting or loading.
     members: usize,
     /// One of them is there for all prefetches: a second would have nothing to add.
     has_stand_in: bool,
-    waiting: BTreeMap<u64, Waker>,
+    waiting: Sleepers,
     /// Those whose turn it is and who wait for a slot: an answer is what they wait for as well.
-    queued: BTreeMap<u64, Waker>,
+    queued: Sleepers,
     next_ticket: u64,
     /// Why the shared tier did not answer.
     redis: Option<RedisMiss>,
@@ -347,7 +369,7 @@ impl State {
         let mut invited = Vec::new();
         while self.is_open()
             && self.loading.len() + invited.len() < self.at_once
-            && let Some((_, waker)) = self.waiting.pop_first()
+            && let Some(waker) = self.waiting.pop_first()
         {
             invited.push(waker);
         }
@@ -373,8 +395,8 @@ impl Flight {
                 answer: None,
                 members: 0,
                 has_stand_in: false,
-                waiting: BTreeMap::new(),
-                queued: BTreeMap::new(),
+                waiting: Sleepers::default(),
+                queued: Sleepers::default(),
                 next_ticket: 0,
                 redis: None,
                 stamps: None,
@@ -421,18 +443,18 @@ impl Flight {
         let mut state = self.state.lock();
         state.stop(slot);
         state.answer.get_or_insert_with(|| Arc::clone(arrival.node));
-        let waiting = std::mem::take(&mut state.waiting);
-        let queued = std::mem::take(&mut state.queued);
+        let mut woken = state.waiting.take();
+        woken.extend(state.queued.take());
         drop(state);
         drop(shard);
-        watchdog::wake(waiting.into_values().chain(queued.into_values()));
+        watchdog::wake(woken);
         left
     }
 
     /// A load ended without anything that others could have: they load for themselves.
     fn stop(self: &Arc<Self>, slot: &Arc<Slot>, has_failed: bool) {
         let mut state = self.state.lock();
-        let queued = state.queued.remove(&slot.id());
+        let queued = state.queued.remove(slot.id());
         state.stop(slot);
         if has_failed {
             state.has_failed = true;

@@ -9,6 +9,7 @@ use std::{
 };
 
 use crate::{
+    call,
     context::{self, Ask, Question, Reply},
     explain::{Explained, Trace},
 };
@@ -121,7 +122,7 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     where
         Self::Output: Send,
     {
-        let output: Box<dyn Any + Send> = Box::new(output);
+        let output: Box<dyn Any + Send> = Box::new(Some(output));
         done(Asked::new(self, Ask::Put(Some(output))))
     }
 
@@ -248,6 +249,7 @@ impl<F: Future<Output: 'static>> Asked<F> {
             ask,
             reply: reply.clone(),
             record: None,
+            act: call::act,
         };
         Self {
             call,

@@ -15,7 +15,7 @@ use std::{fmt, future::Future, sync::Arc};
 use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 
 pub(crate) use self::{
-    courier::Courier,
+    courier::Carrier,
     hearers::Hearer,
     peers::{Peers, Place},
 };

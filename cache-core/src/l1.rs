@@ -7,9 +7,12 @@ mod entry;
 mod lru;
 mod unweighed;
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::{
+    fmt,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 
-pub(crate) use entry::{Entry, Stored};
+pub(crate) use entry::{Entry, Node, Stored};
 use quick_cache::OptionsBuilder;
 use smallvec::SmallVec;
 
@@ -38,12 +41,12 @@ pub enum Eviction {
 /// anything.
 #[derive(Debug, Default)]
 pub(crate) struct Evicted {
-    inserted: Option<(Key, Arc<dyn Stored>)>,
-    nodes: SmallVec<[Arc<dyn Stored>; 2]>,
+    inserted: Option<(Key, Arc<Node>)>,
+    nodes: SmallVec<[Arc<Node>; 2]>,
 }
 
 impl Evicted {
-    fn by(key: &Key, node: &Arc<dyn Stored>) -> Self {
+    fn by(key: &Key, node: &Arc<Node>) -> Self {
         Self {
             inserted: Some((key.clone(), Arc::clone(node))),
             nodes: SmallVec::new(),
@@ -51,7 +54,7 @@ impl Evicted {
     }
 
     /// Takes an entry that left, and counts why: too heavy itself, replaced, or evicted.
-    fn take(&mut self, key: &Key, node: Arc<dyn Stored>) {
+    fn take(&mut self, key: &Key, node: Arc<Node>) {
         let counters = node.entry().counters();
         match &self.inserted {
             Some((_, inserted)) if Arc::ptr_eq(inserted, &node) => {
@@ -74,48 +77,77 @@ pub(crate) struct L1 {
     unweighed: Unweighed,
 }
 
-type AdaptiveTier = quick_cache::sync::Cache<Key, Arc<dyn Stored>, Weigher, KeyHasher, Evictor>;
+type AdaptiveTier = quick_cache::sync::Cache<Key, Arc<Node>, Weigher, KeyHasher, Evictor>;
 
 #[derive(Debug)]
-enum Tier {
+pub(crate) enum Tier {
     Adaptive(AdaptiveTier),
-    Lru(LruTier),
+    Ordered(Box<dyn Ordered>),
+}
+
+/// A tier in an order of its own. A table: programs that ask for none hold no code of it.
+pub(crate) trait Ordered: fmt::Debug + Send + Sync {
+    fn get(&self, key: &KeyRef<'_>) -> Option<Arc<Node>>;
+
+    fn insert(&self, key: Key, node: Arc<Node>, evicted: &mut Evicted);
+
+    fn remove_if(&self, key: &Key, is_it: &mut dyn FnMut(&Arc<Node>) -> bool) -> Option<Arc<Node>>;
+
+    fn clear(&self);
+
+    fn entries(&self) -> u64;
+
+    fn bytes(&self) -> u64;
+}
+
+/// Makes a tier of at most so many bytes.
+pub(crate) type MakeTier = fn(u64) -> Tier;
+
+impl Eviction {
+    pub(crate) fn tier(self) -> MakeTier {
+        match self {
+            Self::Adaptive => Tier::adaptive,
+            Self::Lru => |limit| Tier::Ordered(Box::new(LruTier::new(limit))),
+        }
+    }
+}
+
+impl Tier {
+    pub(crate) fn adaptive(limit: u64) -> Self {
+        Self::Adaptive(adaptive(limit))
+    }
 }
 
 impl L1 {
     /// A tier of at most `limit` bytes, and at most `unweighed_limit` entries per function whose
     /// values cannot be weighed.
-    pub(crate) fn new(limit: u64, eviction: Eviction, unweighed_limit: usize) -> Self {
-        let tier = match eviction {
-            Eviction::Adaptive => Tier::Adaptive(adaptive(limit)),
-            Eviction::Lru => Tier::Lru(LruTier::new(limit)),
-        };
+    pub(crate) fn new(limit: u64, make: MakeTier, unweighed_limit: usize) -> Self {
         Self {
-            tier,
+            tier: make(limit),
             limit,
             unweighed: Unweighed::new(unweighed_limit),
         }
     }
 
     #[inline]
-    pub(crate) fn get(&self, key: &KeyRef<'_>) -> Option<Arc<dyn Stored>> {
+    pub(crate) fn get(&self, key: &KeyRef<'_>) -> Option<Arc<Node>> {
         match &self.tier {
             Tier::Adaptive(cache) => cache.get(key),
-            Tier::Lru(lru) => lru.get(key),
+            Tier::Ordered(lru) => lru.get(key),
         }
     }
 
     /// Puts an entry in place of the one of its key. One that is heavier than its shard allows is not
     /// kept, and neither is the entry it was to replace.
     #[must_use = "dropping an entry runs the value's `Drop`: do it where no lock is held"]
-    pub(crate) fn insert(&self, key: &Key, node: &Arc<dyn Stored>) -> Evicted {
+    pub(crate) fn insert(&self, key: &Key, node: &Arc<Node>) -> Evicted {
         let mut evicted = Evicted::by(key, node);
         node.entry().count(key);
         match &self.tier {
             Tier::Adaptive(cache) => {
                 cache.insert_with_lifecycle(key.clone(), Arc::clone(node), &mut evicted);
             }
-            Tier::Lru(lru) => lru.insert(key.clone(), Arc::clone(node), &mut evicted),
+            Tier::Ordered(lru) => lru.insert(key.clone(), Arc::clone(node), &mut evicted),
         }
         if !node.entry().is_weighed() {
             self.make_room(key, node, &mut evicted);
@@ -124,8 +156,8 @@ impl L1 {
     }
 
     /// Evicts the oldest of a function's unweighed entries, beyond as many as it may have.
-    fn make_room(&self, key: &Key, node: &Arc<dyn Stored>, evicted: &mut Evicted) {
-        let is_at = |node: &Arc<dyn Stored>, address| address_of(node) == address;
+    fn make_room(&self, key: &Key, node: &Arc<Node>, evicted: &mut Evicted) {
+        let is_at = |node: &Arc<Node>, address| address_of(node) == address;
         let is_there = |(key, address): &Place| {
             let mut is_there = false;
             let stays = self.remove_if(key, |node| {
@@ -146,18 +178,14 @@ impl L1 {
         }
     }
 
-    pub(crate) fn remove(&self, key: &Key) -> Option<Arc<dyn Stored>> {
+    pub(crate) fn remove(&self, key: &Key) -> Option<Arc<Node>> {
         self.remove_if(key, |_| true)
     }
 
-    fn remove_if(
-        &self,
-        key: &Key,
-        is_it: impl FnMut(&Arc<dyn Stored>) -> bool,
-    ) -> Option<Arc<dyn Stored>> {
+    fn remove_if(&self, key: &Key, mut is_it: impl FnMut(&Arc<Node>) -> bool) -> Option<Arc<Node>> {
         match &self.tier {
             Tier::Adaptive(cache) => cache.remove_if(key, is_it).map(|(_, node)| node),
-            Tier::Lru(lru) => lru.remove_if(key, is_it),
+            Tier::Ordered(lru) => lru.remove_if(key, &mut is_it),
         }
     }
 
@@ -165,21 +193,21 @@ impl L1 {
         match &self.tier {
             // Not `clear`: that drops the values under the lock of their shard.
             Tier::Adaptive(cache) => cache.drain().for_each(drop),
-            Tier::Lru(lru) => lru.clear(),
+            Tier::Ordered(lru) => lru.clear(),
         }
     }
 
     pub(crate) fn entries(&self) -> u64 {
         match &self.tier {
             Tier::Adaptive(cache) => cache.len() as u64,
-            Tier::Lru(lru) => lru.entries(),
+            Tier::Ordered(lru) => lru.entries(),
         }
     }
 
     pub(crate) fn bytes(&self) -> u64 {
         match &self.tier {
             Tier::Adaptive(cache) => cache.weight(),
-            Tier::Lru(lru) => lru.bytes(),
+            Tier::Ordered(lru) => lru.bytes(),
         }
     }
 
@@ -211,26 +239,26 @@ fn adaptive(limit: u64) -> AdaptiveTier {
 }
 
 #[derive(Clone, Debug)]
-struct Weigher;
+pub(crate) struct Weigher;
 
-impl quick_cache::Weighter<Key, Arc<dyn Stored>> for Weigher {
-    fn weight(&self, key: &Key, node: &Arc<dyn Stored>) -> u64 {
+impl quick_cache::Weighter<Key, Arc<Node>> for Weigher {
+    fn weight(&self, key: &Key, node: &Arc<Node>) -> u64 {
         node.entry().weight_under(key)
     }
 }
 
 #[derive(Clone, Debug)]
-struct Evictor;
+pub(crate) struct Evictor;
 
-impl quick_cache::Lifecycle<Key, Arc<dyn Stored>> for Evictor {
+impl quick_cache::Lifecycle<Key, Arc<Node>> for Evictor {
     type RequestState = Evicted;
 
-    fn on_evict(&self, evicted: &mut Evicted, key: Key, node: Arc<dyn Stored>) {
+    fn on_evict(&self, evicted: &mut Evicted, key: Key, node: Arc<Node>) {
         evicted.take(&key, node);
     }
 }
 
-fn address_of(node: &Arc<dyn Stored>) -> usize {
+fn address_of(node: &Arc<Node>) -> usize {
     Arc::as_ptr(node).cast::<()>().addr()
 }
 

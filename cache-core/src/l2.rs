@@ -32,15 +32,15 @@ use self::{
 };
 pub(crate) use self::{
     entries::{Described, Entries, EntryKey},
-    notice::{Message, Notice},
-    outbox::{Change, Posted},
+    notice::{Message, Notice, Teller},
+    outbox::Change,
     reading::{Purpose, Read, Reading, TAG_LIFE},
-    route::{Route, Way},
+    route::{Posted, Route, Way},
     store::{
         Asked, Batch, Bump, Lineage, Listener, Store, StoreError, Tagged, Version, Versions, Write,
     },
 };
-use crate::{clock::system_now, l1::Stored, tasks};
+use crate::{clock::system_now, l1::Node, tasks};
 pub use miss::RedisMiss;
 
 /// From here on a value counts as large: it goes its own way where that keeps it from delaying others.
@@ -87,7 +87,7 @@ pub(crate) struct Age {
 }
 
 /// Makes an entry for this process of the bytes of a value.
-pub(crate) type Receive<'a> = &'a (dyn Fn(&[u8], Age) -> Result<Arc<dyn Stored>, RedisMiss> + Sync);
+pub(crate) type Receive<'a> = &'a (dyn Fn(&[u8], Age) -> Result<Arc<Node>, RedisMiss> + Sync);
 
 impl L2 {
     pub(crate) fn new(store: Arc<dyn Store>, namespace: &str, limits: Limits) -> Arc<Self> {

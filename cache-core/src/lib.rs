@@ -139,6 +139,7 @@ mod invalidate;
 mod key;
 mod l1;
 mod l2;
+mod lock;
 #[cfg(test)]
 mod simulation;
 mod site;

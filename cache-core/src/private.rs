@@ -18,7 +18,8 @@ pub use crate::{
     key::{CacheKey, KeyWriter},
     site::{Site, Tiers},
     value::{
-        ErrorProbe, Keep, Probe, ProbeFallibleOptional, ProbeLayer, ProbePlain, ProbeShared,
-        ProbeSize, ProbeTravel, ProbeUnshared, ProbeWeigh, TravelProbe, Ttl, returned, travels,
+        Answered, ErrorProbe, Keep, Probe, ProbeFallibleOptional, ProbeLayer, ProbePlain,
+        ProbeShared, ProbeSize, ProbeTravel, ProbeUnshared, ProbeWeigh, TravelProbe, returned,
+        travels,
     },
 };

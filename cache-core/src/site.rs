@@ -3,7 +3,6 @@
 use std::{
     any::TypeId,
     cell::Cell,
-    collections::HashMap,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
@@ -11,9 +10,12 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::{Mutex, RwLock};
-
-use crate::{key::KeyHasher, l2::Entries, slot::Slots, stats::Counters};
+use crate::{
+    l2::Entries,
+    lock::{Mutex, RwLock},
+    slot::Slots,
+    stats::Counters,
+};
 
 /// Which tiers hold the entries of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,6 +141,9 @@ pub(crate) struct Instance {
     pub(crate) type_name: &'static str,
 }
 
+/// What the compiler calls a closure, and a block of an `async fn`.
+const CLOSURE: &str = "::{{closure}}";
+
 impl Instance {
     pub(crate) fn new(site: &'static Site, id: TypeId, type_name: &'static str) -> Self {
         Self {
@@ -157,12 +162,14 @@ impl Instance {
         } else {
             path
         };
-        part.contains("{{closure}}")
+        part.as_bytes()
+            .windows(CLOSURE.len())
+            .any(|window| window == CLOSURE.as_bytes())
     }
 
     fn path(&self) -> &'static str {
         let mut path = self.type_name;
-        while let Some(shorter) = path.strip_suffix("::{{closure}}") {
+        while let Some(shorter) = path.strip_suffix(CLOSURE) {
             path = shorter;
         }
         path
@@ -314,24 +321,26 @@ impl SiteState {
     }
 }
 
-/// The states of all functions that a cache has met.
+/// The states of all functions that a cache has met, in the order of their types.
 #[derive(Debug, Default)]
-pub(crate) struct SiteStates(RwLock<HashMap<TypeId, Arc<SiteState>, KeyHasher>>);
+pub(crate) struct SiteStates(RwLock<Vec<(TypeId, Arc<SiteState>)>>);
 
 impl SiteStates {
     pub(crate) fn of(&self, instance: &Instance) -> Arc<SiteState> {
+        let place = |known: &[(TypeId, _)]| known.binary_search_by_key(&instance.id, |(id, _)| *id);
         let known = self.0.read();
-        if let Some(state) = known.get(&instance.id) {
-            return Arc::clone(state);
+        if let Ok(place) = place(&known) {
+            return Arc::clone(&known[place].1);
         }
         drop(known);
         let mut state = SiteState::new(instance);
         let mut known = self.0.write();
-        if let Some(state) = known.get(&instance.id) {
-            return Arc::clone(state);
-        }
-        let is_named_so = |other: &Arc<SiteState>| other.name == state.name;
-        let is_taken = instance.site.name.is_none() && known.values().any(is_named_so);
+        let place = match place(&known) {
+            Ok(place) => return Arc::clone(&known[place].1),
+            Err(place) => place,
+        };
+        let is_named_so = |(_, other): &(_, Arc<SiteState>)| other.name == state.name;
+        let is_taken = instance.site.name.is_none() && known.iter().any(is_named_so);
         if state.is_shared && (is_taken || instance.is_nameless()) {
             state.is_shared = false;
             state.warn_of_staying(
@@ -340,7 +349,7 @@ impl SiteStates {
             );
         }
         let state = Arc::new(state);
-        known.insert(instance.id, Arc::clone(&state));
+        known.insert(place, (instance.id, Arc::clone(&state)));
         state
     }
 
@@ -353,7 +362,7 @@ impl SiteStates {
 
     pub(crate) fn all(&self) -> Vec<Arc<SiteState>> {
         let known = self.0.read();
-        let mut states: Vec<_> = known.values().cloned().collect();
+        let mut states: Vec<_> = known.iter().map(|(_, state)| Arc::clone(state)).collect();
         states.sort_by(|a, b| a.name.cmp(&b.name));
         states
     }

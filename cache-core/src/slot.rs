@@ -5,7 +5,6 @@
 //! behind in the queue holds up nobody.
 
 use std::{
-    collections::{BTreeMap, HashMap},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -14,12 +13,10 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::Mutex;
-
 use crate::{
     clock::{Nanos, after, system_now},
-    key::KeyHasher,
-    watchdog::{self, Next, Patience, Watched},
+    lock::Mutex,
+    watchdog::{self, Next, Patience, Sleepers, Watched},
 };
 
 /// Woken for this long and not polled, a load in its caller's task is gone: whoever holds the future
@@ -48,8 +45,9 @@ pub(crate) struct Slots {
 
 #[derive(Debug, Default)]
 struct Taken {
-    holders: HashMap<u64, Arc<Slot>, KeyHasher>,
-    queue: BTreeMap<u64, Waker>,
+    /// Few: a vector.
+    holders: Vec<Arc<Slot>>,
+    queue: Sleepers,
     /// Somebody was woken to take a slot, and has not come yet.
     is_offered: bool,
 }
@@ -71,7 +69,7 @@ impl Slots {
     pub(crate) fn holders(&self) -> Option<Vec<u64>> {
         let taken = self.taken.lock();
         let is_full = taken.holders.len() >= self.limit;
-        is_full.then(|| taken.holders.keys().copied().collect())
+        is_full.then(|| taken.holders.iter().map(|slot| slot.id).collect())
     }
 
     /// Takes a slot if one is free and nobody waits for it.
@@ -79,7 +77,7 @@ impl Slots {
         let mut taken = self.taken.lock();
         let is_free = taken.queue.is_empty() && taken.holders.len() < self.limit;
         if is_free {
-            taken.holders.insert(slot.id, Arc::clone(slot));
+            taken.holders.push(Arc::clone(slot));
         }
         is_free
     }
@@ -94,7 +92,7 @@ impl Slots {
         let mut taken = self.taken.lock();
         let mut gone = Vec::new();
         if taken.holders.len() >= self.limit {
-            match patience.next(taken.queue.contains_key(&slot.id)) {
+            match patience.next(taken.queue.has(slot.id)) {
                 Next::Sleep => {}
                 Next::Yield => {
                     drop(taken);
@@ -107,8 +105,8 @@ impl Slots {
         // A waker may drop a whole task: never under the lock.
         let (polled, waker) = if taken.holders.len() < self.limit {
             taken.is_offered = false;
-            taken.holders.insert(slot.id, Arc::clone(slot));
-            (Poll::Ready(()), taken.queue.remove(&slot.id))
+            taken.holders.push(Arc::clone(slot));
+            (Poll::Ready(()), taken.queue.remove(slot.id))
         } else {
             patience.sleep();
             (
@@ -128,8 +126,9 @@ impl Slots {
     /// Gives a slot back, or a place in the queue.
     pub(crate) fn free(&self, slot: &Arc<Slot>) {
         let mut taken = self.taken.lock();
-        let waker = taken.queue.remove(&slot.id);
-        let holder = taken.holders.remove(&slot.id);
+        let waker = taken.queue.remove(slot.id);
+        let place = taken.holders.iter().position(|holder| holder.id == slot.id);
+        let holder = place.map(|place| taken.holders.swap_remove(place));
         let next = if taken.holders.len() < self.limit {
             taken.queue.pop_first()
         } else {
@@ -138,14 +137,15 @@ impl Slots {
         taken.is_offered |= next.is_some();
         drop(taken);
         drop((holder, waker));
-        watchdog::wake(next.map(|(_, waker)| waker));
+        watchdog::wake(next.into_iter().collect());
     }
 }
 
 impl Taken {
     fn stop_gone(&mut self, now: Nanos) -> Vec<Arc<Slot>> {
-        let gone = self.holders.extract_if(|_, slot| slot.is_gone(now));
-        gone.map(|(_, slot)| slot).collect()
+        self.holders
+            .extract_if(.., |slot| slot.is_gone(now))
+            .collect()
     }
 }
 
@@ -156,8 +156,8 @@ impl Watched for Slots {
             self.is_watched.store(false, Relaxed);
             return false;
         }
-        let has_room = taken.holders.len() < self.limit
-            || taken.holders.values().any(|slot| slot.is_gone(now));
+        let has_room =
+            taken.holders.len() < self.limit || taken.holders.iter().any(|slot| slot.is_gone(now));
         let is_late = taken.is_offered;
         let woken = watchdog::wakers(&mut taken.queue, has_room, is_late);
         taken.is_offered = has_room;

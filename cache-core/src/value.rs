@@ -11,10 +11,14 @@ mod size;
 mod transport;
 mod weigh;
 
-use std::{any::Any, marker::PhantomData, sync::Arc};
+use std::{
+    any::{Any, TypeId},
+    marker::PhantomData,
+    sync::Arc,
+};
 
-pub use keep::{Keep, Ttl};
-pub(crate) use keep::{Keeper, Maker, Receiver, Travelling};
+pub use keep::Keep;
+pub(crate) use keep::{Judge, Maker, Receiver, Travelling};
 pub use probe::{
     ErrorProbe, Probe, ProbeFallibleOptional, ProbeLayer, ProbePlain, ProbeShared, ProbeUnshared,
 };
@@ -27,9 +31,8 @@ pub(crate) use transport::{Refusal, Wire};
 pub use weigh::{ProbeSize, ProbeTravel, ProbeWeigh, TravelProbe, travels};
 
 use crate::{
-    clock::Clock,
     event::Tag,
-    l1::{Entry, Stored},
+    l1::{Entry, Node, Stored},
 };
 
 /// Whether one error can answer several callers, and how it is held for them.
@@ -41,36 +44,35 @@ pub trait Sharing<E>: Copy + Send + Sync + 'static {
     fn hold(error: E) -> Result<Self::Held, E>;
     /// The error once more.
     fn again(held: &Self::Held) -> E;
+    /// The error that only one caller can have.
+    fn own(error: Box<dyn Any + Send>) -> Option<E>;
 }
 
 /// A loaded value as the engine sees it.
 pub(crate) enum Loaded {
     /// Answers every caller.
     Node {
-        node: Arc<dyn Stored>,
+        node: Arc<Node>,
         fate: Fate,
         /// What the value depends on, where only it says so.
         tags: Vec<Tag>,
     },
-    /// An output that answers only the caller whose load it was.
-    Own {
-        output: Box<dyn Any + Send>,
-        has_failed: bool,
-    },
+    /// An error that answers only the caller whose load it was.
+    Own(Box<dyn Any + Send>),
 }
 
 impl Loaded {
     pub(crate) fn into_answer(self) -> Answer {
         match self {
             Self::Node { node, .. } => Answer::Shared(node),
-            Self::Own { output, .. } => Answer::Own(output),
+            Self::Own(error) => Answer::Own(error),
         }
     }
 
     pub(crate) fn has_failed(&self) -> bool {
         match self {
             Self::Node { fate, .. } => matches!(fate, Fate::KeepUnlessFresh | Fate::Leave),
-            Self::Own { has_failed, .. } => *has_failed,
+            Self::Own(_) => true,
         }
     }
 }
@@ -88,39 +90,29 @@ pub(crate) enum Fate {
     Leave,
 }
 
-/// What answers a call that was not a hit.
+/// What answers a call.
 pub(crate) enum Answer {
-    Shared(Arc<dyn Stored>),
+    /// What memory had.
+    Hit(Arc<Node>),
+    /// What was loaded, and others may have.
+    Shared(Arc<Node>),
+    /// An error that nobody else has.
     Own(Box<dyn Any + Send>),
 }
 
 /// What an entry holds of one outcome.
-pub(crate) enum Outcome<V, H> {
+enum Outcome<V, H> {
     Value(V),
     Error(H),
     /// Handed to the only caller that was left.
     Gone,
 }
 
-/// An outcome with its entry: the type behind [`Stored`].
-pub(crate) struct Node<V, H> {
-    pub(crate) entry: Entry,
-    pub(crate) outcome: Outcome<V, H>,
-}
-
-impl<V: Send + Sync + 'static, H: Send + Sync + 'static> Stored for Node<V, H> {
-    fn entry(&self) -> &Entry {
-        &self.entry
-    }
-
-    fn entry_mut(&mut self) -> &mut Entry {
-        &mut self.entry
-    }
-
+impl<V: Send + Sync + 'static, H: Send + Sync + 'static> Stored for Outcome<V, H> {
     fn value(&self) -> Option<&dyn Any> {
-        match &self.outcome {
-            Outcome::Value(value) => Some(value),
-            Outcome::Error(_) | Outcome::Gone => None,
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Error(_) | Self::Gone => None,
         }
     }
 }
@@ -128,16 +120,12 @@ impl<V: Send + Sync + 'static, H: Send + Sync + 'static> Stored for Node<V, H> {
 /// An output taken apart.
 type Split<S> = Result<<S as Shape>::Kept, <S as Shape>::Error>;
 
-/// Makes an outcome that answers every caller, or gives the error that cannot.
-type Build<S> = fn(Entry, Split<S>) -> Result<Arc<dyn Stored>, <S as Shape>::Error>;
-
 /// The functions through which the engine, which knows no value type, handles one return type.
 struct Functions<S: Shape> {
-    build: Build<S>,
-    hit: fn(&dyn Stored, &Clock) -> Option<S::Output>,
-    again: fn(&dyn Stored) -> Option<S::Output>,
-    take: fn(&mut dyn Stored) -> Option<S::Output>,
-    own: fn(Split<S>) -> Box<dyn Any + Send>,
+    /// Makes an outcome that answers every caller, or gives the error that cannot.
+    build: fn(Entry, Split<S>) -> Result<Arc<Node>, Box<dyn Any + Send>>,
+    output: fn(Answer) -> S::Output,
+    output_type: TypeId,
 }
 
 /// A return type that has all it needs.
@@ -176,10 +164,8 @@ where
         functions: const {
             &Functions {
                 build: build::<S, X>,
-                hit: hit::<S, X>,
-                again: again::<S, X>,
-                take: take::<S, X>,
-                own: |split| Box::new(Some(split)),
+                output: output::<S, X>,
+                output_type: TypeId::of::<S::Output>(),
             }
         },
         sharing: PhantomData,
@@ -187,108 +173,110 @@ where
 }
 
 /// Why an output is found where one is looked for.
-const ONE_TYPE: &str =
+pub(crate) const ONE_TYPE: &str =
     "a flight holds the values of one function, and a function has one return type";
 
-impl<S: Shape, X> Returned<S, X> {
-    /// The output that a stored outcome stands for, where it is usable.
+/// What answers a call, as the engine gives it.
+#[must_use]
+pub struct Answered<S: Shape, X> {
+    pub(crate) answer: Answer,
+    pub(crate) returned: Returned<S, X>,
+}
+
+impl<S: Shape, X> std::fmt::Debug for Answered<S, X> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Answered")
+    }
+}
+
+impl<S: Shape, X> Answered<S, X> {
+    /// What the function returns.
     #[inline]
-    pub(crate) fn hit(self, stored: &dyn Stored, clock: &Clock) -> Option<S::Output> {
-        (self.functions.hit)(stored, clock)
+    pub fn output(self) -> S::Output {
+        (self.returned.functions.output)(self.answer)
     }
+}
 
-    /// The output of a call that was not a hit: the value itself where nobody else holds it, as no tier
-    /// kept it and nobody waited.
-    pub(crate) fn output(self, answer: Answer) -> S::Output {
-        let output = match answer {
-            Answer::Shared(mut node) => match Arc::get_mut(&mut node) {
-                Some(node) => (self.functions.take)(node),
-                None => (self.functions.again)(&*node),
-            },
-            Answer::Own(mut own) => own.downcast_mut::<Option<Split<S>>>().and_then(|own| {
-                Some(match own.take()? {
-                    Ok(kept) => S::kept(kept),
-                    Err(error) => S::failed(error),
-                })
-            }),
-        };
-        output.expect(ONE_TYPE)
-    }
-
-    /// An output for the caller whose load it was, and for nobody else.
-    pub(crate) fn own(self, split: Split<S>) -> Loaded {
-        Loaded::Own {
-            has_failed: split.is_err(),
-            output: (self.functions.own)(split),
-        }
+impl<S: Shape, X> Returned<S, X> {
+    #[inline]
+    pub(crate) fn output_type(self) -> &'static TypeId {
+        &self.functions.output_type
     }
 
     /// An outcome that answers every caller, or the error that cannot.
-    pub(crate) fn build(self, entry: Entry, split: Split<S>) -> Result<Arc<dyn Stored>, S::Error> {
+    pub(crate) fn build(
+        self,
+        entry: Entry,
+        split: Split<S>,
+    ) -> Result<Arc<Node>, Box<dyn Any + Send>> {
         (self.functions.build)(entry, split)
     }
 }
 
-fn build<S, X>(entry: Entry, split: Split<S>) -> Result<Arc<dyn Stored>, S::Error>
+fn build<S, X>(entry: Entry, split: Split<S>) -> Result<Arc<Node>, Box<dyn Any + Send>>
 where
     S: Shape,
     S::Kept: Send + Sync + 'static,
+    S::Error: Send,
     X: Sharing<S::Error>,
 {
     let outcome = match split {
         Ok(kept) => Outcome::Value(kept),
-        Err(error) => Outcome::Error(X::hold(error)?),
+        Err(error) => match X::hold(error) {
+            Ok(held) => Outcome::<_, X::Held>::Error(held),
+            Err(error) => return Err(Box::new(Some(error))),
+        },
     };
-    Ok(Arc::new(Node::<S::Kept, X::Held> { entry, outcome }))
+    Ok(Arc::new(Node::new(entry, outcome)))
 }
 
-#[inline]
-fn hit<S, X>(stored: &dyn Stored, clock: &Clock) -> Option<S::Output>
+/// The value itself where nobody else holds it, as no tier kept it and nobody waited.
+fn output<S, X>(answer: Answer) -> S::Output
 where
     S: Shape,
     S::Kept: Clone + Send + Sync + 'static,
     X: Sharing<S::Error>,
 {
-    let node = (stored as &dyn Any).downcast_ref::<Node<S::Kept, X::Held>>()?;
-    if !node.entry.is_usable(clock) {
-        return None;
-    }
-    node.again::<S, X>()
+    let (mut node, is_shared) = match answer {
+        Answer::Hit(node) => (node, true),
+        Answer::Shared(node) => (node, false),
+        Answer::Own(error) => return X::own(error).map(S::failed).expect(ONE_TYPE),
+    };
+    let sole = if is_shared {
+        None
+    } else {
+        Arc::get_mut(&mut node)
+    };
+    let output = match sole {
+        Some(node) => take::<S, X>(node),
+        None => again::<S, X>(&node),
+    };
+    output.expect(ONE_TYPE)
 }
 
-fn again<S, X>(stored: &dyn Stored) -> Option<S::Output>
+fn again<S, X>(node: &Node) -> Option<S::Output>
 where
     S: Shape,
     S::Kept: Clone + Send + Sync + 'static,
     X: Sharing<S::Error>,
 {
-    let node = (stored as &dyn Any).downcast_ref::<Node<S::Kept, X::Held>>()?;
-    node.again::<S, X>()
-}
-
-impl<V: Clone, H> Node<V, H> {
-    #[inline]
-    fn again<S, X>(&self) -> Option<S::Output>
-    where
-        S: Shape<Kept = V>,
-        X: Sharing<S::Error, Held = H>,
-    {
-        match &self.outcome {
-            Outcome::Value(value) => Some(S::kept(value.clone())),
-            Outcome::Error(held) => Some(S::failed(X::again(held))),
-            Outcome::Gone => None,
-        }
+    let stored: &dyn Any = node.stored();
+    match stored.downcast_ref::<Outcome<S::Kept, X::Held>>()? {
+        Outcome::Value(value) => Some(S::kept(value.clone())),
+        Outcome::Error(held) => Some(S::failed(X::again(held))),
+        Outcome::Gone => None,
     }
 }
 
-fn take<S, X>(stored: &mut dyn Stored) -> Option<S::Output>
+fn take<S, X>(node: &mut Node) -> Option<S::Output>
 where
     S: Shape,
     S::Kept: Send + Sync + 'static,
     X: Sharing<S::Error>,
 {
-    let node = (stored as &mut dyn Any).downcast_mut::<Node<S::Kept, X::Held>>()?;
-    match std::mem::replace(&mut node.outcome, Outcome::Gone) {
+    let stored: &mut dyn Any = node.stored_mut();
+    let outcome = stored.downcast_mut::<Outcome<S::Kept, X::Held>>()?;
+    match std::mem::replace(outcome, Outcome::Gone) {
         Outcome::Value(value) => Some(S::kept(value)),
         Outcome::Error(held) => Some(S::failed(X::again(&held))),
         Outcome::Gone => None,

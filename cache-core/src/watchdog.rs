@@ -7,17 +7,17 @@
 //! on a runtime without timers, or on none, happens here as well.
 
 use std::{
-    collections::BTreeMap,
     panic::{self, AssertUnwindSafe},
-    sync::{Arc, OnceLock, Weak},
+    sync::{Arc, Condvar, OnceLock, PoisonError, Weak},
     task::Waker,
     thread,
     time::Duration,
 };
 
-use parking_lot::{Condvar, Mutex};
-
-use crate::clock::{Nanos, system_now};
+use crate::{
+    clock::{Nanos, system_now},
+    lock::Mutex,
+};
 
 /// How often those who wait are looked after.
 const TICK: Duration = Duration::from_millis(25);
@@ -54,7 +54,9 @@ fn run() {
     loop {
         let mut watched = WATCHED.lock();
         while watched.is_empty() {
-            ARRIVED.wait(&mut watched);
+            watched = ARRIVED
+                .wait(watched)
+                .unwrap_or_else(PoisonError::into_inner);
         }
         drop(watched);
         thread::sleep(TICK);
@@ -75,7 +77,7 @@ fn is_waited_for(watched: &Weak<dyn Watched>) -> bool {
 }
 
 /// Wakes tasks. One whose waker panics must not take along those behind it, nor the caller.
-pub(crate) fn wake(wakers: impl IntoIterator<Item = Waker>) {
+pub(crate) fn wake(wakers: Vec<Waker>) {
     for waker in wakers {
         if panic::catch_unwind(AssertUnwindSafe(|| waker.wake())).is_err() {
             tracing::error!("a waker panicked: its task may sleep on");
@@ -83,21 +85,57 @@ pub(crate) fn wake(wakers: impl IntoIterator<Item = Waker>) {
     }
 }
 
+/// Wakers of those who sleep, by their tickets, of which the lowest is the first in the queue. A vector, as new
+/// ones come at its end.
+#[derive(Debug, Default)]
+pub(crate) struct Sleepers(Vec<(u64, Waker)>);
+
+impl Sleepers {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn has(&self, ticket: u64) -> bool {
+        self.place(ticket).is_ok()
+    }
+
+    /// Gives the waker that was there before.
+    pub(crate) fn insert(&mut self, ticket: u64, waker: Waker) -> Option<Waker> {
+        match self.place(ticket) {
+            Ok(place) => Some(std::mem::replace(&mut self.0[place].1, waker)),
+            Err(place) => {
+                self.0.insert(place, (ticket, waker));
+                None
+            }
+        }
+    }
+
+    pub(crate) fn remove(&mut self, ticket: u64) -> Option<Waker> {
+        let place = self.place(ticket).ok()?;
+        Some(self.0.remove(place).1)
+    }
+
+    pub(crate) fn pop_first(&mut self) -> Option<Waker> {
+        (!self.is_empty()).then(|| self.0.remove(0).1)
+    }
+
+    pub(crate) fn take(&mut self) -> Vec<Waker> {
+        let sleepers = std::mem::take(&mut self.0);
+        sleepers.into_iter().map(|(_, waker)| waker).collect()
+    }
+
+    fn place(&self, ticket: u64) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&ticket, |(ticket, _)| *ticket)
+    }
+}
+
 /// The wakers to wake: nobody's without room, the first one's with it, and everybody's when the first
 /// did not come.
-pub(crate) fn wakers(
-    sleepers: &mut BTreeMap<u64, Waker>,
-    has_room: bool,
-    is_late: bool,
-) -> Vec<Waker> {
+pub(crate) fn wakers(sleepers: &mut Sleepers, has_room: bool, is_late: bool) -> Vec<Waker> {
     match (has_room, is_late) {
         (false, _) => Vec::new(),
-        (true, false) => sleepers
-            .pop_first()
-            .into_iter()
-            .map(|(_, waker)| waker)
-            .collect(),
-        (true, true) => std::mem::take(sleepers).into_values().collect(),
+        (true, false) => sleepers.pop_first().into_iter().collect(),
+        (true, true) => sleepers.take(),
     }
 }
 

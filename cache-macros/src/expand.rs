@@ -38,7 +38,7 @@ pub(crate) mod names;
 ///         let returned = ..;                          // what the return type is, and its bounds
 ///         let begun = begin(&SITE, .., |key| ..);     // looks into memory
 ///         match begun {
-///             Ok(output) => Ok(output),
+///             Ok(answered) => Ok(answered),
 ///             Err(missed) => {
 ///                 let keep = ..;                      // what becomes of a loaded value
 ///                 Err(mode.launch(missed, &keep, || async move { BODY }))
@@ -46,10 +46,10 @@ pub(crate) mod names;
 ///         }
 ///     };
 ///     let answering = match begin() {
-///         Ok(output) => return output,
+///         Ok(answered) => return answered.output(),
 ///         Err(answering) => answering,
 ///     };
-///     answering.await
+///     answering.await.output()
 /// }
 /// ```
 ///
@@ -79,7 +79,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
             #peeked
             #begun
             match __cached_begun {
-                ::core::result::Result::Ok(__cached_output) => ::core::result::Result::Ok(__cached_output),
+                ::core::result::Result::Ok(__cached_answered) => ::core::result::Result::Ok(__cached_answered),
                 ::core::result::Result::Err(__cached_missed) => {
                     #keep
                     ::core::result::Result::Err(#load)
@@ -87,10 +87,10 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
             }
         };
         let __cached_answering = match __cached_begin() {
-            ::core::result::Result::Ok(__cached_output) => return __cached_output,
+            ::core::result::Result::Ok(__cached_answered) => return __cached_answered.output(),
             ::core::result::Result::Err(__cached_answering) => __cached_answering,
         };
-        __cached_answering.await
+        __cached_answering.await.output()
     };
     if model.function.boxed.is_some() {
         answer =

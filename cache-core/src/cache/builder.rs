@@ -1,6 +1,6 @@
 //! The description of a cache, checked when it is built.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 
@@ -10,12 +10,18 @@ use crate::l2::redis::{Address, RedisStore};
 use crate::testing::FakeRedis;
 use crate::{
     cache::Cache,
+    call::{BoxFuture, remote::Shared},
     clock::Clock,
     coherence::Bounds,
     error::{Error, ErrorKind},
-    invalidate::{Peers, Place},
-    l1::{Eviction, L1},
-    l2::{L2, Limits, Store},
+    invalidate::Peers,
+    l1::{Eviction, L1, MakeTier, Tier},
+    l2::Limits,
+};
+#[cfg(any(test, feature = "redis", feature = "testing"))]
+use crate::{
+    invalidate::Place,
+    l2::{L2, Store},
 };
 
 /// Less is a number of entries, written where bytes are meant.
@@ -56,28 +62,13 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 pub struct CacheBuilder {
     namespace: String,
     memory_limit: u64,
-    eviction: Eviction,
+    tier: MakeTier,
     unweighed_limit: usize,
     clock: Clock,
-    #[cfg(feature = "redis")]
-    redis: Option<Url>,
+    source: Option<Arc<dyn Source>>,
     requires_redis: bool,
-    #[cfg(feature = "testing")]
-    fake_redis: Option<FakeRedis>,
     redis_limits: Limits,
     bounds: Bounds,
-}
-
-/// May hold a password: shown to nobody.
-#[derive(Clone)]
-#[cfg(feature = "redis")]
-struct Url(String);
-
-#[cfg(feature = "redis")]
-impl std::fmt::Debug for Url {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("..")
-    }
 }
 
 impl Default for CacheBuilder {
@@ -85,14 +76,11 @@ impl Default for CacheBuilder {
         Self {
             namespace: "cache".into(),
             memory_limit: 64 << 20,
-            eviction: Eviction::default(),
+            tier: Tier::adaptive,
             unweighed_limit: 10_000,
             clock: Clock::system(),
-            #[cfg(feature = "redis")]
-            redis: None,
+            source: None,
             requires_redis: false,
-            #[cfg(feature = "testing")]
-            fake_redis: None,
             redis_limits: Limits {
                 budget: Duration::from_millis(100),
                 value: 1 << 20,
@@ -123,7 +111,7 @@ impl CacheBuilder {
 
     /// Which entry leaves when memory is full.
     pub fn eviction(mut self, eviction: Eviction) -> Self {
-        self.eviction = eviction;
+        self.tier = eviction.tier();
         self
     }
 
@@ -152,7 +140,7 @@ impl CacheBuilder {
     /// without panics. Outside a runtime Redis is not used.
     #[cfg(feature = "redis")]
     pub fn redis(mut self, url: impl Into<String>) -> Self {
-        self.redis = Some(Url(url.into()));
+        self.source = Some(Arc::new(Url(url.into())));
         self
     }
 
@@ -197,7 +185,7 @@ impl CacheBuilder {
     /// A stand-in for Redis, for tests.
     #[cfg(feature = "testing")]
     pub fn fake_redis(mut self, redis: &FakeRedis) -> Self {
-        self.fake_redis = Some(redis.clone());
+        self.source = Some(Arc::new(redis.clone()));
         self
     }
 
@@ -219,10 +207,21 @@ impl CacheBuilder {
     /// Nothing is left behind.
     pub async fn build(self) -> Result<Cache, Error> {
         self.check()?;
-        let l2 = self.connect().await?;
-        let peers = self.peers(l2.as_deref())?;
-        let cache = self.assemble(l2, peers);
-        if cache.l2().is_some_and(|l2| l2.store().is_ready()) {
+        let tier = match &self.source {
+            Some(source) => Some(source.connect(&self).await?),
+            None if self.requires_redis => {
+                return Err(Error::new(
+                    ErrorKind::Configuration,
+                    "`require_redis` needs to know which: write `.redis(\"redis://127.0.0.1/\")`",
+                ));
+            }
+            None => None,
+        };
+        let cache = self.assemble(tier);
+        if cache
+            .shared()
+            .is_some_and(|shared| shared.store().is_ready())
+        {
             // Late or not, it works: what is loaded before it listens is not kept.
             let _ = timeout(LISTEN_WITHIN, cache.coherence().listening()).await;
         }
@@ -268,34 +267,66 @@ impl CacheBuilder {
         Ok(())
     }
 
-    /// The shared tier, where one was asked for.
-    async fn connect(&self) -> Result<Option<Arc<L2>>, Error> {
-        let store = self.store().await?;
-        if store.is_none() && self.requires_redis {
-            return Err(Error::new(
-                ErrorKind::Configuration,
-                "`require_redis` needs to know which: write `.redis(\"redis://127.0.0.1/\")`",
-            ));
-        }
-        Ok(store.map(|store| L2::new(store, &self.namespace, self.redis_limits)))
+    /// The shared tier on this store. Caches of one `place` are one process to others.
+    #[cfg(any(test, feature = "redis", feature = "testing"))]
+    fn sharing(&self, store: Arc<dyn Store>, place: Option<Place>) -> Result<Sharing, Error> {
+        let l2 = L2::new(store, &self.namespace, self.redis_limits);
+        let peers = Peers::of(place, &self.namespace, self.bounds, &l2)?;
+        Ok((l2, peers))
     }
 
-    #[cfg_attr(
-        not(feature = "redis"),
-        expect(clippy::unused_async, reason = "only Redis has to be waited for")
-    )]
-    async fn store(&self) -> Result<Option<Arc<dyn Store>>, Error> {
-        #[cfg(feature = "testing")]
-        if let Some(fake) = &self.fake_redis {
-            return Ok(Some(fake.store()));
-        }
-        #[cfg(feature = "redis")]
-        if let Some(Url(url)) = &self.redis {
+    /// The cache with another shared tier than users can name.
+    #[cfg(test)]
+    pub(crate) fn build_on(self, store: Arc<dyn Store>) -> Cache {
+        let tier = self.sharing(store, None).expect("it is alone");
+        self.assemble(Some(tier))
+    }
+
+    /// The cache without its shared tier.
+    pub(super) fn build_now(self) -> Cache {
+        self.assemble(None)
+    }
+
+    fn assemble(self, tier: Option<Sharing>) -> Cache {
+        let l1 = L1::new(self.memory_limit, self.tier, self.unweighed_limit);
+        let (shared, peers) = match tier {
+            Some((shared, peers)) => (Some(shared), peers),
+            None => (None, Peers::alone(&self.namespace, self.bounds)),
+        };
+        Cache::new(self.namespace, self.clock, l1, shared, peers)
+    }
+}
+
+/// Where the shared tier is. A table that only the options fill which describe one: programs that call none of them
+/// have no code for it.
+trait Source: fmt::Debug + Send + Sync {
+    fn connect<'a>(&'a self, cache: &'a CacheBuilder) -> BoxFuture<'a, Result<Sharing, Error>>;
+}
+
+/// The shared tier, and who else of this process shares it.
+type Sharing = (Arc<dyn Shared>, Arc<Peers>);
+
+/// May hold a password: shown to nobody.
+#[cfg(feature = "redis")]
+struct Url(String);
+
+#[cfg(feature = "redis")]
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("..")
+    }
+}
+
+#[cfg(feature = "redis")]
+impl Source for Url {
+    fn connect<'a>(&'a self, cache: &'a CacheBuilder) -> BoxFuture<'a, Result<Sharing, Error>> {
+        Box::pin(async move {
+            let Self(url) = self;
             let address = Address::parse(url)?;
             let shown = address.to_string();
             let (store, missing) = RedisStore::connect(address, CONNECT_WITHIN).await?;
             match missing {
-                Some(reason) if self.requires_redis => {
+                Some(reason) if cache.requires_redis => {
                     return Err(Error::new(
                         ErrorKind::Unreachable,
                         format_args!("{shown} does not answer: {reason}"),
@@ -306,47 +337,15 @@ impl CacheBuilder {
                 ),
                 None => {}
             }
-            return Ok(Some(Arc::new(store)));
-        }
-        Ok(None)
+            let place = (url.clone(), cache.namespace.clone());
+            cache.sharing(Arc::new(store), Some(place))
+        })
     }
+}
 
-    /// The cache with another shared tier than users can name.
-    #[cfg(test)]
-    pub(crate) fn build_on(self, store: Arc<dyn Store>) -> Cache {
-        let l2 = L2::new(store, &self.namespace, self.redis_limits);
-        let peers = self.peers(Some(&l2)).expect("it is alone");
-        self.assemble(Some(l2), peers)
-    }
-
-    /// The cache without its shared tier.
-    pub(super) fn build_now(self) -> Cache {
-        let peers = Peers::alone(&self.namespace, self.bounds);
-        self.assemble(None, peers)
-    }
-
-    /// Those that this cache shares its entries with, in its process.
-    fn peers(&self, l2: Option<&L2>) -> Result<Arc<Peers>, Error> {
-        match l2 {
-            Some(l2) => Peers::of(self.place(), &self.namespace, self.bounds, l2),
-            None => Ok(Peers::alone(&self.namespace, self.bounds)),
-        }
-    }
-
-    /// Where this cache meets the others of its process.
-    #[cfg(feature = "redis")]
-    fn place(&self) -> Option<Place> {
-        let Url(url) = self.redis.as_ref()?;
-        Some((url.clone(), self.namespace.clone()))
-    }
-
-    #[cfg(not(feature = "redis"))]
-    fn place(&self) -> Option<Place> {
-        None
-    }
-
-    fn assemble(self, l2: Option<Arc<L2>>, peers: Arc<Peers>) -> Cache {
-        let l1 = L1::new(self.memory_limit, self.eviction, self.unweighed_limit);
-        Cache::new(self.namespace, self.clock, l1, l2, peers)
+#[cfg(feature = "testing")]
+impl Source for FakeRedis {
+    fn connect<'a>(&'a self, cache: &'a CacheBuilder) -> BoxFuture<'a, Result<Sharing, Error>> {
+        Box::pin(std::future::ready(cache.sharing(self.store(), None)))
     }
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 
 use super::{
-    BoxFuture,
+    BoxFuture, Opened,
     miss::{Body, Call, Flown, Place, may_rely_on, take},
     remote::Remote,
     run::{Around, Run},
@@ -13,14 +13,50 @@ use super::{
 use crate::{
     clock::system_now,
     coherence::{Doubt, Guard},
-    context::{self, Ask},
+    context::{self, Ask, Question},
     explain::{Miss, Source, Stamp, Trace},
     flight::{Arrival, Joined, Member},
-    l1::{Entry, Stored},
-    l2::{RedisMiss, Way},
+    l1::{Entry, Node},
+    l2::RedisMiss,
     tasks,
     value::{Answer, Fate, Loaded},
 };
+
+/// Does what a handle asks. Gives nothing, ever, where that has no output.
+pub(crate) fn act(opened: Opened, body: Body<'_>) -> BoxFuture<'_, Answer> {
+    Box::pin(async move {
+        match opened.ask(body).await {
+            Some(answer) => answer,
+            None => std::future::pending().await,
+        }
+    })
+}
+
+impl Opened {
+    async fn ask(self, body: Body<'_>) -> Option<Answer> {
+        let Self {
+            call,
+            text,
+            question,
+            put,
+            ..
+        } = self;
+        if let Some(loaded) = put {
+            call.put(loaded);
+        }
+        let Question { ask, reply, .. } = *question?;
+        let text = text.map(|text| text.text).unwrap_or_default();
+        let asked = call.ask(ask, &text, body).await;
+        reply.with(|reply| {
+            let Some((answer, trace)) = asked else {
+                reply.is_done = true;
+                return None;
+            };
+            reply.trace = Some(trace);
+            Some(answer)
+        })
+    }
+}
 
 impl Call {
     /// Does what a handle asks; nothing where that has no output.
@@ -36,7 +72,7 @@ impl Call {
         let flown = match (ask, looked) {
             (Ask::Peek | Ask::Explain, Ok(node)) if may_rely_on(outer.as_ref(), &node) => {
                 node.entry().count_hit();
-                Flown::by(Answer::Shared(node), Source::Memory)
+                Flown::by(Answer::Hit(node), Source::Memory)
             }
             (Ask::Peek, _) if miss.is_none_or(Miss::may_be_elsewhere) => {
                 let snapshot = self.capture();
@@ -68,7 +104,7 @@ impl Call {
     }
 
     /// The entry of this call, where it is fresh; else why not.
-    fn look(&self) -> Result<Arc<dyn Stored>, Miss> {
+    fn look(&self) -> Result<Arc<Node>, Miss> {
         if !self.cache.is_on() {
             return Err(Miss::Off);
         }
@@ -133,11 +169,7 @@ impl Call {
                 return;
             }
             if cache.is_on() {
-                let way = Way {
-                    route: remote.as_ref().map(Remote::route).cloned(),
-                    notice: None,
-                };
-                let run = Run::new(&cache, underway, way, body, around).apart();
+                let run = Run::new(&cache, underway, (remote, None), body, around).apart();
                 drop(running);
                 run.await;
             }
@@ -147,14 +179,14 @@ impl Call {
     /// Removes the entry in both tiers; waits until Redis was told, within the budget.
     async fn evict(&self) {
         let (done, is_done) = oneshot::channel();
-        self.cache
-            .flights()
-            .evict(&self.key, &self.way(), Some(done));
+        let route = self.remote.as_deref().map(|remote| (remote.way(), done));
+        let flights = self.cache.flights();
+        flights.evict(&self.key, route, self.notice.as_ref());
         // Outside a runtime nobody sends it, and late is not an error: it is sent when it can be.
         if let Some(remote) = &self.remote
             && Handle::try_current().is_ok()
         {
-            let _ = timeout(remote.route().l2.budget(), is_done).await;
+            let _ = timeout(remote.budget(), is_done).await;
         }
     }
 
@@ -184,7 +216,8 @@ impl Call {
                 fate
             },
             clock: self.cache.clock(),
-            way: &self.way(),
+            route: self.remote.as_deref().map(Remote::way),
+            notice: self.notice.as_ref(),
             load_time: Duration::ZERO,
             replaces: true,
             is_absent: false,
@@ -196,7 +229,7 @@ impl Call {
 
     /// Why Redis did not answer, where it was not even asked.
     fn redis_unasked(&self) -> Option<RedisMiss> {
-        self.cache.l2().filter(|_| self.site.is_shared)?;
+        self.cache.shared().filter(|_| self.site.is_shared)?;
         Some(if self.site.cannot_travel() {
             RedisMiss::CannotTravel
         } else {
@@ -207,7 +240,7 @@ impl Call {
     fn trace(&self, flown: &Flown, miss: Option<Miss>, text: &str) -> Trace {
         let now = self.cache.clock().now();
         let (age, time_left, stamps) = match &flown.answer {
-            Answer::Shared(node) => {
+            Answer::Hit(node) | Answer::Shared(node) => {
                 let there = self.cache.flights().l1.get(&self.key.as_ref());
                 let is_kept = flown.source == Source::Redis
                     || there.is_some_and(|there| Arc::ptr_eq(&there, node));

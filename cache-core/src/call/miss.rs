@@ -16,24 +16,24 @@ use crate::{
     context,
     event::Tag,
     explain::{Miss, Source},
-    flight::{Joined, Load, Member, Overtaken, Target, Turn, wait},
+    flight::{Joined, Load, Member, Overtaken, Target, Turn, Underway, wait},
     key::Key,
-    l1::Stored,
-    l2::{Notice, RedisMiss, Way},
+    l1::Node,
+    l2::{Notice, RedisMiss},
     site::SiteState,
     stats::Counters,
     value::{Answer, Loaded},
 };
 
 /// The body of a call, not yet running.
-pub(super) enum Body<'a> {
+pub(crate) enum Body<'a> {
     Inline(BoxFuture<'a, Loaded>),
     /// Owned copies of the arguments are made when the body is needed, not for every waiter.
     Detached(Box<dyn Make + 'a>),
 }
 
 /// What makes the body of a call. Not `FnOnce`, with which each function has more code.
-pub(super) trait Make: Send {
+pub(crate) trait Make: Send {
     fn make(self: Box<Self>) -> BoxFuture<'static, Loaded>;
 }
 
@@ -64,7 +64,7 @@ pub(super) enum Place {
 }
 
 /// A call in the engine, which knows no value type.
-pub(super) struct Call {
+pub(crate) struct Call {
     pub(super) cache: Cache,
     pub(super) site: Arc<SiteState>,
     pub(super) key: Key,
@@ -75,7 +75,7 @@ pub(super) struct Call {
     /// What others are told, where something is done to the entry by hand.
     pub(super) notice: Option<Notice>,
     /// The entry in the shared tier, where there is one that is worth asking for.
-    pub(super) remote: Option<Remote>,
+    pub(super) remote: Option<Arc<dyn Remote>>,
 }
 
 /// How a call was answered.
@@ -102,14 +102,6 @@ impl Flown {
 impl Call {
     fn counters(&self) -> &Counters {
         &self.site.counters
-    }
-
-    /// Where what this call makes goes besides memory.
-    pub(super) fn way(&self) -> Way {
-        Way {
-            route: self.remote.as_ref().map(Remote::route).cloned(),
-            notice: self.notice.clone(),
-        }
     }
 
     /// The state of what the entry depends on. Whoever asks needs somebody who hears when that changes.
@@ -152,7 +144,7 @@ impl Call {
         let member = match joined {
             Joined::Hit(node) if may_rely_on(outer.as_ref(), &node) => {
                 node.entry().count_hit();
-                return Flown::by(Answer::Shared(node), Source::Memory);
+                return Flown::by(Answer::Hit(node), Source::Memory);
             }
             // Good enough for others, but not for what is being made of it.
             Joined::Hit(_) => flights.read_anew(&self.key, &self.site, &snapshot),
@@ -202,19 +194,10 @@ impl Call {
         };
         let ended = match (body, runtime) {
             (Body::Detached(body), Some(runtime)) => {
-                let run = Run::new(
-                    &self.cache,
-                    underway,
-                    self.way(),
-                    body.make(),
-                    Around::here(),
-                );
+                let run = self.run(underway, body.make());
                 run.detach(&runtime).ended().await
             }
-            (body, _) => {
-                let body = body.start();
-                Run::new(&self.cache, underway, self.way(), body, Around::here()).await
-            }
+            (body, _) => self.run(underway, body.start()).await,
         };
         match ended {
             Ended::Loaded(loaded) => {
@@ -235,7 +218,12 @@ impl Call {
         }
     }
 
-    fn share(&self, node: Arc<dyn Stored>) -> Flown {
+    fn run<'a>(&self, underway: Underway, body: BoxFuture<'a, Loaded>) -> Run<'a> {
+        let beyond = (self.remote.clone(), self.notice.clone());
+        Run::new(&self.cache, underway, beyond, body, Around::here())
+    }
+
+    fn share(&self, node: Arc<Node>) -> Flown {
         Counters::add(&self.counters().shared);
         Flown::by(Answer::Shared(node), Source::SharedLoad)
     }
@@ -263,12 +251,12 @@ impl Call {
 }
 
 /// Whether a load that the call is part of may be made of what others have read.
-pub(super) fn may_rely_on(outer: Option<&Arc<Load>>, node: &Arc<dyn Stored>) -> bool {
+pub(super) fn may_rely_on(outer: Option<&Arc<Load>>, node: &Arc<Node>) -> bool {
     outer.is_none_or(|outer| outer.may_rely_on(node.entry()))
 }
 
 /// A load that the call is part of is made of what was read for this call, after that load began.
-pub(super) fn take(outer: Option<&Arc<Load>>, node: &Arc<dyn Stored>) {
+pub(super) fn take(outer: Option<&Arc<Load>>, node: &Arc<Node>) {
     if let Some(outer) = outer {
         outer.take(node.entry());
     }

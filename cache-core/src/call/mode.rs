@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{Answering, Body, BoxFuture, Missed, miss::Make};
-use crate::value::{Keep, Keeper, Loaded, Shape};
+use crate::value::{Judge, Keep, Loaded, Maker, ONE_TYPE, Shape};
 
 /// The load runs in a task of its own, with owned copies of the arguments.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +69,7 @@ impl Detached {
     #[inline]
     pub fn launch<'a, S, X, F>(
         self,
-        missed: Missed,
+        missed: Box<Missed>,
         keep: &Keep<S, X>,
         make: impl FnOnce() -> F + Send + 'a,
     ) -> Answering<'a, S, X>
@@ -93,7 +93,7 @@ impl Inline {
     #[inline]
     pub fn launch<'a, S, X, F>(
         self,
-        missed: Missed,
+        missed: Box<Missed>,
         keep: &Keep<S, X>,
         make: impl FnOnce() -> F,
     ) -> Answering<'a, S, X>
@@ -121,27 +121,32 @@ where
     }
 }
 
+// Each for a type, not for a function: these are compiled apart from where they are called.
 impl Missed {
+    #[inline(never)]
     fn detached<'a, S: Shape, X: 'static>(
-        self,
+        self: Box<Self>,
         keep: &Keep<S, X>,
         start: Box<dyn Start<S::Output> + 'a>,
     ) -> Answering<'a, S, X> {
-        let (opened, keeper) = self.open(keep);
+        let (opened, maker) = self.open(keep);
+        let keep = *keep;
         Answering {
-            running: opened.answer(Body::Detached(Box::new(Making { start, keeper }))),
+            running: opened.answer(Body::Detached(Box::new(Making { start, keep, maker }))),
             returned: keep.returned(),
         }
     }
 
+    #[inline(never)]
     fn inline<'a, S: Shape, X: 'static>(
-        self,
+        self: Box<Self>,
         keep: &Keep<S, X>,
         body: BoxFuture<'a, S::Output>,
     ) -> Answering<'a, S, X> {
-        let (opened, keeper) = self.open(keep);
+        let (opened, maker) = self.open(keep);
+        let keep = *keep;
         Answering {
-            running: opened.answer(Body::Inline(Box::pin(Loading { body, keeper }))),
+            running: opened.answer(Body::Inline(Box::pin(Loading { body, keep, maker }))),
             returned: keep.returned(),
         }
     }
@@ -150,14 +155,15 @@ impl Missed {
 /// The body of a call, before it owns what it needs of the arguments.
 struct Making<'a, S: Shape, X> {
     start: Box<dyn Start<S::Output> + 'a>,
-    keeper: Keeper<S, X>,
+    keep: Keep<S, X>,
+    maker: Maker,
 }
 
 impl<S: Shape, X: 'static> Make for Making<'_, S, X> {
     fn make(self: Box<Self>) -> BoxFuture<'static, Loaded> {
-        let Self { start, keeper } = *self;
+        let Self { start, keep, maker } = *self;
         let body = start.start();
-        Box::pin(Loading { body, keeper })
+        Box::pin(Loading { body, keep, maker })
     }
 }
 
@@ -165,15 +171,17 @@ impl<S: Shape, X: 'static> Make for Making<'_, S, X> {
 /// more: it is an `async` block of the expansion.
 struct Loading<'a, S: Shape, X> {
     body: BoxFuture<'a, S::Output>,
-    keeper: Keeper<S, X>,
+    keep: Keep<S, X>,
+    maker: Maker,
 }
 
 impl<S: Shape, X> Future for Loading<'_, S, X> {
     type Output = Loaded;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Loaded> {
-        let output = ready!(self.body.as_mut().poll(cx));
-        Poll::Ready(self.keeper.erase(output))
+        let mut output = Some(ready!(self.body.as_mut().poll(cx)));
+        let loaded = self.keep.erase(&self.maker, &mut output);
+        Poll::Ready(loaded.expect(ONE_TYPE))
     }
 }
 

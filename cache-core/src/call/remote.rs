@@ -2,66 +2,151 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::Call;
+use super::{BoxFuture, Call};
 use crate::{
     cache::Cache,
     clock::system_now,
     coherence::{Doubt, Snapshot},
     flight::{Arrival, Load, Underway},
-    l1::Stored,
-    l2::{Described, Entries, Purpose, Read, Reading, RedisMiss, Route, Way},
+    l1::Node,
+    l2::{Described, Entries, L2, Purpose, Read, Reading, RedisMiss, Route, Store, Teller, Way},
     site::Site,
     stats::Counters,
     value::{Fate, Receiver, Travelling, Wire},
 };
 
 /// The readable key of a call.
-pub(super) struct Text {
+pub(crate) struct Text {
     pub(super) text: String,
     /// Whether the shared tier was well when the call began.
     pub(super) is_worth_asking: bool,
 }
 
-/// The entry of one call in the shared tier.
-#[derive(Clone)]
-pub(super) struct Remote {
-    route: Route,
-    is_worth_asking: bool,
-    receive: Receiver,
-}
+/// The shared tier of a cache. A table, made where one is described: programs without one hold nothing of it.
+pub(crate) trait Shared: Teller {
+    fn store(&self) -> &Arc<dyn Store>;
 
-impl Remote {
-    /// The entry of a call with this key; nothing where there is no shared tier or the codec cannot carry the type.
-    pub(super) fn new(
+    /// Whether it is worth asking. Every miss asks this first, and pays next to nothing for a no.
+    fn is_worth_asking(self: Arc<Self>) -> bool;
+
+    /// The entry of a call with this key; nothing where the codec cannot carry the type.
+    fn entry(
+        self: Arc<Self>,
         call: &Call,
         site: &'static Site,
         text: &Text,
         travelling: Travelling,
-    ) -> Option<Self> {
+    ) -> Option<Arc<dyn Remote>>;
+
+    /// How many writes are on their way.
+    fn unsent(&self) -> usize;
+
+    /// Sees to it that what waits is sent, where there is a runtime to send it on.
+    fn start_sending(self: Arc<Self>);
+
+    /// Waits until nothing is on its way.
+    fn emptied(self: Arc<Self>) -> BoxFuture<'static, ()>;
+}
+
+impl Shared for L2 {
+    fn store(&self) -> &Arc<dyn Store> {
+        self.store()
+    }
+
+    fn is_worth_asking(self: Arc<Self>) -> bool {
+        L2::is_worth_asking(&self)
+    }
+
+    fn entry(
+        self: Arc<Self>,
+        call: &Call,
+        site: &'static Site,
+        text: &Text,
+        travelling: Travelling,
+    ) -> Option<Arc<dyn Remote>> {
         let Travelling {
             wire,
             compress_from,
             receive,
         } = travelling;
-        let route = route(call, site, text, (wire, compress_from))?;
-        Some(Self {
+        let route = route(self, call, site, text, (wire, compress_from))?;
+        Some(Arc::new(Elsewhere {
             route,
             is_worth_asking: text.is_worth_asking,
             receive,
-        })
+        }))
     }
 
+    fn unsent(&self) -> usize {
+        self.unsent()
+    }
+
+    fn start_sending(self: Arc<Self>) {
+        L2::start_sending(&self);
+    }
+
+    fn emptied(self: Arc<Self>) -> BoxFuture<'static, ()> {
+        Box::pin(async move { L2::emptied(&self).await })
+    }
+}
+
+/// The entry of one call in the shared tier.
+pub(crate) trait Remote: Send + Sync {
     /// The way to the entry.
-    pub(super) fn route(&self) -> &Route {
+    fn way(&self) -> &dyn Way;
+
+    /// The entry, without a part in any flight.
+    fn peek<'a>(&'a self, cache: &'a Cache, snapshot: &'a Snapshot) -> BoxFuture<'a, Read>;
+
+    /// Answers a flight from the shared tier. Ends the load where there is an answer, and tells whether it was only on
+    /// its way there, as old as it may be; else the load is to go on, and told why, unless it was not to ask.
+    ///
+    /// # Cancel safety
+    ///
+    /// The next waiter asks for what is left of the time.
+    fn answer<'a>(
+        &'a self,
+        cache: &'a Cache,
+        underway: &'a mut Underway,
+    ) -> BoxFuture<'a, Result<(Arc<Node>, bool), Option<RedisMiss>>>;
+
+    /// How long a caller waits for the shared tier.
+    fn budget(&self) -> Duration;
+}
+
+/// The entry of one call in Redis, or in what stands in for it.
+struct Elsewhere {
+    route: Route,
+    is_worth_asking: bool,
+    receive: Receiver,
+}
+
+impl Remote for Elsewhere {
+    fn way(&self) -> &dyn Way {
         &self.route
     }
 
-    /// The entry, without a part in any flight.
-    pub(super) async fn peek(&self, cache: &Cache, snapshot: &Snapshot) -> Read {
-        let within = self.route().l2.budget();
-        self.read(cache, snapshot, within, Purpose::Peek).await
+    fn peek<'a>(&'a self, cache: &'a Cache, snapshot: &'a Snapshot) -> BoxFuture<'a, Read> {
+        Box::pin(async move {
+            let within = self.route.l2.budget();
+            self.read(cache, snapshot, within, Purpose::Peek).await
+        })
     }
 
+    fn answer<'a>(
+        &'a self,
+        cache: &'a Cache,
+        underway: &'a mut Underway,
+    ) -> BoxFuture<'a, Result<(Arc<Node>, bool), Option<RedisMiss>>> {
+        Box::pin(self.answer_flight(cache, underway))
+    }
+
+    fn budget(&self) -> Duration {
+        self.route.l2.budget()
+    }
+}
+
+impl Elsewhere {
     async fn read(
         &self,
         cache: &Cache,
@@ -80,12 +165,12 @@ impl Remote {
             snapshot,
             purpose,
         };
-        self.route().read(&reading).await
+        self.route.read(&reading).await
     }
 
     /// The entry in memory, where all there is against it is that nobody knows whether it was invalidated, and
     /// that can be found out.
-    fn suspect(cache: &Cache, load: &Load) -> Option<Arc<dyn Stored>> {
+    fn suspect(cache: &Cache, load: &Load) -> Option<Arc<Node>> {
         if load.is_renewal() || load.snapshot().is_empty() {
             return None;
         }
@@ -103,9 +188,9 @@ impl Remote {
         &self,
         cache: &Cache,
         load: &Load,
-        suspect: Arc<dyn Stored>,
+        suspect: Arc<Node>,
         within: Duration,
-    ) -> Option<Arc<dyn Stored>> {
+    ) -> Option<Arc<Node>> {
         let (coherence, snapshot) = (cache.coherence(), load.snapshot());
         Counters::add(&coherence.counters.suspects);
         let read = self.read(cache, snapshot, within, Purpose::Bless).await;
@@ -118,19 +203,13 @@ impl Remote {
         Some(suspect)
     }
 
-    /// Answers a flight from the shared tier. Ends the load where there is an answer, and tells whether it was only on
-    /// its way there, as old as it may be; else the load is to go on, and told why, unless it was not to ask.
-    ///
-    /// # Cancel safety
-    ///
-    /// The next waiter asks for what is left of the time.
-    pub(super) async fn answer(
+    async fn answer_flight(
         &self,
         cache: &Cache,
         underway: &mut Underway,
-    ) -> Result<(Arc<dyn Stored>, bool), Option<RedisMiss>> {
+    ) -> Result<(Arc<Node>, bool), Option<RedisMiss>> {
         let load = Arc::clone(underway.load().expect("the load has not ended"));
-        let budget = self.route().l2.budget();
+        let budget = self.route.l2.budget();
         let Some(within) = load.time_to_read(budget) else {
             return Err(load.redis_miss());
         };
@@ -167,12 +246,13 @@ impl Remote {
     }
 
     /// Ends a flight with what the shared tier knew.
-    fn arrive(cache: &Cache, underway: &mut Underway, node: &Arc<dyn Stored>, fate: Fate) {
+    fn arrive(cache: &Cache, underway: &mut Underway, node: &Arc<Node>, fate: Fate) {
         underway.complete(&Arrival {
             node,
             fate,
             clock: cache.clock(),
-            way: &Way::default(),
+            route: None,
+            notice: None,
             load_time: Duration::ZERO,
             replaces: false,
             is_absent: false,
@@ -181,13 +261,16 @@ impl Remote {
 }
 
 fn route(
+    l2: Arc<L2>,
     call: &Call,
     site: &'static Site,
     text: &Text,
     (wire, compress_from): (Wire, Option<usize>),
 ) -> Option<Route> {
     let state = &call.site;
-    let l2 = call.cache.l2().filter(|_| state.is_shared)?;
+    if !state.is_shared {
+        return None;
+    }
     let entries = state.entries(&|| {
         let described = Described {
             namespace: call.cache.namespace(),
@@ -198,7 +281,7 @@ fn route(
         Entries::new(&described, wire, compress_from, counters)
     })?;
     Some(Route {
-        l2: Arc::clone(l2),
+        l2,
         entries: Arc::clone(entries),
         key: entries.key(&text.text, call.key.digest()),
     })

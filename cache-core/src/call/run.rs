@@ -12,7 +12,7 @@ use std::{
 
 use tokio::{runtime::Handle, task::JoinHandle};
 
-use super::BoxFuture;
+use super::{BoxFuture, remote::Remote};
 use crate::{
     cache::Cache,
     clock::{Nanos, after, nanos, system_now},
@@ -20,7 +20,7 @@ use crate::{
     event::Tag,
     flight::{Arrival, Load, Overtaken, Target, Underway, Wait, wait},
     l1::Entry,
-    l2::{RedisMiss, Way},
+    l2::{Notice, RedisMiss},
     stats::Counters,
     tasks,
     value::{Fate, Loaded},
@@ -37,7 +37,9 @@ pub(super) enum Ended {
 /// A body that runs for a flight.
 pub(super) struct Run<'a> {
     cache: Cache,
-    way: Way,
+    /// Where the value goes besides memory.
+    remote: Option<Arc<dyn Remote>>,
+    notice: Option<Notice>,
     phase: Phase,
     body: BoxFuture<'a, Loaded>,
     around: Around,
@@ -77,13 +79,14 @@ impl<'a> Run<'a> {
     pub(super) fn new(
         cache: &Cache,
         underway: Underway,
-        way: Way,
+        (remote, notice): (Option<Arc<dyn Remote>>, Option<Notice>),
         body: BoxFuture<'a, Loaded>,
         around: Around,
     ) -> Self {
         Self {
             cache: cache.clone(),
-            way,
+            remote,
+            notice,
             phase: Phase::New,
             body,
             around,
@@ -165,10 +168,11 @@ impl<'a> Run<'a> {
             node,
             fate: *fate,
             clock: self.cache.clock(),
-            way: &self.way,
+            route: self.remote.as_deref().map(Remote::way),
+            notice: self.notice.as_ref(),
             load_time: self.time_loading(),
             replaces: load.is_renewal(),
-            is_absent: self.way.route.is_some() && load.redis_miss() == Some(RedisMiss::Absent),
+            is_absent: self.remote.is_some() && load.redis_miss() == Some(RedisMiss::Absent),
         });
         loaded
     }

@@ -11,10 +11,13 @@ use std::{
     },
 };
 
-use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
-use crate::{event::Tag, key::KeyHasher};
+use crate::{
+    event::Tag,
+    key::KeyHasher,
+    lock::{Mutex, MutexGuard},
+};
 
 const SHARDS: usize = 32;
 
@@ -153,7 +156,7 @@ impl Registry {
         }
         let cell = Arc::new(Cell {
             tag: tag.clone(),
-            key: [&*self.prefix, tag.as_str()].concat().into(),
+            key: (self.prefix.to_string() + tag.as_str()).into(),
             generation: AtomicU64::new(0),
             pending: AtomicU32::new(0),
             held: AtomicU32::new(0),

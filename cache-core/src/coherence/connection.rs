@@ -6,12 +6,12 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use parking_lot::Mutex;
-
 use super::{
     mutant::{self, Mutant},
     version::Lineage,
 };
+
+use crate::lock::Mutex;
 
 /// One connection, from its handshake on.
 #[derive(Debug)]

@@ -6,7 +6,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use parking_lot::Mutex;
+use crate::lock::Mutex;
 
 use super::ledger::MOST_TAGS;
 use crate::{

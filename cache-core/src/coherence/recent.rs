@@ -3,12 +3,11 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use parking_lot::Mutex;
-
 use super::ledger::{MOST_TAGS, WINDOW};
 use crate::{
     clock::{Nanos, before},
     event::Tag,
+    lock::Mutex,
 };
 
 #[derive(Debug, Default)]

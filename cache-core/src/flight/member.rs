@@ -11,7 +11,7 @@ use crate::{
     clock::{Nanos, after, system_now},
     coherence::{Snapshot, Stamps},
     key::Key,
-    l1::Stored,
+    l1::Node,
     l2::RedisMiss,
     site::SiteState,
     slot::Slot,
@@ -21,7 +21,7 @@ use crate::{
 /// What a member of a flight is to do.
 pub(crate) enum Turn {
     /// Another caller's load answers.
-    Answer(Arc<dyn Stored>),
+    Answer(Arc<Node>),
     /// Run the body.
     Load(Underway),
 }
@@ -89,7 +89,7 @@ impl Member {
         }
         let mut gone = Vec::new();
         if !state.is_open() {
-            match self.patience.next(state.waiting.contains_key(&self.ticket)) {
+            match self.patience.next(state.waiting.has(self.ticket)) {
                 Next::Sleep => {}
                 Next::Yield => {
                     drop(state);
@@ -100,7 +100,7 @@ impl Member {
             }
         }
         if state.is_open() {
-            let waker = state.waiting.remove(&self.ticket);
+            let waker = state.waiting.remove(self.ticket);
             let underway = self.flight.start(&mut state, outer, is_detached);
             drop(state);
             drop(waker);
@@ -148,11 +148,11 @@ impl Drop for Member {
         if self.is_stand_in {
             state.has_stand_in = false;
         }
-        let waker = state.waiting.remove(&self.ticket);
+        let waker = state.waiting.remove(self.ticket);
         let mut woken = state.invite();
         if state.is_abandoned() {
             // What has not begun by now, nobody wants any more.
-            woken.extend(std::mem::take(&mut state.queued).into_values());
+            woken.extend(state.queued.take());
         }
         drop(state);
         drop(waker);
@@ -259,7 +259,7 @@ impl Load {
 
     /// The load has its slot and begins.
     pub(crate) fn begin(&self) {
-        let waker = self.flight.state.lock().queued.remove(&self.slot.id());
+        let waker = self.flight.state.lock().queued.remove(self.slot.id());
         drop(waker);
     }
 }
@@ -267,7 +267,7 @@ impl Load {
 /// Why a load that waited for its slot need not begin.
 pub(crate) enum Overtaken {
     /// Another load answered.
-    Answered(Arc<dyn Stored>),
+    Answered(Arc<Node>),
     /// Every caller is gone.
     Abandoned,
 }

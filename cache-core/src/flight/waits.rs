@@ -4,14 +4,16 @@
 //! here. The last wait of a circle is the one that is refused, so no order of arrivals can close one.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, LazyLock},
 };
 
-use parking_lot::{Mutex, MutexGuard};
-
 use super::{Flight, Load};
-use crate::slot::Slots;
+use crate::{
+    key::KeyHasher,
+    lock::{Mutex, MutexGuard},
+    slot::Slots,
+};
 
 /// What a load waits for.
 #[derive(Clone, Debug)]
@@ -22,10 +24,16 @@ pub(crate) enum Target {
     Slots(Arc<Slots>),
 }
 
-/// By the waiting load, over all caches of the process.
-static WAITS: LazyLock<Mutex<HashMap<u64, Vec<Target>>>> = LazyLock::new(Mutex::default);
+/// By the waiting load.
+type Waits = HashMap<u64, Vec<Target>, KeyHasher>;
 
-fn waits() -> MutexGuard<'static, HashMap<u64, Vec<Target>>> {
+/// Numbers of loads, or of targets, with a place for each. One kind of map for all that is asked here.
+type Places = HashMap<u64, usize, KeyHasher>;
+
+/// Over all caches of the process.
+static WAITS: LazyLock<Mutex<Waits>> = LazyLock::new(Mutex::default);
+
+fn waits() -> MutexGuard<'static, Waits> {
     WAITS.lock()
 }
 
@@ -43,20 +51,22 @@ impl Target {
     }
 
     /// Whether it can go on, of its loads those being `going` that can.
-    fn goes_on(&self, loads: &[u64], going: &HashSet<u64>) -> bool {
+    fn goes_on(&self, loads: &[u64], going: &Places) -> bool {
         let mut loads = loads.iter();
         match self {
-            Self::Flight(_) => loads.all(|load| going.contains(load)),
-            Self::Slots(_) => loads.any(|load| going.contains(load)),
+            Self::Flight(_) => loads.all(|load| going.contains_key(load)),
+            Self::Slots(_) => loads.any(|load| going.contains_key(load)),
         }
     }
 
     /// Which one it is.
-    fn address(&self) -> usize {
-        match self {
+    fn address(&self) -> u64 {
+        let address = match self {
             Self::Flight(flight) => Arc::as_ptr(flight).addr(),
             Self::Slots(slots) => Arc::as_ptr(slots).addr(),
-        }
+        };
+        // The lowest bits, which are always zero, would be what maps look at.
+        (address as u64).rotate_right(4)
     }
 }
 
@@ -75,7 +85,7 @@ const MOST_FOR_A_SLOT: usize = 256;
 /// load that it was called from.
 pub(crate) fn wait(load: &Load, target: Target) -> Option<Wait> {
     let mut waits = waits();
-    let chain = load.chain().map(|outer| outer.slot.id()).collect();
+    let chain = load.chain().map(|outer| (outer.slot.id(), 0)).collect();
     let most = match target {
         // Never given up: running uncached what another load has under way multiplies.
         Target::Flight(_) => usize::MAX,
@@ -101,20 +111,16 @@ struct Reachable<'a> {
 
 impl<'a> Reachable<'a> {
     /// Nothing where there are more than `most` loads to look at.
-    fn from(
-        target: &'a Target,
-        waits: &'a HashMap<u64, Vec<Target>>,
-        chain: &HashSet<u64>,
-        most: usize,
-    ) -> Option<Self> {
+    fn from(target: &'a Target, waits: &'a Waits, chain: &Places, most: usize) -> Option<Self> {
         let mut found = Self::default();
-        let mut places = HashMap::from([(target.address(), 0)]);
+        let mut places = Places::default();
+        places.insert(target.address(), 0);
         let mut visited = chain.clone();
         let mut to_visit = vec![target];
         while let Some(&target) = to_visit.get(found.targets.len()) {
             let loads = target.loads();
             for &load in loads.iter().flatten() {
-                if !visited.insert(load) {
+                if visited.insert(load, 0).is_some() {
                     continue;
                 }
                 let targets = waits.get(&load).into_iter().flatten().map(|target| {
@@ -135,8 +141,8 @@ impl<'a> Reachable<'a> {
 
     /// Whether the first target can go on.
     fn goes_on(&self) -> bool {
-        let mut going = HashSet::new();
-        let goes_on = |target: usize, going: &HashSet<u64>| match &self.targets[target] {
+        let mut going = Places::default();
+        let goes_on = |target: usize, going: &Places| match &self.targets[target] {
             (target, Some(loads)) => target.goes_on(loads, going),
             (_, None) => true,
         };
@@ -145,7 +151,7 @@ impl<'a> Reachable<'a> {
             let before = going.len();
             for (load, targets) in self.loads.iter().rev() {
                 if targets.iter().all(|&target| goes_on(target, &going)) {
-                    going.insert(*load);
+                    going.insert(*load, 0);
                 }
             }
             if goes_on(0, &going) || going.len() == before {

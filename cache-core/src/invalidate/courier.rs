@@ -3,8 +3,6 @@
 
 use std::{
     fmt,
-    future::Future,
-    pin::Pin,
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
@@ -13,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::Mutex;
+use crate::lock::Mutex;
 use tokio::{
     runtime::{Handle, Id},
     task::yield_now,
@@ -25,6 +23,7 @@ use super::{
     mark::{Mark, Marks},
 };
 use crate::{
+    call::BoxFuture,
     clock::{Nanos, system_now},
     coherence::{Cell, Coherence, Lineage, Outgoing},
     event::Tag,
@@ -41,7 +40,26 @@ const ABANDONED: Nanos = 3_000_000_000;
 /// What a machine sleeps without anybody noticing.
 const NAP: Nanos = 500_000_000;
 
-type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// What calls and mutations ask of the courier. A table: programs without a shared tier hold nothing of it.
+pub(crate) trait Carrier: fmt::Debug + Send + Sync {
+    /// Marks what is about to change; nothing where the others could not be told.
+    fn mark<'a>(&'a self, tags: &'a [Tag]) -> BoxFuture<'a, Option<Arc<Mark>>>;
+
+    /// How long a caller waits for an acknowledgement.
+    fn budget(&self) -> Duration;
+
+    /// Makes sure that somebody carries: on this runtime, if the one before is gone or nobody drives it.
+    fn attend(&self);
+
+    /// What was just emitted is to be sent.
+    fn begin(&self);
+
+    /// The caches that hear what is changed by hand.
+    fn hearers(&self) -> &Hearers;
+
+    /// What the others are told of an entry that the cache of this number changed by hand.
+    fn message(&self, cache: u64, function: &str, record: &str) -> Message;
+}
 
 /// The way of bumps to the shared tier and back.
 #[derive(Debug)]
@@ -67,7 +85,7 @@ pub(super) struct Route {
     /// Where it runs.
     runtime: Mutex<Option<Id>>,
     /// What was begun in another task, for the one in charge to see to its end.
-    begun: Mutex<Vec<BoxFuture>>,
+    begun: Mutex<Vec<BoxFuture<'static, ()>>>,
     /// Without any what is left is sent, and then it is over.
     couriers: AtomicUsize,
     /// It was said that Redis refuses bumps.
@@ -129,25 +147,23 @@ impl Courier {
     pub(super) fn coherence(&self) -> &Arc<Coherence> {
         &self.route.coherence
     }
+}
 
-    /// Marks what is about to change; nothing where the others could not be told.
-    pub(super) async fn mark(&self, tags: &[Tag]) -> Option<Arc<Mark>> {
-        self.route.mark(tags).await
+impl Carrier for Courier {
+    fn mark<'a>(&'a self, tags: &'a [Tag]) -> BoxFuture<'a, Option<Arc<Mark>>> {
+        Box::pin(self.route.mark(tags))
     }
 
-    /// What was just emitted is to be sent.
-    pub(super) fn begin(&self) {
+    fn begin(&self) {
         self.attend();
         self.route.begin();
     }
 
-    /// The caches that hear what is changed by hand.
-    pub(crate) fn hearers(&self) -> &Hearers {
+    fn hearers(&self) -> &Hearers {
         &self.route.ear.hearers
     }
 
-    /// What the others are told of an entry that the cache of this number changed by hand.
-    pub(crate) fn message(&self, cache: u64, function: &str, record: &str) -> Message {
+    fn message(&self, cache: u64, function: &str, record: &str) -> Message {
         let origin = self.route.coherence.origin();
         Message {
             channel: Arc::clone(&self.route.channel),
@@ -155,13 +171,11 @@ impl Courier {
         }
     }
 
-    /// How long a caller waits for an acknowledgement.
-    pub(crate) fn budget(&self) -> Duration {
+    fn budget(&self) -> Duration {
         self.route.budget
     }
 
-    /// Makes sure that somebody carries: on this runtime, if the one before is gone or nobody drives it.
-    pub(crate) fn attend(&self) {
+    fn attend(&self) {
         let (now, route) = (system_now(), &self.route);
         let seen = route.seen.load(Relaxed);
         if seen != 0 && now.saturating_sub(seen) < ABANDONED {
@@ -298,7 +312,8 @@ impl Route {
             return;
         };
         let route = Arc::clone(self);
-        let mut carried: BoxFuture = Box::pin(async move { route.carry(outgoing).await });
+        let mut carried: BoxFuture<'static, ()> =
+            Box::pin(async move { route.carry(outgoing).await });
         let polled = carried
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()));

@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use parking_lot::Mutex;
+use crate::lock::Mutex;
 
 use crate::key::KeyWriter;
 

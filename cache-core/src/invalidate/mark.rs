@@ -11,7 +11,6 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::Mutex;
 use tokio::time::timeout;
 
 use super::courier::Route;
@@ -20,6 +19,7 @@ use crate::{
     coherence::Held,
     event::Tag,
     l2::{Batch, Version},
+    lock::Mutex,
 };
 
 /// How long a mark lasts that nobody renews.
@@ -27,7 +27,7 @@ const GUARD: Duration = Duration::from_secs(30);
 
 /// What a guarded mutation has marked, while it runs.
 #[derive(Debug)]
-pub(super) struct Mark {
+pub(crate) struct Mark {
     batch: Batch,
     renew_at: AtomicU64,
     ends: AtomicU64,

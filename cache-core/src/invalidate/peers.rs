@@ -7,13 +7,12 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use parking_lot::Mutex;
-
-use super::{Courier, courier::Rest};
+use super::courier::{Carrier, Courier, Rest};
 use crate::{
     coherence::{Bounds, Coherence},
     error::{Error, ErrorKind},
     l2::L2,
+    lock::Mutex,
 };
 
 /// The coherence of caches that share entries.
@@ -21,7 +20,7 @@ use crate::{
 pub(crate) struct Peers {
     pub(crate) coherence: Arc<Coherence>,
     /// Nothing where there is no shared tier.
-    pub(crate) courier: Option<Courier>,
+    pub(crate) courier: Option<Box<dyn Carrier>>,
 }
 
 /// Where entries are shared: a server and a namespace.
@@ -48,7 +47,7 @@ impl Peers {
     fn with(courier: Courier) -> Arc<Self> {
         Arc::new(Self {
             coherence: Arc::clone(courier.coherence()),
-            courier: Some(courier),
+            courier: Some(Box::new(courier)),
         })
     }
 

@@ -21,17 +21,51 @@ use crate::{
 /// node and its allocation. Counted by an allocator.
 const ENTRY_OVERHEAD: usize = 200;
 
-/// An entry with a value of a type that only its function knows.
+/// What was loaded, of a type that only its function knows.
 pub(crate) trait Stored: Any + Send + Sync {
-    fn entry(&self) -> &Entry;
-
-    fn entry_mut(&mut self) -> &mut Entry;
-
-    /// What was loaded, where that was no error.
+    /// The value, where it was no error.
     fn value(&self) -> Option<&dyn Any>;
 }
 
-impl fmt::Debug for dyn Stored {
+/// An entry with what it is of. The entry is in front: to read it takes no table.
+pub(crate) struct Node<V: ?Sized = dyn Stored> {
+    entry: Entry,
+    stored: V,
+}
+
+impl<V> Node<V> {
+    pub(crate) fn new(entry: Entry, stored: V) -> Self {
+        Self { entry, stored }
+    }
+}
+
+impl Node {
+    #[inline]
+    pub(crate) fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    pub(crate) fn entry_mut(&mut self) -> &mut Entry {
+        &mut self.entry
+    }
+
+    #[inline]
+    pub(crate) fn stored(&self) -> &dyn Stored {
+        &self.stored
+    }
+
+    #[inline]
+    pub(crate) fn stored_mut(&mut self) -> &mut dyn Stored {
+        &mut self.stored
+    }
+
+    /// What was loaded, where that was no error.
+    pub(crate) fn value(&self) -> Option<&dyn Any> {
+        self.stored.value()
+    }
+}
+
+impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.entry().fmt(f)
     }

@@ -7,10 +7,12 @@ use std::{
 };
 
 use lru::LruCache;
-use parking_lot::Mutex;
 
-use super::{Evicted, Stored};
-use crate::key::{Key, KeyHasher, KeyRef};
+use super::{Evicted, Node, Ordered};
+use crate::{
+    key::{Key, KeyHasher, KeyRef},
+    lock::Mutex,
+};
 
 /// A tier of at most `limit` bytes.
 #[derive(Debug)]
@@ -21,7 +23,7 @@ pub(super) struct LruTier {
 
 #[derive(Debug)]
 struct Order {
-    entries: LruCache<Key, Arc<dyn Stored>, KeyHasher>,
+    entries: LruCache<Key, Arc<Node>, KeyHasher>,
     bytes: u64,
 }
 
@@ -35,12 +37,14 @@ impl LruTier {
             }),
         }
     }
+}
 
-    pub(super) fn get(&self, key: &KeyRef<'_>) -> Option<Arc<dyn Stored>> {
+impl Ordered for LruTier {
+    fn get(&self, key: &KeyRef<'_>) -> Option<Arc<Node>> {
         self.order.lock().entries.get(key as &dyn Lookup).cloned()
     }
 
-    pub(super) fn insert(&self, key: Key, node: Arc<dyn Stored>, evicted: &mut Evicted) {
+    fn insert(&self, key: Key, node: Arc<Node>, evicted: &mut Evicted) {
         let weight = node.entry().weight_under(&key);
         let mut order = self.order.lock();
         if let Some((key, replaced)) = order.pop(&key) {
@@ -62,11 +66,7 @@ impl LruTier {
         order.entries.put(key, node);
     }
 
-    pub(super) fn remove_if(
-        &self,
-        key: &Key,
-        mut is_it: impl FnMut(&Arc<dyn Stored>) -> bool,
-    ) -> Option<Arc<dyn Stored>> {
+    fn remove_if(&self, key: &Key, is_it: &mut dyn FnMut(&Arc<Node>) -> bool) -> Option<Arc<Node>> {
         let mut order = self.order.lock();
         if !is_it(order.entries.peek(key)?) {
             return None;
@@ -74,7 +74,7 @@ impl LruTier {
         order.pop(key).map(|(_, node)| node)
     }
 
-    pub(super) fn clear(&self) {
+    fn clear(&self) {
         let mut order = self.order.lock();
         order.bytes = 0;
         let entries = std::mem::replace(
@@ -85,17 +85,17 @@ impl LruTier {
         drop(entries);
     }
 
-    pub(super) fn entries(&self) -> u64 {
+    fn entries(&self) -> u64 {
         self.order.lock().entries.len() as u64
     }
 
-    pub(super) fn bytes(&self) -> u64 {
+    fn bytes(&self) -> u64 {
         self.order.lock().bytes
     }
 }
 
 impl Order {
-    fn pop(&mut self, key: &Key) -> Option<(Key, Arc<dyn Stored>)> {
+    fn pop(&mut self, key: &Key) -> Option<(Key, Arc<Node>)> {
         let (key, node) = self.entries.pop_entry(key)?;
         self.bytes -= node.entry().weight_under(&key);
         Some((key, node))

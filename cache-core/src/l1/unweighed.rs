@@ -6,9 +6,7 @@ use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
-use parking_lot::Mutex;
-
-use crate::{key::Key, stats::Counters};
+use crate::{key::Key, lock::Mutex, stats::Counters};
 
 /// The unweighed entries of every function, oldest first.
 #[derive(Debug)]

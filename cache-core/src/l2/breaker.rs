@@ -20,10 +20,9 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::Mutex;
-
 use crate::{
     clock::{Nanos, after},
+    lock::Mutex,
     stats::striped::Striped,
 };
 

@@ -22,19 +22,29 @@ impl fmt::Debug for Message {
 /// A message that is to be sent once its entry is changed.
 #[derive(Clone, Debug)]
 pub(crate) struct Notice {
-    pub(crate) l2: Arc<L2>,
+    pub(crate) teller: Arc<dyn Teller>,
     pub(crate) message: Message,
 }
 
 impl Notice {
     /// Sends it on its own: there is no entry to be changed before.
     pub(crate) fn post(&self) -> Posted {
+        Arc::clone(&self.teller).tell(self.message.clone())
+    }
+}
+
+/// Who sends messages. A table: programs without a shared tier hold nothing of it.
+pub(crate) trait Teller: fmt::Debug + Send + Sync {
+    fn tell(self: Arc<Self>, message: Message) -> Posted;
+}
+
+impl Teller for L2 {
+    fn tell(self: Arc<Self>, message: Message) -> Posted {
         let place = EntryKey {
-            name: self.message.text.to_string(),
+            name: message.text.to_string(),
             full: None,
             check: 0,
         };
-        self.l2
-            .post(place, Change::Nothing, Some(self.message.clone()))
+        Box::new(self.post(place, Change::Nothing, Some(message)))
     }
 }

@@ -13,7 +13,6 @@ use std::{
     },
 };
 
-use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, oneshot};
 
 use super::{
@@ -22,7 +21,8 @@ use super::{
 };
 use crate::{
     clock::{Nanos, system_now},
-    l1::Stored,
+    l1::Node,
+    lock::{Mutex, MutexGuard},
 };
 
 /// Beyond these a fill is not sent: the entry is one that the next process loads itself.
@@ -55,7 +55,7 @@ pub(crate) enum Change {
 #[derive(Debug)]
 pub(crate) struct Fill {
     pub(crate) entries: Arc<Entries>,
-    pub(crate) node: Arc<dyn Stored>,
+    pub(crate) node: Arc<Node>,
     /// On the store's clock, in microseconds.
     pub(crate) created: u64,
     pub(crate) expires: u64,
@@ -82,7 +82,7 @@ impl Change {
 /// An entry that has not arrived.
 #[derive(Clone, Debug)]
 pub(crate) struct Known {
-    pub(crate) node: Arc<dyn Stored>,
+    pub(crate) node: Arc<Node>,
     /// Whose it is: functions that share a name may hold their values differently.
     pub(crate) entries: Arc<Entries>,
     pub(crate) check: u64,

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     clock::{Clock, Nanos, before, system_now},
     coherence::{Coherence, Snapshot, Stamps, Verdict, Version, mutant, mutant::Mutant},
-    l1::Stored,
+    l1::Node,
     stats::Counters,
 };
 
@@ -55,7 +55,7 @@ impl Purpose {
 
 /// What a read gave.
 pub(crate) struct Read {
-    pub(crate) found: Result<Arc<dyn Stored>, RedisMiss>,
+    pub(crate) found: Result<Arc<Node>, RedisMiss>,
     /// The versions of the tags, and when they were asked for.
     pub(crate) stamps: Option<(Stamps, Nanos)>,
     /// It was on its way there, from whenever it was loaded.
@@ -106,7 +106,7 @@ impl L2 {
         entries: &Arc<Entries>,
         key: &EntryKey,
         reading: &Reading<'_>,
-    ) -> Result<Arc<dyn Stored>, RedisMiss> {
+    ) -> Result<Arc<Node>, RedisMiss> {
         if let Some(latest) = self.outbox.latest(key) {
             // What has not arrived there is known here.
             self.start_sending();
@@ -217,7 +217,7 @@ impl L2 {
         bytes: &[u8],
         reading: &Reading<'_>,
         guarded: Option<(&Stamps, Nanos)>,
-    ) -> Result<Arc<dyn Stored>, RedisMiss> {
+    ) -> Result<Arc<Node>, RedisMiss> {
         entries.learn(bytes.len());
         let opened = envelope::open(bytes, self.limits.value).map_err(|damage| match damage {
             Damage::NotOurs | Damage::Damaged => RedisMiss::Damaged,
@@ -265,7 +265,7 @@ fn known(
     entries: &Arc<Entries>,
     key: &EntryKey,
     reading: &Reading<'_>,
-) -> Option<Arc<dyn Stored>> {
+) -> Option<Arc<Node>> {
     let Latest::Entry(known) = latest else {
         return None;
     };

@@ -1,14 +1,35 @@
 //! The way to one entry of the shared tier: what a call and its flight hold of it.
 
-use std::{sync::Arc, time::Duration};
+use std::{any::Any, sync::Arc, time::Duration};
 
 use tokio::sync::oneshot;
 
-use super::{Change, Entries, EntryKey, L2, Message, Notice, Posted, Read, Reading};
+use super::{Change, Entries, EntryKey, L2, Message, Read, Reading};
 use crate::{
     coherence::{Guard, mutant, mutant::Mutant},
-    l1::Stored,
+    l1::Node,
 };
+
+/// What became of a change that was handed over. To be dropped where no lock is held: a value's own `Drop`
+/// may do anything.
+pub(crate) type Posted = Box<dyn Any + Send>;
+
+/// Where a flight sends its result besides memory. A table: programs without a shared tier hold nothing of it.
+pub(crate) trait Way: Send + Sync {
+    /// Sends an entry that has `lifetime` left and took `load_time` to load. It `replaces` what may be
+    /// there, so that what is there has to go where it cannot be written.
+    fn fill(
+        &self,
+        node: &Arc<Node>,
+        lifetime: Duration,
+        load_time: Duration,
+        replaces: bool,
+        message: Option<Message>,
+    ) -> Option<Posted>;
+
+    /// Removes the entry, and tells when that was tried.
+    fn delete(&self, done: Option<oneshot::Sender<()>>, message: Option<Message>) -> Posted;
+}
 
 /// The way to one entry.
 #[derive(Clone, Debug)]
@@ -18,53 +39,17 @@ pub(crate) struct Route {
     pub(crate) key: EntryKey,
 }
 
-/// Where a value goes besides memory.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Way {
-    pub(crate) route: Option<Route>,
-    /// What others are told of it.
-    pub(crate) notice: Option<Notice>,
-}
-
-impl Way {
-    /// Sends an entry, as [`Route::fill`].
-    pub(crate) fn fill(
-        &self,
-        node: &Arc<dyn Stored>,
-        lifetime: Duration,
-        load_time: Duration,
-        replaces: bool,
-    ) -> Option<Posted> {
-        match &self.route {
-            Some(route) => route.fill(node, lifetime, load_time, replaces, self.message()),
-            None => self.notice.as_ref().map(Notice::post),
-        }
-    }
-
-    /// Removes the entry, and tells when that was tried.
-    pub(crate) fn delete(&self, done: Option<oneshot::Sender<()>>) -> Option<Posted> {
-        match &self.route {
-            Some(route) => Some(route.delete(done, self.message())),
-            None => self.notice.as_ref().map(Notice::post),
-        }
-    }
-
-    fn message(&self) -> Option<Message> {
-        Some(self.notice.as_ref()?.message.clone())
-    }
-}
-
 impl Route {
     /// Reads the entry. The caller has found that it is worth asking.
     pub(crate) async fn read(&self, reading: &Reading<'_>) -> Read {
         self.l2.read(&self.entries, &self.key, reading).await
     }
+}
 
-    /// Sends an entry that has `lifetime` left and took `load_time` to load. It `replaces` what may be
-    /// there, so that what is there has to go where it cannot be written.
+impl Way for Route {
     fn fill(
         &self,
-        node: &Arc<dyn Stored>,
+        node: &Arc<Node>,
         lifetime: Duration,
         load_time: Duration,
         replaces: bool,
@@ -78,11 +63,11 @@ impl Route {
             .then(|| self.l2.fill(entries, node, lifetime, load_time, replaces))
             .flatten();
         let change = fill.or_else(|| replaces.then(|| Change::Delete(Vec::new())))?;
-        Some(self.l2.post(self.key.clone(), change, message))
+        Some(Box::new(self.l2.post(self.key.clone(), change, message)))
     }
 
     fn delete(&self, done: Option<oneshot::Sender<()>>, message: Option<Message>) -> Posted {
         let change = Change::Delete(done.into_iter().collect());
-        self.l2.post(self.key.clone(), change, message)
+        Box::new(self.l2.post(self.key.clone(), change, message))
     }
 }

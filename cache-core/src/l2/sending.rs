@@ -9,16 +9,16 @@ use smallvec::SmallVec;
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
-    Entries, EntryKey, L2, Message, Posted, StoreError, Write,
+    Entries, EntryKey, L2, Message, StoreError, Write,
     breaker::Admission,
     envelope::{self, Header},
-    outbox::{Change, Fill, Letter},
+    outbox::{Change, Fill, Letter, Posted},
     reading::{TAG_LIFE, stamps_of},
 };
 use crate::{
     clock::system_now,
     coherence::{Guard, Stamps},
-    l1::Stored,
+    l1::Node,
     stats::Counters,
     tasks,
 };
@@ -31,7 +31,7 @@ impl L2 {
     pub(crate) fn fill(
         &self,
         entries: &Arc<Entries>,
-        node: &Arc<dyn Stored>,
+        node: &Arc<Node>,
         lifetime: Duration,
         load_time: Duration,
         replaces: bool,

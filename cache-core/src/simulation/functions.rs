@@ -101,17 +101,17 @@ macro_rules! cached_function {
                 Some(&|to: &mut cached::Interests| interests(id, to)),
             );
             match begun {
-                Ok(output) => output,
+                Ok(answered) => answered.output(),
                 Err(missed) => {
                     let load = {
                         let travel = (&&&cached::TravelProbe::of(&returned)).__cached_weigh();
                         let ttl: Duration = at.ttl();
-                        let keep = cached::Keep::new(&returned, travel, cached::Ttl::Fixed(ttl));
+                        let keep = cached::Keep::new(&returned, travel, ttl);
                         cached::$mode.launch(missed, &keep, move || async move {
                             at.load($number, id).await
                         })
                     };
-                    load.await
+                    load.await.output()
                 }
             }
         }

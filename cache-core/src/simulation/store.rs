@@ -9,7 +9,6 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::Mutex;
 use tokio::{
     runtime::Handle,
     time::{sleep, timeout},
@@ -25,6 +24,7 @@ use crate::{
     clock::{Nanos, system_now},
     coherence::{Connection, Connections, Lineage},
     l2::{Asked, Batch, Listener, Pending, Store, StoreError, StoreTime, Tagged, Write},
+    lock::Mutex,
 };
 
 /// Between attempts to connect.

@@ -7,13 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use parking_lot::Mutex;
-
 use super::{
     plan::Plan,
     world::{Ended, run},
 };
-use crate::coherence::mutant::Mutant;
+use crate::{coherence::mutant::Mutant, lock::Mutex};
 
 /// A broken rule is found within so many seeds.
 const MOST_SEEDS: u64 = 5_000;

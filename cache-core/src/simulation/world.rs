@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
-use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     runtime::Builder,
     sync::Notify,
@@ -27,6 +26,7 @@ use crate::{
         mutant,
         mutant::{Mutant, Preempting},
     },
+    lock::{Mutex, MutexGuard},
 };
 
 pub(super) struct World {

@@ -15,7 +15,6 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use parking_lot::Mutex;
 use tokio::time::{sleep, timeout};
 
 pub use self::faults::{Fault, Operation};
@@ -26,7 +25,10 @@ use self::{
     state::{Held, State},
 };
 use super::ManualClock;
-use crate::l2::{Lineage, Store, StoreError};
+use crate::{
+    l2::{Lineage, Store, StoreError},
+    lock::Mutex,
+};
 
 /// How long [`FakeRedis::until`] waits before it gives up.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -10,47 +10,87 @@ use super::{
     weigh::Weigh,
 };
 use crate::{
-    clock::{Clock, Nanos, after, before},
+    clock::{Clock, after, before},
     event::{Interests, Tag},
-    l1::{Entry, Stored},
+    l1::{Entry, Node},
     l2::{Age, RedisMiss, codec::Codec},
     stats::Counters,
 };
 
-/// How long an entry is fresh.
-#[derive(Debug)]
-pub enum Ttl<T> {
-    /// As long for every value.
-    Fixed(Duration),
-    /// As long as the value says. `None` has no value to say it: without `none_ttl` it is not kept.
-    Of(fn(&T) -> Duration),
+/// The options of a function that look at what it returned.
+pub struct Keep<S: Shape, X> {
+    returned: Returned<S, X>,
+    times: Times,
+    measure: fn(&S::Kept) -> Option<usize>,
+    /// The options that are closures, and what asks them: named only where there are some, so that it is compiled
+    /// only there.
+    asked: Option<fn(&Self, &S::Kept) -> Judged>,
+    ttl: Option<fn(&S::Inner) -> Duration>,
+    keep_if: Option<fn(&S::Inner) -> bool>,
+    weight: Option<fn(&S::Inner) -> usize>,
+    events_of: Option<EventsOf<S>>,
+    /// How values travel. What receives them is named only beside it.
+    travel: Option<Travel<S, X>>,
+    compress: Option<usize>,
 }
 
-impl<T> Clone for Ttl<T> {
-    fn clone(&self) -> Self {
-        *self
+/// How long outcomes are kept.
+#[derive(Clone, Copy)]
+struct Times {
+    ttl: Duration,
+    none_ttl: Option<Duration>,
+    err_ttl: Option<Duration>,
+}
+
+impl Times {
+    fn value(self, is_none: bool) -> Duration {
+        match self.none_ttl {
+            Some(ttl) if is_none => ttl,
+            _ => self.ttl,
+        }
     }
 }
 
-impl<T> Copy for Ttl<T> {}
+/// What becomes of one outcome.
+struct Judged {
+    age: Duration,
+    /// Zero where it is not kept.
+    lifetime: Duration,
+    /// Nothing where nobody knows, or needs to.
+    bytes: Option<usize>,
+    fate: Fate,
+    tags: Vec<Tag>,
+}
 
-/// The options of a function that look at what it returned.
-#[expect(
-    clippy::struct_field_names,
-    reason = "each field is named as its option"
-)]
-pub struct Keep<S: Shape, X> {
-    returned: Returned<S, X>,
-    ttl: Ttl<S::Inner>,
-    none_ttl: Option<Duration>,
-    err_ttl: Option<Duration>,
-    keep_if: Option<fn(&S::Inner) -> bool>,
-    weight: Option<fn(&S::Inner) -> usize>,
-    measure: fn(&S::Kept) -> Option<usize>,
-    /// How values travel. What receives them is named only beside it, so that it is compiled only there.
-    travel: Option<Travel<S, X>>,
-    compress: Option<usize>,
-    events_of: Option<EventsOf<S>>,
+impl Judged {
+    fn kept(lifetime: Duration) -> Self {
+        let fate = if lifetime.is_zero() {
+            Fate::Forget
+        } else {
+            Fate::Keep
+        };
+        Self::new(lifetime, fate)
+    }
+
+    fn failed(ttl: Option<Duration>) -> Self {
+        let lifetime = ttl.unwrap_or_default();
+        let fate = if lifetime.is_zero() {
+            Fate::Leave
+        } else {
+            Fate::KeepUnlessFresh
+        };
+        Self::new(lifetime, fate)
+    }
+
+    fn new(lifetime: Duration, fate: Fate) -> Self {
+        Self {
+            age: Duration::ZERO,
+            lifetime,
+            bytes: None,
+            fate,
+            tags: Vec::new(),
+        }
+    }
 }
 
 /// Adds the events that a value names.
@@ -66,32 +106,47 @@ impl<S: Shape, X> Copy for Keep<S, X> {}
 
 impl<S: Shape, X> fmt::Debug for Keep<S, X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keep")
-            .field("none_ttl", &self.none_ttl)
-            .field("err_ttl", &self.err_ttl)
-            .finish_non_exhaustive()
+        f.write_str("Keep")
     }
 }
 
 impl<S: Shape, X> Keep<S, X> {
     /// Keeps every value for `ttl`, and no error.
     #[inline]
-    pub fn new<W: Weigh<S::Kept>>(returned: &Returned<S, X>, weigh: W, ttl: Ttl<S::Inner>) -> Self
+    pub fn new<W: Weigh<S::Kept>>(returned: &Returned<S, X>, weigh: W, ttl: Duration) -> Self
     where
         X: 'static,
     {
         weigh.carry(Self {
             returned: *returned,
-            ttl,
-            none_ttl: None,
-            err_ttl: None,
+            times: Times {
+                ttl,
+                none_ttl: None,
+                err_ttl: None,
+            },
+            measure: W::weigh,
+            asked: None,
+            ttl: None,
             keep_if: None,
             weight: None,
-            measure: W::weigh,
+            events_of: None,
             travel: None,
             compress: None,
-            events_of: None,
         })
+    }
+
+    /// The option `ttl` where it is a closure. `None` has no value to say it: without `none_ttl` it is not kept.
+    #[inline]
+    #[must_use]
+    pub fn ttl(mut self, ttl: fn(&S::Inner) -> Duration) -> Self {
+        self.ttl = Some(ttl);
+        self.asking()
+    }
+
+    #[inline]
+    fn asking(mut self) -> Self {
+        self.asked = Some(Self::ask);
+        self
     }
 
     /// Values travel like this.
@@ -100,7 +155,7 @@ impl<S: Shape, X> Keep<S, X> {
     where
         X: 'static,
     {
-        self.travel = Some((transport, Keeper::receiver));
+        self.travel = Some((transport, Self::travelling));
         self
     }
 
@@ -130,7 +185,7 @@ impl<S: Shape, X> Keep<S, X> {
     where
         S::Output: HasNone,
     {
-        self.none_ttl = Some(ttl);
+        self.times.none_ttl = Some(ttl);
         self
     }
 
@@ -141,7 +196,7 @@ impl<S: Shape, X> Keep<S, X> {
     where
         S::Output: KeepsErrors,
     {
-        self.err_ttl = Some(ttl);
+        self.times.err_ttl = Some(ttl);
         self
     }
 
@@ -150,7 +205,7 @@ impl<S: Shape, X> Keep<S, X> {
     #[must_use]
     pub fn keep_if(mut self, keep: fn(&S::Inner) -> bool) -> Self {
         self.keep_if = Some(keep);
-        self
+        self.asking()
     }
 
     /// The option `weight`.
@@ -158,7 +213,7 @@ impl<S: Shape, X> Keep<S, X> {
     #[must_use]
     pub fn weight(mut self, weight: fn(&S::Inner) -> usize) -> Self {
         self.weight = Some(weight);
-        self
+        self.asking()
     }
 
     /// The option `invalidate_on` where it is a closure.
@@ -166,21 +221,7 @@ impl<S: Shape, X> Keep<S, X> {
     #[must_use]
     pub fn events_of(mut self, events: fn(&S::Inner, &mut Interests)) -> Self {
         self.events_of = Some(events);
-        self
-    }
-
-    /// What a value depends on, where only it says so.
-    fn tags_of(&self, kept: &S::Kept) -> Vec<Tag> {
-        let mut interests = Interests::default();
-        if let (Some(events_of), Some(inner)) = (self.events_of, S::inner(kept)) {
-            events_of(inner, &mut interests);
-        }
-        interests.into_tags()
-    }
-
-    /// Whether only a value says what it depends on.
-    pub(crate) fn depends_on_value(&self) -> bool {
-        self.events_of.is_some()
+        self.asking()
     }
 
     pub(crate) fn returned(&self) -> Returned<S, X> {
@@ -189,45 +230,68 @@ impl<S: Shape, X> Keep<S, X> {
 
     /// What is left of the life that this process gives a value of this age. A value that says itself how
     /// long it lives says what is left.
-    fn left(&self, kept: &S::Kept, age: Duration) -> Duration {
-        let lifetime = self.lifetime(kept).unwrap_or_default();
-        match (&self.ttl, S::inner(kept)) {
-            (Ttl::Of(_), Some(_)) => lifetime,
-            (Ttl::Fixed(_), _) | (_, None) => lifetime.saturating_sub(age),
+    fn left(&self, kept: &S::Kept, lifetime: Duration, age: Duration) -> Duration {
+        if self.ttl.is_some() && S::inner(kept).is_some() {
+            lifetime
+        } else {
+            lifetime.saturating_sub(age)
         }
     }
 
-    /// How long a value is kept; nothing where it is not.
-    fn lifetime(&self, kept: &S::Kept) -> Option<Duration> {
-        let lifetime = match (S::inner(kept), &self.ttl) {
-            (Some(inner), _) if !self.keep_if.is_none_or(|keep| keep(inner)) => return None,
-            (Some(inner), Ttl::Of(ttl)) => ttl(inner),
-            (Some(_), Ttl::Fixed(ttl)) => *ttl,
-            (None, Ttl::Fixed(ttl)) => self.none_ttl.unwrap_or(*ttl),
-            (None, Ttl::Of(_)) => self.none_ttl?,
+    /// What becomes of a value.
+    fn judge(&self, kept: &S::Kept) -> Judged {
+        let mut judged = match self.asked {
+            Some(ask) => ask(self, kept),
+            None => Judged::kept(self.times.value(S::inner(kept).is_none())),
         };
-        (lifetime > Duration::ZERO).then_some(lifetime)
-    }
-
-    fn measure(&self, kept: &S::Kept) -> Option<usize> {
-        match (self.weight, S::inner(kept)) {
-            (Some(weight), Some(inner)) => Some(weight(inner)),
-            (Some(_), None) => Some(size_of::<S::Kept>()),
-            (None, _) => (self.measure)(kept),
+        if self.weight.is_none() && judged.fate == Fate::Keep {
+            judged.bytes = (self.measure)(kept);
         }
+        judged
+    }
+
+    /// [`judge`](Self::judge) where a closure has something to say.
+    fn ask(&self, kept: &S::Kept) -> Judged {
+        let inner = S::inner(kept);
+        let lifetime = match (inner, self.ttl) {
+            (Some(inner), _) if !self.keep_if.is_none_or(|keep| keep(inner)) => Duration::ZERO,
+            (Some(inner), Some(ttl)) => ttl(inner),
+            (None, Some(_)) => self.times.none_ttl.unwrap_or_default(),
+            (_, None) => self.times.value(inner.is_none()),
+        };
+        let mut judged = Judged::kept(lifetime);
+        if let Some(weight) = self.weight
+            && judged.fate == Fate::Keep
+        {
+            judged.bytes = Some(inner.map_or(size_of::<S::Kept>(), weight));
+        }
+        let mut interests = Interests::default();
+        if let (Some(events_of), Some(inner)) = (self.events_of, inner) {
+            events_of(inner, &mut interests);
+        }
+        judged.tags = interests.into_tags();
+        judged
     }
 }
 
-/// Makes of an outcome of one call what the engine takes.
-pub(crate) struct Keeper<S: Shape, X> {
-    pub(crate) keep: Keep<S, X>,
-    pub(crate) maker: Maker,
+/// A [`Keep`], for the engine, which knows no value type.
+pub(crate) trait Judge {
+    /// Takes an output out of an `Option`, and makes of it what the engine takes. Runs the closures of the user's
+    /// options. Nothing where the output is of another type.
+    fn erase(&self, maker: &Maker, output: &mut dyn Any) -> Option<Loaded>;
+
+    /// How values travel; nothing where they do not, or where whoever reads one would not know what to ask for with
+    /// it.
+    fn travel(&self, maker: &Maker) -> Option<Travelling>;
+
+    /// Whether the events that make a value void are known only from the value.
+    fn depends_on_value(&self) -> bool;
 }
 
-/// How values travel, and what makes a receiver of them.
+/// How values travel, and what says so to the shared tier.
 type Travel<S, X> = (
     Transport<<S as Shape>::Kept>,
-    fn(Keeper<S, X>, Transport<<S as Shape>::Kept>) -> Receiver,
+    fn(Keep<S, X>, Maker, Transport<<S as Shape>::Kept>) -> Travelling,
 );
 
 /// How the values of a function leave the process and come back.
@@ -239,83 +303,68 @@ pub(crate) struct Travelling {
 }
 
 /// Makes an entry of the bytes of a value that came from another process.
-pub(crate) type Receiver =
-    Arc<dyn Fn(&[u8], Age) -> Result<Arc<dyn Stored>, RedisMiss> + Send + Sync>;
+pub(crate) type Receiver = Arc<dyn Fn(&[u8], Age) -> Result<Arc<Node>, RedisMiss> + Send + Sync>;
 
-impl<S: Shape, X> Keeper<S, X> {
-    /// [`Keeper::erase`] for the output that a handle has brought.
-    pub(crate) fn erase_put(&self, output: Box<dyn Any + Send>) -> Option<Loaded> {
-        let output = output.downcast::<S::Output>().ok()?;
-        Some(self.erase(*output))
-    }
-
-    /// Hands an output to the engine. Runs the closures of the user's options.
-    pub(crate) fn erase(&self, output: S::Output) -> Loaded {
-        let Self { keep, maker } = self;
-        let split = S::split(output);
-        if !maker.keeps {
-            return keep.returned.own(split);
-        }
-        let (lifetime, fate) = match &split {
-            Ok(kept) => match keep.lifetime(kept) {
-                Some(lifetime) => (lifetime, Fate::Keep),
-                None => (Duration::ZERO, Fate::Forget),
+impl<S: Shape, X> Judge for Keep<S, X> {
+    #[inline(never)]
+    fn erase(&self, maker: &Maker, output: &mut dyn Any) -> Option<Loaded> {
+        let split = S::split(output.downcast_mut::<Option<S::Output>>()?.take()?);
+        let judged = match &split {
+            Ok(kept) if maker.keeps => self.judge(kept),
+            // Nobody keeps it.
+            Ok(_) => Judged::kept(Duration::ZERO),
+            Err(_) => Judged::failed(self.times.err_ttl),
+        };
+        let entry = maker.entry(&judged, size_of::<Split<S>>());
+        Some(match self.returned.build(entry, split) {
+            Ok(node) => Loaded::Node {
+                node,
+                fate: judged.fate,
+                tags: judged.tags,
             },
-            Err(_) => match keep.err_ttl {
-                Some(lifetime) if lifetime > Duration::ZERO => (lifetime, Fate::KeepUnlessFresh),
-                _ => (Duration::ZERO, Fate::Leave),
-            },
-        };
-        let measured = match &split {
-            Ok(kept) if fate == Fate::Keep => keep.measure(kept),
-            _ => None,
-        };
-        let tags = match &split {
-            Ok(kept) => keep.tags_of(kept),
-            Err(_) => Vec::new(),
-        };
-        let size = measured.unwrap_or(size_of::<Split<S>>());
-        let entry = maker.entry(maker.for_next(lifetime), size, measured.is_some());
-        match keep.returned.build(entry, split) {
-            Ok(node) => Loaded::Node { node, fate, tags },
-            Err(error) => keep.returned.own(Err(error)),
-        }
-    }
-
-    /// How values travel; nothing where they do not.
-    pub(crate) fn travelling(&self) -> Option<Travelling> {
-        let (transport, make) = self.keep.travel?;
-        let (keep, maker) = (self.keep, self.maker.clone());
-        Some(Travelling {
-            wire: transport.wire(),
-            compress_from: keep.compress,
-            receive: make(Self { keep, maker }, transport),
+            Err(error) => Loaded::Own(error),
         })
     }
 
-    fn receiver(self, transport: Transport<S::Kept>) -> Receiver
+    fn travel(&self, maker: &Maker) -> Option<Travelling> {
+        let (transport, travelling) = self.travel?;
+        (self.events_of.is_none()).then(|| travelling(*self, maker.clone(), transport))
+    }
+
+    fn depends_on_value(&self) -> bool {
+        self.events_of.is_some()
+    }
+}
+
+impl<S: Shape, X> Keep<S, X> {
+    fn travelling(self, maker: Maker, transport: Transport<S::Kept>) -> Travelling
     where
         X: 'static,
     {
-        Arc::new(move |bytes, age| self.receive(&transport, bytes, age))
+        Travelling {
+            wire: transport.wire(),
+            compress_from: self.compress,
+            receive: Arc::new(move |bytes, age| self.receive(&maker, &transport, bytes, age)),
+        }
     }
 
     /// Makes an entry for as long as this process would keep the value. What a user wrote may panic over
     /// what it did not expect.
     fn receive(
         &self,
+        maker: &Maker,
         transport: &Transport<S::Kept>,
         bytes: &[u8],
         Age { age, left }: Age,
-    ) -> Result<Arc<dyn Stored>, RedisMiss> {
-        let Self { keep, maker } = self;
+    ) -> Result<Arc<Node>, RedisMiss> {
         let received = guarded(|| {
             let kept = transport.decode(bytes)?;
-            let left = left.min(keep.left(&kept, age));
-            let measured = keep.measure(&kept);
-            let size = measured.unwrap_or(size_of::<Split<S>>());
-            let entry = maker.entry(maker.times(age, left), size, measured.is_some());
-            let built = keep.returned.build(entry, Ok(kept));
+            let mut judged = self.judge(&kept);
+            judged.age = age;
+            judged.lifetime = left.min(self.left(&kept, judged.lifetime, age));
+            let left = judged.lifetime;
+            let entry = maker.entry(&judged, size_of::<Split<S>>());
+            let built = self.returned.build(entry, Ok(kept));
             Ok((left, built.map_err(|_| "a value is not an error")?))
         });
         match received {
@@ -335,30 +384,16 @@ pub(crate) struct Maker {
     pub(crate) keeps: bool,
 }
 
-/// When an entry was made and until when it is fresh.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Times {
-    created: Nanos,
-    expires: Nanos,
-}
-
 impl Maker {
-    /// An entry that is born now: the value was read from its source before.
-    fn for_next(&self, lifetime: Duration) -> Times {
-        self.times(Duration::ZERO, lifetime)
-    }
-
-    /// An entry of this age that stays fresh for `left`.
-    pub(crate) fn times(&self, age: Duration, left: Duration) -> Times {
+    /// An entry of an outcome. It counts for `size` where nobody knows more.
+    fn entry(&self, judged: &Judged, size: usize) -> Entry {
         let now = self.clock.now();
-        Times {
-            created: before(now, age),
-            expires: after(now, left),
-        }
-    }
-
-    fn entry(&self, times: Times, size: usize, is_measured: bool) -> Entry {
-        let counters = Arc::clone(&self.counters);
-        Entry::new(times.created, times.expires, size, is_measured, counters)
+        Entry::new(
+            before(now, judged.age),
+            after(now, judged.lifetime),
+            judged.bytes.unwrap_or(size),
+            judged.bytes.is_some(),
+            Arc::clone(&self.counters),
+        )
     }
 }

@@ -3,7 +3,7 @@
 //! An inherent method cannot ask "is this a `Result`?". Method resolution can: it tries the impls for
 //! more references first, so `(&&&probe).__cached_shape()` picks the most specific impl that fits.
 
-use std::{convert::Infallible, marker::PhantomData};
+use std::{any::Any, convert::Infallible, marker::PhantomData};
 
 use super::{
     Sharing,
@@ -106,15 +106,21 @@ impl<E: Clone + Send + Sync + 'static> Sharing<E> for Shared {
     fn again(held: &E) -> E {
         held.clone()
     }
+    fn own(_error: Box<dyn Any + Send>) -> Option<E> {
+        None
+    }
 }
 
-impl<E> Sharing<E> for Unshared {
+impl<E: 'static> Sharing<E> for Unshared {
     type Held = Infallible;
     fn hold(error: E) -> Result<Infallible, E> {
         Err(error)
     }
     fn again(held: &Infallible) -> E {
         match *held {}
+    }
+    fn own(mut error: Box<dyn Any + Send>) -> Option<E> {
+        error.downcast_mut::<Option<E>>()?.take()
     }
 }
 

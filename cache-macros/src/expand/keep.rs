@@ -12,17 +12,18 @@ impl Context<'_> {
         let model = self.model;
         let options = &model.options;
         let mixed = Span::mixed_site();
-        let ttl = options.ttl.as_ref().map(|ttl| match &ttl.value {
-            Ttl::Fixed(time) => {
-                let time = time.to_tokens(ttl.name.span());
-                quote_spanned!(mixed=> __cached::Ttl::Fixed(#time))
+        let (mut ttl, mut ttl_of) = (None, None);
+        match options.ttl.as_ref().map(|given| (given, &given.value)) {
+            Some((given, Ttl::Fixed(time))) => ttl = Some(time.to_tokens(given.name.span())),
+            Some((given, Ttl::Of(closure))) => {
+                ttl = Some(quote_spanned!(mixed=> ::core::time::Duration::ZERO));
+                ttl_of = Some(call(&given.name, None, Some(closure)));
             }
-            Ttl::Of(closure) => {
-                quote_spanned!(at(ttl.name.span())=> __cached::Ttl::Of(#closure))
-            }
-        });
+            None => {}
+        }
         let mut keep = quote_spanned! {mixed=>
             let __cached_keep = __cached::Keep::new(&__cached_returned, __cached_travel, #ttl);
+            #ttl_of
         };
         for given in [&options.none_ttl, &options.err_ttl].into_iter().flatten() {
             let time = given.value.to_tokens(given.name.span());

@@ -111,7 +111,7 @@ fn every_word_of_an_expression_in_options_keeps_its_place() {
             "ttl = Duration::from_secs(SECONDS), key = id",
             &["key", "ttl"],
         ),
-        ("ttl = |user| user.lifetime(7), key = id", &["key", "ttl"]),
+        ("ttl = |user| user.lifetime(7), key = id", &["key"]),
         (
             "ttl = TTL, key = (self.tenant, tenant.id, id + 1)",
             &["key", "ttl"],

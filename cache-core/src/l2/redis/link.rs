@@ -15,7 +15,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use parking_lot::RwLock;
 use redis::{Cmd, Pipeline, RedisResult, Value, aio::MultiplexedConnection};
 use tokio::{
     runtime::Handle,
@@ -36,6 +35,7 @@ use super::{
 use crate::{
     clock::{Nanos, system_now},
     l2::{Lineage, StoreError},
+    lock::RwLock,
     tasks,
 };
 

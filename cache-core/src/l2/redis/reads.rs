@@ -10,7 +10,6 @@ mod queue;
 use std::{sync::Arc, time::Duration};
 
 pub(super) use keys::Keys;
-use parking_lot::Mutex;
 use redis::{Cmd, Value};
 use smallvec::SmallVec;
 use tokio::{runtime::Handle, sync::oneshot, time::timeout};
@@ -27,6 +26,7 @@ use super::{
 use crate::{
     clock::{Nanos, after, system_now},
     l2::{Lineage, StoreError},
+    lock::Mutex,
     tasks,
 };
 

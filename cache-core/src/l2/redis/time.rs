@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use redis::Value;
 
-use crate::l2::StoreTime;
+use crate::{l2::StoreTime, lock::Mutex};
 
 /// How long the tightest of several replies is preferred to a newer one.
 const RECENT: Duration = Duration::from_secs(2);

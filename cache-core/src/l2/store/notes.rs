@@ -1,9 +1,7 @@
 //! A listener for tests, that notes what it is told.
 
-use parking_lot::Mutex;
-
 use super::{Lineage, Listener};
-use crate::clock::Nanos;
+use crate::{clock::Nanos, lock::Mutex};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Told {

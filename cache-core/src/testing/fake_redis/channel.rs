@@ -9,7 +9,6 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::Mutex;
 use tokio::{
     runtime::Handle,
     sync::Notify,
@@ -21,6 +20,7 @@ use super::{Inner, faults::Fault};
 use crate::{
     clock::{Nanos, system_now},
     l2::{Lineage, Listener},
+    lock::Mutex,
     tasks,
 };
 

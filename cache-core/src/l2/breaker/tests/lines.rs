@@ -5,12 +5,13 @@ use std::{
     sync::Arc,
 };
 
-use parking_lot::Mutex;
 use tracing::{
     Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
     span,
 };
+
+use crate::lock::Mutex;
 
 /// Keeps what is logged.
 #[derive(Clone, Default)]
