@@ -108,7 +108,7 @@ impl Network {
     fn judge_outage(&self, served: &Served<'_>, ended: Nanos) -> Option<String> {
         let Served { who, start, seen } = *served;
         let outage = self.outages[who.process];
-        let is_draining = start >= outage.hears_since && system_now() < outage.drained_at;
+        let is_draining = start > outage.hears_since && system_now() < outage.drained_at;
         if !is_draining || ended >= outage.lost_at {
             return None;
         }

@@ -196,7 +196,7 @@ impl Plan {
         let at = random.below(self.setup.horizon);
         let process = random.index(PROCESSES);
         let soon = random.between(1, self.setup.bound * 3);
-        match random.below(25) {
+        match random.below(27) {
             0 => self.fault(at, Fault::Reset(Some(process))),
             1 => self.fault(at, Fault::Reset(None)),
             2 => {
@@ -252,8 +252,8 @@ impl Plan {
                 self.fault(at + 1_200, Fault::Mend(process));
             }
             19 => self.add_outage(random),
-            20 | 21 => self.add_return(random),
-            22..=24 => self.add_guarded(random),
+            20..=23 => self.add_return(random),
+            24..=26 => self.add_guarded(random),
             16 => {
                 self.fault(at, Fault::Full(true));
                 self.fault(at + soon, Fault::Full(false));
@@ -338,41 +338,34 @@ impl Plan {
         self.setup.bound = 400;
         self.setup.slowest_message = 20;
         self.setup.slowest_load = 50;
-        let (process, changes) = (random.index(PROCESSES), random.index(PROCESSES));
+        let process = random.index(PROCESSES);
         let warm = random.between(100, 600);
         let begins = warm + 400;
         let is_long = random.percent(50);
-        let ends = begins + if is_long { random.between(500, 700) } else { 0 };
-        self.fault(
-            begins,
-            if is_long {
-                Fault::Cut(process)
-            } else {
-                Fault::Reset(Some(process))
-            },
-        );
-        self.fault(ends, Fault::Mend(process));
-        let changed = if is_long {
-            begins..=begins + 20
+        let (fault, ends, change) = if is_long {
+            let ends = begins + random.between(500, 700);
+            (Fault::Cut(process), ends, begins + random.below(20))
         } else {
-            ends..=ends + 250
+            // It takes so long until it hears again.
+            let change = begins + random.between(70, 170);
+            (Fault::Reset(Some(process)), begins, change)
         };
-        for _ in 0..if is_long { 1 } else { 4 } {
-            let at = random.between(*changed.start(), *changed.end());
-            let action = Action::Change {
-                process: changes,
-                rows: (0..4).collect(),
-                breadth: Breadth::Row,
-                style: Style::Emitted,
-                polls: None,
-            };
-            self.steps.push(Step { at, action });
-        }
-        let asks = [
-            (warm, begins - 100),
-            (ends, ends + 300),
-            (ends + 300, ends + 600),
-        ];
+        self.fault(begins, fault);
+        self.fault(ends, Fault::Mend(process));
+        let action = Action::Change {
+            process: (process + 1) % PROCESSES,
+            rows: (0..4).collect(),
+            breadth: Breadth::Row,
+            style: Style::Emitted,
+            polls: None,
+        };
+        self.steps.push(Step { at: change, action });
+        let back = if is_long {
+            (ends, ends + 300)
+        } else {
+            (ends + 60, ends + 190)
+        };
+        let asks = [(warm, begins - 100), back, (ends + 300, ends + 600)];
         for (from, to) in asks {
             for key in 0..3 * 4 {
                 let action = Action::Call {
