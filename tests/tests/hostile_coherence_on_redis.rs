@@ -4,10 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::{
-    fmt::Write as _,
     future::Future,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU64, Ordering::SeqCst},
     },
     time::Duration,
@@ -90,55 +89,6 @@ async fn a_proof_of_one_server_says_nothing_of_another() {
     sleep(Duration::from_secs(2)).await;
     let read = within(&there, row(&table, 1)).await;
     assert_eq!(read.value, 1, "2 s later, with a bound of 0.4 s: {read}");
-}
-
-#[derive(Clone, Default)]
-struct Said(Arc<Mutex<Vec<String>>>);
-
-impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Said {
-    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
-        struct Words(String);
-        impl tracing::field::Visit for Words {
-            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-                let _ = write!(self.0, "{field}={value:?} ");
-            }
-        }
-        if *event.metadata().level() <= tracing::Level::WARN {
-            let mut words = Words(String::new());
-            event.record(&mut words);
-            self.0.lock().unwrap().push(words.0);
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_user_whom_redis_refuses_the_channel_is_told_that_no_event_arrives() {
-    use tracing_subscriber::layer::SubscriberExt as _;
-    let said = Said::default();
-    let _guard =
-        tracing::subscriber::set_default(tracing_subscriber::registry().with(said.clone()));
-    let server = Server::start();
-    let rules = ["ACL", "SETUSER", "app", "on", ">pw", "~test:*", "+@all"];
-    assert_eq!(server.command(&rules), "OK");
-    let url = format!("redis://app:pw@127.0.0.1:{}/", server.port());
-    let here = cache(url, BOUND).await;
-    let table = Table::default();
-    within(&here, row(&table, 1)).await;
-    let emitted = here.emit(RowChanged { id: 1 }).await;
-    sleep(Duration::from_secs(3)).await;
-    let events = here.stats().events;
-    let version = server.command(&["GET", "test:t:RowChanged:1"]);
-    sleep(Duration::from_millis(1_500)).await;
-    let later = server.command(&["GET", "test:t:RowChanged:1"]);
-    println!(
-        "emit: {emitted:?}\n{events:?}\nversions: {version} {later}\nsaid: {:#?}",
-        said.0.lock().unwrap()
-    );
-    assert_eq!(version, later, "one event is bumped again and again");
-    assert_eq!(
-        events.pending, 0,
-        "an event that is refused waits for ever: {events:?}"
-    );
 }
 
 /// No fault at all: two processes, one of which reads while the other writes.
