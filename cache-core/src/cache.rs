@@ -76,7 +76,9 @@ impl Cache {
 
     /// A cache that keeps nothing and joins no calls: every call runs its function's body.
     ///
-    /// For [`scope`](Cache::scope) in tests, and to see what a program does without its cache.
+    /// For [`scope`](Cache::scope) in tests, and to see what a program does without its cache. What is emitted in it, by
+    /// [`emit`](Cache::emit) or by a function with `#[invalidates]`, is told to nobody: processes that do have a cache serve
+    /// what it makes void for their `ttl`.
     #[must_use]
     pub fn disabled() -> Self {
         let cache = CacheBuilder::default().build_now();

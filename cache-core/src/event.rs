@@ -47,7 +47,23 @@ use crate::key::KeyWriter;
     note = "derive it where the type is defined: `#[derive(cache_core::Event)]`"
 )]
 pub trait Event {
-    /// What other processes know the event by.
+    /// What other processes know the event by. It is a part of keys and of messages: one with spaces, control characters
+    /// or one of `:/{}`, or none at all, does not compile where the event is emitted or listened to.
+    ///
+    /// ```compile_fail
+    /// # use cache_core::{Cache, Event};
+    /// struct Renamed;
+    ///
+    /// impl Event for Renamed {
+    ///     const NAME: &'static str = "row renamed";
+    ///     const FIELDS: &'static [&'static str] = &[];
+    ///
+    ///     fn write_fields(&self, _count: usize, _key: &mut cache_core::KeyWriter) {}
+    /// }
+    ///
+    /// let cache = Cache::current();
+    /// let emitted = cache.emit(Renamed);
+    /// ```
     const NAME: &'static str;
 
     /// The names of the fields, outermost first.
@@ -146,6 +162,7 @@ pub struct Paths<'a>(&'a mut Vec<Path>);
 
 impl Paths<'_> {
     fn add<E: Event>(&mut self, event: &E) {
+        const { literal::assert_name::<E>() };
         let count = E::FIELDS.len();
         self.0.push(Path::new(E::NAME, count, &|count, key| {
             event.write_fields(count, key);

@@ -65,9 +65,13 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unreachable`] when Redis did not acknowledge it within the budget. The entries of this
-    /// process are void all the same; it is sent until it arrives, and until then this process does not ask Redis
-    /// for what depends on it.
+    /// [`ErrorKind::Unreachable`] when Redis did not acknowledge it within the budget, refuses it, or nobody can wait for
+    /// that, outside a Tokio runtime. The entries of this process are void all the same; it is sent until it arrives, and
+    /// until then this process does not ask Redis for what depends on it.
+    ///
+    /// # Panics
+    ///
+    /// With Redis, on a Tokio runtime without its timer, after it was emitted.
     ///
     /// # Cancel safety
     ///
@@ -215,6 +219,10 @@ impl Hold {
     ///
     /// As [`Cache::emit`].
     ///
+    /// # Panics
+    ///
+    /// As [`Cache::emit`].
+    ///
     /// # Cancel safety
     ///
     /// The change is on its way.
@@ -249,7 +257,7 @@ impl Drop for Hold {
 fn not_acknowledged() -> Error {
     Error::new(
         ErrorKind::Unreachable,
-        "Redis has not acknowledged the event: what depends on it is void in this process, and others will hear of it \
-         as soon as Redis can be reached",
+        "Redis has not acknowledged the event: what depends on it is void in this process, and it is sent until Redis \
+         accepts it; nothing is to be emitted again",
     )
 }

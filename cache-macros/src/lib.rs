@@ -178,12 +178,13 @@ pub fn derive_event(input: TokenStream) -> TokenStream {
 /// | what the function returned | `result`, which is an event, an `Option` or a `Vec` of some; of a `Result` its `Ok` |
 /// | several | `A { id }, B { tenant, .. }`, or an expression that gives an `Option`, a `Vec`, an array or a tuple of events |
 /// | `on_ok` | an `Err` emits nothing: the function knows that a failed call has written nothing |
-/// | `guarded` | the other processes know before the body runs, and where they cannot the call is refused: `Result<_, E>` with `E: From<cache_core::Refused>` |
+/// | `guarded` | the other processes know before the body runs, and where they cannot the call is refused: `Result<_, E>` with `E: From<cache_core::Refused>`. What only `result` says is not guarded |
 /// | `cache = expr` | another cache than the installed one |
 /// | `crate = path` | where `cache_core` is, if not at `::cache_core` |
 ///
 /// The events are emitted when the body has ended, whether in `Ok` or in `Err` (a write that failed may have
-/// written), when it panics, and when the call is dropped half way. The caller gets the output after that.
+/// written), when it panics, and when the call is dropped half way. The caller gets the output after that. An event that
+/// only `result` says is not known where there is none: a call that fails, panics or is dropped does not emit it.
 ///
 /// Arguments are read before the body runs, once; an argument or a field of one is cloned, so that the body still has
 /// it. Other expressions stay as they are written.

@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::{
+    fmt::Write as _,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering::SeqCst},
     },
     time::{Duration, Instant},
@@ -295,4 +296,50 @@ async fn caches_of_one_process_with_one_redis_and_namespace_have_one_bound() {
     assert_eq!(refused.kind(), ErrorKind::Configuration);
     assert!(refused.to_string().contains("400ms"), "{refused}");
     builder("other").build().await.unwrap();
+}
+
+#[derive(Clone, Default)]
+struct Said(Arc<Mutex<Vec<String>>>);
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Said {
+    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        struct Words(String);
+        impl tracing::field::Visit for Words {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                let _ = write!(self.0, "{field}={value:?} ");
+            }
+        }
+        if *event.metadata().level() <= tracing::Level::WARN {
+            let mut words = Words(String::new());
+            event.record(&mut words);
+            self.0.lock().unwrap().push(words.0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_user_whom_redis_refuses_the_channel_is_told_what_to_write_and_loses_no_event() {
+    use tracing_subscriber::layer::SubscriberExt as _;
+    let said = Said::default();
+    let _guard =
+        tracing::subscriber::set_default(tracing_subscriber::registry().with(said.clone()));
+    let server = Server::start();
+    let rules = ["ACL", "SETUSER", "app", "on", ">pw", "~test:*", "+@all"];
+    assert_eq!(server.command(&rules), "OK");
+    let here = cache(format!("redis://app:pw@127.0.0.1:{}/", server.port())).await;
+    let table = Table::default();
+    within(&here, row(&table, 1)).await;
+    Cache::scope(here.clone(), write(&table, 1)).await;
+    assert_eq!(within(&here, row(&table, 1)).await.value, 1);
+    assert_eq!(here.stats().events.pending, 1);
+    let refused = "Redis refuses to be told";
+    let words = said.0.lock().unwrap().clone();
+    let words: Vec<_> = words
+        .iter()
+        .filter(|words| words.contains(refused))
+        .collect();
+    assert_eq!(words.len(), 1, "{words:?}");
+    assert!(words[0].contains("ACL SETUSER .. &test:b"), "{words:?}");
+    server.command(&["ACL", "SETUSER", "app", "&test:b"]);
+    until("it is sent", || here.stats().events.pending == 0).await;
 }

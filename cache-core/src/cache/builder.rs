@@ -168,15 +168,16 @@ impl CacheBuilder {
     /// happens to connections. Default: 2 s; at least 100 ms.
     ///
     /// Without a failure it is a few milliseconds: as long as a message takes. What this process cannot prove to be
-    /// younger it asks Redis for, so a shorter bound costs more questions (four in each bound) and notices a broken
-    /// connection sooner. Caches of one process with one Redis and [namespace](Self::namespace) have one bound.
+    /// younger it asks Redis for, so a shorter bound costs more questions (four in each bound, and one a second at least) and
+    /// notices a broken connection sooner. Caches of one process with one Redis and [namespace](Self::namespace) have one bound.
     pub fn staleness_bound(mut self, bound: Duration) -> Self {
         self.bounds.staleness = bound;
         self
     }
 
     /// When the events of a mutation are emitted once more whose outcome nobody saw, because it failed, panicked or
-    /// was dropped half way: its write may be committed later. Default: 5 s.
+    /// was dropped half way: its write may be committed later. Default: 5 s. Caches of one process with one Redis and
+    /// [namespace](Self::namespace) have one such time.
     pub fn unknown_outcome(mut self, after: Duration) -> Self {
         self.bounds.unknown_outcome = after;
         self

@@ -1,7 +1,7 @@
 //! What expansions make of the literals of events. Two of them never run: they are there so that the compiler
 //! reads the user's own struct literal, and says itself what is wrong with it.
 
-use super::{Event, Named, Path, Prefix};
+use super::{Event, Named, Path, Prefix, path};
 
 /// What an event is called, and its fields.
 #[derive(Clone, Copy, Debug)]
@@ -16,9 +16,19 @@ impl Described {
     }
 }
 
+/// Asserts that the name of an event can be a part of keys and messages.
+pub(super) const fn assert_name<E: Event>() {
+    assert!(
+        path::is_name(E::NAME),
+        "`Event::NAME` has at least one character, and no space, control character or one of `:/{{}}`: write for instance \
+         `UserChanged`"
+    );
+}
+
 /// Describes the event of a literal. This is the one place that asks whether it is an event.
 #[must_use]
 pub const fn describe<E: Event>(_never: fn() -> E) -> Described {
+    const { assert_name::<E>() };
     Described {
         name: E::NAME,
         fields: E::FIELDS,

@@ -54,6 +54,19 @@ impl fmt::Debug for Tag {
 const CHANGED: char = ':';
 const VOID: char = '/';
 
+/// Whether an event may be called so: a part of keys, and of messages, between separators.
+pub(super) const fn is_name(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        if matches!(bytes[at], 0..=b' ' | 0x7F | b':' | b'/' | b'{' | b'}') {
+            return false;
+        }
+        at += 1;
+    }
+    !bytes.is_empty()
+}
+
 /// An event, or the first fields of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Path {
@@ -149,6 +162,25 @@ mod tests {
                 let is_related = watched.starts_with(changed) || changed.starts_with(watched);
                 assert_eq!(is_heard, is_related, "{watched:?} {changed:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_name_has_none_of_what_separates_it_from_others() {
+        for name in ["UserChanged", "user.changed", "r#type", "geändert"] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in [
+            "",
+            "row renamed",
+            "a:b",
+            "a/b",
+            ":a",
+            "a\nb",
+            "{a}",
+            "a\u{7f}",
+        ] {
+            assert!(!is_name(name), "{name:?}");
         }
     }
 

@@ -291,8 +291,10 @@ impl Route {
                 } else {
                     tracing::warn!(
                         %error,
-                        "Redis refuses to be told what is invalidated: until it accepts that, other processes do not hear \
-                         of it, and this one does not ask Redis for what depends on it"
+                        "Redis refuses to be told what is invalidated: until its user may do that (`ACL SETUSER .. &{}`, \
+                         and scripts on the keys of the namespace), other processes do not hear of it, and this one does \
+                         not ask Redis for what depends on it",
+                        self.channel
                     );
                 }
                 outgoing.failed(system_now());

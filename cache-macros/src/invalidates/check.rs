@@ -26,6 +26,22 @@ pub(super) fn check(options: &Options, function: &Function, mistakes: &mut Mista
         }
         refuse_result_argument(events, &names, mistakes);
     }
+    refuse_guard_of_nothing(options, mistakes);
+}
+
+/// Refuses `guarded` where no event is known when it has to be.
+fn refuse_guard_of_nothing(options: &Options, mistakes: &mut Mistakes) {
+    let Some(guarded) = &options.guarded else {
+        return;
+    };
+    let is_late = |events: &Events| matches!(events, Events::Expr(_)) && events.use_result();
+    if !options.events.is_empty() && options.events.iter().all(is_late) {
+        mistakes.at(
+            guarded,
+            "`guarded` tells others of the events before the body runs, and these are known only after it: write what may \
+             change besides, such as `OrderChanged { .. }`",
+        );
+    }
 }
 
 /// Refuses a name that is neither an argument nor one of the attribute's words.

@@ -85,6 +85,20 @@ fn every_mistake_of_a_mutation_is_found_at_once() {
 }
 
 #[test]
+fn a_guard_needs_an_event_that_is_known_before_the_body() {
+    assert_eq!(
+        refused("result, result.id, guarded"),
+        [
+            "guarded: `guarded` tells others of the events before the body runs, and these are known only after it: write \
+             what may change besides, such as `OrderChanged { .. }`"
+        ]
+    );
+    for events in ["A { id: result.id }, guarded", "result, A { .. }, guarded"] {
+        assert_eq!(refused(events), [""; 0], "{events}");
+    }
+}
+
+#[test]
 fn what_is_in_lists_and_tuples_counts_for_itself() {
     assert_eq!(
         refused("(A { ..a }, [B { ..b }])"),
