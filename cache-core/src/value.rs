@@ -120,10 +120,13 @@ impl<V: Send + Sync + 'static, H: Send + Sync + 'static> Stored for Outcome<V, H
 /// An output taken apart.
 type Split<S> = Result<<S as Shape>::Kept, <S as Shape>::Error>;
 
+/// An outcome with its entry, or an error that only one caller can have.
+type Built = Result<Arc<Node>, Box<dyn Any + Send>>;
+
 /// The functions through which the engine, which knows no value type, handles one return type.
 struct Functions<S: Shape> {
     /// Makes an outcome that answers every caller, or gives the error that cannot.
-    build: fn(Entry, Split<S>) -> Result<Arc<Node>, Box<dyn Any + Send>>,
+    build: fn(Entry, Split<S>) -> Built,
     output: fn(Answer) -> S::Output,
     output_type: TypeId,
 }
@@ -192,6 +195,7 @@ impl<S: Shape, X> std::fmt::Debug for Answered<S, X> {
 impl<S: Shape, X> Answered<S, X> {
     /// What the function returns.
     #[inline]
+    #[must_use]
     pub fn output(self) -> S::Output {
         (self.returned.functions.output)(self.answer)
     }

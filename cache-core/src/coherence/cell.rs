@@ -156,7 +156,7 @@ impl Registry {
         }
         let cell = Arc::new(Cell {
             tag: tag.clone(),
-            key: (self.prefix.to_string() + tag.as_str()).into(),
+            key: (self.prefix.clone() + tag.as_str()).into(),
             generation: AtomicU64::new(0),
             pending: AtomicU32::new(0),
             held: AtomicU32::new(0),

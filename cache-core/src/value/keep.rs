@@ -18,6 +18,10 @@ use crate::{
 };
 
 /// The options of a function that look at what it returned.
+#[expect(
+    clippy::struct_field_names,
+    reason = "each field is named as its option"
+)]
 pub struct Keep<S: Shape, X> {
     returned: Returned<S, X>,
     times: Times,
