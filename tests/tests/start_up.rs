@@ -34,7 +34,7 @@ struct Line(String);
 
 impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0 += &format!("{}={value:?} ", field.name());
+        let _ = write!(self.0, "{}={value:?} ", field.name());
     }
 }
 
