@@ -2,7 +2,10 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
-use std::{fmt, sync::Mutex};
+use std::{
+    fmt::{self, Write as _},
+    sync::Mutex,
+};
 
 use cache_core::Cache;
 use tests::server::Server;
