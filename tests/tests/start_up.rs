@@ -2,7 +2,10 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
-use std::{fmt, sync::Mutex};
+use std::{
+    fmt::{self, Write as _},
+    sync::Mutex,
+};
 
 use cache_core::Cache;
 use tests::server::Server;
@@ -34,7 +37,7 @@ struct Line(String);
 
 impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0 += &format!("{}={value:?} ", field.name());
+        let _ = write!(self.0, "{}={value:?} ", field.name());
     }
 }
 

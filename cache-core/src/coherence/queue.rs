@@ -74,7 +74,9 @@ impl Job {
             .partition(|cell| cell.tag().event() == event);
         self.cells = kept;
         if self.is_pending {
-            given.iter().for_each(|cell| cell.has_ack());
+            for cell in &given {
+                cell.has_ack();
+            }
         }
         !given.is_empty()
     }
