@@ -6,7 +6,7 @@ use tokio::runtime::Handle;
 
 use super::{
     BoxFuture,
-    remote::Remote,
+    remote::{Found, Remote},
     run::{Around, Ended, Run},
 };
 use crate::{
@@ -180,7 +180,7 @@ impl Call {
             };
             // In this task also where the load has one of its own: an answer is worth no task.
             match remote.answer(&self.cache, &mut underway).await {
-                Ok((node, is_unsent)) if !is_unsent || may_rely_on(outer, &node) => {
+                Ok(Found { node, is_unsent }) if !is_unsent || may_rely_on(outer, &node) => {
                     take(outer, &node);
                     return Flown::by(Answer::Shared(node), Source::Redis);
                 }

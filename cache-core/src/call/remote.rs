@@ -90,6 +90,13 @@ impl Shared for L2 {
     }
 }
 
+/// The answer of the shared tier.
+pub(crate) struct Found {
+    pub(super) node: Arc<Node>,
+    /// It was only on its way there, and is as old as it may be.
+    pub(super) is_unsent: bool,
+}
+
 /// The entry of one call in the shared tier.
 pub(crate) trait Remote: Send + Sync {
     /// The way to the entry.
@@ -98,8 +105,8 @@ pub(crate) trait Remote: Send + Sync {
     /// The entry, without a part in any flight.
     fn peek<'a>(&'a self, cache: &'a Cache, snapshot: &'a Snapshot) -> BoxFuture<'a, Read>;
 
-    /// Answers a flight from the shared tier. Ends the load where there is an answer, and tells whether it was only on
-    /// its way there, as old as it may be; else the load is to go on, and told why, unless it was not to ask.
+    /// Answers a flight from the shared tier. Ends the load where there is an answer; else it is to go on,
+    /// and told why, unless it was not to ask.
     ///
     /// # Cancel safety
     ///
@@ -108,7 +115,7 @@ pub(crate) trait Remote: Send + Sync {
         &'a self,
         cache: &'a Cache,
         underway: &'a mut Underway,
-    ) -> BoxFuture<'a, Result<(Arc<Node>, bool), Option<RedisMiss>>>;
+    ) -> BoxFuture<'a, Result<Found, Option<RedisMiss>>>;
 
     /// How long a caller waits for the shared tier.
     fn budget(&self) -> Duration;
@@ -137,7 +144,7 @@ impl Remote for Elsewhere {
         &'a self,
         cache: &'a Cache,
         underway: &'a mut Underway,
-    ) -> BoxFuture<'a, Result<(Arc<Node>, bool), Option<RedisMiss>>> {
+    ) -> BoxFuture<'a, Result<Found, Option<RedisMiss>>> {
         Box::pin(self.answer_flight(cache, underway))
     }
 
@@ -207,7 +214,7 @@ impl Elsewhere {
         &self,
         cache: &Cache,
         underway: &mut Underway,
-    ) -> Result<(Arc<Node>, bool), Option<RedisMiss>> {
+    ) -> Result<Found, Option<RedisMiss>> {
         let load = Arc::clone(underway.load().expect("the load has not ended"));
         let budget = self.route.l2.budget();
         let Some(within) = load.time_to_read(budget) else {
@@ -219,7 +226,10 @@ impl Elsewhere {
             && let Some(node) = self.bless(cache, &load, suspect, within).await
         {
             Self::arrive(cache, underway, &node, Fate::Leave);
-            return Ok((node, false));
+            return Ok(Found {
+                node,
+                is_unsent: false,
+            });
         }
         let purpose = if load.is_renewal() {
             Purpose::Renew
@@ -235,7 +245,10 @@ impl Elsewhere {
                 let is_current = cache.coherence().is_current(load.snapshot());
                 let fate = if is_current { Fate::Keep } else { Fate::Leave };
                 Self::arrive(cache, underway, &node, fate);
-                Ok((node, read.is_unsent))
+                Ok(Found {
+                    node,
+                    is_unsent: read.is_unsent,
+                })
             }
             Err(miss) => {
                 load.has_read(miss, read.stamps.map(|(stamps, _)| stamps));
