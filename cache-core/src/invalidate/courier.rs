@@ -260,11 +260,12 @@ impl InCharge {
             for carried in begun {
                 carried.await;
             }
-            while let Some(outgoing) = route.coherence.next_batch(system_now()) {
+            if let Some(outgoing) = route.coherence.next_batch(system_now()) {
                 route.carry(outgoing).await;
-                route.seen.store(system_now().max(1), Relaxed);
                 // While Redis is down each of them fails without a wait.
                 yield_now().await;
+                // Where there is always more to carry, marks are renewed and what was begun is ended all the same.
+                continue;
             }
             if route.couriers.load(Relaxed) == 0 && route.coherence.unsent() == 0 {
                 return;
