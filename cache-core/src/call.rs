@@ -120,10 +120,11 @@ impl Lookup<'_> {
             return self.find_in(cache, key);
         }
         let cache = cache.unwrap_or_else(|| Cache::ambient());
-        match hit(cache, &key) {
-            Some(node) => Ok(node),
-            None => Err(self.missed(cache.clone(), key)),
-        }
+        let Some(node) = usable(cache, &key) else {
+            return Err(self.missed(cache.clone(), key));
+        };
+        node.entry().count_hit();
+        Ok(node)
     }
 
     /// The same for a call in a scope, in a load that has to know what it is made of, or with a question.
@@ -137,11 +138,13 @@ impl Lookup<'_> {
         let cache = cache.cloned().unwrap_or_else(Cache::current);
         let Some(mut question) = context::take_question(*self.output) else {
             let outer = context::load();
-            let found = hit(&cache, &key).filter(|node| {
-                let entry = node.entry();
-                outer.is_none_or(|outer| outer.may_rely_on(entry))
-            });
-            return found.ok_or_else(|| self.missed(cache, key));
+            let may_rely_on =
+                |node: &Arc<Node>| outer.is_none_or(|outer| outer.may_rely_on(node.entry()));
+            let Some(node) = usable(&cache, &key).filter(may_rely_on) else {
+                return Err(self.missed(cache, key));
+            };
+            node.entry().count_hit();
+            return Ok(node);
         };
         if question.ask.is_told() && cache.courier().is_some() {
             question.record = Some(self.record());
@@ -204,15 +207,11 @@ impl Lookup<'_> {
     }
 }
 
-/// A usable entry, which counts as a hit.
+/// The entry in memory, where it may be served.
 #[inline]
-fn hit(cache: &Cache, key: &KeyRef<'_>) -> Option<Arc<Node>> {
+fn usable(cache: &Cache, key: &KeyRef<'_>) -> Option<Arc<Node>> {
     let node = cache.flights().l1.get(key)?;
-    if !node.entry().is_usable(cache.clock()) {
-        return None;
-    }
-    node.entry().count_hit();
-    Some(node)
+    node.entry().is_usable(cache.clock()).then_some(node)
 }
 
 /// A call that memory did not answer.
@@ -262,7 +261,7 @@ impl Missed {
         let mut opened = Opened {
             call: Call {
                 cache,
-                is_late: site.inherits,
+                is_late: site.inherits || keep.depends_on_value(),
                 site,
                 key,
                 tags,
@@ -274,7 +273,6 @@ impl Missed {
             question,
             put: None,
         };
-        opened.call.is_late |= keep.depends_on_value();
         let maker = Maker {
             clock: opened.call.cache.clock().clone(),
             counters: Arc::clone(&opened.call.site.counters),

@@ -10,9 +10,7 @@ use std::{
     },
 };
 
-use crate::lock::Mutex;
-
-use crate::key::KeyWriter;
+use crate::{key::KeyWriter, lock::Mutex};
 
 /// What no line about a tag begins with: the name of an event has none.
 const MARK: char = ':';
