@@ -287,6 +287,21 @@ async fn what_is_made_of_parts_is_not_taken_for_newer_than_those() {
     made_of_old(|table| async move { report(&table).await }).await;
 }
 
+#[tokio::test]
+async fn what_is_too_old_for_a_load_is_no_hit_of_it() {
+    let redis = FakeRedis::new();
+    let (here, deaf) = (on(&redis, ms(2_000)).await, on(&redis, LONG).await);
+    let table = Table::default();
+    within(&deaf, row(&table, 1)).await;
+    redis.until(|redis| redis.keys().len() == 1).await;
+    redis.inject_next(1, Operation::Message, Fault::Hang);
+    within(&here, write(&table, 1)).await;
+    assert_eq!(within(&deaf, report(&table)).await, 1);
+    let stats = deaf.stats();
+    let row = stats.function("row").unwrap();
+    assert_eq!((row.hits, row.loads), (0, 2));
+}
+
 #[cached(ttl = 1h, skip(table), invalidate_on = RowChanged { .. })]
 async fn all(table: &Table) -> u64 {
     table.value()

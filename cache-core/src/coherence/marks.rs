@@ -6,12 +6,11 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use crate::lock::Mutex;
-
 use super::ledger::MOST_TAGS;
 use crate::{
     clock::{Nanos, after},
     event::Tag,
+    lock::Mutex,
 };
 
 /// Of a writer that died nobody says that its mark is gone; longer than a load takes that met it, and than a mutation.

@@ -11,7 +11,6 @@ use std::{
     time::Duration,
 };
 
-use crate::lock::Mutex;
 use tokio::{
     runtime::{Handle, Id},
     task::yield_now,
@@ -28,6 +27,7 @@ use crate::{
     coherence::{Cell, Coherence, Lineage, Outgoing},
     event::Tag,
     l2::{Batch, Bump, Listener, Message, Store, TAG_LIFE},
+    lock::Mutex,
     tasks,
 };
 
