@@ -30,7 +30,7 @@ use crate::{
     key::{CacheKey, Key, KeyRef, KeyWriter},
     l1::Node,
     site::{Instance, Site},
-    value::{Answer, Answered, Judge, Loaded, Maker, Returned, Shape, Travelling},
+    value::{self, Answer, Answered, Judge, Keep, Loaded, Maker, Returned, Shape, Travelling},
 };
 
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -284,7 +284,7 @@ impl Missed {
             opened.connect(travelling);
         }
         if let Some(mut output) = opened.take_put() {
-            opened.put = keep.erase(&maker, &mut *output);
+            opened.put = value::erase(keep, &maker, &mut *output);
         }
         (opened, maker)
     }
@@ -297,6 +297,15 @@ pub struct Answering<'a, S: Shape, X> {
     returned: Returned<S, X>,
 }
 
+impl<'a, S: Shape, X> Answering<'a, S, X> {
+    fn of(running: BoxFuture<'a, Answer>, keep: &Keep<S, X>) -> Self {
+        Self {
+            running,
+            returned: keep.returned(),
+        }
+    }
+}
+
 impl<S: Shape, X> fmt::Debug for Answering<'_, S, X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Answering")
@@ -306,7 +315,8 @@ impl<S: Shape, X> fmt::Debug for Answering<'_, S, X> {
 impl<S: Shape, X> Future for Answering<'_, S, X> {
     type Output = Answered<S, X>;
 
-    #[inline]
+    // Compiled for each type, not for each function.
+    #[inline(never)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answered<S, X>> {
         let answer = ready!(self.running.as_mut().poll(cx));
         Poll::Ready(Answered {

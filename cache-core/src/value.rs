@@ -18,7 +18,7 @@ use std::{
 };
 
 pub use keep::Keep;
-pub(crate) use keep::{Judge, Maker, Receiver, Travelling};
+pub(crate) use keep::{Judge, Maker, Receiver, Travelling, erase};
 pub use probe::{
     ErrorProbe, Probe, ProbeFallibleOptional, ProbeLayer, ProbePlain, ProbeShared, ProbeUnshared,
 };
@@ -121,12 +121,12 @@ impl<V: Send + Sync + 'static, H: Send + Sync + 'static> Stored for Outcome<V, H
 type Split<S> = Result<<S as Shape>::Kept, <S as Shape>::Error>;
 
 /// An outcome with its entry, or an error that only one caller can have.
-type Built = Result<Arc<Node>, Box<dyn Any + Send>>;
+pub(crate) type Built = Result<Arc<Node>, Box<dyn Any + Send>>;
 
 /// The functions through which the engine, which knows no value type, handles one return type.
 struct Functions<S: Shape> {
-    /// Makes an outcome that answers every caller, or gives the error that cannot.
-    build: fn(Entry, Split<S>) -> Built,
+    /// Makes of an output in an `Option` an outcome that answers every caller, or gives the error that cannot.
+    build: fn(Entry, &mut dyn Any) -> Option<Built>,
     output: fn(Answer) -> S::Output,
     output_type: TypeId,
 }
@@ -207,31 +207,36 @@ impl<S: Shape, X> Returned<S, X> {
         &self.functions.output_type
     }
 
-    /// An outcome that answers every caller, or the error that cannot.
-    pub(crate) fn build(
-        self,
-        entry: Entry,
-        split: Split<S>,
-    ) -> Result<Arc<Node>, Box<dyn Any + Send>> {
-        (self.functions.build)(entry, split)
+    /// An outcome that answers every caller, or the error that cannot. Nothing where there is no output of the type.
+    pub(crate) fn build(self, entry: Entry, output: &mut dyn Any) -> Option<Built> {
+        (self.functions.build)(entry, output)
     }
 }
 
-fn build<S, X>(entry: Entry, split: Split<S>) -> Result<Arc<Node>, Box<dyn Any + Send>>
+fn build<S, X>(entry: Entry, output: &mut dyn Any) -> Option<Built>
 where
     S: Shape,
     S::Kept: Send + Sync + 'static,
     S::Error: Send,
     X: Sharing<S::Error>,
 {
-    let outcome = match split {
+    let output = output
+        .downcast_mut::<Option<S::Output>>()
+        .and_then(Option::take);
+    let outcome = match S::split(output?) {
         Ok(kept) => Outcome::Value(kept),
         Err(error) => match X::hold(error) {
             Ok(held) => Outcome::<_, X::Held>::Error(held),
-            Err(error) => return Err(Box::new(Some(error))),
+            Err(error) => return Some(Err(own(error))),
         },
     };
-    Ok(Arc::new(Node::new(entry, outcome)))
+    Some(Ok(Arc::new(Node::new(entry, outcome))))
+}
+
+/// An error that only one caller can have.
+#[cold]
+fn own<E: Send + 'static>(error: E) -> Box<dyn Any + Send> {
+    Box::new(Some(error))
 }
 
 /// The value itself where nobody else holds it, as no tier kept it and nobody waited.

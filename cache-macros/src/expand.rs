@@ -41,15 +41,15 @@ pub(crate) mod names;
 ///             Ok(answered) => Ok(answered),
 ///             Err(missed) => {
 ///                 let keep = ..;                      // what becomes of a loaded value
-///                 Err(mode.launch(missed, &keep, || async move { BODY }))
+///                 Err(mode.launch(missed, &keep, async move { BODY }))
 ///             }
 ///         }
 ///     };
-///     let answering = match begin() {
-///         Ok(answered) => return answered.output(),
-///         Err(answering) => answering,
+///     let answered = match begin() {
+///         Ok(answered) => answered,
+///         Err(answering) => answering.await,
 ///     };
-///     answering.await.output()
+///     answered.output()
 /// }
 /// ```
 ///
@@ -86,11 +86,11 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
                 }
             }
         };
-        let __cached_answering = match __cached_begin() {
-            ::core::result::Result::Ok(__cached_answered) => return __cached_answered.output(),
-            ::core::result::Result::Err(__cached_answering) => __cached_answering,
+        let __cached_answered = match __cached_begin() {
+            ::core::result::Result::Ok(__cached_answered) => __cached_answered,
+            ::core::result::Result::Err(__cached_answering) => __cached_answering.await,
         };
-        __cached_answering.await.output()
+        __cached_answered.output()
     };
     if model.function.boxed.is_some() {
         answer =

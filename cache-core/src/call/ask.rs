@@ -131,21 +131,19 @@ impl Call {
     /// Loads for later callers. Where the load runs in this task, it is over when this returns.
     async fn prefetch(&self, body: Body<'_>) {
         let flights = self.cache.flights();
-        match (body.runtime(), body) {
-            (Some(runtime), Body::Detached(body)) => {
-                let (clock, snapshot) = (self.cache.clock(), self.capture());
-                let joined = flights.join(&self.key, &self.site, clock, &snapshot);
-                if let Joined::Member(mut member) = joined
-                    && member.stand_in()
-                {
-                    self.ride_apart(member, body.make(), &runtime);
-                }
+        let Some(runtime) = body.runtime() else {
+            if !flights.is_loading(&self.key, &self.capture()) {
+                self.fly(Place::InAnyFlight, body).await;
             }
-            (_, body) => {
-                if !flights.is_loading(&self.key, &self.capture()) {
-                    self.fly(Place::InAnyFlight, body).await;
-                }
-            }
+            return;
+        };
+        let (clock, snapshot) = (self.cache.clock(), self.capture());
+        let joined = flights.join(&self.key, &self.site, clock, &snapshot);
+        if let Joined::Member(mut member) = joined
+            && member.stand_in()
+            && let Ok(body) = body.apart()
+        {
+            self.ride_apart(member, body, &runtime);
         }
     }
 

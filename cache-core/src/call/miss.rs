@@ -28,8 +28,9 @@ use crate::{
 /// The body of a call, not yet running.
 pub(crate) enum Body<'a> {
     Inline(BoxFuture<'a, Loaded>),
+    Detached(BoxFuture<'static, Loaded>),
     /// Owned copies of the arguments are made when the body is needed, not for every waiter.
-    Detached(Box<dyn Make + 'a>),
+    Borrowing(Box<dyn Make + 'a>),
 }
 
 /// What makes the body of a call. Not `FnOnce`, with which each function has more code.
@@ -41,7 +42,17 @@ impl<'a> Body<'a> {
     pub(super) fn start(self) -> BoxFuture<'a, Loaded> {
         match self {
             Self::Inline(body) => body,
-            Self::Detached(body) => body.make(),
+            Self::Detached(body) => body,
+            Self::Borrowing(body) => body.make(),
+        }
+    }
+
+    /// What runs in a task of its own; the body itself where it is to run in the caller's.
+    pub(super) fn apart(self) -> Result<BoxFuture<'static, Loaded>, Self> {
+        match self {
+            Self::Inline(_) => Err(self),
+            Self::Detached(body) => Ok(body),
+            Self::Borrowing(body) => Ok(body.make()),
         }
     }
 
@@ -50,7 +61,7 @@ impl<'a> Body<'a> {
         match self {
             Self::Inline(_) => None,
             // Outside a runtime there are no tasks.
-            Self::Detached(_) => Handle::try_current().ok(),
+            Self::Detached(_) | Self::Borrowing(_) => Handle::try_current().ok(),
         }
     }
 }
@@ -192,12 +203,13 @@ impl Call {
                 }
             }
         };
-        let ended = match (body, runtime) {
-            (Body::Detached(body), Some(runtime)) => {
-                let run = self.run(underway, body.make());
-                run.detach(&runtime).ended().await
-            }
-            (body, _) => self.run(underway, body.start()).await,
+        let body = match runtime {
+            Some(runtime) => body.apart().map(|body| (body, runtime)),
+            None => Err(body),
+        };
+        let ended = match body {
+            Ok((body, runtime)) => self.run(underway, body).detach(&runtime).ended().await,
+            Err(body) => self.run(underway, body.start()).await,
         };
         match ended {
             Ended::Loaded(loaded) => {

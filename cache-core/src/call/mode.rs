@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{Answering, Body, BoxFuture, Missed, miss::Make};
-use crate::value::{Judge, Keep, Loaded, Maker, ONE_TYPE, Shape};
+use crate::value::{self, Keep, Loaded, Maker, ONE_TYPE, Shape};
 
 /// The load runs in a task of its own, with owned copies of the arguments.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +71,22 @@ impl Detached {
         self,
         missed: Box<Missed>,
         keep: &Keep<S, X>,
+        body: F,
+    ) -> Answering<'a, S, X>
+    where
+        S: Shape,
+        X: 'static,
+        F: Future<Output = S::Output> + Send + 'static,
+    {
+        missed.detached(keep, Box::pin(body))
+    }
+
+    /// The same where the body is to have owned copies of arguments.
+    #[inline]
+    pub fn launch_held<'a, S, X, F>(
+        self,
+        missed: Box<Missed>,
+        keep: &Keep<S, X>,
         make: impl FnOnce() -> F + Send + 'a,
     ) -> Answering<'a, S, X>
     where
@@ -78,7 +94,7 @@ impl Detached {
         X: 'static,
         F: Future<Output = S::Output> + Send + 'static,
     {
-        missed.detached(keep, Box::new(make))
+        missed.borrowing(keep, Box::new(make))
     }
 }
 
@@ -95,6 +111,22 @@ impl Inline {
         self,
         missed: Box<Missed>,
         keep: &Keep<S, X>,
+        body: F,
+    ) -> Answering<'a, S, X>
+    where
+        S: Shape,
+        X: 'static,
+        F: Future<Output = S::Output> + Send + 'a,
+    {
+        missed.inline(keep, Box::pin(body))
+    }
+
+    /// The same where a detached body would have owned copies of arguments.
+    #[inline]
+    pub fn launch_held<'a, S, X, F>(
+        self,
+        missed: Box<Missed>,
+        keep: &Keep<S, X>,
         make: impl FnOnce() -> F,
     ) -> Answering<'a, S, X>
     where
@@ -102,7 +134,7 @@ impl Inline {
         X: 'static,
         F: Future<Output = S::Output> + Send + 'a,
     {
-        missed.inline(keep, Box::pin(make()))
+        self.launch(missed, keep, make())
     }
 }
 
@@ -127,14 +159,23 @@ impl Missed {
     fn detached<'a, S: Shape, X: 'static>(
         self: Box<Self>,
         keep: &Keep<S, X>,
+        body: BoxFuture<'static, S::Output>,
+    ) -> Answering<'a, S, X> {
+        let (opened, maker) = self.open(keep);
+        let loading = Loading::boxed(body, keep, maker);
+        Answering::of(opened.answer(Body::Detached(loading)), keep)
+    }
+
+    #[inline(never)]
+    fn borrowing<'a, S: Shape, X: 'static>(
+        self: Box<Self>,
+        keep: &Keep<S, X>,
         start: Box<dyn Start<S::Output> + 'a>,
     ) -> Answering<'a, S, X> {
         let (opened, maker) = self.open(keep);
         let keep = *keep;
-        Answering {
-            running: opened.answer(Body::Detached(Box::new(Making { start, keep, maker }))),
-            returned: keep.returned(),
-        }
+        let making = Box::new(Making { start, keep, maker });
+        Answering::of(opened.answer(Body::Borrowing(making)), &keep)
     }
 
     #[inline(never)]
@@ -144,11 +185,8 @@ impl Missed {
         body: BoxFuture<'a, S::Output>,
     ) -> Answering<'a, S, X> {
         let (opened, maker) = self.open(keep);
-        let keep = *keep;
-        Answering {
-            running: opened.answer(Body::Inline(Box::pin(Loading { body, keep, maker }))),
-            returned: keep.returned(),
-        }
+        let loading = Loading::boxed(body, keep, maker);
+        Answering::of(opened.answer(Body::Inline(loading)), keep)
     }
 }
 
@@ -162,8 +200,7 @@ struct Making<'a, S: Shape, X> {
 impl<S: Shape, X: 'static> Make for Making<'_, S, X> {
     fn make(self: Box<Self>) -> BoxFuture<'static, Loaded> {
         let Self { start, keep, maker } = *self;
-        let body = start.start();
-        Box::pin(Loading { body, keep, maker })
+        Loading::boxed(start.start(), &keep, maker)
     }
 }
 
@@ -175,12 +212,23 @@ struct Loading<'a, S: Shape, X> {
     maker: Maker,
 }
 
+impl<'a, S: Shape, X: 'static> Loading<'a, S, X> {
+    fn boxed(
+        body: BoxFuture<'a, S::Output>,
+        keep: &Keep<S, X>,
+        maker: Maker,
+    ) -> BoxFuture<'a, Loaded> {
+        let keep = *keep;
+        Box::pin(Self { body, keep, maker })
+    }
+}
+
 impl<S: Shape, X> Future for Loading<'_, S, X> {
     type Output = Loaded;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Loaded> {
         let mut output = Some(ready!(self.body.as_mut().poll(cx)));
-        let loaded = self.keep.erase(&self.maker, &mut output);
+        let loaded = value::erase(&self.keep, &self.maker, &mut output);
         Poll::Ready(loaded.expect(ONE_TYPE))
     }
 }

@@ -3,7 +3,7 @@
 use std::{any::Any, fmt, sync::Arc, time::Duration};
 
 use super::{
-    Fate, Loaded, Returned, Split,
+    Built, Fate, Loaded, Returned, Split,
     probe::KeepsErrors,
     shape::{HasNone, Shape},
     transport::{Transport, Wire, guarded},
@@ -56,17 +56,21 @@ impl Times {
 }
 
 /// What becomes of one outcome.
-struct Judged {
+pub(crate) struct Judged {
     age: Duration,
     /// Zero where it is not kept.
     lifetime: Duration,
-    /// Nothing where nobody knows, or needs to.
+    /// What it counts for; nothing where nobody knows, or needs to.
     bytes: Option<usize>,
+    /// What it counts for then.
+    size: usize,
     fate: Fate,
     tags: Vec<Tag>,
 }
 
+// Compiled once, and not into each function that judges.
 impl Judged {
+    #[inline(never)]
     fn kept(lifetime: Duration) -> Self {
         let fate = if lifetime.is_zero() {
             Fate::Forget
@@ -76,6 +80,7 @@ impl Judged {
         Self::new(lifetime, fate)
     }
 
+    #[inline(never)]
     fn failed(ttl: Option<Duration>) -> Self {
         let lifetime = ttl.unwrap_or_default();
         let fate = if lifetime.is_zero() {
@@ -86,11 +91,16 @@ impl Judged {
         Self::new(lifetime, fate)
     }
 
+    fn of(self, size: usize) -> Self {
+        Self { size, ..self }
+    }
+
     fn new(lifetime: Duration, fate: Fate) -> Self {
         Self {
             age: Duration::ZERO,
             lifetime,
             bytes: None,
+            size: 0,
             fate,
             tags: Vec::new(),
         }
@@ -116,7 +126,8 @@ impl<S: Shape, X> fmt::Debug for Keep<S, X> {
 
 impl<S: Shape, X> Keep<S, X> {
     /// Keeps every value for `ttl`, and no error.
-    #[inline]
+    // Compiled for each type, not for each function.
+    #[inline(never)]
     pub fn new<W: Weigh<S::Kept>>(returned: &Returned<S, X>, weigh: W, ttl: Duration) -> Self
     where
         X: 'static,
@@ -243,7 +254,7 @@ impl<S: Shape, X> Keep<S, X> {
     }
 
     /// What becomes of a value.
-    fn judge(&self, kept: &S::Kept) -> Judged {
+    fn judge_kept(&self, kept: &S::Kept) -> Judged {
         let mut judged = match self.asked {
             Some(ask) => ask(self, kept),
             None => Judged::kept(self.times.value(S::inner(kept).is_none())),
@@ -251,10 +262,11 @@ impl<S: Shape, X> Keep<S, X> {
         if self.weight.is_none() && judged.fate == Fate::Keep {
             judged.bytes = (self.measure)(kept);
         }
+        judged.size = size_of::<Split<S>>();
         judged
     }
 
-    /// [`judge`](Self::judge) where a closure has something to say.
+    /// [`judge_kept`](Self::judge_kept) where a closure has something to say.
     fn ask(&self, kept: &S::Kept) -> Judged {
         let inner = S::inner(kept);
         let lifetime = match (inner, self.ttl) {
@@ -280,9 +292,12 @@ impl<S: Shape, X> Keep<S, X> {
 
 /// A [`Keep`], for the engine, which knows no value type.
 pub(crate) trait Judge {
-    /// Takes an output out of an `Option`, and makes of it what the engine takes. Runs the closures of the user's
-    /// options. Nothing where the output is of another type.
-    fn erase(&self, maker: &Maker, output: &mut dyn Any) -> Option<Loaded>;
+    /// What becomes of the output in an `Option`. Runs the closures of the user's options. Nothing where the output is of
+    /// another type.
+    fn judge(&self, keeps: bool, output: &dyn Any) -> Option<Judged>;
+
+    /// Takes the output out of the `Option`.
+    fn build(&self, entry: Entry, output: &mut dyn Any) -> Option<Built>;
 
     /// How values travel; nothing where they do not, or where whoever reads one would not know what to ask for with
     /// it.
@@ -290,6 +305,19 @@ pub(crate) trait Judge {
 
     /// Whether the events that make a value void are known only from the value.
     fn depends_on_value(&self) -> bool;
+}
+
+/// Takes an output out of an `Option`, and makes of it what the engine takes. Nothing where it is of another type.
+pub(crate) fn erase(keep: &dyn Judge, maker: &Maker, output: &mut dyn Any) -> Option<Loaded> {
+    let judged = keep.judge(maker.keeps, output)?;
+    Some(match keep.build(maker.entry(&judged), output)? {
+        Ok(node) => Loaded::Node {
+            node,
+            fate: judged.fate,
+            tags: judged.tags,
+        },
+        Err(error) => Loaded::Own(error),
+    })
 }
 
 /// How values travel, and what says so to the shared tier.
@@ -310,24 +338,18 @@ pub(crate) struct Travelling {
 pub(crate) type Receiver = Arc<dyn Fn(&[u8], Age) -> Result<Arc<Node>, RedisMiss> + Send + Sync>;
 
 impl<S: Shape, X> Judge for Keep<S, X> {
-    #[inline(never)]
-    fn erase(&self, maker: &Maker, output: &mut dyn Any) -> Option<Loaded> {
-        let split = S::split(output.downcast_mut::<Option<S::Output>>()?.take()?);
-        let judged = match &split {
-            Ok(kept) if maker.keeps => self.judge(kept),
+    fn judge(&self, keeps: bool, output: &dyn Any) -> Option<Judged> {
+        let output = output.downcast_ref::<Option<S::Output>>()?.as_ref()?;
+        Some(match S::look(output) {
+            Some(kept) if keeps => self.judge_kept(kept),
             // Nobody keeps it.
-            Ok(_) => Judged::kept(Duration::ZERO),
-            Err(_) => Judged::failed(self.times.err_ttl),
-        };
-        let entry = maker.entry(&judged, size_of::<Split<S>>());
-        Some(match self.returned.build(entry, split) {
-            Ok(node) => Loaded::Node {
-                node,
-                fate: judged.fate,
-                tags: judged.tags,
-            },
-            Err(error) => Loaded::Own(error),
+            Some(_) => Judged::kept(Duration::ZERO),
+            None => Judged::failed(self.times.err_ttl).of(size_of::<Split<S>>()),
         })
+    }
+
+    fn build(&self, entry: Entry, output: &mut dyn Any) -> Option<Built> {
+        self.returned.build(entry, output)
     }
 
     fn travel(&self, maker: &Maker) -> Option<Travelling> {
@@ -363,13 +385,15 @@ impl<S: Shape, X> Keep<S, X> {
     ) -> Result<Arc<Node>, RedisMiss> {
         let received = guarded(|| {
             let kept = transport.decode(bytes)?;
-            let mut judged = self.judge(&kept);
+            let mut judged = self.judge_kept(&kept);
             judged.age = age;
             judged.lifetime = left.min(self.left(&kept, judged.lifetime, age));
             let left = judged.lifetime;
-            let entry = maker.entry(&judged, size_of::<Split<S>>());
-            let built = self.returned.build(entry, Ok(kept));
-            Ok((left, built.map_err(|_| "a value is not an error")?))
+            let built = self
+                .returned
+                .build(maker.entry(&judged), &mut Some(S::kept(kept)));
+            let built = built.and_then(Result::ok);
+            Ok((left, built.ok_or("a value is not an error")?))
         });
         match received {
             Ok((left, _)) if left.is_zero() => Err(RedisMiss::Expired),
@@ -389,13 +413,13 @@ pub(crate) struct Maker {
 }
 
 impl Maker {
-    /// An entry of an outcome. It counts for `size` where nobody knows more.
-    fn entry(&self, judged: &Judged, size: usize) -> Entry {
+    /// An entry of an outcome.
+    fn entry(&self, judged: &Judged) -> Entry {
         let now = self.clock.now();
         Entry::new(
             before(now, judged.age),
             after(now, judged.lifetime),
-            judged.bytes.unwrap_or(size),
+            judged.bytes.unwrap_or(judged.size),
             judged.bytes.is_some(),
             Arc::clone(&self.counters),
         )

@@ -13,6 +13,8 @@ pub trait Shape: Copy + Send + Sync + 'static {
     /// What closures in options see: the kept value, or the `Some` of it.
     type Inner: 'static;
 
+    /// What an entry would hold of an output; nothing of an error.
+    fn look(output: &Self::Output) -> Option<&Self::Kept>;
     /// Takes an output apart.
     fn split(output: Self::Output) -> Result<Self::Kept, Self::Error>;
     /// The output of a kept value.
@@ -34,12 +36,16 @@ pub trait HasNone {}
 impl<T> HasNone for Option<T> {}
 impl<T, E> HasNone for Result<Option<T>, E> {}
 
+fn as_ok<T, E>(output: &Result<T, E>) -> Option<&T> {
+    output.as_ref().ok()
+}
+
 /// One shape: its parameters, then what is kept of which output, and how closures see it.
 macro_rules! shape {
     (
         $(#[$doc:meta])* $name:ident<$($param:ident),+>: $output:ty,
         kept $kept:ty, error $error:ty, inner $inner:ty,
-        $split:expr, $keep:expr, $fail:expr, $see:expr
+        $look:expr, $split:expr, $keep:expr, $fail:expr, $see:expr
     ) => {
         $(#[$doc])*
         #[derive(Debug)]
@@ -64,6 +70,10 @@ macro_rules! shape {
             type Inner = $inner;
 
             #[inline]
+            fn look(output: &$output) -> Option<&$kept> {
+                $look(output)
+            }
+            #[inline]
             fn split(output: $output) -> Result<$kept, $error> {
                 $split(output)
             }
@@ -86,20 +96,20 @@ macro_rules! shape {
 shape!(
     /// A value that is kept as it is.
     Plain<T>: T, kept T, error Infallible, inner T,
-    Ok, std::convert::identity, |never| match never {}, Some
+    Some, Ok, std::convert::identity, |never| match never {}, Some
 );
 shape!(
     /// `Option<T>`: `None` is kept too.
     Optional<T>: Option<T>, kept Option<T>, error Infallible, inner T,
-    Ok, std::convert::identity, |never| match never {}, Option::as_ref
+    Some, Ok, std::convert::identity, |never| match never {}, Option::as_ref
 );
 shape!(
     /// `Result<T, E>`: the `Ok` is kept.
     Fallible<T, E>: Result<T, E>, kept T, error E, inner T,
-    std::convert::identity, Ok, Err, Some
+    as_ok, std::convert::identity, Ok, Err, Some
 );
 shape!(
     /// `Result<Option<T>, E>`.
     FallibleOptional<T, E>: Result<Option<T>, E>, kept Option<T>, error E, inner T,
-    std::convert::identity, Ok, Err, Option::as_ref
+    as_ok, std::convert::identity, Ok, Err, Option::as_ref
 );

@@ -17,14 +17,20 @@ impl Context<'_> {
             Some(asyncness) => asyncness.span(),
             None => signature.fn_token.span(),
         };
-        let launch = Ident::new("launch", at(place));
         let future = quote_spanned!(at(place)=> async move);
         let holds = self.holds();
         let body = self.body();
+        let (launch, load) = if holds.is_empty() {
+            ("launch", quote_spanned!(mixed=> #future #body))
+        } else {
+            let make = quote_spanned!(mixed=> move || { #holds #future #body });
+            ("launch_held", make)
+        };
+        let launch = Ident::new(launch, at(place));
         quote_spanned! {mixed=>
             {
                 #probed
-                #mode.#launch(__cached_missed, &__cached_keep, move || { #holds #future #body })
+                #mode.#launch(__cached_missed, &__cached_keep, #load)
             }
         }
     }
