@@ -66,6 +66,7 @@ struct Inner {
     number: u64,
     sites: SiteStates,
     tasks: Arc<Tasks>,
+    background_limit: usize,
 }
 
 impl Cache {
@@ -92,6 +93,7 @@ impl Cache {
         l1: L1,
         shared: Option<Arc<dyn Shared>>,
         peers: Arc<Peers>,
+        background_limit: usize,
     ) -> Self {
         let number = peers.courier.as_ref();
         let number = number.map_or(0, |courier| courier.hearers().next_number());
@@ -104,6 +106,7 @@ impl Cache {
             number,
             sites: SiteStates::default(),
             tasks: Arc::default(),
+            background_limit,
         });
         if let Some(courier) = &inner.peers.courier {
             let inner = Arc::downgrade(&inner);
@@ -286,6 +289,11 @@ impl Cache {
 
     pub(crate) fn tasks(&self) -> &Arc<Tasks> {
         &self.0.tasks
+    }
+
+    /// How many loads may run at once that nobody waits for.
+    pub(crate) fn background_limit(&self) -> usize {
+        self.0.background_limit
     }
 }
 

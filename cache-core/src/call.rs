@@ -1,5 +1,6 @@
 //! One call from its key to its value: the hit, then everything a miss may meet.
 
+pub(crate) mod aging;
 mod ask;
 mod miss;
 mod mode;
@@ -16,20 +17,20 @@ use std::{
 };
 
 pub(crate) use ask::act;
-pub(crate) use miss::Body;
+pub(crate) use miss::{Body, Call, Flown, Place};
 pub use mode::{Detached, Held, HoldProbe, Inline, Mode, ProbeBorrow, ProbeHold};
 
-use self::{
-    miss::{Call, Place},
-    remote::Text,
-};
+use self::remote::Text;
 use crate::{
     cache::Cache,
+    clock::Clock,
     context::{self, Ask, Question},
     event::{Interests, Tag},
+    flight::Load,
     key::{CacheKey, Key, KeyRef, KeyWriter},
-    l1::Node,
+    l1::{Entry, Node},
     site::{Instance, Site},
+    strategy::{Decision, Known},
     value::{self, Answer, Answered, Judge, Keep, Loaded, Maker, Returned, Shape, Travelling},
 };
 
@@ -120,11 +121,36 @@ impl Lookup<'_> {
             return self.find_in(cache, key);
         }
         let cache = cache.unwrap_or_else(|| Cache::ambient());
-        let Some(node) = usable(cache, &key) else {
-            return Err(self.missed(cache.clone(), key));
+        let Some(node) = cache.flights().l1.get(&key) else {
+            return Err(self.missed(cache.clone(), key, None));
         };
-        node.entry().count_hit();
-        Ok(node)
+        let entry = node.entry();
+        if entry.is_quiet(cache.clock()) {
+            entry.count_hit();
+            return Ok(node);
+        }
+        let decision = entry.on_read(cache.clock());
+        self.obey(decision, cache, key, node)
+    }
+
+    /// Does with an entry what its terms say.
+    #[cold]
+    #[inline(never)]
+    fn obey(
+        &self,
+        decision: Decision,
+        cache: &Cache,
+        key: KeyRef<'_>,
+        node: Arc<Node>,
+    ) -> Result<Arc<Node>, Box<Missed>> {
+        match decision {
+            Decision::Serve => {
+                node.entry().count_served(cache.clock());
+                Ok(node)
+            }
+            Decision::ServeAndRefresh => Err(self.missed(cache.clone(), key, Some(node))),
+            Decision::Decline => Err(self.missed(cache.clone(), key, None)),
+        }
     }
 
     /// The same for a call in a scope, in a load that has to know what it is made of, or with a question.
@@ -137,14 +163,11 @@ impl Lookup<'_> {
     fn find_in(&self, cache: Option<&Cache>, key: KeyRef<'_>) -> Result<Arc<Node>, Box<Missed>> {
         let cache = cache.cloned().unwrap_or_else(Cache::current);
         let Some(mut question) = context::take_question(*self.output) else {
-            let outer = context::load();
-            let may_rely_on =
-                |node: &Arc<Node>| outer.is_none_or(|outer| outer.may_rely_on(node.entry()));
-            let Some(node) = usable(&cache, &key).filter(may_rely_on) else {
-                return Err(self.missed(cache, key));
+            let Some(node) = cache.flights().l1.get(&key) else {
+                return Err(self.missed(cache, key, None));
             };
-            node.entry().count_hit();
-            return Ok(node);
+            let decision = decide(node.entry(), cache.clock());
+            return self.obey(decision, &cache, key, node);
         };
         if question.ask.is_told() && cache.courier().is_some() {
             question.record = Some(self.record());
@@ -154,18 +177,18 @@ impl Lookup<'_> {
             text: self.text(),
             is_worth_asking: cache.is_worth_asking(),
         };
-        Err(self.to_miss(cache, key, Some(text), Some(Box::new(question))))
+        Err(self.to_miss(cache, key, Some(text), None, Some(Box::new(question))))
     }
 
     #[cold]
     #[inline(never)]
-    fn missed(&self, cache: Cache, key: KeyRef<'_>) -> Box<Missed> {
+    fn missed(&self, cache: Cache, key: KeyRef<'_>, due: Option<Arc<Node>>) -> Box<Missed> {
         let is_worth_asking = self.site.is_shared() && cache.is_worth_asking();
         let text = is_worth_asking.then(|| Text {
             text: self.text(),
             is_worth_asking,
         });
-        self.to_miss(cache, key, text, None)
+        self.to_miss(cache, key, text, due, None)
     }
 
     fn to_miss(
@@ -173,6 +196,7 @@ impl Lookup<'_> {
         cache: Cache,
         key: KeyRef<'_>,
         text: Option<Text>,
+        due: Option<Arc<Node>>,
         question: Option<Box<Question>>,
     ) -> Box<Missed> {
         Box::new(Missed {
@@ -181,6 +205,7 @@ impl Lookup<'_> {
             key: key.to_key(),
             tags: self.tags(),
             text,
+            due,
             question,
         })
     }
@@ -207,11 +232,20 @@ impl Lookup<'_> {
     }
 }
 
-/// The entry in memory, where it may be served.
-#[inline]
-fn usable(cache: &Cache, key: &KeyRef<'_>) -> Option<Arc<Node>> {
-    let node = cache.flights().l1.get(key)?;
-    node.entry().is_usable(cache.clock()).then_some(node)
+/// What a call does that finds an entry, and that may be part of a load: that is not made of what is void.
+fn decide(entry: &Entry, clock: &Clock) -> Decision {
+    let decision = if entry.is_quiet(clock) {
+        Decision::Serve
+    } else {
+        entry.on_read(clock)
+    };
+    let is_good_enough =
+        |outer: Arc<Load>| entry.known(clock) == Known::Valid && outer.may_rely_on(entry);
+    if decision == Decision::Decline || context::load().is_none_or(is_good_enough) {
+        decision
+    } else {
+        Decision::Decline
+    }
 }
 
 /// A call that memory did not answer.
@@ -223,6 +257,8 @@ pub struct Missed {
     tags: Vec<Tag>,
     /// The readable key, where the shared tier or a handle needs it.
     text: Option<Text>,
+    /// What is served while its successor is loaded.
+    due: Option<Arc<Node>>,
     /// What a handle asks.
     question: Option<Box<Question>>,
 }
@@ -251,6 +287,7 @@ impl Missed {
             key,
             tags,
             text,
+            due,
             question,
         } = *self;
         let site = cache.sites().of(&instance);
@@ -267,9 +304,11 @@ impl Missed {
                 tags,
                 notice,
                 remote: None,
+                late: None,
             },
             function: instance.site,
             text,
+            due,
             question,
             put: None,
         };
@@ -277,7 +316,11 @@ impl Missed {
             clock: opened.call.cache.clock().clone(),
             counters: Arc::clone(&opened.call.site.counters),
             keeps: opened.call.cache.is_on() && !opened.is_bypass(),
+            aging: opened.call.site.aging,
+            jitter: opened.call.key.digest(),
+            spread: opened.call.key.spread(),
         };
+        opened.call.late = keep.late(&maker);
         if opened.is_remote()
             && let Some(travelling) = keep.travel(&maker)
         {
@@ -331,6 +374,7 @@ pub(crate) struct Opened {
     call: Call,
     function: &'static Site,
     text: Option<Text>,
+    due: Option<Arc<Node>>,
     question: Option<Box<Question>>,
     /// What a handle puts.
     put: Option<Loaded>,
@@ -366,8 +410,8 @@ impl Opened {
     fn answer(self, body: Body<'_>) -> BoxFuture<'_, Answer> {
         match &self.question {
             None => {
-                let call = self.call;
-                Box::pin(async move { call.fly(Place::InAnyFlight, body).await.answer })
+                let (call, due) = (self.call, self.due);
+                Box::pin(async move { call.answer(due, body).await.answer })
             }
             Some(question) => (question.act)(self, body),
         }

@@ -37,6 +37,15 @@ impl Clock {
         Self(Source::Manual(now))
     }
 
+    /// Whether it is moved by hand.
+    pub(crate) fn is_manual(&self) -> bool {
+        match &self.0 {
+            Source::System => false,
+            #[cfg(feature = "testing")]
+            Source::Manual(_) => true,
+        }
+    }
+
     #[inline]
     pub(crate) fn now(&self) -> Nanos {
         match &self.0 {

@@ -238,15 +238,9 @@ impl Coherence {
         snapshot: &Snapshot,
         proven: Nanos,
         stamps: Option<Stamps>,
-    ) -> Option<Box<Guard>> {
-        (!snapshot.is_empty()).then(|| {
-            Box::new(Guard::new(
-                self.beat.clone(),
-                snapshot.clone(),
-                proven,
-                stamps,
-            ))
-        })
+    ) -> Option<Guard> {
+        (!snapshot.is_empty())
+            .then(|| Guard::new(self.beat.clone(), snapshot.clone(), proven, stamps))
     }
 
     /// Whether an entry of the shared tier that was created at `created` is valid: its own stamps are those that

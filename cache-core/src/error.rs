@@ -1,6 +1,7 @@
-//! The one error type of building and installing a cache. A cached call never returns it.
+//! The one error type of building and installing a cache, which a cached call never returns; and what a user's own error
+//! is made of where a load takes too long.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 /// Why a [`Cache`](crate::Cache) could not be built or installed.
 ///
@@ -39,4 +40,38 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
+}
+
+/// A load took longer than its function's `timeout`, and no stale value could stand in for it. Becomes the function's own
+/// error by its `From`.
+///
+/// ```
+/// use cache_core::{TimedOut, cached};
+///
+/// #[derive(Clone, Debug)]
+/// enum PriceError {
+///     Late(TimedOut),
+/// }
+///
+/// impl From<TimedOut> for PriceError {
+///     fn from(late: TimedOut) -> Self {
+///         Self::Late(late)
+///     }
+/// }
+///
+/// #[cached(ttl = 1m, timeout = 2s)]
+/// async fn price(product: u64) -> Result<u64, PriceError> {
+///     Ok(product * 100) // asks somebody who may never answer
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # assert_eq!(price(3).await.unwrap(), 300);
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the load took longer than {after:?}")]
+#[non_exhaustive]
+pub struct TimedOut {
+    /// How long the caller waited.
+    pub after: Duration,
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::l2::RedisMiss;
+use crate::{clock::Clock, l1::Entry, l2::RedisMiss, strategy::Known};
 
 /// A value, and where it came from.
 ///
@@ -27,6 +27,8 @@ pub struct Explained<T> {
     pub age: Duration,
     /// How long the entry stays fresh; nothing where the value was not kept.
     pub time_left: Option<Duration>,
+    /// Why a value was served that is not fresh.
+    pub stale: Option<Stale>,
     /// What the value depends on besides its time, from the events in `invalidate_on`.
     pub stamps: Vec<Stamp>,
 }
@@ -41,6 +43,31 @@ pub struct Stamp {
     /// The version of it that the value was loaded under, as Redis has it under `{namespace}:t:{tag}`: the time of the
     /// last change in microseconds. Nothing where Redis was not asked.
     pub version: Option<u64>,
+}
+
+/// Why a value was served that is not fresh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Stale {
+    /// It is past its `ttl`, and its successor is being loaded: `stale_while_revalidate`.
+    Revalidating,
+    /// It is past its `ttl`, and the load of its successor failed: `stale_if_error`.
+    Failed,
+    /// It is past its `ttl`, and the load of its successor takes longer than `soft_timeout` or `timeout`.
+    Late,
+    /// An event has made it void, and its successor is being loaded: `stale_if_invalidated`.
+    Invalidated,
+}
+
+impl Stale {
+    /// Of what is served while its successor is loaded.
+    pub(crate) fn of(entry: &Entry, clock: &Clock) -> Option<Self> {
+        if matches!(entry.known(clock), Known::Invalidated { .. }) {
+            Some(Self::Invalidated)
+        } else {
+            (!entry.is_fresh(clock.now())).then_some(Self::Revalidating)
+        }
+    }
 }
 
 /// Who answered a call.
@@ -96,6 +123,7 @@ pub(crate) struct Trace {
     pub(crate) redis: Option<RedisMiss>,
     pub(crate) age: Duration,
     pub(crate) time_left: Option<Duration>,
+    pub(crate) stale: Option<Stale>,
     pub(crate) stamps: Vec<Stamp>,
 }
 
@@ -110,6 +138,7 @@ impl Trace {
             redis: self.redis,
             age: self.age,
             time_left: self.time_left,
+            stale: self.stale,
             stamps: self.stamps,
         }
     }
@@ -127,7 +156,11 @@ impl<T> fmt::Display for Explained<T> {
         if matches!(self.source, Source::Memory | Source::Redis) {
             write!(f, ", {:?} old", in_milliseconds(self.age))?;
         }
+        if let Some(stale) = self.stale {
+            write!(f, ", stale {stale}")?;
+        }
         match self.time_left {
+            _ if self.stale.is_some() => {}
             Some(left) => write!(f, ", fresh for {:?}", in_milliseconds(left))?,
             None => f.write_str(", not kept")?,
         }
@@ -149,6 +182,17 @@ impl<T> fmt::Display for Explained<T> {
 /// The clock is no finer.
 fn in_milliseconds(span: Duration) -> Duration {
     Duration::from_millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
+}
+
+impl fmt::Display for Stale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Revalidating => "while it is loaded anew",
+            Self::Failed => "as its load failed",
+            Self::Late => "as its load takes long",
+            Self::Invalidated => "and void, while it is loaded anew",
+        })
+    }
 }
 
 impl fmt::Display for Source {

@@ -31,7 +31,7 @@ use crate::{
     coherence::{Snapshot, Stamps},
     key::{Key, KeyHasher},
     l1::{Evicted, L1, Node},
-    l2::{Message, Notice, Posted, RedisMiss, Way},
+    l2::{Lifetime, Message, Notice, Posted, RedisMiss, Way},
     lock::{Mutex, MutexGuard},
     site::SiteState,
     slot::Slot,
@@ -111,7 +111,7 @@ impl Flights {
         if let Some(node) = node.as_ref().filter(|node| node.entry().is_usable(clock)) {
             return Joined::Hit(Arc::clone(node));
         }
-        let flight = Flight::new(self, key, site, snapshot, false);
+        let flight = Flight::new(self, key, site, snapshot, Purpose::Load);
         let before = shard.insert(key.clone(), Arc::clone(&flight));
         let member = flight.enter();
         drop(shard);
@@ -128,7 +128,7 @@ impl Flights {
         site: &Arc<SiteState>,
         snapshot: &Snapshot,
     ) -> Member {
-        self.begin(Flight::new(self, key, site, snapshot, true))
+        self.begin(Flight::new(self, key, site, snapshot, Purpose::Renew))
     }
 
     /// The same, but for one that first reads the shared tier: for whom memory is not good enough.
@@ -138,7 +138,29 @@ impl Flights {
         site: &Arc<SiteState>,
         snapshot: &Snapshot,
     ) -> Member {
-        self.begin(Flight::new(self, key, site, snapshot, false))
+        self.begin(Flight::new(self, key, site, snapshot, Purpose::Load))
+    }
+
+    /// Starts a flight for the successor of an entry that is still served; nothing where one is under way that would do.
+    pub(crate) fn succeed(
+        self: &Arc<Self>,
+        key: &Key,
+        site: &Arc<SiteState>,
+        snapshot: &Snapshot,
+    ) -> Option<Member> {
+        let mut shard = self.shard(key);
+        if shard
+            .get(key)
+            .is_some_and(|flight| flight.snapshot.is_same(snapshot))
+        {
+            return None;
+        }
+        let flight = Flight::new(self, key, site, snapshot, Purpose::Succeed);
+        let member = flight.enter();
+        let before = shard.insert(key.clone(), flight);
+        drop(shard);
+        drop(before);
+        Some(member)
     }
 
     fn begin(&self, flight: Arc<Flight>) -> Member {
@@ -214,7 +236,11 @@ impl Flights {
         let Arrival {
             node, fate, clock, ..
         } = *arrival;
-        let is_usable = |old: &Arc<Node>| old.entry().is_usable(clock);
+        // What stands in for a failure is not replaced by it.
+        let stays = |old: &Arc<Node>| {
+            let old = old.entry();
+            old.is_usable(clock) || node.entry().is_replaceable() && old.stands_in(clock)
+        };
         let old = match fate {
             Fate::KeepUnlessFresh => self.l1.get(&key.as_ref()),
             Fate::Forget => self.l1.remove(key),
@@ -222,7 +248,7 @@ impl Flights {
         };
         let keeps = match fate {
             Fate::Keep => true,
-            Fate::KeepUnlessFresh => !old.as_ref().is_some_and(is_usable),
+            Fate::KeepUnlessFresh => !old.as_ref().is_some_and(stays),
             Fate::Forget | Fate::Leave => false,
         };
         Left {
@@ -267,10 +293,14 @@ impl Arrival<'_> {
         if self.fate == Fate::Forget {
             return Some(route.delete(None, message));
         }
-        let now = self.clock.now();
-        let left = self.node.entry().expires().saturating_sub(now);
-        let left = Duration::from_nanos(left);
-        route.fill(self.node, left, self.load_time, self.replaces, message)
+        let (entry, now) = (self.node.entry(), self.clock.now());
+        let left = |until: Nanos| Duration::from_nanos(until.saturating_sub(now));
+        let lifetime = Lifetime {
+            fresh: left(entry.expires()),
+            kept: left(entry.kept_until()),
+            load_time: self.load_time,
+        };
+        route.fill(self.node, lifetime, self.replaces, message)
     }
 }
 
@@ -290,6 +320,17 @@ struct Left {
     posted: Option<Posted>,
 }
 
+/// What a flight began for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// There was nothing to serve.
+    Load,
+    /// To replace what there is, without a look at it.
+    Renew,
+    /// What there is has to be replaced soon.
+    Succeed,
+}
+
 /// One key on its way to a value.
 #[derive(Debug)]
 pub(crate) struct Flight {
@@ -300,8 +341,7 @@ pub(crate) struct Flight {
     snapshot: Snapshot,
     state: Mutex<State>,
     is_watched: AtomicBool,
-    /// It began to replace what there is.
-    is_renewal: bool,
+    purpose: Purpose,
     /// Until when its loads may wait for the shared tier; zero while none has asked.
     reads_until: AtomicU64,
 }
@@ -384,7 +424,7 @@ impl Flight {
         key: &Key,
         site: &Arc<SiteState>,
         snapshot: &Snapshot,
-        is_renewal: bool,
+        purpose: Purpose,
     ) -> Arc<Self> {
         Arc::new(Self {
             key: key.clone(),
@@ -407,7 +447,7 @@ impl Flight {
                 is_offered: false,
             }),
             is_watched: AtomicBool::new(false),
-            is_renewal,
+            purpose,
             reads_until: AtomicU64::new(0),
         })
     }

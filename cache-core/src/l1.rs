@@ -5,6 +5,7 @@
 
 mod entry;
 mod lru;
+pub(crate) mod terms;
 mod unweighed;
 
 use std::{
@@ -12,7 +13,7 @@ use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
-pub(crate) use entry::{Entry, Node, Stored};
+pub(crate) use entry::{Entry, Node, Stored, Terms};
 use quick_cache::OptionsBuilder;
 use smallvec::SmallVec;
 

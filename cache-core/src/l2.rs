@@ -82,8 +82,22 @@ impl fmt::Debug for L2 {
 /// How old an entry is, and for how long it may still be used.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Age {
-    pub(crate) age: Duration,
+    pub(crate) since_load: Duration,
+    /// For how long it is still fresh.
+    pub(crate) fresh: Duration,
+    /// For how long it has not been fresh.
+    pub(crate) stale_for: Duration,
     pub(crate) left: Duration,
+    /// How long its load took.
+    pub(crate) load_time: Duration,
+}
+
+/// For how long a value that goes to the shared tier is fresh, for how long it is to be there, and how long its load took.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lifetime {
+    pub(crate) fresh: Duration,
+    pub(crate) kept: Duration,
+    pub(crate) load_time: Duration,
 }
 
 /// Makes an entry for this process of the bytes of a value.

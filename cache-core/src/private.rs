@@ -17,6 +17,7 @@ pub use crate::{
     invalidate::{CanFail, Ended, Mutation, ProbeAny, ProbeResult, Refusable, can_fail},
     key::{CacheKey, KeyWriter},
     site::{Site, Tiers},
+    strategy::Strategy,
     value::{
         Answered, ErrorProbe, Keep, Probe, ProbeFallibleOptional, ProbeLayer, ProbePlain,
         ProbeShared, ProbeSize, ProbeTravel, ProbeUnshared, ProbeWeigh, TravelProbe, returned,

@@ -10,11 +10,18 @@ use std::{
     time::Duration,
 };
 
+use tokio::runtime::Handle;
+
 use crate::{
+    call::{Body, BoxFuture, Call, Flown, Place, aging},
+    flight::{Load, Member, Underway},
+    l1::{Node, Terms, terms},
     l2::Entries,
     lock::{Mutex, RwLock},
     slot::Slots,
     stats::Counters,
+    strategy::{Life, Strategy},
+    value::Loaded,
 };
 
 /// Which tiers hold the entries of a function.
@@ -38,7 +45,35 @@ pub struct Site {
     key: &'static str,
     inherits: bool,
     settle: Duration,
+    aging: Option<Aging>,
 }
+
+/// What becomes of the values of a function as they grow old. Pointers that only strategies hold: programs without one
+/// have no code for them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Aging {
+    pub(crate) strategy: Strategy,
+    /// Makes the terms of an entry.
+    pub(crate) terms: fn(Strategy, Life, f64) -> Box<dyn Terms>,
+    /// Answers a call that is not answered without a thought.
+    pub(crate) fly: Fly,
+    /// Loads in a task of its own, for a caller who may not wait for it to the end.
+    pub(crate) lead: Lead,
+    /// Begins to load the successor of an entry that is served.
+    pub(crate) refresh: fn(&Call, &Arc<Node>, Body<'_>),
+}
+
+/// Answers a call; by the entry, where one is found that is to be served while its successor is loaded.
+pub(crate) type Fly =
+    for<'a> fn(&'a Call, Option<Arc<Node>>, Place, Body<'a>) -> BoxFuture<'a, Flown>;
+
+pub(crate) type Lead = fn(
+    &Call,
+    (Member, Underway),
+    Option<Arc<Load>>,
+    BoxFuture<'static, Loaded>,
+    &Handle,
+) -> BoxFuture<'static, Flown>;
 
 impl Site {
     /// A site with the defaults of every option.
@@ -56,6 +91,7 @@ impl Site {
             key: "",
             inherits: false,
             settle: Duration::ZERO,
+            aging: None,
         }
     }
 
@@ -105,6 +141,19 @@ impl Site {
     #[must_use]
     pub const fn settle(mut self, time: Duration) -> Self {
         self.settle = time;
+        self
+    }
+
+    /// The option `strategy`, and the options `soft_timeout` and `timeout`.
+    #[must_use]
+    pub const fn strategy(mut self, strategy: Strategy) -> Self {
+        self.aging = Some(Aging {
+            strategy,
+            terms: terms::terms,
+            fly: aging::fly,
+            lead: aging::lead,
+            refresh: aging::refresh,
+        });
         self
     }
 
@@ -235,6 +284,7 @@ pub(crate) struct SiteState {
     pub(crate) inherits: bool,
     /// How long after a change a replica may still have what was before.
     pub(crate) settle: Duration,
+    pub(crate) aging: Option<Aging>,
     /// Made when the function first meets a shared tier; nothing where its values cannot travel.
     entries: OnceLock<Option<Arc<Entries>>>,
     warned_of_recursion: AtomicBool,
@@ -252,6 +302,7 @@ impl SiteState {
             is_shared: instance.site.is_shared(),
             inherits: instance.site.is_inheriting(),
             settle: instance.site.settles_in(),
+            aging: instance.site.aging,
             entries: OnceLock::new(),
             warned_of_recursion: AtomicBool::new(false),
             warned_of: Mutex::default(),

@@ -18,6 +18,9 @@ pub(crate) struct Counters {
     pub(crate) loads: AtomicU64,
     pub(crate) failures: AtomicU64,
     pub(crate) shared: AtomicU64,
+    pub(crate) stale: AtomicU64,
+    pub(crate) refreshes: AtomicU64,
+    pub(crate) timeouts: AtomicU64,
     pub(crate) evictions: AtomicU64,
     pub(crate) rejected: AtomicU64,
     pub(crate) entries: AtomicU64,
@@ -45,6 +48,9 @@ impl Counters {
             loads: self.loads.load(Relaxed),
             failures: self.failures.load(Relaxed),
             shared_loads: self.shared.load(Relaxed),
+            stale: self.stale.load(Relaxed),
+            refreshes: self.refreshes.load(Relaxed),
+            timeouts: self.timeouts.load(Relaxed),
             evictions: self.evictions.load(Relaxed),
             rejected: self.rejected.load(Relaxed),
             entries: self.entries.load(Relaxed),
@@ -76,6 +82,12 @@ pub struct FunctionStats {
     pub failures: u64,
     /// Calls answered by the load, or the read of Redis, of another caller: stampedes prevented.
     pub shared_loads: u64,
+    /// Those of the hits that were served a value past its `ttl`, or one that was void, because a strategy said so.
+    pub stale: u64,
+    /// Loads that were begun in the background for a value that was still served.
+    pub refreshes: u64,
+    /// Calls whose load took longer than `soft_timeout` or `timeout`.
+    pub timeouts: u64,
     /// Entries that left because there was no room.
     pub evictions: u64,
     /// Values that were too heavy to be kept at all.
@@ -165,6 +177,13 @@ const COLUMNS: [Column; 7] = [
 ];
 
 /// Shown where there is something to show.
+const STRATEGY_COLUMNS: [Column; 3] = [
+    ("stale", |row| row.stale),
+    ("refreshes", |row| row.refreshes),
+    ("timeouts", |row| row.timeouts),
+];
+
+/// Shown where there is something to show.
 const REDIS_COLUMNS: [Column; 6] = [
     ("redis hits", |row| row.redis_hits),
     ("misses", |row| row.redis_misses),
@@ -179,11 +198,13 @@ impl fmt::Display for Stats {
         let rows = &self.functions;
         let names = rows.iter().map(|row| row.name.chars().count());
         let width = names.max().unwrap_or(0).max("function".len());
-        let uses_redis = rows
-            .iter()
-            .any(|row| REDIS_COLUMNS.iter().any(|(_, number)| number(row) > 0));
-        let of_redis: &[Column] = if uses_redis { &REDIS_COLUMNS } else { &[] };
-        let columns = || COLUMNS.iter().chain(of_redis);
+        let shown = |columns: &'static [Column]| {
+            let says_something = |row| columns.iter().any(|(_, number)| number(row) > 0);
+            let is_shown = rows.iter().any(says_something);
+            if is_shown { columns } else { &[] }
+        };
+        let (of_strategies, of_redis) = (shown(&STRATEGY_COLUMNS), shown(&REDIS_COLUMNS));
+        let columns = || COLUMNS.iter().chain(of_strategies).chain(of_redis);
         write!(f, "{:<width$}", "function")?;
         for (title, _) in columns() {
             write!(f, " {title:>10}")?;

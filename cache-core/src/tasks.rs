@@ -19,6 +19,7 @@ where
 #[derive(Debug, Default)]
 pub(crate) struct Tasks {
     running: AtomicUsize,
+    background: AtomicUsize,
     ended: Notify,
 }
 
@@ -26,6 +27,15 @@ impl Tasks {
     pub(crate) fn enter(self: &Arc<Self>) -> Running {
         self.running.fetch_add(1, Ordering::AcqRel);
         Running(Arc::clone(self))
+    }
+
+    /// Counts in a load that nobody waits for; nothing where `most` of them run.
+    pub(crate) fn enter_background(self: &Arc<Self>, most: usize) -> Option<Background> {
+        let free = |running| (running < most).then_some(running + 1);
+        let entered = self
+            .background
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, free);
+        entered.ok().map(|_| Background(self.enter()))
     }
 
     pub(crate) fn running(&self) -> usize {
@@ -46,6 +56,15 @@ impl Tasks {
 
 /// One running load, while it runs.
 pub(crate) struct Running(Arc<Tasks>);
+
+/// A running load that nobody waits for, while it runs.
+pub(crate) struct Background(Running);
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.0.0.background.fetch_sub(1, Ordering::AcqRel);
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {

@@ -18,7 +18,7 @@ use std::{
 };
 
 pub use keep::Keep;
-pub(crate) use keep::{Judge, Maker, Receiver, Travelling, erase};
+pub(crate) use keep::{Judge, LateAnswer, Maker, Receiver, Travelling, erase};
 pub use probe::{
     ErrorProbe, Probe, ProbeFallibleOptional, ProbeLayer, ProbePlain, ProbeShared, ProbeUnshared,
 };
@@ -58,21 +58,33 @@ pub(crate) enum Loaded {
         tags: Vec<Tag>,
     },
     /// An error that answers only the caller whose load it was.
-    Own(Box<dyn Any + Send>),
+    Own {
+        error: Box<dyn Any + Send>,
+        /// A stale value may stand in for it.
+        is_replaceable: bool,
+    },
 }
 
 impl Loaded {
+    /// Whether it is an error that a stale value may stand in for.
+    pub(crate) fn is_replaceable(&self) -> bool {
+        match self {
+            Self::Node { node, .. } => node.entry().is_replaceable(),
+            Self::Own { is_replaceable, .. } => *is_replaceable,
+        }
+    }
+
     pub(crate) fn into_answer(self) -> Answer {
         match self {
             Self::Node { node, .. } => Answer::Shared(node),
-            Self::Own(error) => Answer::Own(error),
+            Self::Own { error, .. } => Answer::Own(error),
         }
     }
 
     pub(crate) fn has_failed(&self) -> bool {
         match self {
             Self::Node { fate, .. } => matches!(fate, Fate::KeepUnlessFresh | Fate::Leave),
-            Self::Own(_) => true,
+            Self::Own { .. } => true,
         }
     }
 }

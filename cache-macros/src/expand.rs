@@ -21,6 +21,7 @@ mod key;
 pub(crate) mod key_shape;
 mod load;
 pub(crate) mod names;
+mod strategy;
 
 /// Input:
 ///
@@ -165,6 +166,7 @@ impl<'a> Context<'a> {
             let time = settle.value.to_tokens(settle.name.span());
             site.extend(quote_spanned!(mixed=> .settle(#time)));
         }
+        site.extend(self.strategy());
         quote_spanned!(mixed=> static __CACHED_SITE: __cached::Site = #site;)
     }
 

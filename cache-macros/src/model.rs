@@ -54,8 +54,9 @@ impl Model {
             None => default_key(&options, receiver, &arguments, mistakes),
         };
         events::refuse_undetermined(&options, &arguments, &key, mistakes);
-        if options.detached.is_some() {
-            refuse_borrows(receiver, &arguments, mistakes);
+        let detached = options.detached.as_ref().map(|given| &given.name);
+        if let Some(name) = detached.or_else(|| options.needs_task()) {
+            refuse_borrows(name, receiver, &arguments, mistakes);
         }
         refuse_owned_future(&function, &arguments, mistakes);
         let mode = mode(&options, &function, &arguments);
@@ -93,17 +94,14 @@ impl Model {
             Part::Expr(expr) => Some(&**expr),
             _ => None,
         });
-        let times = [&self.options.none_ttl, &self.options.err_ttl];
-        let times = times.into_iter().flatten().map(|given| &given.value);
-        let ttl = self
-            .options
-            .ttl
-            .iter()
-            .filter_map(|given| match &given.value {
-                Ttl::Fixed(time) => Some(time),
-                Ttl::Of(_) => None,
-            });
-        let times = times.chain(ttl).filter_map(|time| match time {
+        let ttls = [&self.options.ttl, &self.options.err_ttl];
+        let ttls = ttls.into_iter().flatten();
+        let ttls = ttls.filter_map(|given| match &given.value {
+            Ttl::Fixed(time) => Some(time),
+            Ttl::Of(_) => None,
+        });
+        let none_ttl = self.options.none_ttl.iter().map(|given| &given.value);
+        let times = ttls.chain(none_ttl).filter_map(|time| match time {
             Time::Expr(expr) => Some(&**expr),
             Time::Literal(_) => None,
         });
@@ -244,9 +242,21 @@ fn refuse_unknown_names(
     }
 }
 
-/// A detached load outlives the call, so its arguments must be owned, or have an owned form.
-fn refuse_borrows(receiver: Option<&Receiver>, arguments: &[Argument], mistakes: &mut Mistakes) {
-    let advice = "is borrowed, and a detached load outlives the call: take `&T`, `Arc<T>` or another owned value";
+/// A detached load outlives the call, so its arguments must be owned, or have an owned form. `option` detaches it.
+fn refuse_borrows(
+    option: &Ident,
+    receiver: Option<&Receiver>,
+    arguments: &[Argument],
+    mistakes: &mut Mistakes,
+) {
+    let load = if option == "detached" {
+        "a detached load".to_owned()
+    } else {
+        format!("with `{option}` a load")
+    };
+    let advice = format!(
+        "is borrowed, and {load} outlives the call: take `&T`, `Arc<T>` or another owned value"
+    );
     for argument in arguments {
         if let Some(token) = argument.borrow() {
             mistakes.at(token, format_args!("{} {advice}", argument.described()));
@@ -302,7 +312,7 @@ fn refuse_owned_future(function: &Function, arguments: &[Argument], mistakes: &m
 fn mode(options: &Options, function: &Function, arguments: &[Argument]) -> Mode {
     let signature = &function.signature;
     let is_owned = |argument: &Argument| argument.is_owned(&signature.generics);
-    if options.detached.is_some() {
+    if options.detached.is_some() || options.needs_task().is_some() {
         Mode::Detached
     } else if options.inline.is_some()
         || signature.receiver().is_some()

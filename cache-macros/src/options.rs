@@ -2,16 +2,21 @@
 
 use syn::{Error, Expr, ExprPath, Ident, LitStr, Path};
 
-pub(crate) use self::events::Listened;
+pub(crate) use self::{
+    events::Listened,
+    strategy::{Kind, Strategy},
+};
 use self::{
     events::invalidate_on,
+    strategy::strategies,
     travel::{codec, compress},
-    values::{cache, function, integer, key, loads, path, site_name, strategy, tiers, time, ttl},
+    values::{cache, function, integer, key, loads, path, site_name, tiers, time, ttl},
 };
 use crate::duration::Time;
 
 mod check;
 mod events;
+mod strategy;
 mod travel;
 mod values;
 
@@ -56,10 +61,12 @@ pub(crate) struct Options {
     pub(crate) invalidate_on: Option<Given<Listened>>,
     pub(crate) inherits: Option<Given<()>>,
     pub(crate) settle: Option<Given<Time>>,
-    pub(crate) strategy: Option<Given<()>>,
+    pub(crate) strategy: Option<Given<Vec<Strategy>>>,
+    pub(crate) soft_timeout: Option<Given<Time>>,
+    pub(crate) timeout: Option<Given<Time>>,
     pub(crate) tiers: Option<Given<Tiers>>,
     pub(crate) none_ttl: Option<Given<Time>>,
-    pub(crate) err_ttl: Option<Given<Time>>,
+    pub(crate) err_ttl: Option<Given<Ttl>>,
     pub(crate) keep_if: Option<Given<Expr>>,
     pub(crate) weight: Option<Given<Expr>>,
     pub(crate) max_concurrent_loads: Option<Given<u32>>,
@@ -84,6 +91,20 @@ impl Options {
         self.tiers
             .as_ref()
             .is_some_and(|tiers| tiers.value == Tiers::Memory)
+    }
+
+    pub(crate) fn strategies(&self) -> impl Iterator<Item = &Strategy> {
+        self.strategy.iter().flat_map(|given| &given.value)
+    }
+
+    /// What has a load run that no caller waits for, and that needs a task of its own.
+    pub(crate) fn needs_task(&self) -> Option<&Ident> {
+        let strategy = self
+            .strategies()
+            .find(|strategy| strategy.kind.loads_in_background());
+        let limits = [&self.soft_timeout, &self.timeout].into_iter().flatten();
+        let limit = limits.map(|given| &given.name).next();
+        strategy.map(|strategy| &strategy.name).or(limit)
     }
 
     /// Whether the author has said something about this option, though it may not be understood.
@@ -116,11 +137,11 @@ pub(crate) enum Wrong {
     Because(Error),
 }
 
-pub(crate) static KNOWN: [Known; 21] = [
+pub(crate) static KNOWN: [Known; 23] = [
     value(
         "ttl",
         "`ttl = 5m`, an expression of type `Duration`, or `ttl = |value| ..`",
-        |o, name, v| give(&mut o.ttl, name, ttl(v)),
+        |o, name, v| give(&mut o.ttl, name, ttl(v, "ttl")),
     ),
     value(
         "key",
@@ -144,8 +165,17 @@ pub(crate) static KNOWN: [Known; 21] = [
     value("settle", "`settle = 2s`", |o, name, v| {
         give(&mut o.settle, name, time(v, "settle"))
     }),
-    value("strategy", "`strategy = read_through`", |o, name, v| {
-        give(&mut o.strategy, name, strategy(&v))
+    value(
+        "strategy",
+        "`strategy = stale_while_revalidate(1m)`, `strategy = [refresh_ahead(0.8), stale_if_error(1h)]`, or another of \
+         `read_through`, `early_expiration` and `stale_if_invalidated(5s)`",
+        |o, name, v| give(&mut o.strategy, name, strategies(v)),
+    ),
+    value("soft_timeout", "`soft_timeout = 50ms`", |o, name, v| {
+        give(&mut o.soft_timeout, name, time(v, "soft_timeout"))
+    }),
+    value("timeout", "`timeout = 2s`", |o, name, v| {
+        give(&mut o.timeout, name, time(v, "timeout"))
     }),
     value(
         "tiers",
@@ -155,9 +185,11 @@ pub(crate) static KNOWN: [Known; 21] = [
     value("none_ttl", "`none_ttl = 10s`", |o, name, v| {
         give(&mut o.none_ttl, name, time(v, "none_ttl"))
     }),
-    value("err_ttl", "`err_ttl = 10s`", |o, name, v| {
-        give(&mut o.err_ttl, name, time(v, "err_ttl"))
-    }),
+    value(
+        "err_ttl",
+        "`err_ttl = 10s` or `err_ttl = |error| ..`",
+        |o, name, v| give(&mut o.err_ttl, name, ttl(v, "err_ttl")),
+    ),
     value("keep_if", "`keep_if = |value| ..`", |o, name, v| {
         give(&mut o.keep_if, name, function(v))
     }),

@@ -11,6 +11,7 @@ mod options;
 mod refusals;
 mod renaming;
 mod spans;
+mod strategies;
 mod suggestions;
 mod text_keys;
 mod travel;

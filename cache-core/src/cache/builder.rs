@@ -69,6 +69,7 @@ pub struct CacheBuilder {
     requires_redis: bool,
     redis_limits: Limits,
     bounds: Bounds,
+    background_limit: usize,
 }
 
 impl Default for CacheBuilder {
@@ -86,6 +87,7 @@ impl Default for CacheBuilder {
                 value: 1 << 20,
             },
             bounds: Bounds::default(),
+            background_limit: 64,
         }
     }
 }
@@ -120,6 +122,14 @@ impl CacheBuilder {
     /// leaves. Default: 10,000.
     pub fn unweighed_limit(mut self, entries: usize) -> Self {
         self.unweighed_limit = entries;
+        self
+    }
+
+    /// How many loads may run at once that nobody waits for, because a strategy such as `refresh_ahead` began them for a
+    /// value that is still served. Beyond that the value is served as it is, and looked at again 100 ms later.
+    /// Default: 64; 0 begins none.
+    pub fn background_limit(mut self, loads: usize) -> Self {
+        self.background_limit = loads;
         self
     }
 
@@ -294,7 +304,14 @@ impl CacheBuilder {
             Some((shared, peers)) => (Some(shared), peers),
             None => (None, Peers::alone(&self.namespace, self.bounds)),
         };
-        Cache::new(self.namespace, self.clock, l1, shared, peers)
+        Cache::new(
+            self.namespace,
+            self.clock,
+            l1,
+            shared,
+            peers,
+            self.background_limit,
+        )
     }
 }
 

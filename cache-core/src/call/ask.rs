@@ -70,7 +70,14 @@ impl Call {
         let miss = looked.as_ref().err().copied();
         let outer = context::load();
         let flown = match (ask, looked) {
-            (Ask::Peek | Ask::Explain, Ok(node)) if may_rely_on(outer.as_ref(), &node) => {
+            (Ask::Peek, Ok(node)) if may_rely_on(outer.as_ref(), &node) => {
+                node.entry().count_hit();
+                Flown::by(Answer::Hit(node), Source::Memory)
+            }
+            (Ask::Explain, Ok(node))
+                if node.entry().is_quiet(self.cache.clock())
+                    && may_rely_on(outer.as_ref(), &node) =>
+            {
                 node.entry().count_hit();
                 Flown::by(Answer::Hit(node), Source::Memory)
             }
@@ -85,8 +92,11 @@ impl Call {
                 take(outer.as_ref(), &node);
                 Flown::by(Answer::Shared(node), Source::Redis)
             }
-            (Ask::Explain, _) => self.fly(Place::InAnyFlight, body).await,
-            (Ask::Refresh, _) => self.fly(Place::InNewFlight, body).await,
+            (Ask::Explain, _) => self.answer(None, body).await,
+            (Ask::Refresh, _) => match &self.site.aging {
+                None => self.fly(Place::InNewFlight, body).await,
+                Some(aging) => (aging.fly)(self, None, Place::InNewFlight, body).await,
+            },
             (Ask::Bypass, _) => self.run_uncached(body, None).await,
             (Ask::Evict, _) => {
                 self.evict().await;
@@ -267,6 +277,7 @@ impl Call {
             },
             age,
             time_left,
+            stale: flown.stale,
             stamps,
         }
     }

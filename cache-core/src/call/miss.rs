@@ -15,14 +15,14 @@ use crate::{
     coherence::Snapshot,
     context,
     event::Tag,
-    explain::{Miss, Source},
+    explain::{Miss, Source, Stale},
     flight::{Joined, Load, Member, Overtaken, Target, Turn, Underway, wait},
     key::Key,
     l1::Node,
     l2::{Notice, RedisMiss},
     site::SiteState,
     stats::Counters,
-    value::{Answer, Loaded},
+    value::{Answer, LateAnswer, Loaded},
 };
 
 /// The body of a call, not yet running.
@@ -41,8 +41,7 @@ pub(crate) trait Make: Send {
 impl<'a> Body<'a> {
     pub(super) fn start(self) -> BoxFuture<'a, Loaded> {
         match self {
-            Self::Inline(body) => body,
-            Self::Detached(body) => body,
+            Self::Inline(body) | Self::Detached(body) => body,
             Self::Borrowing(body) => body.make(),
         }
     }
@@ -67,7 +66,8 @@ impl<'a> Body<'a> {
 }
 
 /// Which flight answers a call.
-pub(super) enum Place {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
     /// The one of its key, begun by whomever.
     InAnyFlight,
     /// One that begins now, and that later callers join.
@@ -75,6 +75,7 @@ pub(super) enum Place {
 }
 
 /// A call in the engine, which knows no value type.
+#[derive(Clone)]
 pub(crate) struct Call {
     pub(super) cache: Cache,
     pub(super) site: Arc<SiteState>,
@@ -87,16 +88,22 @@ pub(crate) struct Call {
     pub(super) notice: Option<Notice>,
     /// The entry in the shared tier, where there is one that is worth asking for.
     pub(super) remote: Option<Arc<dyn Remote>>,
+    /// What answers where the load takes too long.
+    pub(super) late: Option<LateAnswer>,
 }
 
 /// How a call was answered.
-pub(super) struct Flown {
+pub(crate) struct Flown {
     pub(super) answer: Answer,
     pub(super) source: Source,
     /// Set where the call could not be what its caller wanted.
     pub(super) miss: Option<Miss>,
     /// Set where Redis was asked in vain.
     pub(super) redis: Option<RedisMiss>,
+    /// Why it is no fresh value.
+    pub(super) stale: Option<Stale>,
+    /// It is an error that a stale value may stand in for.
+    pub(super) is_replaceable: bool,
 }
 
 impl Flown {
@@ -106,8 +113,27 @@ impl Flown {
             source,
             miss: None,
             redis: None,
+            stale: None,
+            is_replaceable: false,
         }
     }
+
+    /// What a load ended in.
+    pub(super) fn loaded(loaded: Loaded) -> Self {
+        Self {
+            is_replaceable: loaded.is_replaceable(),
+            ..Self::by(loaded.into_answer(), Source::Load)
+        }
+    }
+}
+
+/// What a call in a flight brings along besides its body.
+#[derive(Clone)]
+pub(super) struct Rider {
+    /// The load that it is part of.
+    pub(super) outer: Option<Arc<Load>>,
+    /// Where it was made, where that is not here: it runs in a task of its own.
+    pub(super) around: Option<Around>,
 }
 
 impl Call {
@@ -126,6 +152,14 @@ impl Call {
             coherence.capture_late(&self.tags, now)
         } else {
             coherence.capture(&self.tags, now)
+        }
+    }
+
+    /// Answers the call; by an entry, where one is `due` to be replaced and still to be served.
+    pub(super) async fn answer(&self, due: Option<Arc<Node>>, body: Body<'_>) -> Flown {
+        match &self.site.aging {
+            None => self.fly(Place::InAnyFlight, body).await,
+            Some(aging) => (aging.fly)(self, due, Place::InAnyFlight, body).await,
         }
     }
 
@@ -161,24 +195,46 @@ impl Call {
             Joined::Hit(_) => flights.read_anew(&self.key, &self.site, &snapshot),
             Joined::Member(member) => member,
         };
-        let Some(outer) = outer else {
-            return self.ride(member, None, body).await;
+        let waits = match &outer {
+            Some(outer) => wait(outer, Target::Flight(Arc::clone(member.flight()))).map(Some),
+            None => Some(None),
         };
-        let Some(_wait) = wait(&outer, Target::Flight(Arc::clone(member.flight()))) else {
+        // Until the end.
+        let Some(_wait) = waits else {
             drop(member);
             return self.recurse(body).await;
         };
-        self.ride(member, Some(&outer), body).await
+        let rider = Rider {
+            outer,
+            around: None,
+        };
+        self.ride(member, rider, body).await
     }
 
     /// Waits for the answer of a flight, or runs the body for it.
-    async fn ride(&self, mut member: Member, outer: Option<&Arc<Load>>, body: Body<'_>) -> Flown {
+    async fn ride(&self, member: Member, rider: Rider, body: Body<'_>) -> Flown {
+        self.ride_on(member, None, rider, body).await
+    }
+
+    /// The same, also with a turn that it is already.
+    pub(super) async fn ride_on(
+        &self,
+        mut member: Member,
+        mut first: Option<Underway>,
+        rider: Rider,
+        body: Body<'_>,
+    ) -> Flown {
         let runtime = body.runtime();
-        let is_apart = runtime.is_some() && self.remote.is_none();
+        let is_apart = rider.around.is_some() || runtime.is_some() && self.remote.is_none();
+        let outer = rider.outer.as_ref();
         let mut redis = None;
         let underway = loop {
             let flights = self.cache.flights();
-            let mut underway = match member.turn(outer, is_apart).await {
+            let turn = match first.take() {
+                Some(underway) => Turn::Load(underway),
+                None => member.turn(outer, is_apart).await,
+            };
+            let mut underway = match turn {
                 Turn::Answer(node) if may_rely_on(outer, &node) => return self.share(node),
                 Turn::Answer(_) => {
                     member = flights.read_anew(&self.key, &self.site, &self.capture());
@@ -186,6 +242,15 @@ impl Call {
                 }
                 Turn::Load(underway) => underway,
             };
+            if let (Some(aging), Some(runtime), None) = (&self.site.aging, &runtime, &rider.around)
+                && aging.strategy.has_limit()
+            {
+                let turn = (member, underway);
+                return match body.apart() {
+                    Ok(body) => (aging.lead)(self, turn, rider.outer, body, runtime).await,
+                    Err(_) => unreachable!("what has a runtime can run in a task of its own"),
+                };
+            }
             let Some(remote) = &self.remote else {
                 break underway;
             };
@@ -193,7 +258,7 @@ impl Call {
             match remote.answer(&self.cache, &mut underway).await {
                 Ok(Found { node, is_unsent }) if !is_unsent || may_rely_on(outer, &node) => {
                     take(outer, &node);
-                    return Flown::by(Answer::Shared(node), Source::Redis);
+                    return self.found(&node, body);
                 }
                 // It may be older than what is made of it.
                 Ok(_) => member = flights.renew(&self.key, &self.site, &self.capture()),
@@ -207,9 +272,13 @@ impl Call {
             Some(runtime) => body.apart().map(|body| (body, runtime)),
             None => Err(body),
         };
+        let around = rider.around.clone().unwrap_or_else(Around::here);
         let ended = match body {
-            Ok((body, runtime)) => self.run(underway, body).detach(&runtime).ended().await,
-            Err(body) => self.run(underway, body.start()).await,
+            Ok((body, runtime)) => {
+                let run = self.run(underway, body, around);
+                run.detach(&runtime).ended().await
+            }
+            Err(body) => self.run(underway, body.start(), around).await,
         };
         match ended {
             Ended::Loaded(loaded) => {
@@ -218,7 +287,7 @@ impl Call {
                 }
                 Flown {
                     redis,
-                    ..Flown::by(loaded.into_answer(), Source::Load)
+                    ..Flown::loaded(loaded)
                 }
             }
             Ended::Overtaken(Overtaken::Answered(node)) => self.share(node),
@@ -230,14 +299,29 @@ impl Call {
         }
     }
 
-    fn run<'a>(&self, underway: Underway, body: BoxFuture<'a, Loaded>) -> Run<'a> {
+    /// What Redis had. Where that is to be replaced soon, it is loaded in the background.
+    fn found(&self, node: &Arc<Node>, body: Body<'_>) -> Flown {
+        let mut flown = Flown::by(Answer::Shared(Arc::clone(node)), Source::Redis);
+        if let Some(aging) = &self.site.aging
+            && !node.entry().is_quiet(self.cache.clock())
+        {
+            (aging.refresh)(self, node, body);
+            flown.stale = Stale::of(node.entry(), self.cache.clock());
+        }
+        flown
+    }
+
+    fn run<'a>(&self, underway: Underway, body: BoxFuture<'a, Loaded>, around: Around) -> Run<'a> {
         let beyond = (self.remote.clone(), self.notice.clone());
-        Run::new(&self.cache, underway, beyond, body, Around::here())
+        Run::new(&self.cache, underway, beyond, body, around)
     }
 
     fn share(&self, node: Arc<Node>) -> Flown {
         Counters::add(&self.counters().shared);
-        Flown::by(Answer::Shared(node), Source::SharedLoad)
+        Flown {
+            is_replaceable: node.entry().is_replaceable(),
+            ..Flown::by(Answer::Shared(node), Source::SharedLoad)
+        }
     }
 
     async fn recurse(&self, body: Body<'_>) -> Flown {

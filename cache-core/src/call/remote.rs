@@ -12,6 +12,7 @@ use crate::{
     l2::{Described, Entries, L2, Purpose, Read, Reading, RedisMiss, Route, Store, Teller, Way},
     site::Site,
     stats::Counters,
+    strategy::Decision,
     value::{Fate, Receiver, Travelling, Wire},
 };
 
@@ -240,7 +241,7 @@ impl Elsewhere {
             return Err(load.redis_miss());
         };
         let read = self.read(cache, load.snapshot(), within, purpose).await;
-        match read.found {
+        match read.found.and_then(|node| Self::sift(cache, &load, node)) {
             Ok(node) => {
                 let is_current = cache.coherence().is_current(load.snapshot());
                 let fate = if is_current { Fate::Keep } else { Fate::Leave };
@@ -255,6 +256,23 @@ impl Elsewhere {
                 load.slot.resume(false);
                 Err(Some(miss))
             }
+        }
+    }
+
+    /// What answers a flight, of what the shared tier has: not what is to be replaced, where its successor is looked for;
+    /// nor what only stands in for one.
+    fn sift(cache: &Cache, load: &Load, node: Arc<Node>) -> Result<Arc<Node>, RedisMiss> {
+        let (entry, clock) = (node.entry(), cache.clock());
+        if entry.is_quiet(clock) {
+            return Ok(node);
+        }
+        match entry.on_read(clock) {
+            Decision::Serve | Decision::ServeAndRefresh if !load.is_succession() => Ok(node),
+            Decision::Decline if cache.coherence().is_current(load.snapshot()) => {
+                load.keep_stale(&node);
+                Err(RedisMiss::Expired)
+            }
+            _ => Err(RedisMiss::Expired),
         }
     }
 

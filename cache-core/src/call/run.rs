@@ -22,6 +22,7 @@ use crate::{
     l1::Entry,
     l2::{Notice, RedisMiss},
     stats::Counters,
+    strategy::THROTTLE,
     tasks,
     value::{Fate, Loaded},
     watchdog::Patience,
@@ -48,6 +49,7 @@ pub(super) struct Run<'a> {
 }
 
 /// The scope and the span of the caller, which a task of its own would not have.
+#[derive(Clone)]
 pub(super) struct Around {
     scope: Option<Cache>,
     span: tracing::Span,
@@ -151,7 +153,21 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// What was to be replaced is not tried to be at once again.
+    fn put_off_the_next(&self, load: &Load, may_stand_in: bool) {
+        if load.site().aging.is_none() {
+            return;
+        }
+        let node = self.cache.flights().l1.get(&load.key().as_ref());
+        if let Some(terms) = node.as_ref().and_then(|node| node.entry().terms()) {
+            terms.put_off(after(self.cache.clock().now(), THROTTLE), may_stand_in);
+        }
+    }
+
     fn arrive(&mut self, load: &Load, mut loaded: Loaded) -> Loaded {
+        if loaded.has_failed() {
+            self.put_off_the_next(load, loaded.is_replaceable());
+        }
         let Loaded::Node { node, fate, tags } = &mut loaded else {
             self.underway.fail();
             return loaded;
@@ -159,10 +175,12 @@ impl<'a> Run<'a> {
         let now = system_now();
         let began = now.saturating_sub(nanos(self.time_loading()));
         // Nobody else has it yet.
-        if let Some(node) = Arc::get_mut(node)
-            && !guard(&self.cache, load, node.entry_mut(), tags, (began, now))
-        {
-            *fate = Fate::Leave;
+        let load_time = self.time_loading();
+        if let Some(node) = Arc::get_mut(node) {
+            node.entry_mut().took(load_time);
+            if !guard(&self.cache, load, node.entry_mut(), tags, (began, now)) {
+                *fate = Fate::Leave;
+            }
         }
         self.underway.complete(&Arrival {
             node,
@@ -170,7 +188,7 @@ impl<'a> Run<'a> {
             clock: self.cache.clock(),
             route: self.remote.as_deref().map(Remote::way),
             notice: self.notice.as_ref(),
-            load_time: self.time_loading(),
+            load_time,
             replaces: load.is_renewal(),
             is_absent: self.remote.is_some() && load.redis_miss() == Some(RedisMiss::Absent),
         });
@@ -235,11 +253,20 @@ impl Detached {
     ///
     /// With the panic of the body, and when the runtime was shut down under it.
     pub(super) async fn ended(self) -> Ended {
-        match self.0.await {
-            Ok(ended) => ended,
-            Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
-            Err(error) => panic!("the runtime that ran this load was shut down: {error}"),
-        }
+        joined(self.0).await
+    }
+}
+
+/// What the task of a load gave.
+///
+/// # Panics
+///
+/// With the panic of the task, and when the runtime was shut down under it.
+pub(super) async fn joined<T>(task: JoinHandle<T>) -> T {
+    match task.await {
+        Ok(ended) => ended,
+        Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+        Err(error) => panic!("the runtime that ran this load was shut down: {error}"),
     }
 }
 

@@ -9,11 +9,13 @@ use std::{
         Arc, Weak,
         atomic::{AtomicU32, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use smallvec::SmallVec;
 
 use crate::{
+    clock::{Nanos, system_now},
     event::Tag,
     key::KeyHasher,
     lock::{Mutex, MutexGuard},
@@ -33,6 +35,8 @@ pub(crate) struct Cell {
     /// The tag as a key of the store.
     key: Arc<str>,
     generation: AtomicU64,
+    /// When that was last.
+    changed: AtomicU64,
     /// Bumps that have not been acknowledged: until then the shared tier is not asked for what depends on this.
     pending: AtomicU32,
     /// Changes of which nobody knows yet whether they happen: until then nothing is kept either.
@@ -60,8 +64,14 @@ impl Cell {
         self.generation.load(Ordering::Acquire)
     }
 
+    /// When it was last invalidated.
+    fn changed(&self) -> Nanos {
+        self.changed.load(Ordering::Relaxed)
+    }
+
     /// What was loaded before this is void from here on.
     pub(super) fn invalidate(&self) {
+        self.changed.store(system_now(), Ordering::Relaxed);
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
 
@@ -158,6 +168,7 @@ impl Registry {
             tag: tag.clone(),
             key: (self.prefix.clone() + tag.as_str()).into(),
             generation: AtomicU64::new(0),
+            changed: AtomicU64::new(0),
             pending: AtomicU32::new(0),
             held: AtomicU32::new(0),
             registry: Arc::downgrade(self),
@@ -208,6 +219,17 @@ impl Captured {
         self.0
             .iter()
             .all(|(cell, generation)| cell.generation() == *generation)
+    }
+
+    /// How long ago the first of it was invalidated; the longest time where that is not known, as it was so more than
+    /// once.
+    pub(super) fn invalidated_ago(&self, now: Nanos) -> Duration {
+        let ago = |(cell, generation): &Capture| match cell.generation().checked_sub(*generation) {
+            Some(0) => Duration::ZERO,
+            Some(1) => Duration::from_nanos(now.saturating_sub(cell.changed())),
+            _ => Duration::MAX,
+        };
+        self.0.iter().map(ago).max().unwrap_or(Duration::MAX)
     }
 
     /// Has it not be current again.

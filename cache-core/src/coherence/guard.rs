@@ -1,8 +1,11 @@
 //! What makes an entry valid, and what was captured before it was read.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use smallvec::SmallVec;
@@ -213,6 +216,11 @@ impl Guard {
         let is_usable = self.is_usable(now);
         let is_pending = self.captured.cells().any(|cell| cell.is_pending());
         rules::doubt(is_usable, self.captured.is_current(), is_pending)
+    }
+
+    /// How long ago an event made the entry void; the longest time where that is not known.
+    pub(crate) fn invalidated_ago(&self, now: Nanos) -> Duration {
+        self.captured.invalidated_ago(now)
     }
 
     /// Whether others can find out that the entry is valid. It may already be void, which is worth no write.

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Arrival, Flight, Flights, State};
+use super::{Arrival, Flight, Flights, Purpose, State};
 use crate::{
     clock::{Nanos, after, system_now},
     coherence::{Snapshot, Stamps},
@@ -194,7 +194,28 @@ impl Load {
 
     /// Whether the flight began to replace what there is, without a look at it.
     pub(crate) fn is_renewal(&self) -> bool {
-        self.flight.is_renewal
+        self.flight.purpose == Purpose::Renew
+    }
+
+    /// Whether the flight began although what there is can still be served.
+    pub(crate) fn is_succession(&self) -> bool {
+        self.flight.purpose == Purpose::Succeed
+    }
+
+    /// Keeps a stale entry that was found in the shared tier, for when its successor cannot be loaded.
+    pub(crate) fn keep_stale(&self, node: &Arc<Node>) {
+        let (flight, flights) = (&self.flight, &self.flight.flights);
+        let shard = flights.shard(&flight.key);
+        let old = flights.l1.get(&flight.key.as_ref());
+        let is_as_good = |old: &Arc<Node>| old.entry().created() >= node.entry().created();
+        let is_kept = flight.has_place(&shard)
+            && flights.is_on()
+            && flight.site.is_in_memory
+            && !old.as_ref().is_some_and(is_as_good);
+        let evicted = is_kept.then(|| flights.l1.insert(&flight.key, node));
+        drop(shard);
+        // Not before: a value's own `Drop` may do anything.
+        drop((old, evicted));
     }
 
     /// The state of this process before anything was read for the flight.

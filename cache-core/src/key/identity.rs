@@ -64,6 +64,11 @@ impl Key {
         xxh3_64(&self.bytes)
     }
 
+    /// Bits by which this process differs from others.
+    pub(crate) fn spread(&self) -> u64 {
+        self.hash
+    }
+
     pub(crate) fn as_ref(&self) -> KeyRef<'_> {
         KeyRef {
             hash: self.hash,

@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use super::unweighed::Place;
@@ -15,11 +16,15 @@ use crate::{
     coherence::{Doubt, Guard},
     key::Key,
     stats::Counters,
+    strategy::{Decision, Known, Life},
 };
 
 /// What an entry costs beside its value and the heap of its key: the map's slot with the key in it, the
 /// node and its allocation. Counted by an allocator.
 const ENTRY_OVERHEAD: usize = 200;
+
+/// What an entry costs more where its function has a strategy.
+const TERMS_OVERHEAD: usize = 250;
 
 /// What was loaded, of a type that only its function knows.
 pub(crate) trait Stored: Any + Send + Sync {
@@ -76,11 +81,12 @@ impl fmt::Debug for Node {
 #[derive(Debug)]
 pub(crate) struct Entry {
     created: Nanos,
-    expires: Nanos,
+    /// Until when it is served without a thought: until it expires, or until its terms have something to say.
+    quiet_until: Nanos,
     counters: Arc<Counters>,
-    /// What else has to hold; nothing where only time makes the entry void.
-    guard: Option<Box<Guard>>,
-    /// Bytes of the value, and [`WEIGHED`].
+    /// What else there is to it; nothing where only time makes the entry void.
+    more: Option<Box<More>>,
+    /// Bytes of the value, [`WEIGHED`] and [`REPLACEABLE`].
     size: u32,
     /// Bytes that were added to the counters; zero while the entry is in no tier.
     counted: AtomicU32,
@@ -88,6 +94,47 @@ pub(crate) struct Entry {
 
 /// Set where the size is that of the value and not only of its type.
 const WEIGHED: u32 = 1 << 31;
+
+/// Set for an error that a stale value may stand in for.
+const REPLACEABLE: u32 = 1 << 30;
+
+const MOST_BYTES: u32 = REPLACEABLE - 1;
+
+/// What not every entry has.
+#[derive(Debug, Default)]
+struct More {
+    /// What has to hold besides its time.
+    guard: Option<Guard>,
+    /// What becomes of it as it grows old, where its function has a strategy.
+    terms: Option<Box<dyn Terms>>,
+}
+
+/// What becomes of an entry as it grows old. A table: programs without a strategy hold nothing of it.
+pub(crate) trait Terms: fmt::Debug + Send + Sync {
+    fn life(&self) -> Life;
+
+    /// Until when the entry is served without a thought.
+    fn quiet_until(&self) -> Nanos;
+
+    /// How long its load took.
+    fn took(&mut self, load_time: Duration);
+
+    /// It is of no use from `time` on, if not before.
+    fn end_at(&mut self, time: Nanos);
+
+    /// What a call does that finds it.
+    fn on_read(&self, known: Known, now: Nanos) -> Decision;
+
+    /// Whether it stands in where a load has failed, or is late.
+    fn stands_in(&self, known: Known, now: Nanos) -> bool;
+
+    /// Whether the caller is the one to load its successor, which is to have come by `until`.
+    fn claim(&self, now: Nanos, until: Nanos) -> bool;
+
+    /// A load of its successor failed: none is tried before `until`. Until then it stands in for one that would, if it
+    /// may.
+    fn put_off(&self, until: Nanos, may_stand_in: bool);
+}
 
 impl Entry {
     pub(crate) fn new(
@@ -99,52 +146,140 @@ impl Entry {
     ) -> Self {
         Self {
             created,
-            expires,
+            quiet_until: expires,
             counters,
-            guard: None,
-            size: u32::try_from(size).unwrap_or(u32::MAX).min(WEIGHED - 1)
+            more: None,
+            size: u32::try_from(size).unwrap_or(u32::MAX).min(MOST_BYTES)
                 | if is_weighed { WEIGHED } else { 0 },
             counted: AtomicU32::new(0),
         }
     }
 
-    #[inline]
+    /// Its terms have a say in what becomes of it.
+    pub(crate) fn with_terms(mut self, terms: Box<dyn Terms>) -> Self {
+        self.quiet_until = terms.quiet_until();
+        self.more_mut().terms = Some(terms);
+        self
+    }
+
+    /// A stale value may stand in for it.
+    pub(crate) fn replaceable(mut self) -> Self {
+        self.size |= REPLACEABLE;
+        self
+    }
+
+    pub(crate) fn is_replaceable(&self) -> bool {
+        self.size & REPLACEABLE != 0
+    }
+
+    fn more_mut(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
+    }
+
     pub(crate) fn is_fresh(&self, now: Nanos) -> bool {
-        now < self.expires
+        now < self.expires()
+    }
+
+    /// Whether it is served without a thought: nothing is to be done for it yet, and nothing that it depends on has
+    /// changed.
+    #[inline]
+    pub(crate) fn is_quiet(&self, clock: &Clock) -> bool {
+        let now = clock.now();
+        now < self.quiet_until
+            && match &self.more {
+                None => true,
+                Some(more) => more.is_valid(clock.system_at(now)),
+            }
     }
 
     /// Whether it may be served: fresh, and nothing that it depends on has changed.
-    #[inline]
     pub(crate) fn is_usable(&self, clock: &Clock) -> bool {
         let now = clock.now();
         self.is_fresh(now)
-            && match &self.guard {
-                None => true,
-                Some(guard) => guard.is_usable(clock.system_at(now)),
-            }
+            && self
+                .more
+                .as_ref()
+                .is_none_or(|more| more.is_valid(clock.system_at(now)))
     }
 
     /// What is against a fresh entry.
     pub(crate) fn doubt(&self, clock: &Clock) -> Option<Doubt> {
-        self.guard.as_ref()?.doubt(clock.system_at(clock.now()))
+        self.guard()?.doubt(clock.system_at(clock.now()))
     }
 
     pub(crate) fn guard(&self) -> Option<&Guard> {
-        self.guard.as_deref()
+        self.more.as_ref()?.guard.as_ref()
     }
 
-    pub(crate) fn guard_by(&mut self, guard: Option<Box<Guard>>) {
-        self.guard = guard;
+    pub(crate) fn guard_by(&mut self, guard: Option<Guard>) {
+        if guard.is_some() || self.guard().is_some() {
+            self.more_mut().guard = guard;
+        }
+    }
+
+    pub(crate) fn terms(&self) -> Option<&dyn Terms> {
+        self.more.as_ref()?.terms.as_deref()
+    }
+
+    /// What is known of it besides its age.
+    pub(crate) fn known(&self, clock: &Clock) -> Known {
+        let now = clock.system_at(clock.now());
+        let doubt = self
+            .guard()
+            .and_then(|guard| Some((guard, guard.doubt(now)?)));
+        match doubt {
+            None => Known::Valid,
+            Some((_, Doubt::Suspect)) => Known::Unproven,
+            Some((guard, Doubt::Invalidated)) => Known::Invalidated {
+                ago: guard.invalidated_ago(now),
+            },
+        }
+    }
+
+    /// What a call does that finds it, and that is not to serve it without a thought.
+    pub(crate) fn on_read(&self, clock: &Clock) -> Decision {
+        self.terms().map_or(Decision::Decline, |terms| {
+            terms.on_read(self.known(clock), clock.now())
+        })
+    }
+
+    /// Whether it stands in where a load has failed, or is late.
+    pub(crate) fn stands_in(&self, clock: &Clock) -> bool {
+        self.terms()
+            .is_some_and(|terms| terms.stands_in(self.known(clock), clock.now()))
+    }
+
+    fn terms_mut(&mut self) -> Option<&mut Box<dyn Terms>> {
+        self.more.as_mut()?.terms.as_mut()
+    }
+
+    /// Its load took so long.
+    pub(crate) fn took(&mut self, load_time: Duration) {
+        if let Some(terms) = self.terms_mut() {
+            terms.took(load_time);
+            self.quiet_until = terms.quiet_until();
+        }
     }
 
     /// It is void at `time` if it is not before.
     pub(crate) fn expire_at(&mut self, time: Nanos) {
-        self.expires = self.expires.min(time);
+        self.quiet_until = self.quiet_until.min(time);
+        if let Some(terms) = self.terms_mut() {
+            terms.end_at(time);
+        }
     }
 
     #[inline]
     pub(crate) fn count_hit(&self) {
         self.counters.hits.add_one();
+    }
+
+    /// Counts a call that its terms let it answer.
+    pub(crate) fn count_served(&self, clock: &Clock) {
+        self.count_hit();
+        if !self.is_usable(clock) {
+            Counters::add(&self.counters.stale);
+        }
     }
 
     pub(crate) fn created(&self) -> Nanos {
@@ -158,13 +293,21 @@ impl Entry {
         clock.system_at(now).saturating_sub(age)
     }
 
+    /// Until when it is fresh.
     pub(crate) fn expires(&self) -> Nanos {
-        self.expires
+        self.terms()
+            .map_or(self.quiet_until, |terms| terms.life().fresh_until)
+    }
+
+    /// Until when it may be served at all.
+    pub(crate) fn kept_until(&self) -> Nanos {
+        self.terms()
+            .map_or(self.quiet_until, |terms| terms.life().kept_until)
     }
 
     /// Bytes of the value.
     pub(crate) fn size(&self) -> usize {
-        (self.size & !WEIGHED) as usize
+        (self.size & MOST_BYTES) as usize
     }
 
     pub(super) fn counters(&self) -> &Arc<Counters> {
@@ -182,7 +325,12 @@ impl Entry {
         } else {
             size_of::<Place>()
         };
-        (ENTRY_OVERHEAD + places + keys * key.heap_bytes() + self.size()) as u64
+        let terms = if self.terms().is_some() {
+            TERMS_OVERHEAD
+        } else {
+            0
+        };
+        (ENTRY_OVERHEAD + terms + places + keys * key.heap_bytes() + self.size()) as u64
     }
 
     /// Counts the entry in, until it is dropped.
@@ -194,6 +342,16 @@ impl Entry {
             self.counters
                 .unweighed
                 .fetch_add(u64::from(!self.is_weighed()), Relaxed);
+        }
+    }
+}
+
+impl More {
+    #[inline]
+    fn is_valid(&self, now: Nanos) -> bool {
+        match &self.guard {
+            None => true,
+            Some(guard) => guard.is_usable(now),
         }
     }
 }

@@ -58,6 +58,8 @@ pub(crate) struct Fill {
     pub(crate) node: Arc<Node>,
     /// On the store's clock, in microseconds.
     pub(crate) created: u64,
+    /// When it is no longer fresh, on the store's clock.
+    pub(crate) stale: u64,
     pub(crate) expires: u64,
     /// In microseconds.
     pub(crate) load_time: u32,

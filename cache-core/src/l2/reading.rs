@@ -232,8 +232,11 @@ impl L2 {
         let now = self.store.time().ok_or(RedisMiss::Unavailable)?.latest;
         let span = |from: u64, to: u64| Duration::from_micros(to.saturating_sub(from));
         let age = Age {
-            age: span(header.created, now),
+            since_load: span(header.created, now),
+            fresh: span(now, header.soft),
+            stale_for: span(header.soft, now),
             left: span(now, header.hard),
+            load_time: Duration::from_micros(header.load_time.into()),
         };
         if age.left.is_zero() {
             return Err(RedisMiss::Expired);
@@ -245,7 +248,7 @@ impl L2 {
         let now = system_now();
         let verdict = reading
             .coherence
-            .judge(&own, read, before(now, age.age), now);
+            .judge(&own, read, before(now, age.since_load), now);
         let Verdict::Valid(stamps) = verdict else {
             return Err(RedisMiss::Invalidated);
         };

@@ -1,10 +1,10 @@
 //! The way to one entry of the shared tier: what a call and its flight hold of it.
 
-use std::{any::Any, sync::Arc, time::Duration};
+use std::{any::Any, sync::Arc};
 
 use tokio::sync::oneshot;
 
-use super::{Change, Entries, EntryKey, L2, Message, Read, Reading};
+use super::{Change, Entries, EntryKey, L2, Lifetime, Message, Read, Reading};
 use crate::{
     coherence::{Guard, mutant, mutant::Mutant},
     l1::Node,
@@ -16,13 +16,12 @@ pub(crate) type Posted = Box<dyn Any + Send>;
 
 /// Where a flight sends its result besides memory. A table: programs without a shared tier hold nothing of it.
 pub(crate) trait Way: Send + Sync {
-    /// Sends an entry that has `lifetime` left and took `load_time` to load. It `replaces` what may be
-    /// there, so that what is there has to go where it cannot be written.
+    /// Sends an entry that has so much of its `lifetime` left. It `replaces` what may be there, so that what is there
+    /// has to go where it cannot be written.
     fn fill(
         &self,
         node: &Arc<Node>,
-        lifetime: Duration,
-        load_time: Duration,
+        lifetime: Lifetime,
         replaces: bool,
         message: Option<Message>,
     ) -> Option<Posted>;
@@ -50,8 +49,7 @@ impl Way for Route {
     fn fill(
         &self,
         node: &Arc<Node>,
-        lifetime: Duration,
-        load_time: Duration,
+        lifetime: Lifetime,
         replaces: bool,
         message: Option<Message>,
     ) -> Option<Posted> {
@@ -60,7 +58,7 @@ impl Way for Route {
         let can_be_trusted = node.entry().guard().is_none_or(Guard::can_be_shared)
             || replaces && mutant::is(Mutant::B15);
         let fill = can_be_trusted
-            .then(|| self.l2.fill(entries, node, lifetime, load_time, replaces))
+            .then(|| self.l2.fill(entries, node, lifetime, replaces))
             .flatten();
         let change = fill.or_else(|| replaces.then(|| Change::Delete(Vec::new())))?;
         Some(Box::new(self.l2.post(self.key.clone(), change, message)))

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
-    Entries, EntryKey, L2, Message, StoreError, Write,
+    Entries, EntryKey, L2, Lifetime, Message, StoreError, Write,
     breaker::Admission,
     envelope::{self, Header},
     outbox::{Change, Fill, Letter, Posted},
@@ -27,13 +27,12 @@ use crate::{
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 
 impl L2 {
-    /// An entry on its way, where it can go. `lifetime` is what is left of it.
+    /// An entry on its way, where it can go. `lifetime` is what is left of its life.
     pub(crate) fn fill(
         &self,
         entries: &Arc<Entries>,
         node: &Arc<Node>,
-        lifetime: Duration,
-        load_time: Duration,
+        lifetime: Lifetime,
         replaces: bool,
     ) -> Option<Change> {
         // The earliest it can be there: others must not keep the entry longer than this process.
@@ -43,8 +42,9 @@ impl L2 {
             entries: Arc::clone(entries),
             node: Arc::clone(node),
             created: now,
-            expires: now.saturating_add(microseconds(lifetime)),
-            load_time: u32::try_from(load_time.as_micros()).unwrap_or(u32::MAX),
+            stale: now.saturating_add(microseconds(lifetime.fresh)),
+            expires: now.saturating_add(microseconds(lifetime.kept)),
+            load_time: u32::try_from(lifetime.load_time.as_micros()).unwrap_or(u32::MAX),
             replaces,
         }))
     }
@@ -244,7 +244,7 @@ impl L2 {
         let header = Header {
             lineage: stamps.map_or(0, |stamps| stamps.lineage.0),
             created: fill.created,
-            soft: fill.expires,
+            soft: fill.stale.min(fill.expires),
             hard: fill.expires,
             load_time: fill.load_time,
             key_check: key.check,

@@ -103,14 +103,14 @@ macro_rules! cached_function {
             match begun {
                 Ok(answered) => answered.output(),
                 Err(missed) => {
-                    let load = {
-                        let travel = (&&&cached::TravelProbe::of(&returned)).__cached_weigh();
-                        let ttl: Duration = at.ttl();
-                        let keep = cached::Keep::new(&returned, travel, ttl);
-                        cached::$mode.launch(missed, &keep, move || async move {
-                            at.load($number, id).await
-                        })
-                    };
+                    let load =
+                        {
+                            let travel = (&&&cached::TravelProbe::of(&returned)).__cached_weigh();
+                            let ttl: Duration = at.ttl();
+                            let keep = cached::Keep::new(&returned, travel, ttl);
+                            cached::$mode
+                                .launch(missed, &keep, async move { at.load($number, id).await })
+                        };
                     load.await.output()
                 }
             }

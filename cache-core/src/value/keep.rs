@@ -4,17 +4,20 @@ use std::{any::Any, fmt, sync::Arc, time::Duration};
 
 use super::{
     Built, Fate, Loaded, Returned, Split,
-    probe::KeepsErrors,
+    probe::{CanFail, KeepsErrors, TimesOut},
     shape::{HasNone, Shape},
     transport::{Transport, Wire, guarded},
     weigh::Weigh,
 };
 use crate::{
-    clock::{Clock, after, before},
+    clock::{Clock, after, before, nanos},
+    error::TimedOut,
     event::{Interests, Tag},
-    l1::{Entry, Node},
+    l1::{Entry, Node, terms::unit},
     l2::{Age, RedisMiss, codec::Codec},
+    site::Aging,
     stats::Counters,
+    strategy::Life,
 };
 
 /// The options of a function that look at what it returned.
@@ -28,13 +31,17 @@ pub struct Keep<S: Shape, X> {
     measure: fn(&S::Kept) -> Option<usize>,
     /// The options that are closures, and what asks them: named only where there are some, so that it is compiled
     /// only there.
-    asked: Option<fn(&Self, &S::Kept) -> Judged>,
+    asked: Option<Asked<S, X>>,
     ttl: Option<fn(&S::Inner) -> Duration>,
     keep_if: Option<fn(&S::Inner) -> bool>,
     weight: Option<fn(&S::Inner) -> usize>,
     events_of: Option<EventsOf<S>>,
+    err_ttl: Option<fn(&S::Error) -> Duration>,
+    stale_if_error: Option<fn(&S::Error) -> bool>,
     /// How values travel. What receives them is named only beside it.
     travel: Option<Travel<S, X>>,
+    /// The error of a load that takes too long. What makes an answer of it is named only beside it.
+    timeout: Option<Late<S, X>>,
     compress: Option<usize>,
 }
 
@@ -58,8 +65,16 @@ impl Times {
 /// What becomes of one outcome.
 pub(crate) struct Judged {
     age: Duration,
-    /// Zero where it is not kept.
+    /// For how long it is fresh; zero where it is not kept.
     lifetime: Duration,
+    /// For how long it has not been fresh.
+    stale_for: Duration,
+    /// For how long it may be kept at most, beyond which its strategy has no say.
+    most: Duration,
+    /// How long its load took.
+    load_time: Duration,
+    /// It is an error that a stale value may stand in for.
+    is_replaceable: bool,
     /// What it counts for; nothing where nobody knows, or needs to.
     bytes: Option<usize>,
     /// What it counts for then.
@@ -91,14 +106,27 @@ impl Judged {
         Self::new(lifetime, fate)
     }
 
-    fn of(self, size: usize) -> Self {
-        Self { size, ..self }
+    /// Of the life that this process gives it, and the one that its envelope gives it, the shorter one.
+    fn limit(&mut self, age: Age, left: Duration, stale_for: Duration) {
+        self.age = age.since_load;
+        self.load_time = age.load_time;
+        self.lifetime = left.min(age.fresh);
+        self.stale_for = stale_for.max(age.stale_for);
+        self.most = age.left;
+        // What it was not to be kept for, it is not kept for either.
+        if self.fate != Fate::Keep {
+            self.most = Duration::ZERO;
+        }
     }
 
     fn new(lifetime: Duration, fate: Fate) -> Self {
         Self {
             age: Duration::ZERO,
             lifetime,
+            stale_for: Duration::ZERO,
+            most: Duration::MAX,
+            load_time: Duration::ZERO,
+            is_replaceable: false,
             bytes: None,
             size: 0,
             fate,
@@ -106,6 +134,9 @@ impl Judged {
         }
     }
 }
+
+/// Asks what is given as closures.
+type Asked<S, X> = fn(&Keep<S, X>, &<S as Shape>::Kept, &Maker) -> Judged;
 
 /// Adds the events that a value names.
 type EventsOf<S> = fn(&<S as Shape>::Inner, &mut Interests);
@@ -145,7 +176,10 @@ impl<S: Shape, X> Keep<S, X> {
             keep_if: None,
             weight: None,
             events_of: None,
+            err_ttl: None,
+            stale_if_error: None,
             travel: None,
+            timeout: None,
             compress: None,
         })
     }
@@ -215,6 +249,46 @@ impl<S: Shape, X> Keep<S, X> {
         self
     }
 
+    /// The option `err_ttl` where it is a closure.
+    #[inline]
+    #[must_use]
+    pub fn err_ttl_of(mut self, ttl: fn(&S::Error) -> Duration) -> Self
+    where
+        S::Output: KeepsErrors,
+    {
+        self.err_ttl = Some(ttl);
+        self
+    }
+
+    /// The strategy `stale_if_error`, and for which errors.
+    #[inline]
+    #[must_use]
+    pub fn stale_if_error(mut self, stands_in: fn(&S::Error) -> bool) -> Self
+    where
+        S::Output: CanFail,
+    {
+        self.stale_if_error = Some(stands_in);
+        self
+    }
+
+    /// The option `timeout`.
+    #[inline]
+    #[must_use]
+    pub fn timeout(mut self) -> Self
+    where
+        S::Output: TimesOut<Error = S::Error>,
+        X: 'static,
+    {
+        let late: Late<S, X> = |keep, maker| {
+            Arc::new(move |after| {
+                let error = S::Output::timed_out(TimedOut { after });
+                erase(&keep, &maker, &mut Some(S::failed(error)))
+            })
+        };
+        self.timeout = Some(late);
+        self
+    }
+
     /// The option `keep_if`.
     #[inline]
     #[must_use]
@@ -243,21 +317,21 @@ impl<S: Shape, X> Keep<S, X> {
         self.returned
     }
 
-    /// What is left of the life that this process gives a value of this age. A value that says itself how
-    /// long it lives says what is left.
-    fn left(&self, kept: &S::Kept, lifetime: Duration, age: Duration) -> Duration {
+    /// What is left of the life that this process gives a value of this age, and for how long it has been over. A value
+    /// that says itself how long it lives says what is left.
+    fn left(&self, kept: &S::Kept, lifetime: Duration, age: Duration) -> (Duration, Duration) {
         if self.ttl.is_some() && S::inner(kept).is_some() {
-            lifetime
+            (lifetime, Duration::ZERO)
         } else {
-            lifetime.saturating_sub(age)
+            (lifetime.saturating_sub(age), age.saturating_sub(lifetime))
         }
     }
 
     /// What becomes of a value.
-    fn judge_kept(&self, kept: &S::Kept) -> Judged {
+    fn judge_kept(&self, kept: &S::Kept, maker: &Maker) -> Judged {
         let mut judged = match self.asked {
-            Some(ask) => ask(self, kept),
-            None => Judged::kept(self.times.value(S::inner(kept).is_none())),
+            Some(ask) => ask(self, kept, maker),
+            None => Judged::kept(maker.jittered(self.times.value(S::inner(kept).is_none()))),
         };
         if self.weight.is_none() && judged.fate == Fate::Keep {
             judged.bytes = (self.measure)(kept);
@@ -267,13 +341,13 @@ impl<S: Shape, X> Keep<S, X> {
     }
 
     /// [`judge_kept`](Self::judge_kept) where a closure has something to say.
-    fn ask(&self, kept: &S::Kept) -> Judged {
+    fn ask(&self, kept: &S::Kept, maker: &Maker) -> Judged {
         let inner = S::inner(kept);
         let lifetime = match (inner, self.ttl) {
             (Some(inner), _) if !self.keep_if.is_none_or(|keep| keep(inner)) => Duration::ZERO,
             (Some(inner), Some(ttl)) => ttl(inner),
-            (None, Some(_)) => self.times.none_ttl.unwrap_or_default(),
-            (_, None) => self.times.value(inner.is_none()),
+            (None, Some(_)) => maker.jittered(self.times.none_ttl.unwrap_or_default()),
+            (_, None) => maker.jittered(self.times.value(inner.is_none())),
         };
         let mut judged = Judged::kept(lifetime);
         if let Some(weight) = self.weight
@@ -294,7 +368,7 @@ impl<S: Shape, X> Keep<S, X> {
 pub(crate) trait Judge {
     /// What becomes of the output in an `Option`. Runs the closures of the user's options. Nothing where the output is of
     /// another type.
-    fn judge(&self, keeps: bool, output: &dyn Any) -> Option<Judged>;
+    fn judge(&self, maker: &Maker, output: &dyn Any) -> Option<Judged>;
 
     /// Takes the output out of the `Option`.
     fn build(&self, entry: Entry, output: &mut dyn Any) -> Option<Built>;
@@ -305,18 +379,30 @@ pub(crate) trait Judge {
 
     /// Whether the events that make a value void are known only from the value.
     fn depends_on_value(&self) -> bool;
+
+    /// What answers a call whose load takes too long, where there is a limit.
+    fn late(&self, maker: &Maker) -> Option<LateAnswer>;
 }
+
+/// What answers a call whose load takes longer than this.
+pub(crate) type LateAnswer = Arc<dyn Fn(Duration) -> Option<Loaded> + Send + Sync>;
+
+/// What makes that answer.
+type Late<S, X> = fn(Keep<S, X>, Maker) -> LateAnswer;
 
 /// Takes an output out of an `Option`, and makes of it what the engine takes. Nothing where it is of another type.
 pub(crate) fn erase(keep: &dyn Judge, maker: &Maker, output: &mut dyn Any) -> Option<Loaded> {
-    let judged = keep.judge(maker.keeps, output)?;
+    let judged = keep.judge(maker, output)?;
     Some(match keep.build(maker.entry(&judged), output)? {
         Ok(node) => Loaded::Node {
             node,
             fate: judged.fate,
             tags: judged.tags,
         },
-        Err(error) => Loaded::Own(error),
+        Err(error) => Loaded::Own {
+            error,
+            is_replaceable: judged.is_replaceable,
+        },
     })
 }
 
@@ -338,14 +424,23 @@ pub(crate) struct Travelling {
 pub(crate) type Receiver = Arc<dyn Fn(&[u8], Age) -> Result<Arc<Node>, RedisMiss> + Send + Sync>;
 
 impl<S: Shape, X> Judge for Keep<S, X> {
-    fn judge(&self, keeps: bool, output: &dyn Any) -> Option<Judged> {
+    fn judge(&self, maker: &Maker, output: &dyn Any) -> Option<Judged> {
         let output = output.downcast_ref::<Option<S::Output>>()?.as_ref()?;
-        Some(match S::look(output) {
-            Some(kept) if keeps => self.judge_kept(kept),
+        let mut judged = match S::look(output) {
+            Ok(kept) if maker.keeps => return Some(self.judge_kept(kept, maker)),
             // Nobody keeps it.
-            Some(_) => Judged::kept(Duration::ZERO),
-            None => Judged::failed(self.times.err_ttl).of(size_of::<Split<S>>()),
-        })
+            Ok(_) => return Some(Judged::kept(Duration::ZERO)),
+            Err(error) => {
+                let ttl = self.err_ttl.map(|ttl| ttl(error)).or(self.times.err_ttl);
+                let mut judged = Judged::failed(ttl);
+                judged.is_replaceable = self
+                    .stale_if_error
+                    .is_some_and(|stands_in| stands_in(error));
+                judged
+            }
+        };
+        judged.size = size_of::<Split<S>>();
+        Some(judged)
     }
 
     fn build(&self, entry: Entry, output: &mut dyn Any) -> Option<Built> {
@@ -359,6 +454,10 @@ impl<S: Shape, X> Judge for Keep<S, X> {
 
     fn depends_on_value(&self) -> bool {
         self.events_of.is_some()
+    }
+
+    fn late(&self, maker: &Maker) -> Option<LateAnswer> {
+        self.timeout.map(|late| late(*self, maker.clone()))
     }
 }
 
@@ -381,23 +480,22 @@ impl<S: Shape, X> Keep<S, X> {
         maker: &Maker,
         transport: &Transport<S::Kept>,
         bytes: &[u8],
-        Age { age, left }: Age,
+        age: Age,
     ) -> Result<Arc<Node>, RedisMiss> {
         let received = guarded(|| {
             let kept = transport.decode(bytes)?;
-            let mut judged = self.judge_kept(&kept);
-            judged.age = age;
-            judged.lifetime = left.min(self.left(&kept, judged.lifetime, age));
-            let left = judged.lifetime;
-            let built = self
-                .returned
-                .build(maker.entry(&judged), &mut Some(S::kept(kept)));
+            let mut judged = self.judge_kept(&kept, maker);
+            let (left, stale_for) = self.left(&kept, judged.lifetime, age.since_load);
+            judged.limit(age, left, stale_for);
+            let entry = maker.entry(&judged);
+            let is_over = entry.kept_until() <= maker.clock.now();
+            let built = self.returned.build(entry, &mut Some(S::kept(kept)));
             let built = built.and_then(Result::ok);
-            Ok((left, built.ok_or("a value is not an error")?))
+            Ok((is_over, built.ok_or("a value is not an error")?))
         });
         match received {
-            Ok((left, _)) if left.is_zero() => Err(RedisMiss::Expired),
-            Ok((_, node)) => Ok(node),
+            Ok((true, _)) => Err(RedisMiss::Expired),
+            Ok((false, node)) => Ok(node),
             Err(_) => Err(RedisMiss::Foreign),
         }
     }
@@ -410,18 +508,60 @@ pub(crate) struct Maker {
     pub(crate) counters: Arc<Counters>,
     /// Off where no tier would take the value.
     pub(crate) keeps: bool,
+    /// What becomes of values as they grow old, where the function says so.
+    pub(crate) aging: Option<Aging>,
+    /// A number that is the same for the key in every process, by which lifetimes differ from key to key.
+    pub(crate) jitter: u64,
+    /// A number that is not.
+    pub(crate) spread: u64,
 }
 
+/// Lifetimes are shorter by up to this part of them, so that what was loaded together does not expire together.
+const JITTER: u64 = 10;
+
 impl Maker {
+    /// The lifetime as that of this key. Under a clock that is moved by hand it is exact.
+    fn jittered(&self, lifetime: Duration) -> Duration {
+        if self.clock.is_manual() {
+            return lifetime;
+        }
+        let nanos = u128::from(nanos(lifetime));
+        let less = (nanos / u128::from(JITTER) * u128::from(self.jitter >> 32)) >> 32;
+        let less = u64::try_from(less).unwrap_or(0);
+        lifetime.saturating_sub(Duration::from_nanos(less))
+    }
+
     /// An entry of an outcome.
     fn entry(&self, judged: &Judged) -> Entry {
         let now = self.clock.now();
-        Entry::new(
-            before(now, judged.age),
-            after(now, judged.lifetime),
+        let created = before(now, judged.age);
+        let fresh_until = before(after(now, judged.lifetime), judged.stale_for);
+        let mut entry = Entry::new(
+            created,
+            fresh_until.min(after(now, judged.most)),
             judged.bytes.unwrap_or(judged.size),
             judged.bytes.is_some(),
             Arc::clone(&self.counters),
-        )
+        );
+        if judged.is_replaceable {
+            entry = entry.replaceable();
+        }
+        let Some(Aging {
+            strategy, terms, ..
+        }) = &self.aging
+        else {
+            return entry;
+        };
+        if judged.fate != Fate::Keep {
+            return entry;
+        }
+        let grace = after(fresh_until, strategy.grace());
+        let life = Life {
+            created,
+            fresh_until,
+            kept_until: grace.min(after(now, judged.most)),
+            load_time: judged.load_time,
+        };
+        entry.with_terms(terms(*strategy, life, unit(self.spread)))
     }
 }

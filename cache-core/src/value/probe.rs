@@ -9,6 +9,7 @@ use super::{
     Sharing,
     shape::{Fallible, FallibleOptional, Optional, Plain, Shape},
 };
+use crate::error::TimedOut;
 
 /// Asks for the shape of `R`.
 #[derive(Debug)]
@@ -157,3 +158,34 @@ pub trait KeepsErrors {}
 // Else the compiler would report the bounds, and not why they are asked for.
 #[diagnostic::do_not_recommend]
 impl<T, E: Clone + Send + Sync + 'static> KeepsErrors for Result<T, E> {}
+
+/// Return types with an error that a stale value can stand in for.
+#[diagnostic::on_unimplemented(
+    message = "`stale_if_error` needs a function that returns a `Result`",
+    label = "`{Self}` has no error: remove the strategy"
+)]
+pub trait CanFail {}
+
+impl<T, E> CanFail for Result<T, E> {}
+
+/// Return types with an error for a load that takes too long.
+#[diagnostic::on_unimplemented(
+    message = "`timeout` needs a function that returns a `Result` whose error can be made of `cache_core::TimedOut`",
+    label = "`{Self}` has no error for a load that takes too long",
+    note = "write `impl From<cache_core::TimedOut> for` the error, or remove the option"
+)]
+pub trait TimesOut {
+    /// The error.
+    type Error;
+    /// The error of a load that took too long.
+    fn timed_out(timed_out: TimedOut) -> Self::Error;
+}
+
+// Else the compiler would report the bound, and not why it is asked for.
+#[diagnostic::do_not_recommend]
+impl<T, E: From<TimedOut>> TimesOut for Result<T, E> {
+    type Error = E;
+    fn timed_out(timed_out: TimedOut) -> E {
+        timed_out.into()
+    }
+}

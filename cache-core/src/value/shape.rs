@@ -13,8 +13,8 @@ pub trait Shape: Copy + Send + Sync + 'static {
     /// What closures in options see: the kept value, or the `Some` of it.
     type Inner: 'static;
 
-    /// What an entry would hold of an output; nothing of an error.
-    fn look(output: &Self::Output) -> Option<&Self::Kept>;
+    /// Looks at an output as it would be taken apart.
+    fn look(output: &Self::Output) -> Result<&Self::Kept, &Self::Error>;
     /// Takes an output apart.
     fn split(output: Self::Output) -> Result<Self::Kept, Self::Error>;
     /// The output of a kept value.
@@ -35,10 +35,6 @@ pub trait HasNone {}
 
 impl<T> HasNone for Option<T> {}
 impl<T, E> HasNone for Result<Option<T>, E> {}
-
-fn as_ok<T, E>(output: &Result<T, E>) -> Option<&T> {
-    output.as_ref().ok()
-}
 
 /// One shape: its parameters, then what is kept of which output, and how closures see it.
 macro_rules! shape {
@@ -70,7 +66,7 @@ macro_rules! shape {
             type Inner = $inner;
 
             #[inline]
-            fn look(output: &$output) -> Option<&$kept> {
+            fn look(output: &$output) -> Result<&$kept, &$error> {
                 $look(output)
             }
             #[inline]
@@ -96,20 +92,20 @@ macro_rules! shape {
 shape!(
     /// A value that is kept as it is.
     Plain<T>: T, kept T, error Infallible, inner T,
-    Some, Ok, std::convert::identity, |never| match never {}, Some
+    Ok, Ok, std::convert::identity, |never| match never {}, Some
 );
 shape!(
     /// `Option<T>`: `None` is kept too.
     Optional<T>: Option<T>, kept Option<T>, error Infallible, inner T,
-    Some, Ok, std::convert::identity, |never| match never {}, Option::as_ref
+    Ok, Ok, std::convert::identity, |never| match never {}, Option::as_ref
 );
 shape!(
     /// `Result<T, E>`: the `Ok` is kept.
     Fallible<T, E>: Result<T, E>, kept T, error E, inner T,
-    as_ok, std::convert::identity, Ok, Err, Some
+    Result::as_ref, std::convert::identity, Ok, Err, Some
 );
 shape!(
     /// `Result<Option<T>, E>`.
     FallibleOptional<T, E>: Result<Option<T>, E>, kept Option<T>, error E, inner T,
-    as_ok, std::convert::identity, Ok, Err, Option::as_ref
+    Result::as_ref, std::convert::identity, Ok, Err, Option::as_ref
 );

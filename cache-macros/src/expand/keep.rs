@@ -25,10 +25,22 @@ impl Context<'_> {
             let __cached_keep = __cached::Keep::new(&__cached_returned, __cached_travel, #ttl);
             #ttl_of
         };
-        for given in [&options.none_ttl, &options.err_ttl].into_iter().flatten() {
+        if let Some(given) = &options.none_ttl {
             let time = given.value.to_tokens(given.name.span());
             keep.extend(call(&given.name, None, Some(&time)));
         }
+        match options.err_ttl.as_ref().map(|given| (given, &given.value)) {
+            Some((given, Ttl::Fixed(time))) => {
+                let time = time.to_tokens(given.name.span());
+                keep.extend(call(&given.name, None, Some(&time)));
+            }
+            Some((given, Ttl::Of(closure))) => {
+                let name = Ident::new("err_ttl_of", given.name.span());
+                keep.extend(call(&name, None, Some(closure)));
+            }
+            None => {}
+        }
+        keep.extend(self.stand_ins());
         for given in [&options.keep_if, &options.weight].into_iter().flatten() {
             keep.extend(call(&given.name, None, Some(&given.value)));
         }
@@ -91,7 +103,11 @@ fn codec_type(codec: &Codec) -> Option<TokenStream> {
 }
 
 /// A call of the method that is named as the option, at the option.
-fn call(option: &Ident, ty: Option<&TokenStream>, argument: Option<&dyn ToTokens>) -> TokenStream {
+pub(super) fn call(
+    option: &Ident,
+    ty: Option<&TokenStream>,
+    argument: Option<&dyn ToTokens>,
+) -> TokenStream {
     let place = at(option.span());
     let types = ty.map(|ty| quote_spanned!(place=> ::<#ty>));
     let method = Ident::new(&option.to_string(), place);

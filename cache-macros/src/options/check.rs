@@ -2,8 +2,8 @@
 
 use syn::Ident;
 
-use super::{Codec, Given, Options, Tiers};
-use crate::{features::Features, mistakes::Mistakes};
+use super::{Codec, Given, Kind, Options, Strategy, Tiers};
+use crate::{duration::Time, features::Features, mistakes::Mistakes};
 
 /// Either of them compresses.
 const COMPRESSORS: [&str; 2] = ["lz4", "zstd"];
@@ -32,10 +32,111 @@ impl Options {
                  remove it",
             );
         }
+        self.refuse_strategies(mistakes);
         self.refuse_for_other_tier(mistakes);
         // What is to be removed needs no feature.
         if !self.is_local() {
             self.refuse_without_features(features, mistakes);
+        }
+    }
+
+    /// Refuses strategies that make no sense together, or as they are.
+    fn refuse_strategies(&self, mistakes: &mut Mistakes) {
+        let named = |name: &str| self.strategies().find(|strategy| strategy.name == name);
+        for (position, strategy) in self.strategies().enumerate() {
+            let name = &strategy.name;
+            if self
+                .strategies()
+                .take(position)
+                .any(|other| other.name == *name)
+            {
+                mistakes.at(name, format_args!("`{name}` is given twice: remove one"));
+            }
+        }
+        if let Some(strategy) = named("read_through")
+            && self.strategies().count() > 1
+        {
+            mistakes.at(
+                &strategy.name,
+                "`read_through` is what a function does that has no other strategy: remove it",
+            );
+        }
+        if let (Some(_), Some(strategy)) = (named("refresh_ahead"), named("early_expiration")) {
+            mistakes.at(
+                &strategy.name,
+                "`refresh_ahead` and `early_expiration` both say when a fresh value is loaded anew: remove one of them",
+            );
+        }
+        if let (Some(inline), Some(name)) = (&self.inline, self.needs_task()) {
+            mistakes.at(
+                &inline.name,
+                format_args!(
+                    "`{name}` has loads run that no caller waits for, and an `inline` load runs in its caller: remove one of \
+                     them"
+                ),
+            );
+        }
+        self.refuse_periods(mistakes);
+        let has_events = self.is_tried("invalidate_on") || self.is_tried("inherits");
+        let unproven = self.strategies().find_map(|strategy| match &strategy.kind {
+            Kind::StaleIfError { unproven, .. } => unproven.as_ref(),
+            _ => None,
+        });
+        let of_events = named("stale_if_invalidated").map(|strategy| &strategy.name);
+        for name in of_events
+            .into_iter()
+            .chain(unproven)
+            .filter(|_| !has_events)
+        {
+            mistakes.at(
+                name,
+                format_args!(
+                    "`{name}` is about events, and no event kills an entry of this function: write `invalidate_on = ..`, or \
+                     remove it"
+                ),
+            );
+        }
+    }
+
+    /// Refuses periods of which one can never be.
+    fn refuse_periods(&self, mistakes: &mut Mistakes) {
+        let (mut revalidate, mut error) = (None, None);
+        for strategy in self.strategies() {
+            match &strategy.kind {
+                Kind::StaleWhileRevalidate(time) => revalidate = Some((&strategy.name, time)),
+                Kind::StaleIfError { time, .. } => error = Some((&strategy.name, time)),
+                _ => {}
+            }
+        }
+        if let (Some((_, Time::Literal(first))), Some((name, Time::Literal(then)))) =
+            (revalidate, error)
+            && then <= first
+        {
+            mistakes.at(
+                name,
+                "a stale value is served for longer by `stale_while_revalidate`: write a longer time here, or remove one of \
+                 them",
+            );
+        }
+        let Some(soft) = &self.soft_timeout else {
+            return;
+        };
+        if error.is_none() && self.strategy.is_some() == self.is_tried("strategy") {
+            mistakes.at(
+                &soft.name,
+                "`soft_timeout` serves a stale value where the load takes longer, and none is kept: write `strategy = \
+                 stale_if_error(1h)` too, or `timeout`",
+            );
+        }
+        if let (Time::Literal(soft_time), Some(Time::Literal(time))) =
+            (&soft.value, self.timeout.as_ref().map(|given| &given.value))
+            && soft_time >= time
+        {
+            mistakes.at(
+                &soft.name,
+                "`soft_timeout` is when a stale value is served, and `timeout` is sooner: write a shorter time here, or \
+                 remove one of them",
+            );
         }
     }
 
@@ -45,10 +146,12 @@ impl Options {
         let (names, tier, tiers) = match tiers {
             None | Some(Tiers::Both) => return,
             Some(Tiers::Redis) => {
+                let is_there = |strategy: &&Strategy| !matches!(strategy.kind, Kind::ReadThrough);
+                let strategy = self.strategies().find(is_there);
                 let names = [
                     place(self.weight.as_ref()),
                     place(self.err_ttl.as_ref()),
-                    None,
+                    strategy.map(|strategy| &strategy.name),
                 ];
                 (names, "memory", "redis")
             }

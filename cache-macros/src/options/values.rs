@@ -97,30 +97,6 @@ fn find_exit(value: &Expr) -> Option<(TokenTree, &'static str)> {
     })
 }
 
-pub(super) fn strategy(value: &Expr) -> Result<(), Wrong> {
-    const STRATEGIES: [&str; 1] = ["read_through"];
-    let named = if let Expr::Call(call) = value {
-        &call.func
-    } else {
-        value
-    };
-    let Some(word) = word(named) else {
-        return Err(Wrong::Form);
-    };
-    if STRATEGIES.iter().any(|known| word == known) {
-        return if matches!(value, Expr::Call(_)) {
-            Err(Wrong::Form)
-        } else {
-            Ok(())
-        };
-    }
-    let instead = suggest::instead(&word.to_string(), STRATEGIES);
-    Err(Wrong::at(
-        value,
-        format_args!("unknown strategy `{word}`, {instead}"),
-    ))
-}
-
 pub(super) fn tiers(value: &Expr) -> Result<Tiers, Wrong> {
     const TIERS: [(&str, Tiers); 3] = [
         ("both", Tiers::Both),
@@ -138,10 +114,10 @@ pub(super) fn tiers(value: &Expr) -> Result<Tiers, Wrong> {
     ))
 }
 
-pub(super) fn ttl(value: Expr) -> Result<Ttl, Wrong> {
+pub(super) fn ttl(value: Expr, option: &str) -> Result<Ttl, Wrong> {
     match value {
         Expr::Closure(_) => function(value).map(Box::new).map(Ttl::Of),
-        value => time(value, "ttl").map(Ttl::Fixed),
+        value => time(value, option).map(Ttl::Fixed),
     }
 }
 

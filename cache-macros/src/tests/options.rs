@@ -18,8 +18,10 @@ fn written(known: &Known) -> &'static str {
 fn with(known: &Known, these: &str) -> String {
     if known.name == "ttl" {
         these.to_owned()
-    } else if known.name == "settle" {
+    } else if known.name == "settle" || these.contains("invalidated") {
         format!("ttl = 5m, inherits, {these}")
+    } else if known.name == "soft_timeout" {
+        format!("ttl = 5m, strategy = stale_if_error(1h), {these}")
     } else {
         format!("ttl = 5m, {these}")
     }
@@ -146,7 +148,7 @@ fn an_unknown_option_lists_all() {
         refused_options("ttl = 5m, frobnicate(1, 2)"),
         [
             "frobnicate: unknown option `frobnicate`, there are `ttl`, `key`, `skip`, `invalidate_on`, `inherits`, \
-          `settle`, `strategy`, `tiers`, `none_ttl`, `err_ttl`, `keep_if`, `weight`, `max_concurrent_loads`, `version`, `name`, `codec`, `compress`, \
+          `settle`, `strategy`, `soft_timeout`, `timeout`, `tiers`, `none_ttl`, `err_ttl`, `keep_if`, `weight`, `max_concurrent_loads`, `version`, `name`, `codec`, `compress`, \
           `inline`, `detached`, `cache`, `crate`"
         ]
     );
@@ -274,22 +276,6 @@ fn numbers_have_limits() {
 }
 
 #[test]
-fn a_strategy_that_does_not_exist_is_refused_with_those_that_do() {
-    assert_eq!(
-        refused_options("ttl = 5m, strategy = refresh_ahead(0.8)"),
-        ["refresh_ahead(0.8): unknown strategy `refresh_ahead`, there is only `read_through`"]
-    );
-    assert_eq!(
-        refused_options("ttl = 5m, strategy = read_trough"),
-        ["read_trough: unknown strategy `read_trough`, did you mean `read_through`?"]
-    );
-    assert_eq!(
-        refused_options("ttl = 5m, strategy = [read_through]"),
-        ["[read_through]: `strategy` is written `strategy = read_through`"]
-    );
-}
-
-#[test]
 fn unknown_tiers_are_refused() {
     assert_eq!(
         refused_options("ttl = 5m, tiers = memroy"),
@@ -349,14 +335,24 @@ fn options_that_exclude_each_other_are_refused() {
 }
 
 /// The starts of two options that say nothing together, the one first that the mistake is at.
-const WRONG_TOGETHER: [(&str, &str); 7] = [
-    ("skip", "key"),
-    ("detached", "inline"),
-    ("weight", "tiers = redis"),
-    ("err_ttl", "tiers = redis"),
-    ("codec", "tiers = memory"),
-    ("compress", "tiers = memory"),
-    ("version", "tiers = memory"),
+const WRONG_TOGETHER: [(&str, &str, &str); 13] = [
+    ("skip", "key", "skip"),
+    ("detached", "inline", "detached"),
+    ("weight", "tiers = redis", "weight"),
+    ("err_ttl", "tiers = redis", "err_ttl"),
+    ("codec", "tiers = memory", "codec"),
+    ("compress", "tiers = memory", "compress"),
+    ("version", "tiers = memory", "version"),
+    ("inline", "strategy", "inline"),
+    ("inline", "timeout", "inline"),
+    ("inline", "soft_timeout", "inline"),
+    (
+        "strategy = stale",
+        "tiers = redis",
+        "stale_while_revalidate",
+    ),
+    ("strategy = [", "tiers = redis", "refresh_ahead"),
+    ("strategy = stale", "soft_timeout", "soft_timeout"),
 ];
 
 #[test]
@@ -379,7 +375,14 @@ fn any_two_options_are_taken_together_but_those_that_say_nothing() {
             if pair.contains("settle") && !pair.contains("inherits") {
                 pair = format!("{pair}, inherits");
             }
-            let is_wrong = |(at, beside): &&(&str, &str)| {
+            if pair.contains("soft_timeout") && !pair.contains("strategy") {
+                // For it there has to be a stale value, which is in memory.
+                if pair.contains("tiers = redis") {
+                    continue;
+                }
+                pair = format!("{pair}, strategy = stale_if_error(1h)");
+            }
+            let is_wrong = |(at, beside, _): &&(&str, &str, &str)| {
                 form.starts_with(at) && other.starts_with(beside)
                     || other.starts_with(at) && form.starts_with(beside)
             };
@@ -390,11 +393,18 @@ fn any_two_options_are_taken_together_but_those_that_say_nothing() {
                 .collect();
             let wrong = WRONG_TOGETHER.iter().find(is_wrong);
             refusals += usize::from(wrong.is_some());
-            assert_eq!(places, Vec::from_iter(wrong.map(|(at, _)| *at)), "{pair}");
+            assert_eq!(
+                places,
+                Vec::from_iter(wrong.map(|(.., place)| *place)),
+                "{pair}"
+            );
         }
     }
-    // `key` has three forms and `codec` four, and each pair comes in either order.
-    assert_eq!(refusals, 2 * (3 + 1 + 1 + 1 + 4 + 1 + 1));
+    // `key` has three forms, `codec` four, `strategy` and `err_ttl` two, and each pair comes in either order.
+    assert_eq!(
+        refusals,
+        2 * (3 + 1 + 1 + 2 + 4 + 1 + 1 + 2 + 1 + 1 + 1 + 1 + 1)
+    );
 }
 
 #[test]

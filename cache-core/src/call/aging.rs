@@ -1,0 +1,267 @@
+//! Calls of functions with a strategy: what an old value is good for, and what becomes of a load that takes long.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout, timeout_at},
+};
+
+use super::{
+    BoxFuture,
+    miss::{Body, Call, Flown, Place, Rider, may_rely_on},
+    run::{Around, joined},
+};
+use crate::{
+    clock::after,
+    context,
+    explain::{Source, Stale},
+    flight::{Load, Member, Underway},
+    l1::Node,
+    stats::Counters,
+    strategy::{Decision, Known, Strategy, THROTTLE},
+    tasks,
+    value::{Answer, Loaded},
+};
+
+/// A load in the background that takes longer is given up: its slot is free again, and what it gives is kept nowhere.
+const DEADLINE: Duration = Duration::from_mins(1);
+
+/// How often a value is looked at whose successor could not be loaded as too many loads ran in the background.
+const LATER: Duration = Duration::from_millis(100);
+
+/// Answers a call of a function with a strategy. `due` was found to be served while its successor is loaded.
+pub(crate) fn fly<'a>(
+    call: &'a Call,
+    due: Option<Arc<Node>>,
+    place: Place,
+    body: Body<'a>,
+) -> BoxFuture<'a, Flown> {
+    Box::pin(async move {
+        let Some(aging) = &call.site.aging else {
+            return call.fly(place, body).await;
+        };
+        let aged = Aged {
+            call,
+            strategy: aging.strategy,
+            // Whoever asks for a new value does not want an old one.
+            may_be_old: place == Place::InAnyFlight,
+            outer: context::load(),
+        };
+        aged.answer(due, place, body).await
+    })
+}
+
+/// Begins to load the successor of an entry that is served, unless that is under way, or cannot be.
+pub(crate) fn refresh(call: &Call, node: &Arc<Node>, body: Body<'_>) {
+    let Some(terms) = node.entry().terms() else {
+        return;
+    };
+    let Some(runtime) = body.runtime() else {
+        return;
+    };
+    let (cache, now) = (&call.cache, call.cache.clock().now());
+    if !cache.is_on() || !terms.claim(now, after(now, DEADLINE)) {
+        return;
+    }
+    let Some(running) = cache.tasks().enter_background(cache.background_limit()) else {
+        terms.put_off(after(now, LATER), false);
+        return;
+    };
+    let member = cache
+        .flights()
+        .succeed(&call.key, &call.site, &call.capture());
+    let Some(mut member) = member else {
+        return;
+    };
+    let Ok(body) = body.apart() else {
+        return;
+    };
+    member.stand_in();
+    Counters::add(&call.site.counters.refreshes);
+    let ride = call.clone().ride_apart_from_here(member, None, None, body);
+    let function = Arc::clone(&call.site);
+    tasks::spawn(&runtime, async move {
+        let _running = running;
+        within(DEADLINE, &function.name, ride).await
+    });
+}
+
+/// Loads in a task of its own, for a caller who may not wait for it to the end.
+///
+/// # Panics
+///
+/// With the panic of the body, and when the runtime was shut down under it.
+pub(crate) fn lead(
+    call: &Call,
+    (member, underway): (Member, Underway),
+    outer: Option<Arc<Load>>,
+    body: BoxFuture<'static, Loaded>,
+    runtime: &Handle,
+) -> BoxFuture<'static, Flown> {
+    let running = call.cache.tasks().enter();
+    let limit = call.site.aging.and_then(|aging| aging.strategy.timeout);
+    let ride = call
+        .clone()
+        .ride_apart_from_here(member, Some(underway), outer, body);
+    let function = Arc::clone(&call.site);
+    let task = tasks::spawn(runtime, async move {
+        let _running = running;
+        match limit {
+            // Whoever called has long gone then.
+            Some(limit) => within(DEADLINE.max(limit * 2), &function.name, ride).await,
+            None => Some(ride.await),
+        }
+    });
+    Box::pin(async move {
+        match joined(task).await {
+            Some(flown) => flown,
+            None => std::future::pending().await,
+        }
+    })
+}
+
+/// Gives up what takes longer.
+async fn within(
+    deadline: Duration,
+    function: &str,
+    ride: impl Future<Output = Flown>,
+) -> Option<Flown> {
+    let ridden = timeout(deadline, ride).await;
+    if ridden.is_err() {
+        tracing::warn!(
+            function,
+            "a load in the background takes longer than {deadline:?}, and is given up"
+        );
+    }
+    ridden.ok()
+}
+
+impl Call {
+    /// The ride in a task of its own, as what was called here.
+    fn ride_apart_from_here(
+        self,
+        member: Member,
+        first: Option<Underway>,
+        outer: Option<Arc<Load>>,
+        body: BoxFuture<'static, Loaded>,
+    ) -> impl Future<Output = Flown> + Send + 'static {
+        let rider = Rider {
+            outer,
+            around: Some(Around::here()),
+        };
+        async move { self.ride_on(member, first, rider, Body::Inline(body)).await }
+    }
+}
+
+/// A call of a function with a strategy.
+struct Aged<'a> {
+    call: &'a Call,
+    strategy: Strategy,
+    may_be_old: bool,
+    outer: Option<Arc<Load>>,
+}
+
+impl Aged<'_> {
+    async fn answer(&self, due: Option<Arc<Node>>, place: Place, body: Body<'_>) -> Flown {
+        let call = self.call;
+        if let Some(node) = due.or_else(|| self.served()) {
+            let flown = self.serve(&node, Stale::of(node.entry(), call.cache.clock()));
+            refresh(call, &node, body);
+            return flown;
+        }
+        // Held on to: memory may have no room for it when it is needed.
+        let old = self.found();
+        let flown = match body.runtime() {
+            Some(_) if self.strategy.has_limit() => {
+                self.fly_within(old.as_ref(), place, body).await
+            }
+            _ => call.fly(place, body).await,
+        };
+        if flown.is_replaceable {
+            self.stand_in(old.as_ref(), Stale::Failed).unwrap_or(flown)
+        } else {
+            flown
+        }
+    }
+
+    /// The entry in memory, whatever there is against it.
+    fn found(&self) -> Option<Arc<Node>> {
+        let l1 = &self.call.cache.flights().l1;
+        l1.get(&self.call.key.as_ref())
+            .filter(|_| self.may_be_old && self.call.cache.is_on())
+    }
+
+    /// The entry in memory, where it is still to be served.
+    fn served(&self) -> Option<Arc<Node>> {
+        let clock = self.call.cache.clock();
+        let node = self.found()?;
+        let entry = node.entry();
+        let is_served = entry.on_read(clock) != Decision::Decline;
+        let is_good_enough = || {
+            self.outer.is_none()
+                || entry.known(clock) == Known::Valid && may_rely_on(self.outer.as_ref(), &node)
+        };
+        (is_served && is_good_enough()).then_some(node)
+    }
+
+    fn serve(&self, node: &Arc<Node>, stale: Option<Stale>) -> Flown {
+        node.entry().count_served(self.call.cache.clock());
+        Flown {
+            stale,
+            ..Flown::by(Answer::Hit(Arc::clone(node)), Source::Memory)
+        }
+    }
+
+    /// The stale value that answers in place of a load.
+    fn stand_in(&self, old: Option<&Arc<Node>>, stale: Stale) -> Option<Flown> {
+        let clock = self.call.cache.clock();
+        // What was found in Redis is there only now.
+        let node = self.found().or_else(|| old.cloned()).filter(|node| {
+            node.entry().stands_in(clock) && may_rely_on(self.outer.as_ref(), node)
+        })?;
+        Some(self.serve(&node, Some(stale)))
+    }
+
+    /// Waits for no longer than the function says. The load goes on.
+    async fn fly_within(&self, old: Option<&Arc<Node>>, place: Place, body: Body<'_>) -> Flown {
+        let (call, began) = (self.call, Instant::now());
+        let mut flight = std::pin::pin!(call.fly(place, body));
+        if let Some(soft) = self.strategy.soft_timeout {
+            if let Ok(flown) = timeout(soft, &mut flight).await {
+                return flown;
+            }
+            if let Some(flown) = self.give_up(old) {
+                return flown;
+            }
+        }
+        let Some(hard) = self.strategy.timeout else {
+            return flight.await;
+        };
+        if let Ok(flown) = timeout_at(began + hard, &mut flight).await {
+            return flown;
+        }
+        if let Some(flown) = self.give_up(old) {
+            return flown;
+        }
+        match call.late.as_ref().and_then(|late| late(hard)) {
+            Some(late) => {
+                Counters::add(&call.site.counters.timeouts);
+                Flown::loaded(late)
+            }
+            None => flight.await,
+        }
+    }
+
+    /// The stale value that answers in place of a load that takes long, also those who call before it has ended.
+    fn give_up(&self, old: Option<&Arc<Node>>) -> Option<Flown> {
+        let flown = self.stand_in(old, Stale::Late)?;
+        Counters::add(&self.call.site.counters.timeouts);
+        if let Answer::Hit(node) = &flown.answer
+            && let Some(terms) = node.entry().terms()
+        {
+            terms.put_off(after(self.call.cache.clock().now(), THROTTLE), true);
+        }
+        Some(flown)
+    }
+}
