@@ -15,7 +15,7 @@ use super::{
 use crate::{
     clock::after,
     context,
-    explain::{Source, Stale},
+    explain::Stale,
     flight::{Load, Member, Underway},
     l1::Node,
     stats::Counters,
@@ -166,9 +166,9 @@ impl Aged<'_> {
     async fn answer(&self, due: Option<Arc<Node>>, place: Place, body: Body<'_>) -> Flown {
         let call = self.call;
         if let Some(node) = due.or_else(|| self.served()) {
-            let flown = self.serve(&node, Stale::of(node.entry(), call.cache.clock()));
             refresh(call, &node, body);
-            return flown;
+            let stale = Stale::of(node.entry(), call.cache.clock());
+            return call.served(node, stale);
         }
         // Held on to: memory may have no room for it when it is needed.
         let old = self.found();
@@ -205,14 +205,6 @@ impl Aged<'_> {
         (is_served && is_good_enough()).then_some(node)
     }
 
-    fn serve(&self, node: &Arc<Node>, stale: Option<Stale>) -> Flown {
-        node.entry().count_served(self.call.cache.clock());
-        Flown {
-            stale,
-            ..Flown::by(Answer::Hit(Arc::clone(node)), Source::Memory)
-        }
-    }
-
     /// The stale value that answers in place of a load.
     fn stand_in(&self, old: Option<&Arc<Node>>, stale: Stale) -> Option<Flown> {
         let clock = self.call.cache.clock();
@@ -220,7 +212,7 @@ impl Aged<'_> {
         let node = self.found().or_else(|| old.cloned()).filter(|node| {
             node.entry().stands_in(clock) && may_rely_on(self.outer.as_ref(), node)
         })?;
-        Some(self.serve(&node, Some(stale)))
+        Some(self.call.served(node, Some(stale)))
     }
 
     /// Waits for no longer than the function says. The load goes on.

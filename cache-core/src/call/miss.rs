@@ -22,6 +22,7 @@ use crate::{
     l2::{Notice, RedisMiss},
     site::SiteState,
     stats::Counters,
+    strategy::Decision,
     value::{Answer, LateAnswer, Loaded},
 };
 
@@ -242,6 +243,11 @@ impl Call {
                 }
                 Turn::Load(underway) => underway,
             };
+            if let Some(node) = self.stand_in(&underway)
+                && may_rely_on(outer, &node)
+            {
+                return self.served(node, Some(Stale::Failed));
+            }
             if let (Some(aging), Some(runtime), None) = (&self.site.aging, &runtime, &rider.around)
                 && aging.strategy.has_limit()
             {
@@ -296,6 +302,25 @@ impl Call {
                     "a load is abandoned when its last caller has gone, and this one is here"
                 )
             }
+        }
+    }
+
+    /// What is served since a load has failed that the call waited for.
+    fn stand_in(&self, underway: &Underway) -> Option<Arc<Node>> {
+        self.site.aging?;
+        let is_wanted = |load: &Arc<Load>| !load.is_renewal() && !load.is_succession();
+        underway.load().filter(|load| is_wanted(load))?;
+        let node = self.cache.flights().l1.get(&self.key.as_ref())?;
+        let decision = node.entry().on_read(self.cache.clock());
+        (decision == Decision::Serve).then_some(node)
+    }
+
+    /// Answers with what is in memory, as its terms have it.
+    pub(super) fn served(&self, node: Arc<Node>, stale: Option<Stale>) -> Flown {
+        node.entry().count_served(self.cache.clock());
+        Flown {
+            stale,
+            ..Flown::by(Answer::Hit(node), Source::Memory)
         }
     }
 
