@@ -63,6 +63,8 @@ pub(crate) struct L2 {
     store: Arc<dyn Store>,
     /// Nobody writes there.
     probe_key: String,
+    /// Before the name of an entry: the leases of those who load it.
+    lease_prefix: String,
     limits: Limits,
     reads: Breaker,
     writes: Breaker,
@@ -109,6 +111,7 @@ impl L2 {
             store,
             // A user of the server may be limited to the keys of the namespace.
             probe_key: format!("{namespace}:e:probe"),
+            lease_prefix: format!("{namespace}:k:"),
             limits,
             reads: Breaker::new("reads", limits.budget),
             writes: Breaker::new("writes", WRITE_WITHIN),
@@ -118,6 +121,10 @@ impl L2 {
 
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    fn lease_of(&self, entry: &str, stamp: u64) -> String {
+        format!("{}{entry}:{stamp:016x}", self.lease_prefix)
     }
 
     pub(crate) fn budget(&self) -> Duration {

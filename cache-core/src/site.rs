@@ -44,6 +44,7 @@ pub struct Site {
     max_concurrent_loads: u32,
     key: &'static str,
     inherits: bool,
+    fleet: bool,
     settle: Duration,
     aging: Option<Aging>,
 }
@@ -90,6 +91,7 @@ impl Site {
             max_concurrent_loads: 16,
             key: "",
             inherits: false,
+            fleet: false,
             settle: Duration::ZERO,
             aging: None,
         }
@@ -134,6 +136,13 @@ impl Site {
     #[must_use]
     pub const fn inherits(mut self) -> Self {
         self.inherits = true;
+        self
+    }
+
+    /// The option `fleet`.
+    #[must_use]
+    pub const fn fleet(mut self) -> Self {
+        self.fleet = true;
         self
     }
 
@@ -284,6 +293,8 @@ pub(crate) struct SiteState {
     pub(crate) inherits: bool,
     /// How long after a change a replica may still have what was before.
     pub(crate) settle: Duration,
+    /// One process of all is to load.
+    pub(crate) is_fleet: bool,
     pub(crate) aging: Option<Aging>,
     /// Made when the function first meets a shared tier; nothing where its values cannot travel.
     entries: OnceLock<Option<Arc<Entries>>>,
@@ -302,6 +313,7 @@ impl SiteState {
             is_shared: instance.site.is_shared(),
             inherits: instance.site.is_inheriting(),
             settle: instance.site.settles_in(),
+            is_fleet: instance.site.fleet,
             aging: instance.site.aging,
             entries: OnceLock::new(),
             warned_of_recursion: AtomicBool::new(false),

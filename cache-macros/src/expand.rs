@@ -162,6 +162,9 @@ impl<'a> Context<'a> {
         if model.options.inherits.is_some() {
             site.extend(quote_spanned!(mixed=> .inherits()));
         }
+        if model.options.fleet.is_some() {
+            site.extend(quote_spanned!(mixed=> .fleet()));
+        }
         if let Some(settle) = &model.options.settle {
             let time = settle.value.to_tokens(settle.name.span());
             site.extend(quote_spanned!(mixed=> .settle(#time)));

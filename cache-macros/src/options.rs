@@ -61,6 +61,7 @@ pub(crate) struct Options {
     pub(crate) invalidate_on: Option<Given<Listened>>,
     pub(crate) inherits: Option<Given<()>>,
     pub(crate) settle: Option<Given<Time>>,
+    pub(crate) fleet: Option<Given<()>>,
     pub(crate) strategy: Option<Given<Vec<Strategy>>>,
     pub(crate) soft_timeout: Option<Given<Time>>,
     pub(crate) timeout: Option<Given<Time>>,
@@ -137,7 +138,7 @@ pub(crate) enum Wrong {
     Because(Error),
 }
 
-pub(crate) static KNOWN: [Known; 23] = [
+pub(crate) static KNOWN: [Known; 24] = [
     value(
         "ttl",
         "`ttl = 5m`, an expression of type `Duration`, or `ttl = |value| ..`",
@@ -161,6 +162,9 @@ pub(crate) static KNOWN: [Known; 23] = [
     ),
     flag("inherits", "`inherits`", |o, name| {
         o.inherits = Some(Given { name, value: () });
+    }),
+    flag("fleet", "`fleet`", |o, name| {
+        o.fleet = Some(Given { name, value: () });
     }),
     value("settle", "`settle = 2s`", |o, name, v| {
         give(&mut o.settle, name, time(v, "settle"))

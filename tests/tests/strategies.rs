@@ -811,3 +811,67 @@ async fn a_background_load_that_hangs_gives_its_slot_back_and_what_it_gives_is_k
     })
     .await;
 }
+
+#[cached(ttl = 10s, skip(origin), fleet)]
+async fn fleeting(origin: &Origin, id: u64) -> Result<u64, Failure> {
+    origin.load().await
+}
+
+/// Processes on one Redis.
+async fn processes(redis: &FakeRedis, number: usize) -> Vec<Cache> {
+    let processes = (0..number).map(|_| tests::process(redis));
+    futures::future::join_all(processes).await
+}
+
+/// Has all of them call at once.
+async fn call_all(caches: &[Cache], origin: &Origin, id: u64) -> Vec<Result<u64, Failure>> {
+    let calls = caches
+        .iter()
+        .map(|cache| Cache::scope(cache.clone(), fleeting(origin, id)));
+    futures::future::join_all(calls).await
+}
+
+#[tokio::test]
+async fn of_a_fleet_one_process_loads_and_the_others_take_what_it_has_loaded() {
+    let redis = FakeRedis::new();
+    let caches = processes(&redis, 16).await;
+    let origin = Origin::default();
+    origin.close();
+    let opening = async {
+        origin.until_begun(1).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        origin.open();
+    };
+    let (answers, ()) = futures::join!(call_all(&caches, &origin, 1), opening);
+    assert!(answers.iter().all(|answer| *answer == Ok(1)), "{answers:?}");
+    assert_eq!(origin.begun(), 1);
+}
+
+#[tokio::test]
+async fn of_a_fleet_the_next_process_loads_where_one_has_failed() {
+    let redis = FakeRedis::new();
+    let caches = processes(&redis, 3).await;
+    let origin = Origin::default();
+    origin.fail(true);
+    let answers = call_all(&caches, &origin, 1).await;
+    assert!(answers.iter().all(Result::is_err));
+    assert_eq!(origin.begun(), 3);
+    assert!(redis.keys().is_empty(), "{redis:?}");
+}
+
+#[tokio::test]
+async fn of_a_fleet_nobody_waits_for_long_for_one_that_is_gone() {
+    #[cached(ttl = 10s, skip(origin), fleet, timeout = 300ms)]
+    async fn limited(origin: &Origin) -> Result<u64, Failure> {
+        origin.load().await
+    }
+    let redis = FakeRedis::new();
+    let caches = processes(&redis, 2).await;
+    let origin = Origin::default();
+    origin.close();
+    let gone = Cache::scope(caches[0].clone(), limited(&origin));
+    gone.await.unwrap_err();
+    origin.open();
+    let answer = Cache::scope(caches[1].clone(), limited(&origin)).await;
+    assert!(answer.is_ok(), "{answer:?}");
+}

@@ -5,11 +5,15 @@ use std::{sync::Arc, time::Duration};
 use super::{BoxFuture, Call};
 use crate::{
     cache::Cache,
-    clock::system_now,
+    clock::{after, system_now},
     coherence::{Doubt, Snapshot},
     flight::{Arrival, Load, Underway},
     l1::Node,
-    l2::{Described, Entries, L2, Purpose, Read, Reading, RedisMiss, Route, Store, Teller, Way},
+    l2::{
+        Described, Entries, EntryKey, L2, Purpose, Read, Reading, RedisMiss, Route, Store, Teller,
+        Way,
+    },
+    lock::Mutex,
     site::Site,
     stats::Counters,
     strategy::Decision,
@@ -75,6 +79,7 @@ impl Shared for L2 {
             route,
             is_worth_asking: text.is_worth_asking,
             receive,
+            lease: Mutex::default(),
         }))
     }
 
@@ -90,6 +95,13 @@ impl Shared for L2 {
         Box::pin(async move { L2::emptied(&self).await })
     }
 }
+
+/// How long one process may load for all, where the function has no `timeout`.
+const FLEET_LEASE: Duration = Duration::from_secs(5);
+
+/// How often the others look whether it has.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(80);
 
 /// The answer of the shared tier.
 pub(crate) struct Found {
@@ -120,6 +132,9 @@ pub(crate) trait Remote: Send + Sync {
 
     /// How long a caller waits for the shared tier.
     fn budget(&self) -> Duration;
+
+    /// The load is over: what it gave is on its way, or it gave nothing.
+    fn let_go(&self);
 }
 
 /// The entry of one call in Redis, or in what stands in for it.
@@ -127,6 +142,8 @@ struct Elsewhere {
     route: Route,
     is_worth_asking: bool,
     receive: Receiver,
+    /// What this process has taken, so that others wait for its load.
+    lease: Mutex<Option<EntryKey>>,
 }
 
 impl Remote for Elsewhere {
@@ -151,6 +168,13 @@ impl Remote for Elsewhere {
 
     fn budget(&self) -> Duration {
         self.route.l2.budget()
+    }
+
+    fn let_go(&self) {
+        let lease = self.lease.lock().take();
+        if let Some(lease) = lease {
+            self.route.let_go(lease);
+        }
     }
 }
 
@@ -240,8 +264,12 @@ impl Elsewhere {
         let Some(within) = load.time_to_read(budget) else {
             return Err(load.redis_miss());
         };
-        let read = self.read(cache, load.snapshot(), within, purpose).await;
-        match read.found.and_then(|node| Self::sift(cache, &load, node)) {
+        let mut read = self.read(cache, load.snapshot(), within, purpose).await;
+        read.found = read.found.and_then(|node| Self::sift(cache, &load, node));
+        if load.site().is_fleet && purpose == Purpose::Load {
+            read = self.wait_for_fleet(cache, &load, read).await;
+        }
+        match read.found {
             Ok(node) => {
                 let is_current = cache.coherence().is_current(load.snapshot());
                 let fate = if is_current { Fate::Keep } else { Fate::Leave };
@@ -257,6 +285,37 @@ impl Elsewhere {
                 Err(Some(miss))
             }
         }
+    }
+
+    /// Waits for another process that loads, if there is one: until it has, or lets go, or has had its time. Gives what
+    /// was read last; this process loads where that is nothing.
+    async fn wait_for_fleet(&self, cache: &Cache, load: &Arc<Load>, mut read: Read) -> Read {
+        let life = load.site().aging.and_then(|aging| aging.strategy.timeout);
+        let life = life.unwrap_or(FLEET_LEASE);
+        let until = after(system_now(), life);
+        let mut pause = FIRST_PAUSE;
+        load.slot.pause(life);
+        while read.found.as_ref().is_err_and(|miss| !miss.is_fault()) && system_now() < until {
+            let stamps = read.stamps.as_ref().map(|(stamps, _)| stamps);
+            let lease = self.route.lease(stamps);
+            match self.route.claim(&lease, life).await {
+                Ok(true) => {
+                    let before = self.lease.lock().replace(lease);
+                    debug_assert!(before.is_none(), "a load has one lease");
+                    break;
+                }
+                Ok(false) => tokio::time::sleep(pause).await,
+                // It is only a matter of efficiency.
+                Err(_) => break,
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            let within = self.route.l2.budget();
+            read = self
+                .read(cache, load.snapshot(), within, Purpose::Load)
+                .await;
+            read.found = read.found.and_then(|node| Self::sift(cache, load, node));
+        }
+        read
     }
 
     /// What answers a flight, of what the shared tier has: not what is to be replaced, where its successor is looked for;

@@ -142,6 +142,7 @@ impl<'a> Run<'a> {
         polled.unwrap_or_else(|panic| {
             Counters::add(&load.site().counters.failures);
             self.underway.fail();
+            self.let_go();
             resume_unwind(panic)
         })
     }
@@ -164,9 +165,17 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Other processes need wait no longer.
+    fn let_go(&self) {
+        if let Some(remote) = &self.remote {
+            remote.let_go();
+        }
+    }
+
     fn arrive(&mut self, load: &Load, mut loaded: Loaded) -> Loaded {
         if loaded.has_failed() {
             self.put_off_the_next(load, loaded.is_replaceable());
+            self.let_go();
         }
         let Loaded::Node { node, fate, tags } = &mut loaded else {
             self.underway.fail();
@@ -192,6 +201,7 @@ impl<'a> Run<'a> {
             replaces: load.is_renewal(),
             is_absent: self.remote.is_some() && load.redis_miss() == Some(RedisMiss::Absent),
         });
+        self.let_go();
         loaded
     }
 

@@ -1,12 +1,13 @@
 //! The way to one entry of the shared tier: what a call and its flight hold of it.
 
-use std::{any::Any, sync::Arc};
+use std::{any::Any, sync::Arc, time::Duration};
 
 use tokio::sync::oneshot;
+use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Change, Entries, EntryKey, L2, Lifetime, Message, Read, Reading};
+use super::{Change, Entries, EntryKey, L2, Lifetime, Message, Read, Reading, StoreError, Write};
 use crate::{
-    coherence::{Guard, mutant, mutant::Mutant},
+    coherence::{Guard, Stamps, mutant, mutant::Mutant},
     l1::Node,
 };
 
@@ -42,6 +43,47 @@ impl Route {
     /// Reads the entry. The caller has found that it is worth asking.
     pub(crate) async fn read(&self, reading: &Reading<'_>) -> Read {
         self.l2.read(&self.entries, &self.key, reading).await
+    }
+}
+
+impl Route {
+    /// What one process of all takes that load under these versions.
+    pub(crate) fn lease(&self, stamps: Option<&Stamps>) -> EntryKey {
+        let versions = stamps.map_or(&[][..], |stamps| &stamps.versions);
+        let bytes: Vec<u8> = versions
+            .iter()
+            .copied()
+            .flat_map(u64::to_le_bytes)
+            .collect();
+        EntryKey {
+            name: self.l2.lease_of(&self.key.name, xxh3_64(&bytes)),
+            full: None,
+            check: 0,
+        }
+    }
+
+    /// Whether this process is the one to load.
+    ///
+    /// # Errors
+    ///
+    /// It is not known.
+    pub(crate) async fn claim(&self, lease: &EntryKey, life: Duration) -> Result<bool, StoreError> {
+        let claim = Write::Claim {
+            key: lease.name.clone(),
+            milliseconds: u64::try_from(life.as_millis()).unwrap_or(u64::MAX),
+        };
+        let answers = self.l2.store().write(vec![claim], self.l2.budget()).await;
+        match answers.into_iter().next() {
+            Some(Ok(())) => Ok(true),
+            Some(Err(StoreError::Taken)) => Ok(false),
+            Some(Err(error)) => Err(error),
+            None => Err(StoreError::Unavailable),
+        }
+    }
+
+    /// Another process may be the one to load. Behind what was posted before.
+    pub(crate) fn let_go(&self, lease: EntryKey) {
+        drop(self.l2.post(lease, Change::Delete(Vec::new()), None));
     }
 }
 

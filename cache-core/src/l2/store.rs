@@ -151,6 +151,11 @@ pub(crate) enum Write {
     Delete {
         key: String,
     },
+    /// Takes a key that is free for so many milliseconds; [`StoreError::Taken`] where it is not.
+    Claim {
+        key: String,
+        milliseconds: u64,
+    },
     /// Publishes to whoever listens; it changes nothing.
     Tell(Message),
 }
@@ -182,6 +187,8 @@ pub(crate) enum StoreError {
     Late,
     #[error("too many operations wait")]
     Busy,
+    #[error("somebody else has it")]
+    Taken,
     /// It is full, or not to be written to. In its words.
     #[error("the server takes no writes: {0}")]
     ReadOnly(String),

@@ -342,6 +342,7 @@ impl Server {
                 self.set(&key, None, now);
                 Ok(())
             }
+            Write::Claim { .. } => unreachable!("no simulated function has the option `fleet`"),
             Write::Tell(_) => Ok(()),
         }
     }

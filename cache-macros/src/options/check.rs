@@ -152,6 +152,7 @@ impl Options {
                     place(self.weight.as_ref()),
                     place(self.err_ttl.as_ref()),
                     strategy.map(|strategy| &strategy.name),
+                    None,
                 ];
                 (names, "memory", "redis")
             }
@@ -160,6 +161,7 @@ impl Options {
                     place(self.codec.as_ref()),
                     place(self.compress.as_ref()),
                     place(self.version.as_ref()),
+                    place(self.fleet.as_ref()),
                 ];
                 (names, "the shared tier", "memory")
             }

@@ -53,6 +53,8 @@ pub(super) async fn write(
         Ok(replies) if replies.len() == count => {
             let judged = replies.into_iter().map(|reply| match reply {
                 Value::Okay | Value::Int(_) => Ok(()),
+                // Only `SET .. NX` says nothing.
+                Value::Nil => Err(StoreError::Taken),
                 Value::ServerError(error) => Err(link.blame(&live, fault::answered(&error))),
                 _ => Err(fault::odd_reply()),
             });
@@ -80,6 +82,11 @@ fn pipeline(writes: &[Write]) -> Pipeline {
                 commands.cmd("SET").arg(key).arg(bytes).arg("PX").arg(life)
             }
             Write::Delete { key } => commands.cmd("UNLINK").arg(key),
+            Write::Claim { key, milliseconds } => {
+                let life = possible(*milliseconds);
+                let set = commands.cmd("SET").arg(key).arg(1);
+                set.arg("NX").arg("PX").arg(life)
+            }
             Write::Tell(Message { channel, text }) => {
                 commands.cmd("PUBLISH").arg(&**channel).arg(&**text)
             }

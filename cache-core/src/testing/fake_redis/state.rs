@@ -117,6 +117,15 @@ impl State {
             Write::Delete { key } => {
                 self.held.entries.remove(&key);
             }
+            Write::Claim { key, milliseconds } => {
+                self.check_room()?;
+                let held = self.held.entries.get(&key);
+                if held.is_some_and(|(_, expires)| *expires > now) {
+                    return Err(StoreError::Taken);
+                }
+                let expires = now.saturating_add(milliseconds.saturating_mul(1_000));
+                self.held.entries.insert(key, (b"1".to_vec(), expires));
+            }
             Write::Tell(_) => {}
         }
         Ok(())
