@@ -169,6 +169,14 @@ impl Lookup<'_> {
             let decision = decide(node.entry(), cache.clock());
             return self.obey(decision, &cache, key, node);
         };
+        if matches!(question.ask, Ask::Prefetch)
+            && let Some(node) = cache.flights().l1.get(&key)
+            && node.entry().is_usable(cache.clock())
+        {
+            // There is nothing to do, and the value is nobody's.
+            question.reply.with(|reply| reply.is_taken = true);
+            return Ok(node);
+        }
         if question.ask.is_told() && cache.courier().is_some() {
             question.record = Some(self.record());
         }

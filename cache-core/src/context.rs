@@ -88,6 +88,29 @@ thread_local! {
     };
 }
 
+thread_local! {
+    /// This poll only begins a call in the background.
+    static IS_PREFETCHING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this poll only begins a call in the background.
+pub(crate) fn is_prefetching() -> bool {
+    IS_PREFETCHING.get()
+}
+
+/// Runs `poll`, which only begins a call in the background.
+pub(crate) fn prefetching<R>(poll: impl FnOnce() -> R) -> R {
+    struct Ended;
+    impl Drop for Ended {
+        fn drop(&mut self) {
+            IS_PREFETCHING.set(false);
+        }
+    }
+    IS_PREFETCHING.set(true);
+    let _ended = Ended;
+    poll()
+}
+
 /// Whether neither a scope nor a question surrounds this call, nor a load that has to know what it is made of.
 #[inline]
 pub(crate) fn is_plain() -> bool {
@@ -101,6 +124,11 @@ pub(crate) fn scope() -> Option<Cache> {
 /// The innermost load that this poll is part of.
 pub(crate) fn load() -> Option<Arc<Load>> {
     SURROUNDINGS.with_borrow(|around| around.load.clone())
+}
+
+/// Whether a question waits for a function.
+pub(crate) fn is_asked() -> bool {
+    !is_plain() && SURROUNDINGS.with_borrow(|around| around.question.is_some())
 }
 
 /// Takes the question that waits for a function of this return type.

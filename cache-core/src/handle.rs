@@ -5,7 +5,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use crate::{
@@ -213,6 +213,16 @@ impl fmt::Display for NotCached {
 }
 
 impl std::error::Error for NotCached {}
+
+/// Begins a call in the background, unless this call is itself one that was begun so, or is not simply awaited.
+pub fn prefetch<F: Future<Output: 'static>>(call: impl FnOnce() -> F) {
+    if context::is_prefetching() || context::is_asked() {
+        return;
+    }
+    let begun = std::pin::pin!(Asked::new(call(), Ask::Prefetch));
+    // Where the load is detached, all is done with the first poll; where it is not, nothing is begun.
+    let _ = context::prefetching(|| begun.poll(&mut Context::from_waker(Waker::noop())));
+}
 
 async fn output_of<F: Future<Output: 'static>>(asked: Asked<F>) -> Result<F::Output, NotCached> {
     match asked.await? {

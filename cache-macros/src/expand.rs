@@ -68,7 +68,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     let import = import(model.options.krate.as_ref());
     let site = context.site();
     let returned = context.returned();
-    let peeked = context.peeked();
+    let (peeked, prefetch) = (context.peeked(), context.prefetch());
     let begun = context.begun();
     let keep = context.keep();
     let load = context.load();
@@ -78,6 +78,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
         let __cached_begin = move || {
             #returned
             #peeked
+            #prefetch
             #begun
             match __cached_begun {
                 ::core::result::Result::Ok(__cached_answered) => ::core::result::Result::Ok(__cached_answered),
@@ -194,6 +195,13 @@ impl<'a> Context<'a> {
                 #assertion
             };
         }
+    }
+
+    /// Begins the call that the option names.
+    fn prefetch(&self) -> Option<TokenStream> {
+        let given = self.model.options.prefetch.as_ref()?;
+        let (place, next) = (at(given.name.span()), &given.value);
+        Some(quote_spanned!(place=> __cached::prefetch(|| #next);))
     }
 
     fn begun(&self) -> TokenStream {

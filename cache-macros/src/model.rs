@@ -105,12 +105,13 @@ impl Model {
             Time::Expr(expr) => Some(&**expr),
             Time::Literal(_) => None,
         });
-        let cache = self.options.cache.iter().map(|given| &given.value);
+        let options = [&self.options.cache, &self.options.prefetch];
+        let options = options.into_iter().flatten().map(|given| &given.value);
         let events = self.options.invalidate_on.iter();
         let events = events.flat_map(|given| &given.value.literals);
         let events = events.flat_map(Literal::fields).map(|field| &field.expr);
         key.chain(times)
-            .chain(cache)
+            .chain(options)
             .chain(events)
             .map(ToTokens::to_token_stream)
     }

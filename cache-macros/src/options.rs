@@ -10,7 +10,7 @@ use self::{
     events::invalidate_on,
     strategy::strategies,
     travel::{codec, compress},
-    values::{cache, function, integer, key, loads, path, site_name, tiers, time, ttl},
+    values::{cache, call, function, integer, key, loads, path, site_name, tiers, time, ttl},
 };
 use crate::duration::Time;
 
@@ -65,6 +65,7 @@ pub(crate) struct Options {
     pub(crate) strategy: Option<Given<Vec<Strategy>>>,
     pub(crate) soft_timeout: Option<Given<Time>>,
     pub(crate) timeout: Option<Given<Time>>,
+    pub(crate) prefetch: Option<Given<Expr>>,
     pub(crate) tiers: Option<Given<Tiers>>,
     pub(crate) none_ttl: Option<Given<Time>>,
     pub(crate) err_ttl: Option<Given<Ttl>>,
@@ -138,7 +139,7 @@ pub(crate) enum Wrong {
     Because(Error),
 }
 
-pub(crate) static KNOWN: [Known; 24] = [
+pub(crate) static KNOWN: [Known; 25] = [
     value(
         "ttl",
         "`ttl = 5m`, an expression of type `Duration`, or `ttl = |value| ..`",
@@ -180,6 +181,9 @@ pub(crate) static KNOWN: [Known; 24] = [
     }),
     value("timeout", "`timeout = 2s`", |o, name, v| {
         give(&mut o.timeout, name, time(v, "timeout"))
+    }),
+    value("prefetch", "`prefetch = page(number + 1)`", |o, name, v| {
+        give(&mut o.prefetch, name, call(v))
     }),
     value(
         "tiers",

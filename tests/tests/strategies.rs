@@ -875,3 +875,27 @@ async fn of_a_fleet_nobody_waits_for_long_for_one_that_is_gone() {
     let answer = Cache::scope(caches[1].clone(), limited(&origin)).await;
     assert!(answer.is_ok(), "{answer:?}");
 }
+
+#[cached(ttl = 10s, skip(origin), prefetch = page(origin, number + 1))]
+async fn page(origin: &Origin, number: u64) -> Result<u64, Failure> {
+    origin.load().await.map(|_| number)
+}
+
+#[test]
+fn a_call_begins_the_next_one_in_the_background_and_that_begins_none() {
+    timed(|_, cache| async move {
+        let origin = Origin::default();
+        assert_eq!(page(&origin, 1).await, Ok(1));
+        origin.until_ended(2).await;
+        assert_eq!(page(&origin, 2).peek().await, Some(Ok(2)));
+        assert_eq!(page(&origin, 3).peek().await, None, "that was only prefetched");
+        for _ in 0..10 {
+            assert_eq!(page(&origin, 1).await, Ok(1));
+        }
+        assert_eq!(origin.begun(), 2);
+        assert_eq!(page(&origin, 2).await, Ok(2));
+        origin.until_ended(3).await;
+        assert_eq!(page(&origin, 3).peek().await, Some(Ok(3)));
+        assert_eq!(cache.stats().entries, 3);
+    });
+}

@@ -142,6 +142,9 @@ impl Call {
     async fn prefetch(&self, body: Body<'_>) {
         let flights = self.cache.flights();
         let Some(runtime) = body.runtime() else {
+            if context::is_prefetching() {
+                return;
+            }
             if !flights.is_loading(&self.key, &self.capture()) {
                 self.fly(Place::InAnyFlight, body).await;
             }

@@ -20,6 +20,21 @@ pub(super) fn cache(value: Expr) -> Result<Expr, Wrong> {
     Ok(value)
 }
 
+/// A call of a function, or a block that makes one.
+pub(super) fn call(value: Expr) -> Result<Expr, Wrong> {
+    match value {
+        Expr::Call(_) | Expr::MethodCall(_) | Expr::Block(_) | Expr::Macro(_) => {
+            refuse_exit(&value, "`prefetch`")?;
+            Ok(value)
+        }
+        Expr::Await(call) => Err(Wrong::at(
+            call,
+            "`prefetch` begins the call, and nobody waits for it: leave out `.await`",
+        )),
+        _ => Err(Wrong::Form),
+    }
+}
+
 pub(super) fn key(value: Expr) -> Result<Key, Wrong> {
     Ok(match value {
         Expr::Tuple(tuple) => parts(tuple.elems)?,

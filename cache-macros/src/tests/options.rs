@@ -148,7 +148,7 @@ fn an_unknown_option_lists_all() {
         refused_options("ttl = 5m, frobnicate(1, 2)"),
         [
             "frobnicate: unknown option `frobnicate`, there are `ttl`, `key`, `skip`, `invalidate_on`, `inherits`, `fleet`, \
-         `settle`, `strategy`, `soft_timeout`, `timeout`, `tiers`, `none_ttl`, `err_ttl`, `keep_if`, `weight`, `max_concurrent_loads`, `version`, `name`, `codec`, `compress`, \
+         `settle`, `strategy`, `soft_timeout`, `timeout`, `prefetch`, `tiers`, `none_ttl`, `err_ttl`, `keep_if`, `weight`, `max_concurrent_loads`, `version`, `name`, `codec`, `compress`, \
           `inline`, `detached`, `cache`, `crate`"
         ]
     );
