@@ -22,7 +22,7 @@ use crate::{
     key::{KeyRef, KeyWriter},
     l1::L1,
     l2::Notice,
-    site::SiteStates,
+    site::{Policies, SiteStates},
     stats::Stats,
     tasks::Tasks,
 };
@@ -93,7 +93,7 @@ impl Cache {
         l1: L1,
         shared: Option<Arc<dyn Shared>>,
         peers: Arc<Peers>,
-        background_limit: usize,
+        (background_limit, policies): (usize, Policies),
     ) -> Self {
         let number = peers.courier.as_ref();
         let number = number.map_or(0, |courier| courier.hearers().next_number());
@@ -104,7 +104,7 @@ impl Cache {
             shared,
             peers,
             number,
-            sites: SiteStates::default(),
+            sites: SiteStates::new(policies),
             tasks: Arc::default(),
             background_limit,
         });

@@ -323,8 +323,9 @@ impl Missed {
         let maker = Maker {
             clock: opened.call.cache.clock().clone(),
             counters: Arc::clone(&opened.call.site.counters),
-            keeps: opened.call.cache.is_on() && !opened.is_bypass(),
+            keeps: opened.call.is_on() && !opened.is_bypass(),
             aging: opened.call.site.aging,
+            policy: opened.call.site.policy.clone(),
             jitter: opened.call.key.digest(),
             spread: opened.call.key.spread(),
         };

@@ -124,6 +124,8 @@ pub(crate) struct Trace {
     pub(crate) age: Duration,
     pub(crate) time_left: Option<Duration>,
     pub(crate) stale: Option<Stale>,
+    /// The value is an error.
+    pub(crate) has_failed: bool,
     pub(crate) stamps: Vec<Stamp>,
 }
 

@@ -11,7 +11,7 @@ use std::{
 use crate::{
     call,
     context::{self, Ask, Question, Reply},
-    explain::{Explained, Trace},
+    explain::{Explained, Source, Trace},
 };
 
 /// What can be done with a call of a cached function instead of awaiting it.
@@ -222,6 +222,16 @@ pub fn prefetch<F: Future<Output: 'static>>(call: impl FnOnce() -> F) {
     let begun = std::pin::pin!(Asked::new(call(), Ask::Prefetch));
     // Where the load is detached, all is done with the first poll; where it is not, nothing is begun.
     let _ = context::prefetching(|| begun.poll(&mut Context::from_waker(Waker::noop())));
+}
+
+/// Who answers a call, and whether with an error.
+pub(crate) async fn outcome_of<F: Future<Output: 'static>>(
+    call: F,
+) -> Result<(Source, bool), NotCached> {
+    match Asked::new(call, Ask::Explain).await? {
+        Answered::Output(_, Some(trace)) => Ok((trace.source, trace.has_failed)),
+        Answered::Output(_, None) | Answered::Done => Err(NotCached),
+    }
 }
 
 async fn output_of<F: Future<Output: 'static>>(asked: Asked<F>) -> Result<F::Output, NotCached> {

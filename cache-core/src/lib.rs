@@ -140,6 +140,7 @@ mod key;
 mod l1;
 mod l2;
 mod lock;
+mod policy;
 #[cfg(test)]
 mod simulation;
 mod site;
@@ -150,6 +151,7 @@ mod tasks;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod value;
+mod warm;
 mod watchdog;
 
 pub use cache::{Cache, CacheBuilder, Leftover};
@@ -170,7 +172,9 @@ pub use l2::{
     RedisMiss,
     codec::{Codec, Postcard},
 };
+pub use policy::Policy;
 pub use stats::{EventStats, FunctionStats, Stats};
+pub use warm::{Warmed, Warming};
 
 #[cfg(all(doctest, feature = "testing"))]
 #[doc = include_str!("../../README.md")]

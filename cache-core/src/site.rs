@@ -18,8 +18,9 @@ use crate::{
     l1::{Node, Terms, terms},
     l2::Entries,
     lock::{Mutex, RwLock},
+    policy::Policy,
     slot::Slots,
-    stats::Counters,
+    stats::{Counters, is_called},
     strategy::{Life, Strategy},
     value::Loaded,
 };
@@ -62,6 +63,18 @@ pub(crate) struct Aging {
     pub(crate) lead: Lead,
     /// Begins to load the successor of an entry that is served.
     pub(crate) refresh: fn(&Call, &Arc<Node>, Body<'_>),
+}
+
+impl Aging {
+    const fn by(strategy: Strategy) -> Self {
+        Self {
+            strategy,
+            terms: terms::terms,
+            fly: aging::fly,
+            lead: aging::lead,
+            refresh: aging::refresh,
+        }
+    }
 }
 
 /// Answers a call; by the entry, where one is found that is to be served while its successor is loaded.
@@ -156,13 +169,7 @@ impl Site {
     /// The option `strategy`, and the options `soft_timeout` and `timeout`.
     #[must_use]
     pub const fn strategy(mut self, strategy: Strategy) -> Self {
-        self.aging = Some(Aging {
-            strategy,
-            terms: terms::terms,
-            fly: aging::fly,
-            lead: aging::lead,
-            refresh: aging::refresh,
-        });
+        self.aging = Some(Aging::by(strategy));
         self
     }
 
@@ -282,6 +289,10 @@ thread_local! {
 }
 
 /// The live state of one [`Instance`] in one cache.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of the function"
+)]
 #[derive(Debug)]
 pub(crate) struct SiteState {
     pub(crate) name: String,
@@ -295,6 +306,8 @@ pub(crate) struct SiteState {
     pub(crate) settle: Duration,
     /// One process of all is to load.
     pub(crate) is_fleet: bool,
+    /// What the configuration says.
+    pub(crate) policy: Option<Arc<Policy>>,
     pub(crate) aging: Option<Aging>,
     /// Made when the function first meets a shared tier; nothing where its values cannot travel.
     entries: OnceLock<Option<Arc<Entries>>>,
@@ -304,17 +317,32 @@ pub(crate) struct SiteState {
 }
 
 impl SiteState {
-    fn new(instance: &Instance) -> Self {
+    fn new(instance: &Instance, policies: &Policies) -> Self {
+        let name = instance.name();
+        let policy = policies
+            .iter()
+            .find(|(function, _)| is_called(&name, function));
+        let policy = policy.map(|(_, policy)| Arc::clone(policy));
+        let loads = policy
+            .as_ref()
+            .and_then(|policy| policy.max_concurrent_loads);
+        let loads = loads.unwrap_or(instance.site.max_concurrent_loads);
+        let mut aging = instance.site.aging;
+        if let Some(policy) = &policy {
+            let own = aging.map(|aging| aging.strategy);
+            aging = policy.strategy(own).map(Aging::by);
+        }
         Self {
-            name: instance.name(),
+            name,
             counters: Arc::default(),
-            slots: Arc::new(Slots::new(instance.site.max_concurrent_loads as usize)),
+            slots: Arc::new(Slots::new(loads as usize)),
             is_in_memory: instance.site.is_in_memory(),
             is_shared: instance.site.is_shared(),
             inherits: instance.site.is_inheriting(),
             settle: instance.site.settles_in(),
             is_fleet: instance.site.fleet,
-            aging: instance.site.aging,
+            policy,
+            aging,
             entries: OnceLock::new(),
             warned_of_recursion: AtomicBool::new(false),
             warned_of: Mutex::default(),
@@ -351,6 +379,11 @@ impl SiteState {
         );
     }
 
+    /// Whether the function is not to be cached.
+    pub(crate) fn is_off(&self) -> bool {
+        self.policy.as_ref().is_some_and(|policy| policy.off)
+    }
+
     /// Whether it is known that values of the function cannot travel.
     pub(crate) fn cannot_travel(&self) -> bool {
         matches!(self.entries.get(), Some(None))
@@ -385,19 +418,32 @@ impl SiteState {
 }
 
 /// The states of all functions that a cache has met, in the order of their types.
-#[derive(Debug, Default)]
-pub(crate) struct SiteStates(RwLock<Vec<(TypeId, Arc<SiteState>)>>);
+#[derive(Debug)]
+pub(crate) struct SiteStates {
+    known: RwLock<Vec<(TypeId, Arc<SiteState>)>>,
+    policies: Policies,
+}
+
+/// What a configuration says of functions, by their names.
+pub(crate) type Policies = Vec<(String, Arc<Policy>)>;
 
 impl SiteStates {
+    pub(crate) fn new(policies: Policies) -> Self {
+        Self {
+            known: RwLock::default(),
+            policies,
+        }
+    }
+
     pub(crate) fn of(&self, instance: &Instance) -> Arc<SiteState> {
         let place = |known: &[(TypeId, _)]| known.binary_search_by_key(&instance.id, |(id, _)| *id);
-        let known = self.0.read();
+        let known = self.known.read();
         if let Ok(place) = place(&known) {
             return Arc::clone(&known[place].1);
         }
         drop(known);
-        let mut state = SiteState::new(instance);
-        let mut known = self.0.write();
+        let mut state = SiteState::new(instance, &self.policies);
+        let mut known = self.known.write();
         let place = match place(&known) {
             Ok(place) => return Arc::clone(&known[place].1),
             Err(place) => place,
@@ -418,13 +464,13 @@ impl SiteStates {
 
     /// The functions of this name: one, but for those in blocks.
     pub(crate) fn named(&self, name: &str) -> Vec<TypeId> {
-        let known = self.0.read();
+        let known = self.known.read();
         let named = known.iter().filter(|(_, state)| state.name == name);
         named.map(|(id, _)| *id).collect()
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<SiteState>> {
-        let known = self.0.read();
+        let known = self.known.read();
         let mut states: Vec<_> = known.iter().map(|(_, state)| Arc::clone(state)).collect();
         states.sort_by(|a, b| a.name.cmp(&b.name));
         states

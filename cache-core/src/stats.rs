@@ -135,31 +135,29 @@ impl Stats {
     /// `stats.function("user")` finds `shop::users::user`, `shop::user@2` and `shop::user<u8>`.
     #[must_use]
     pub fn function(&self, name: &str) -> Option<&FunctionStats> {
-        self.functions.iter().find(|row| {
-            let rest = row.path().strip_suffix(name);
-            rest.is_some_and(|rest| rest.is_empty() || rest.ends_with("::"))
-        })
+        self.functions.iter().find(|row| is_called(&row.name, name))
     }
 }
 
-impl FunctionStats {
-    /// The name without version and type parameters.
-    fn path(&self) -> &str {
-        let path = self
-            .name
-            .rsplit_once('@')
-            .map_or(&*self.name, |(path, _)| path);
-        let mut depth = 0_usize;
-        // From the end: an earlier list belongs to the type that the function is a method of.
-        let start_of_list = path.char_indices().rev().find(|&(_, c)| {
-            depth += usize::from(c == '>');
-            depth -= usize::from(c == '<' && depth > 0);
-            depth == 0
-        });
-        match start_of_list {
-            Some((at, '<')) => &path[..at],
-            _ => path,
-        }
+/// Whether the path in the name of a function ends in `name`, by whole segments.
+pub(crate) fn is_called(function: &str, name: &str) -> bool {
+    let rest = path_in(function).strip_suffix(name);
+    rest.is_some_and(|rest| rest.is_empty() || rest.ends_with("::"))
+}
+
+/// The name of a function without version and type parameters.
+fn path_in(name: &str) -> &str {
+    let path = name.rsplit_once('@').map_or(name, |(path, _)| path);
+    let mut depth = 0_usize;
+    // From the end: an earlier list belongs to the type that the function is a method of.
+    let start_of_list = path.char_indices().rev().find(|&(_, c)| {
+        depth += usize::from(c == '>');
+        depth -= usize::from(c == '<' && depth > 0);
+        depth == 0
+    });
+    match start_of_list {
+        Some((at, '<')) => &path[..at],
+        _ => path,
     }
 }
 
@@ -249,7 +247,7 @@ mod tests {
                 "<shop::Store as shop::Named>::find",
             ),
         ] {
-            assert_eq!(named(name).path(), path);
+            assert_eq!(path_in(name), path);
         }
         let stats = Stats {
             functions: vec![named("shop::superuser"), named("shop::user<u8>")],

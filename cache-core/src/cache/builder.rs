@@ -17,6 +17,8 @@ use crate::{
     invalidate::Peers,
     l1::{Eviction, L1, MakeTier, Tier},
     l2::Limits,
+    policy::Policy,
+    site::Policies,
 };
 #[cfg(any(test, feature = "redis", feature = "testing"))]
 use crate::{
@@ -70,6 +72,7 @@ pub struct CacheBuilder {
     redis_limits: Limits,
     bounds: Bounds,
     background_limit: usize,
+    policies: Policies,
 }
 
 impl Default for CacheBuilder {
@@ -88,6 +91,7 @@ impl Default for CacheBuilder {
             },
             bounds: Bounds::default(),
             background_limit: 64,
+            policies: Policies::new(),
         }
     }
 }
@@ -130,6 +134,16 @@ impl CacheBuilder {
     /// Default: 64; 0 begins none.
     pub fn background_limit(mut self, loads: usize) -> Self {
         self.background_limit = loads;
+        self
+    }
+
+    /// What a configuration says of functions in place of their attributes: lifetimes, strategies, or that one is not to be
+    /// cached. A function is named as by [`Stats::function`](crate::Stats::function): by the end of its path. The first
+    /// policy that fits counts.
+    pub fn policies(mut self, policies: impl IntoIterator<Item = (String, Policy)>) -> Self {
+        let policies = policies.into_iter();
+        let policies = policies.map(|(function, policy)| (function, Arc::new(policy)));
+        self.policies.extend(policies);
         self
     }
 
@@ -255,6 +269,9 @@ impl CacheBuilder {
                 "`memory_limit` is in bytes, and below 64 KiB it keeps next to nothing: write for instance `64 << 20`, or `Cache::disabled()` if that is meant",
             );
         }
+        for (function, policy) in &self.policies {
+            policy.check(function)?;
+        }
         if self.bounds.staleness < LEAST_BOUND {
             return refuse(
                 "`staleness_bound` below 100 ms is shorter than what it takes to ask Redis now and then: write at least 100 ms",
@@ -310,7 +327,7 @@ impl CacheBuilder {
             l1,
             shared,
             peers,
-            self.background_limit,
+            (self.background_limit, self.policies),
         )
     }
 }

@@ -61,7 +61,7 @@ pub(crate) fn refresh(call: &Call, node: &Arc<Node>, body: Body<'_>) {
         return;
     };
     let (cache, now) = (&call.cache, call.cache.clock().now());
-    if !cache.is_on() || !terms.claim(now, after(now, DEADLINE)) {
+    if !call.is_on() || !terms.claim(now, after(now, DEADLINE)) {
         return;
     }
     let Some(running) = cache.tasks().enter_background(cache.background_limit()) else {
@@ -165,7 +165,11 @@ struct Aged<'a> {
 impl Aged<'_> {
     async fn answer(&self, due: Option<Arc<Node>>, place: Place, body: Body<'_>) -> Flown {
         let call = self.call;
-        if let Some(node) = due.or_else(|| self.served()) {
+        // Whoever cannot have it loaded in the background waits for its load once it is no longer fresh.
+        let is_left = |node: &Arc<Node>| {
+            body.runtime().is_some() || node.entry().is_usable(call.cache.clock())
+        };
+        if let Some(node) = due.or_else(|| self.served()).filter(is_left) {
             refresh(call, &node, body);
             let stale = Stale::of(node.entry(), call.cache.clock());
             return call.served(node, stale);
@@ -189,7 +193,7 @@ impl Aged<'_> {
     fn found(&self) -> Option<Arc<Node>> {
         let l1 = &self.call.cache.flights().l1;
         l1.get(&self.call.key.as_ref())
-            .filter(|_| self.may_be_old && self.call.cache.is_on())
+            .filter(|_| self.may_be_old && self.call.is_on())
     }
 
     /// The entry in memory, where it is still to be served.

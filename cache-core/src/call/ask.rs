@@ -115,7 +115,7 @@ impl Call {
 
     /// The entry of this call, where it is fresh; else why not.
     fn look(&self) -> Result<Arc<Node>, Miss> {
-        if !self.cache.is_on() {
+        if !self.is_on() {
             return Err(Miss::Off);
         }
         if !self.site.is_in_memory {
@@ -281,6 +281,10 @@ impl Call {
             age,
             time_left,
             stale: flown.stale,
+            has_failed: match &flown.answer {
+                Answer::Hit(node) | Answer::Shared(node) => node.value().is_none(),
+                Answer::Own(_) => true,
+            },
             stamps,
         }
     }

@@ -138,6 +138,11 @@ pub(super) struct Rider {
 }
 
 impl Call {
+    /// Whether anything is kept.
+    pub(super) fn is_on(&self) -> bool {
+        self.cache.is_on() && !self.site.is_off()
+    }
+
     fn counters(&self) -> &Counters {
         &self.site.counters
     }
@@ -166,7 +171,7 @@ impl Call {
 
     /// Answers through the flight of the key.
     pub(super) async fn fly(&self, place: Place, body: Body<'_>) -> Flown {
-        if !self.cache.is_on() {
+        if !self.is_on() {
             return self.run_uncached(body, Some(Miss::Off)).await;
         }
         let (flights, outer) = (self.cache.flights(), context::load());

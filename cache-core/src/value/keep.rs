@@ -15,6 +15,7 @@ use crate::{
     event::{Interests, Tag},
     l1::{Entry, Node, terms::unit},
     l2::{Age, RedisMiss, codec::Codec},
+    policy::Policy,
     site::Aging,
     stats::Counters,
     strategy::Life,
@@ -331,7 +332,7 @@ impl<S: Shape, X> Keep<S, X> {
     fn judge_kept(&self, kept: &S::Kept, maker: &Maker) -> Judged {
         let mut judged = match self.asked {
             Some(ask) => ask(self, kept, maker),
-            None => Judged::kept(maker.jittered(self.times.value(S::inner(kept).is_none()))),
+            None => Judged::kept(maker.lifetime(self.times, S::inner(kept).is_none())),
         };
         if self.weight.is_none() && judged.fate == Fate::Keep {
             judged.bytes = (self.measure)(kept);
@@ -345,9 +346,9 @@ impl<S: Shape, X> Keep<S, X> {
         let inner = S::inner(kept);
         let lifetime = match (inner, self.ttl) {
             (Some(inner), _) if !self.keep_if.is_none_or(|keep| keep(inner)) => Duration::ZERO,
-            (Some(inner), Some(ttl)) => ttl(inner),
-            (None, Some(_)) => maker.jittered(self.times.none_ttl.unwrap_or_default()),
-            (_, None) => maker.jittered(self.times.value(inner.is_none())),
+            (Some(inner), Some(ttl)) if maker.ttl().is_none() => ttl(inner),
+            (None, Some(_)) if self.times.none_ttl.is_none() => Duration::ZERO,
+            _ => maker.lifetime(self.times, inner.is_none()),
         };
         let mut judged = Judged::kept(lifetime);
         if let Some(weight) = self.weight
@@ -432,10 +433,9 @@ impl<S: Shape, X> Judge for Keep<S, X> {
             Ok(_) => return Some(Judged::kept(Duration::ZERO)),
             Err(error) => {
                 let ttl = self.err_ttl.map(|ttl| ttl(error)).or(self.times.err_ttl);
-                let mut judged = Judged::failed(ttl);
-                judged.is_replaceable = self
-                    .stale_if_error
-                    .is_some_and(|stands_in| stands_in(error));
+                let mut judged = Judged::failed(maker.err_ttl().or(ttl));
+                judged.is_replaceable =
+                    self.stale_if_error.is_none_or(|stands_in| stands_in(error));
                 judged
             }
         };
@@ -510,6 +510,8 @@ pub(crate) struct Maker {
     pub(crate) keeps: bool,
     /// What becomes of values as they grow old, where the function says so.
     pub(crate) aging: Option<Aging>,
+    /// What the configuration says.
+    pub(crate) policy: Option<Arc<Policy>>,
     /// A number that is the same for the key in every process, by which lifetimes differ from key to key.
     pub(crate) jitter: u64,
     /// A number that is not.
@@ -519,7 +521,27 @@ pub(crate) struct Maker {
 /// Lifetimes are shorter by up to this part of them, so that what was loaded together does not expire together.
 const JITTER: u64 = 10;
 
+// Compiled once, and not into each function that judges.
 impl Maker {
+    #[inline(never)]
+    fn lifetime(&self, times: Times, is_none: bool) -> Duration {
+        let policy = self.policy.as_deref();
+        let times = Times {
+            ttl: self.ttl().unwrap_or(times.ttl),
+            none_ttl: policy.and_then(|policy| policy.none_ttl).or(times.none_ttl),
+            ..times
+        };
+        self.jittered(times.value(is_none))
+    }
+
+    fn ttl(&self) -> Option<Duration> {
+        self.policy.as_ref()?.ttl
+    }
+
+    fn err_ttl(&self) -> Option<Duration> {
+        self.policy.as_ref()?.err_ttl
+    }
+
     /// The lifetime as that of this key. Under a clock that is moved by hand it is exact.
     fn jittered(&self, lifetime: Duration) -> Duration {
         if self.clock.is_manual() {

@@ -1,0 +1,291 @@
+//! What a configuration says of a function, in place of what its attribute says.
+
+use std::{fmt, time::Duration};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, MapAccess, Visitor},
+};
+
+use crate::{
+    error::{Error, ErrorKind},
+    strategy::{Early, Strategy},
+};
+
+/// Lifetimes and strategies of one function, in place of those that its attribute names: what is not set here is as it
+/// is there. [`CacheBuilder::policies`](crate::CacheBuilder::policies) takes them by function.
+///
+/// Read from a configuration, its fields are those below, and a time is written as in the attribute:
+///
+/// ```
+/// use std::{collections::HashMap, time::Duration};
+///
+/// use cache_core::{Cache, Policy, cached};
+///
+/// #[cached(ttl = 5m)]
+/// async fn square(n: u64) -> u64 {
+///     n * n
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let policies: HashMap<String, Policy> = serde_json::from_str(
+///     r#"{
+///         "square": { "ttl": "1h30m", "stale_while_revalidate": "10m" },
+///         "reports::yearly": { "off": true }
+///     }"#,
+/// )?;
+/// assert_eq!(policies["square"].ttl, Some(Duration::from_mins(90)));
+/// let cache = Cache::builder().policies(policies).build().await?;
+/// assert_eq!(Cache::scope(cache, square(4)).await, 16);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Policy {
+    /// Every call runs the body, and nothing is kept.
+    pub off: bool,
+    /// The option `ttl`, also where that is a closure.
+    pub ttl: Option<Duration>,
+    /// The option `none_ttl`.
+    pub none_ttl: Option<Duration>,
+    /// The option `err_ttl`, also where that is a closure. Only for errors that are `Clone`.
+    pub err_ttl: Option<Duration>,
+    /// The strategy `refresh_ahead`: from which part of its life on a value is loaded anew in the background, above 0 and
+    /// below 1. Not for functions whose loads run inline.
+    pub refresh_ahead: Option<f64>,
+    /// The strategy `early_expiration`. Not for functions whose loads run inline.
+    pub early_expiration: Option<bool>,
+    /// The strategy `stale_while_revalidate`. Where loads run inline, a stale value is not served.
+    pub stale_while_revalidate: Option<Duration>,
+    /// The strategy `stale_if_error`.
+    pub stale_if_error: Option<Duration>,
+    /// The option `soft_timeout`. Not for functions whose loads run inline.
+    pub soft_timeout: Option<Duration>,
+    /// The option `timeout`, for functions that have it: for how long instead.
+    pub timeout: Option<Duration>,
+    /// The option `max_concurrent_loads`.
+    pub max_concurrent_loads: Option<u32>,
+}
+
+impl Policy {
+    /// # Errors
+    ///
+    /// What makes no sense in it.
+    pub(crate) fn check(&self, function: &str) -> Result<(), Error> {
+        let refuse = |what: &str| {
+            let message = format_args!("the policy of `{function}`: {what}");
+            Err(Error::new(ErrorKind::Configuration, message))
+        };
+        if self
+            .refresh_ahead
+            .is_some_and(|part| !(part > 0.0 && part < 1.0))
+        {
+            return refuse("`refresh_ahead` lies between 0 and 1: write for instance 0.8");
+        }
+        if self.refresh_ahead.is_some() && self.early_expiration == Some(true) {
+            return refuse(
+                "`refresh_ahead` and `early_expiration` both say when a fresh value is loaded anew: leave one of them out",
+            );
+        }
+        if self.ttl.is_some_and(|ttl| ttl.is_zero()) {
+            return refuse("a `ttl` of zero keeps nothing: write `off: true` if that is meant");
+        }
+        if self.max_concurrent_loads == Some(0) {
+            return refuse("no load could ever run: `max_concurrent_loads` is at least 1");
+        }
+        Ok(())
+    }
+
+    /// The strategy of a function that has this one by its attribute.
+    pub(crate) fn strategy(&self, own: Option<Strategy>) -> Option<Strategy> {
+        let mut strategy = own.unwrap_or(Strategy::new());
+        match (self.refresh_ahead, self.early_expiration) {
+            (Some(part), _) => strategy.early = Early::From(part),
+            (None, Some(true)) => strategy.early = Early::ByChance,
+            (None, Some(false)) => strategy.early = Early::Never,
+            (None, None) => {}
+        }
+        let set = |own: &mut Duration, time: Option<Duration>| *own = time.unwrap_or(*own);
+        set(
+            &mut strategy.stale_while_revalidate,
+            self.stale_while_revalidate,
+        );
+        set(&mut strategy.stale_if_error, self.stale_if_error);
+        strategy.soft_timeout = self.soft_timeout.or(strategy.soft_timeout);
+        strategy.timeout = strategy.timeout.and(self.timeout).or(strategy.timeout);
+        (own.is_some() || strategy != Strategy::new()).then_some(strategy)
+    }
+}
+
+const FIELDS: [&str; 11] = [
+    "off",
+    "ttl",
+    "none_ttl",
+    "err_ttl",
+    "refresh_ahead",
+    "early_expiration",
+    "stale_while_revalidate",
+    "stale_if_error",
+    "soft_timeout",
+    "timeout",
+    "max_concurrent_loads",
+];
+
+impl<'de> Deserialize<'de> for Policy {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_struct("Policy", &FIELDS, Fields)
+    }
+}
+
+struct Fields;
+
+impl<'de> Visitor<'de> for Fields {
+    type Value = Policy;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the lifetimes and strategies of a function")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Policy, A::Error> {
+        let mut policy = Policy::default();
+        while let Some(name) = fields.next_key::<String>()? {
+            let time = match &*name {
+                "ttl" => &mut policy.ttl,
+                "none_ttl" => &mut policy.none_ttl,
+                "err_ttl" => &mut policy.err_ttl,
+                "stale_while_revalidate" => &mut policy.stale_while_revalidate,
+                "stale_if_error" => &mut policy.stale_if_error,
+                "soft_timeout" => &mut policy.soft_timeout,
+                "timeout" => &mut policy.timeout,
+                "off" => {
+                    policy.off = fields.next_value()?;
+                    continue;
+                }
+                "refresh_ahead" => {
+                    policy.refresh_ahead = fields.next_value()?;
+                    continue;
+                }
+                "early_expiration" => {
+                    policy.early_expiration = fields.next_value()?;
+                    continue;
+                }
+                "max_concurrent_loads" => {
+                    policy.max_concurrent_loads = fields.next_value()?;
+                    continue;
+                }
+                _ => return Err(A::Error::unknown_field(&name, &FIELDS)),
+            };
+            let Time(written) = fields.next_value()?;
+            *time = Some(written);
+        }
+        Ok(policy)
+    }
+}
+
+/// A time as the attribute takes it.
+struct Time(Duration);
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        time(&text).map(Self).ok_or_else(|| {
+            D::Error::custom(format_args!(
+                "`{text}` is no time: write `500ms`, `5m` or `1h30m`"
+            ))
+        })
+    }
+}
+
+/// Reads `1h30m`: whole numbers, each with its unit.
+fn time(text: &str) -> Option<Duration> {
+    let (mut total, mut rest) = (Duration::ZERO, text);
+    while !rest.is_empty() {
+        let unit_at = rest.find(|c: char| !c.is_ascii_digit())?;
+        let (number, after) = rest.split_at(unit_at);
+        let next_at = after
+            .find(|c: char| c.is_ascii_digit())
+            .unwrap_or(after.len());
+        let (unit, next) = after.split_at(next_at);
+        let number: u64 = number.parse().ok()?;
+        let seconds = |size| number.checked_mul(size).map(Duration::from_secs);
+        let part = match unit {
+            "d" => seconds(86_400)?,
+            "h" => seconds(3_600)?,
+            "m" => seconds(60)?,
+            "s" => seconds(1)?,
+            "ms" => Duration::from_millis(number),
+            "us" => Duration::from_micros(number),
+            _ => return None,
+        };
+        total = total.checked_add(part)?;
+        rest = next;
+    }
+    (!text.is_empty()).then_some(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Policy, String> {
+        serde_json::from_str(text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_field_is_read_by_its_name() {
+        for field in FIELDS {
+            let value = match field {
+                "off" | "early_expiration" => "true",
+                "refresh_ahead" => "0.5",
+                "max_concurrent_loads" => "4",
+                _ => "\"1h30m\"",
+            };
+            let policy = read(&format!("{{ \"{field}\": {value} }}")).unwrap();
+            assert_ne!(policy, Policy::default(), "{field}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_field_or_no_time_is_refused_with_what_is() {
+        let refusal = read("{ \"tll\": \"5m\" }").unwrap_err();
+        assert!(refusal.starts_with("unknown field `tll`, expected one of `off`, `ttl`"));
+        for text in [
+            "",
+            "5",
+            "m",
+            "5 m",
+            "-5m",
+            "5x",
+            "1h30",
+            "99999999999999999999s",
+        ] {
+            let refusal = read(&format!("{{ \"ttl\": \"{text}\" }}")).unwrap_err();
+            assert!(
+                refusal.contains("write `500ms`, `5m` or `1h30m`"),
+                "{refusal}"
+            );
+        }
+        assert_eq!(time("1h30m"), Some(Duration::from_mins(90)));
+        assert_eq!(time("2d1ms"), Some(Duration::from_millis(172_800_001)));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_with_the_function() {
+        for text in [
+            "{ \"refresh_ahead\": 1.0 }",
+            "{ \"refresh_ahead\": 0.5, \"early_expiration\": true }",
+            "{ \"ttl\": \"0s\" }",
+            "{ \"max_concurrent_loads\": 0 }",
+        ] {
+            let refusal = read(text).unwrap().check("shop::user").unwrap_err();
+            assert!(
+                refusal
+                    .to_string()
+                    .starts_with("the policy of `shop::user`: ")
+            );
+        }
+        assert!(read("{ \"off\": true }").unwrap().check("user").is_ok());
+    }
+}
