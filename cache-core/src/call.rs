@@ -12,7 +12,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicUsize},
     task::{Context, Poll, ready},
 };
 
@@ -214,6 +214,7 @@ impl Lookup<'_> {
             tags: self.tags(),
             text,
             due,
+            reading: None,
             question,
         })
     }
@@ -267,6 +268,8 @@ pub struct Missed {
     text: Option<Text>,
     /// What is served while its successor is loaded.
     due: Option<Arc<Node>>,
+    /// How many calls of its batch are reading the shared tier.
+    reading: Option<Arc<AtomicUsize>>,
     /// What a handle asks.
     question: Option<Box<Question>>,
 }
@@ -280,6 +283,23 @@ impl fmt::Debug for Missed {
 }
 
 impl Missed {
+    /// Where the key waits to be loaded with others that have this in common.
+    pub(crate) fn gathering<T: Any + Send + Sync>(
+        &self,
+        common: impl Fn(&mut KeyWriter) -> Written,
+        make: impl FnOnce(usize) -> T,
+    ) -> Arc<T> {
+        let mut writer = KeyWriter::for_bytes();
+        let Written = common(&mut writer);
+        let site = self.cache.sites().of(&self.instance);
+        site.gathering(writer.as_bytes(), || make(site.slots.limit()))
+    }
+
+    /// Counts the call while it reads the shared tier.
+    pub(crate) fn reads_with(&mut self, reading: &Arc<AtomicUsize>) {
+        self.reading = Some(Arc::clone(reading));
+    }
+
     /// Hands the call to the engine, and says what makes entries of what it loads.
     ///
     /// What is generic over the body is compiled for each cached function, what is generic over the value for
@@ -296,6 +316,7 @@ impl Missed {
             tags,
             text,
             due,
+            reading,
             question,
         } = *self;
         let site = cache.sites().of(&instance);
@@ -313,6 +334,7 @@ impl Missed {
                 notice,
                 remote: None,
                 late: None,
+                reading,
             },
             function: instance.site,
             text,

@@ -123,6 +123,7 @@ pub mod __private;
 /// By this name `crate = path` looks for it: where the path leads elsewhere, the compiler says what is not there.
 #[doc(hidden)]
 pub use __private as __cache_core;
+mod batch;
 mod cache;
 mod call;
 mod clock;

@@ -5,6 +5,7 @@ pub use crate::l2::codec::Json;
 #[cfg(feature = "msgpack")]
 pub use crate::l2::codec::Msgpack;
 pub use crate::{
+    batch::{Batch, Element, Output},
     cache::Cache,
     call::{
         Detached, Held, HoldProbe, Inline, Missed, Mode, ProbeBorrow, ProbeHold, Written, begin,
@@ -21,7 +22,7 @@ pub use crate::{
     strategy::Strategy,
     value::{
         Answered, ErrorProbe, Keep, Probe, ProbeFallibleOptional, ProbeLayer, ProbePlain,
-        ProbeShared, ProbeSize, ProbeTravel, ProbeUnshared, ProbeWeigh, TravelProbe, returned,
-        travels,
+        ProbeShared, ProbeSize, ProbeTravel, ProbeUnshared, ProbeWeigh, TravelProbe, each,
+        returned, travels,
     },
 };

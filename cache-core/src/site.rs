@@ -1,10 +1,10 @@
 //! What is known of one annotated function: its static description, and its live state in one cache.
 
 use std::{
-    any::TypeId,
+    any::{Any, TypeId},
     cell::Cell,
     sync::{
-        Arc, OnceLock,
+        Arc, OnceLock, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -46,6 +46,7 @@ pub struct Site {
     key: &'static str,
     inherits: bool,
     fleet: bool,
+    is_batched: bool,
     settle: Duration,
     aging: Option<Aging>,
 }
@@ -105,6 +106,7 @@ impl Site {
             key: "",
             inherits: false,
             fleet: false,
+            is_batched: false,
             settle: Duration::ZERO,
             aging: None,
         }
@@ -156,6 +158,13 @@ impl Site {
     #[must_use]
     pub const fn fleet(mut self) -> Self {
         self.fleet = true;
+        self
+    }
+
+    /// The option `batch`.
+    #[must_use]
+    pub const fn batched(mut self) -> Self {
+        self.is_batched = true;
         self
     }
 
@@ -306,6 +315,10 @@ pub(crate) struct SiteState {
     pub(crate) settle: Duration,
     /// One process of all is to load.
     pub(crate) is_fleet: bool,
+    /// Many keys are loaded in one go: the load of one needs no slot.
+    pub(crate) is_batched: bool,
+    /// Where those wait, by what they have in common.
+    gatherings: Mutex<Vec<(Box<[u8]>, Weak<dyn Any + Send + Sync>)>>,
     /// What the configuration says.
     pub(crate) policy: Option<Arc<Policy>>,
     pub(crate) aging: Option<Aging>,
@@ -341,6 +354,8 @@ impl SiteState {
             inherits: instance.site.is_inheriting(),
             settle: instance.site.settles_in(),
             is_fleet: instance.site.fleet,
+            is_batched: instance.site.is_batched,
+            gatherings: Mutex::default(),
             policy,
             aging,
             entries: OnceLock::new(),
@@ -377,6 +392,25 @@ impl SiteState {
             function = self.name,
             "values of this function are not shared with other processes: {reason}"
         );
+    }
+
+    /// Where the keys wait that have this in common.
+    pub(crate) fn gathering<T: Any + Send + Sync>(
+        &self,
+        common: &[u8],
+        make: impl FnOnce() -> T,
+    ) -> Arc<T> {
+        let mut gatherings = self.gatherings.lock();
+        let known = gatherings.iter().find(|(known, _)| **known == *common);
+        let known = known.and_then(|(_, gathering)| gathering.upgrade());
+        if let Some(Ok(known)) = known.map(Arc::downcast) {
+            return known;
+        }
+        gatherings.retain(|(_, gathering)| gathering.strong_count() > 0);
+        let made = Arc::new(make());
+        let gathering: Weak<T> = Arc::downgrade(&made);
+        gatherings.push((common.into(), gathering));
+        made
     }
 
     /// Whether the function is not to be cached.

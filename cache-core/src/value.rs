@@ -21,6 +21,7 @@ pub use keep::Keep;
 pub(crate) use keep::{Judge, LateAnswer, Maker, Receiver, Travelling, erase};
 pub use probe::{
     ErrorProbe, Probe, ProbeFallibleOptional, ProbeLayer, ProbePlain, ProbeShared, ProbeUnshared,
+    each,
 };
 pub(crate) use shape::Shape;
 #[cfg(any(feature = "json", feature = "msgpack"))]

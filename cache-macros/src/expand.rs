@@ -14,6 +14,7 @@ use crate::{
     options::{Given, Tiers},
 };
 
+mod batch;
 pub(crate) mod body;
 mod interests;
 mod keep;
@@ -67,6 +68,19 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     let inner_attributes = &model.function.inner_attributes;
     let import = import(model.options.krate.as_ref());
     let site = context.site();
+    if let Some(batch) = &model.options.batch {
+        let mut answer = context.batched(&batch.value);
+        if model.function.boxed.is_some() {
+            answer =
+                quote_spanned!(Span::mixed_site()=> ::std::boxed::Box::pin(async move { #answer }));
+        }
+        let mut block = Group::new(
+            Delimiter::Brace,
+            quote!(#inner_attributes #import #site #answer),
+        );
+        block.set_span(model.function.braces);
+        return quote!(#(#attributes)* #visibility #signature #block);
+    }
     let returned = context.returned();
     let (peeked, prefetch) = (context.peeked(), context.prefetch());
     let begun = context.begun();
@@ -163,6 +177,9 @@ impl<'a> Context<'a> {
         if model.options.inherits.is_some() {
             site.extend(quote_spanned!(mixed=> .inherits()));
         }
+        if model.options.batch.is_some() {
+            site.extend(quote_spanned!(mixed=> .batched()));
+        }
         if model.options.fleet.is_some() {
             site.extend(quote_spanned!(mixed=> .fleet()));
         }
@@ -180,6 +197,11 @@ impl<'a> Context<'a> {
     /// is misspelt, and would report it a second time.
     fn returned(&self) -> TokenStream {
         let (output, allow) = (&self.output.ty, self.output.allow_complexity());
+        let probe = if self.model.options.batch.is_some() {
+            quote_spanned!(at(self.output.span)=> __cached::each)
+        } else {
+            quote_spanned!(Span::mixed_site()=> __cached::Probe::of)
+        };
         let assertion = quote_spanned! {at(self.output.span)=>
             __cached::returned(__cached_shape, __cached_errors)
         };
@@ -189,7 +211,7 @@ impl<'a> Context<'a> {
                     ProbeFallibleOptional as _, ProbeLayer as _, ProbePlain as _, ProbeShared as _, ProbeUnshared as _,
                 };
                 #allow
-                let __cached_probe = __cached::Probe::of(|| -> #output { loop {} });
+                let __cached_probe = #probe(|| -> #output { loop {} });
                 let __cached_shape = (&&&__cached_probe).__cached_shape();
                 let __cached_errors = (&&__cached::ErrorProbe::of(&__cached_shape)).__cached_sharing();
                 #assertion

@@ -49,8 +49,12 @@ impl Model {
         let arguments = Argument::all(&function);
         let receiver = function.signature.receiver();
         refuse_static_reference(&options, &function, mistakes);
+        refuse_odd_batch(&options, &arguments, mistakes);
         let key = match &options.key {
-            Some(key) => explicit_key(&key.value, &arguments, mistakes),
+            Some(key) => {
+                let batch = options.batch.as_ref().map(|given| &given.value.element);
+                explicit_key(&key.value, &arguments, batch, mistakes)
+            }
             None => default_key(&options, receiver, &arguments, mistakes),
         };
         events::refuse_undetermined(&options, &arguments, &key, mistakes);
@@ -117,6 +121,35 @@ impl Model {
     }
 }
 
+/// The keys of a batch are an argument, and what one of them is called is none.
+fn refuse_odd_batch(options: &Options, arguments: &[Argument], mistakes: &mut Mistakes) {
+    let Some(batch) = options.batch.as_ref().map(|given| &given.value) else {
+        return;
+    };
+    if argument::called(arguments, &batch.elements)
+        .next()
+        .is_none()
+    {
+        let names = arguments.iter().flat_map(|argument| &argument.names);
+        let names: Vec<_> = names.map(|name| name.unraw().to_string()).collect();
+        let text = batch.elements.unraw().to_string();
+        let instead = suggest::instead(&text, names.iter().map(String::as_str));
+        mistakes.at(
+            &batch.elements,
+            format_args!("no argument is called `{text}`, {instead}"),
+        );
+    }
+    if argument::called(arguments, &batch.element).next().is_some() {
+        mistakes.at(
+            &batch.element,
+            format_args!(
+                "`{0}` is an argument: give one of the keys another name, as in `batch(id in ids)`",
+                batch.element
+            ),
+        );
+    }
+}
+
 /// What refers to something else can be written to the shared tier, but not read back.
 fn refuse_static_reference(options: &Options, function: &Function, mistakes: &mut Mistakes) {
     let is_local = options.is_local() || options.tiers.is_some() != options.is_tried("tiers");
@@ -132,7 +165,12 @@ fn refuse_static_reference(options: &Options, function: &Function, mistakes: &mu
     }
 }
 
-fn explicit_key(key: &Key, arguments: &[Argument], mistakes: &mut Mistakes) -> Vec<Part> {
+fn explicit_key(
+    key: &Key,
+    arguments: &[Argument],
+    element: Option<&Ident>,
+    mistakes: &mut Mistakes,
+) -> Vec<Part> {
     match key {
         Key::Parts(parts) => parts
             .iter()
@@ -140,18 +178,20 @@ fn explicit_key(key: &Key, arguments: &[Argument], mistakes: &mut Mistakes) -> V
             .map(Box::new)
             .map(Part::Expr)
             .collect(),
-        Key::Text(text) => text_parts(text, arguments).unwrap_or_else(|message| {
+        Key::Text(text) => text_parts(text, arguments, element).unwrap_or_else(|message| {
             mistakes.at(text, message);
             Vec::new()
         }),
     }
 }
 
-fn text_parts(text: &LitStr, arguments: &[Argument]) -> Result<Vec<Part>, String> {
-    let idents: Vec<&Ident> = arguments
-        .iter()
-        .flat_map(|argument| &argument.names)
-        .collect();
+fn text_parts(
+    text: &LitStr,
+    arguments: &[Argument],
+    element: Option<&Ident>,
+) -> Result<Vec<Part>, String> {
+    let names = arguments.iter().flat_map(|argument| &argument.names);
+    let idents: Vec<&Ident> = names.chain(element).collect();
     let names: Vec<_> = idents
         .iter()
         .map(|ident| ident.unraw().to_string())
@@ -201,6 +241,13 @@ fn default_key(
             );
         }
         let is_skipped = |name: &Ident| skipped.iter().any(|skip| skip.unraw() == name.unraw());
+        let batch = options.batch.as_ref().map(|given| &given.value);
+        let batch = batch.filter(|batch| argument.names.contains(&batch.elements));
+        if let Some(batch) = batch {
+            let element = &batch.element;
+            key.push(Part::Expr(Box::new(parse_quote!(#element))));
+            continue;
+        }
         match argument.names.iter().find(|name| is_skipped(name)) {
             None => key.push(Part::Argument(position)),
             // To leave out the others with it would give what they identify to whoever asks.

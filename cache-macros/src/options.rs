@@ -3,6 +3,7 @@
 use syn::{Error, Expr, ExprPath, Ident, LitStr, Path};
 
 pub(crate) use self::{
+    batch::Batch,
     events::Listened,
     strategy::{Kind, Strategy},
 };
@@ -14,6 +15,7 @@ use self::{
 };
 use crate::duration::Time;
 
+mod batch;
 mod check;
 mod events;
 mod strategy;
@@ -66,6 +68,7 @@ pub(crate) struct Options {
     pub(crate) soft_timeout: Option<Given<Time>>,
     pub(crate) timeout: Option<Given<Time>>,
     pub(crate) prefetch: Option<Given<Expr>>,
+    pub(crate) batch: Option<Given<Batch>>,
     pub(crate) tiers: Option<Given<Tiers>>,
     pub(crate) none_ttl: Option<Given<Time>>,
     pub(crate) err_ttl: Option<Given<Ttl>>,
@@ -106,7 +109,8 @@ impl Options {
             .find(|strategy| strategy.kind.loads_in_background());
         let limits = [&self.soft_timeout, &self.timeout].into_iter().flatten();
         let limit = limits.map(|given| &given.name).next();
-        strategy.map(|strategy| &strategy.name).or(limit)
+        let batch = self.batch.as_ref().map(|given| &given.name);
+        strategy.map(|strategy| &strategy.name).or(limit).or(batch)
     }
 
     /// Whether the author has said something about this option, though it may not be understood.
@@ -128,6 +132,8 @@ pub(crate) enum Read {
     Value(fn(&mut Options, Ident, Expr) -> Result<(), Wrong>),
     /// `option(name, name)`
     Names(fn(&mut Options, Ident, Vec<Ident>)),
+    /// `option(name in name, max = number)`
+    Batch(fn(&mut Options, Ident, Batch)),
     /// `option`
     Flag(fn(&mut Options, Ident)),
 }
@@ -139,7 +145,7 @@ pub(crate) enum Wrong {
     Because(Error),
 }
 
-pub(crate) static KNOWN: [Known; 25] = [
+pub(crate) static KNOWN: [Known; 26] = [
     value(
         "ttl",
         "`ttl = 5m`, an expression of type `Duration`, or `ttl = |value| ..`",
@@ -182,6 +188,11 @@ pub(crate) static KNOWN: [Known; 25] = [
     value("timeout", "`timeout = 2s`", |o, name, v| {
         give(&mut o.timeout, name, time(v, "timeout"))
     }),
+    Known {
+        name: "batch",
+        form: "`batch(id in ids)` or `batch(id in ids, max = 100)`",
+        read: Read::Batch(|o, name, value| o.batch = Some(Given { name, value })),
+    },
     value("prefetch", "`prefetch = page(number + 1)`", |o, name, v| {
         give(&mut o.prefetch, name, call(v))
     }),

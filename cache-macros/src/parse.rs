@@ -14,7 +14,7 @@ use syn::{
 
 use crate::{
     mistakes::Mistakes,
-    options::{KNOWN, Known, Options, Read, Wrong},
+    options::{Batch, KNOWN, Known, Options, Read, Wrong},
     suggest,
 };
 
@@ -96,6 +96,11 @@ fn read_one(options: &mut Options, input: ParseStream<'_>) -> Result<()> {
         Read::Names(read) => {
             let names = names(input, &name, known)?;
             read(options, name, names);
+            Ok(())
+        }
+        Read::Batch(read) => {
+            let batch = Batch::read(input, &name, known.form)?;
+            read(options, name, batch);
             Ok(())
         }
         Read::Flag(_) if input.peek(Token![=]) || input.peek(Paren) => Err(Error::new_spanned(

@@ -1,6 +1,7 @@
 //! Tests of what the macros accept, refuse and generate. Whether expansions compile is tested where
 //! the runtime is.
 
+mod batches;
 mod durations;
 mod editing;
 mod events;

@@ -1,6 +1,9 @@
 //! A call that memory did not answer, in the engine that knows no value type.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
 
 use tokio::runtime::Handle;
 
@@ -91,6 +94,8 @@ pub(crate) struct Call {
     pub(super) remote: Option<Arc<dyn Remote>>,
     /// What answers where the load takes too long.
     pub(super) late: Option<LateAnswer>,
+    /// How many calls of a batch are reading the shared tier.
+    pub(super) reading: Option<Arc<AtomicUsize>>,
 }
 
 /// How a call was answered.
@@ -265,6 +270,7 @@ impl Call {
             let Some(remote) = &self.remote else {
                 break underway;
             };
+            let _reading = self.reading.as_deref().map(Reading::begin);
             // In this task also where the load has one of its own: an answer is worth no task.
             match remote.answer(&self.cache, &mut underway).await {
                 Ok(Found { node, is_unsent }) if !is_unsent || may_rely_on(outer, &node) => {
@@ -373,6 +379,22 @@ impl Call {
             miss,
             ..Flown::by(loaded.into_answer(), Source::Uncached)
         }
+    }
+}
+
+/// A call of a batch while it reads the shared tier.
+struct Reading<'a>(&'a AtomicUsize);
+
+impl<'a> Reading<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
     }
 }
 

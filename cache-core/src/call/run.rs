@@ -99,7 +99,8 @@ impl<'a> Run<'a> {
     /// Takes a slot if one is free, and is to wait for one otherwise.
     fn admit(&mut self, load: &Arc<Load>) {
         let slots = &load.site().slots;
-        self.phase = if !slots.try_take(&load.slot)
+        self.phase = if !load.site().is_batched
+            && !slots.try_take(&load.slot)
             // Where those who hold the slots wait for this load, it goes on without one.
             && let Some(wait) = wait(load, Target::Slots(Arc::clone(slots)))
         {

@@ -137,6 +137,7 @@ impl Flight {
                 || self.snapshot.is_late()
                 || outer.is_some_and(|outer| outer.is_guarded()),
             outer: outer.cloned(),
+            beside: Vec::new(),
         })))
     }
 }
@@ -168,6 +169,8 @@ pub(crate) struct Load {
     pub(crate) slot: Arc<Slot>,
     /// The load that this one was called from.
     outer: Option<Arc<Load>>,
+    /// Loads of other keys, whose values are made in one go with that of this one.
+    beside: Vec<Arc<Load>>,
     /// Whether an event can make its value void, or that of a load it was called from.
     pub(super) is_guarded: bool,
 }
@@ -181,9 +184,28 @@ impl Load {
         &self.flight.site
     }
 
-    /// This load and the loads it was called from, inside out.
+    /// What is made for all of these loads in one go.
+    pub(crate) fn of_all(mut loads: Vec<Arc<Self>>) -> Option<Arc<Self>> {
+        let first = loads.pop()?;
+        if loads.is_empty() {
+            return Some(first);
+        }
+        Some(Arc::new(Self {
+            flight: Arc::clone(&first.flight),
+            slot: Arc::clone(&first.slot),
+            outer: first.outer.clone(),
+            is_guarded: first.is_guarded || loads.iter().any(|load| load.is_guarded),
+            beside: loads,
+        }))
+    }
+
+    /// This load, those beside it, and the loads it was called from, inside out.
     pub(super) fn chain(&self) -> impl Iterator<Item = &Load> {
-        std::iter::successors(Some(self), |load| load.outer.as_deref())
+        let inside_out = std::iter::successors(Some(self), |load| load.outer.as_deref());
+        inside_out.flat_map(|load| {
+            let beside = load.beside.iter().map(|load| &**load);
+            std::iter::once(load).chain(beside)
+        })
     }
 
     /// Whether this load, or one it was called from, is for `key` of the same cache.

@@ -9,7 +9,10 @@ use super::{
     Sharing,
     shape::{Fallible, FallibleOptional, Optional, Plain, Shape},
 };
-use crate::error::TimedOut;
+use crate::{
+    batch::{Each, Output},
+    error::TimedOut,
+};
 
 /// Asks for the shape of `R`.
 #[derive(Debug)]
@@ -21,6 +24,12 @@ impl<R> Probe<R> {
     pub fn of(_never: impl Fn() -> R) -> Self {
         Self(PhantomData)
     }
+}
+
+/// The probe of what there is for each key, of what a function of many keys returns.
+#[inline]
+pub fn each<O: Output>(_never: impl Fn() -> O) -> Probe<Each<O>> {
+    Probe(PhantomData)
 }
 
 /// The most specific answer of [`Probe`].

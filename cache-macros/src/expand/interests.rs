@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote_spanned;
 use syn::{Pat, spanned::Spanned};
 
-use super::{Context, at};
+use super::{Context, at, batch::element};
 use crate::{
     argument::Argument,
     literal::{Events, Mark, Scope},
@@ -24,6 +24,23 @@ impl Context<'_> {
         let added = added(&events, &names);
         quote_spanned! {mixed=>
             ::core::option::Option::Some(&|__cached_events: &mut __cached::Interests| { #added })
+        }
+    }
+
+    /// The closure that names the events of one key of a batch, or `None`.
+    pub(super) fn interests_of(&self, name: &Ident) -> TokenStream {
+        let mixed = Span::mixed_site();
+        let listened = self.model.options.invalidate_on.as_ref();
+        let literals = listened.map_or(&[][..], |listened| &listened.value.literals);
+        if literals.is_empty() {
+            return quote_spanned!(mixed=> ::core::option::Option::None);
+        }
+        let mut names = Argument::names_in_caller(&self.model.arguments);
+        names.push((name.clone(), false));
+        let events: Vec<_> = literals.iter().cloned().map(Events::Literal).collect();
+        let (added, element) = (added(&events, &names), element(name));
+        quote_spanned! {mixed=>
+            ::core::option::Option::Some(&|__cached_element, __cached_events| { #element #added })
         }
     }
 

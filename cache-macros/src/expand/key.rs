@@ -12,11 +12,23 @@ const BETWEEN: &str = ":";
 
 impl Context<'_> {
     pub(super) fn key(&self) -> TokenStream {
-        let model = self.model;
         let mixed = Span::mixed_site();
+        let writes = self.key_writes(self.model.key.iter());
+        let name = if writes.is_empty() {
+            quote_spanned!(mixed=> _)
+        } else {
+            quote_spanned!(mixed=> __cached_key)
+        };
+        // The closure gives something that a user's own `return` cannot give: half a key is no key.
+        quote_spanned!(mixed=> |#name: &mut __cached::KeyWriter| { #writes __cached::Written })
+    }
+
+    /// Writes these parts of the key, with what stands between them.
+    pub(super) fn key_writes<'p>(&self, parts: impl Iterator<Item = &'p Part>) -> TokenStream {
+        let (model, mixed) = (self.model, Span::mixed_site());
         let has_text = model.key.iter().any(|part| matches!(part, Part::Text(_)));
         let mut writes = TokenStream::new();
-        for (position, part) in model.key.iter().enumerate() {
+        for (position, part) in parts.enumerate() {
             let between = (position > 0 && !has_text).then(|| literal(BETWEEN));
             writes.extend(match part {
                 Part::Text(text) => literal(text),
@@ -32,13 +44,7 @@ impl Context<'_> {
                 },
             });
         }
-        let name = if writes.is_empty() {
-            quote_spanned!(mixed=> _)
-        } else {
-            quote_spanned!(mixed=> __cached_key)
-        };
-        // The closure gives something that a user's own `return` cannot give: half a key is no key.
-        quote_spanned!(mixed=> |#name: &mut __cached::KeyWriter| { #writes __cached::Written })
+        writes
     }
 }
 

@@ -5,7 +5,10 @@ use quote::quote_spanned;
 use syn::spanned::Spanned;
 
 use super::{Context, at, names::held};
-use crate::model::{Mode, Model};
+use crate::{
+    argument::Argument,
+    model::{Mode, Model},
+};
 
 impl Context<'_> {
     pub(super) fn load(&self) -> TokenStream {
@@ -68,7 +71,7 @@ impl Context<'_> {
     }
 
     /// Gives the load what it needs of the references among the arguments.
-    fn holds(&self) -> TokenStream {
+    pub(super) fn holds(&self) -> TokenStream {
         let Model {
             function,
             arguments,
@@ -91,11 +94,21 @@ impl Context<'_> {
             let (mode, outer) = (self.mode(place), argument.outer_at(place));
             holds.extend(quote_spanned!(at(place)=> #(#cfgs)* let #held = #mode.hold(#outer);));
         }
+        if self.model.options.batch.is_some() {
+            // Each load of several has its own.
+            let is_owned =
+                |argument: &&Argument| argument.referent().is_none() && !self.is_elements(argument);
+            for argument in arguments.iter().filter(is_owned) {
+                let (place, cfgs) = (argument.ty.span(), argument.cfgs());
+                let outer = argument.outer_at(place);
+                holds.extend(quote_spanned!(at(place)=> #(#cfgs)* let #outer = ::core::clone::Clone::clone(&#outer);));
+            }
+        }
         holds
     }
 
     /// What is awaited for the value.
-    fn body(&self) -> TokenStream {
+    pub(super) fn body(&self) -> TokenStream {
         let bindings = self.bindings();
         let body = self.output.body(&self.model.function);
         quote_spanned!(Span::mixed_site()=> { #bindings #body })

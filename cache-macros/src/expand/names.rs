@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
 
-use super::{Context, at};
+use super::{Context, at, batch::elements_of};
 use crate::{
     argument::{Argument, is_underscored},
     model::Mode,
@@ -14,7 +14,9 @@ use crate::{
 impl Context<'_> {
     /// Whether the load has a copy of what the argument refers to.
     pub(super) fn is_held(&self, argument: &Argument) -> bool {
-        self.model.mode != Mode::Inline && argument.referent().is_some()
+        self.model.mode != Mode::Inline
+            && argument.referent().is_some()
+            && !self.is_elements(argument)
     }
 
     /// Gives the arguments the names that the body knows. Also those that have them already: as variables
@@ -30,7 +32,9 @@ impl Context<'_> {
         }
         for (position, argument) in self.model.arguments.iter().enumerate() {
             let outer = argument.outer.to_token_stream();
-            let value = if self.is_held(argument) {
+            let value = if self.is_elements(argument) {
+                elements_of(argument)
+            } else if self.is_held(argument) {
                 let held = held(position, argument);
                 quote_spanned!(mixed=> __cached::Held::get(&#held))
             } else {

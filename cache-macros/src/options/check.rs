@@ -33,6 +33,7 @@ impl Options {
             );
         }
         self.refuse_strategies(mistakes);
+        self.refuse_beside_batch(mistakes);
         self.refuse_for_other_tier(mistakes);
         // What is to be removed needs no feature.
         if !self.is_local() {
@@ -93,6 +94,30 @@ impl Options {
                 format_args!(
                     "`{name}` is about events, and no event kills an entry of this function: write `invalidate_on = ..`, or \
                      remove it"
+                ),
+            );
+        }
+    }
+
+    /// Refuses what is about one load for one key.
+    fn refuse_beside_batch(&self, mistakes: &mut Mistakes) {
+        if self.batch.is_none() {
+            return;
+        }
+        let is_there = |strategy: &&Strategy| !matches!(strategy.kind, Kind::ReadThrough);
+        let strategy = self.strategies().find(is_there);
+        let names = [
+            strategy.map(|strategy| &strategy.name),
+            place(self.soft_timeout.as_ref()),
+            place(self.timeout.as_ref()),
+            place(self.fleet.as_ref()),
+            place(self.prefetch.as_ref()),
+        ];
+        for name in names.into_iter().flatten() {
+            mistakes.at(
+                name,
+                format_args!(
+                    "`{name}` is about one load for one key, and `batch` has one for many: remove one of them"
                 ),
             );
         }

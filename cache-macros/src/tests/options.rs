@@ -14,6 +14,11 @@ fn written(known: &Known) -> &'static str {
         .expect("a form is in backticks")
 }
 
+/// The options of functions of one key, as the one of these tests is.
+fn of_one_key() -> impl Iterator<Item = &'static Known> {
+    KNOWN.iter().filter(|known| known.name != "batch")
+}
+
 /// The options with these in them, and `ttl` where it is not among them.
 fn with(known: &Known, these: &str) -> String {
     if known.name == "ttl" {
@@ -35,7 +40,7 @@ fn forms(known: &Known) -> impl Iterator<Item = &'static str> {
 
 #[test]
 fn every_form_that_a_message_shows_is_taken() {
-    for known in &KNOWN {
+    for known in of_one_key() {
         for form in forms(known) {
             let refused = refused_options(&with(known, form));
             assert!(refused.is_empty(), "{form}: {refused:?}");
@@ -45,7 +50,7 @@ fn every_form_that_a_message_shows_is_taken() {
 
 #[test]
 fn every_option_is_meant_by_its_misspellings() {
-    for known in &KNOWN {
+    for known in of_one_key() {
         for misspelt in misspellings(known.name) {
             let option = written(known).replacen(known.name, &misspelt, 1);
             assert_eq!(
@@ -76,7 +81,7 @@ fn misspellings(name: &str) -> Vec<String> {
 
 #[test]
 fn every_option_given_twice_is_refused_at_the_second() {
-    for known in &KNOWN {
+    for known in of_one_key() {
         let once = written(known);
         let options = tokens(&with(known, &format!("{once},\n{once},\n")));
         let item = tokens("async fn user(db: Db, id: u64) -> User {}");
@@ -97,7 +102,7 @@ fn every_option_given_twice_is_refused_at_the_second() {
 
 #[test]
 fn every_option_of_another_shape_says_how_it_is_written() {
-    for known in &KNOWN {
+    for known in of_one_key() {
         let name = known.name;
         let shapes: &[String] = &match known.read {
             Read::Value(_) => [name.to_owned(), format!("{name} = "), format!("{name}(5)")],
@@ -106,7 +111,7 @@ fn every_option_of_another_shape_says_how_it_is_written() {
                 format!("{name} = id"),
                 format!("{name}(5)"),
             ],
-            Read::Flag(_) => [
+            Read::Flag(_) | Read::Batch(_) => [
                 format!("{name} = true"),
                 format!("{name}()"),
                 format!("{name}(5)"),
@@ -148,7 +153,7 @@ fn an_unknown_option_lists_all() {
         refused_options("ttl = 5m, frobnicate(1, 2)"),
         [
             "frobnicate: unknown option `frobnicate`, there are `ttl`, `key`, `skip`, `invalidate_on`, `inherits`, `fleet`, \
-         `settle`, `strategy`, `soft_timeout`, `timeout`, `prefetch`, `tiers`, `none_ttl`, `err_ttl`, `keep_if`, `weight`, `max_concurrent_loads`, `version`, `name`, `codec`, `compress`, \
+         `settle`, `strategy`, `soft_timeout`, `timeout`, `batch`, `prefetch`, `tiers`, `none_ttl`, `err_ttl`, `keep_if`, `weight`, `max_concurrent_loads`, `version`, `name`, `codec`, `compress`, \
           `inline`, `detached`, `cache`, `crate`"
         ]
     );
@@ -358,8 +363,7 @@ const WRONG_TOGETHER: [(&str, &str, &str); 14] = [
 
 #[test]
 fn any_two_options_are_taken_together_but_those_that_say_nothing() {
-    let forms: Vec<_> = KNOWN
-        .iter()
+    let forms: Vec<_> = of_one_key()
         .flat_map(|known| forms(known).map(move |form| (known, form)))
         .collect();
     let mut refusals = 0;

@@ -1,0 +1,357 @@
+//! Functions of many keys: an entry for each key, one round trip for all that memory does not have, and one load for
+//! those that nobody has.
+//!
+//! Each key is a call of its own, in a flight of its own, as that of any other function: so overlapping batches share
+//! loads, and whatever holds for an entry holds here. Only the body of such a call is not the user's: it waits in a
+//! [`Gathering`] until it is loaded together with others.
+
+mod gathering;
+mod output;
+
+use std::{
+    collections::HashSet,
+    fmt,
+    future::{Future, poll_fn},
+    hash::Hash,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    task::{Context, Poll, Wake, Waker},
+};
+
+use tokio::{runtime::Handle, task::JoinHandle};
+
+use self::gathering::{Gathering, Taken};
+pub use self::output::Output;
+pub(crate) use self::output::{Each, KeyOf, Map};
+use crate::{
+    cache::Cache,
+    call::{Answering, Inline, Missed, Written, begin},
+    context,
+    event::Interests,
+    flight::Load,
+    key::{CacheKey, KeyWriter},
+    lock::Mutex,
+    site::Site,
+    tasks,
+    value::{Answered, Keep, Returned, Shape},
+};
+
+/// A call of a function of many keys, as its expansion describes it.
+pub struct Batch<'a, S: Shape, X, I> {
+    /// The static of the function.
+    pub site: &'static Site,
+    /// A closure in the expansion: its type is unique per function and type parameters.
+    pub identity: &'a I,
+    /// What there is for each key.
+    pub returned: &'a Returned<S, X>,
+    /// What becomes of it.
+    pub keep: &'a Keep<S, X>,
+    /// Another cache than that of the scope.
+    pub cache: Option<&'a Cache>,
+    /// How many keys one load has at most.
+    pub most: usize,
+}
+
+impl<S: Shape, X, I> fmt::Debug for Batch<'_, S, X, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch")
+            .field("site", self.site)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the expansion knows of one key.
+pub struct Element<'a, K> {
+    /// Writes the key of the entry.
+    pub key: &'a (dyn Fn(&K, &mut KeyWriter) -> Written + Sync),
+    /// Writes what the keys of one load have in common.
+    pub common: &'a (dyn Fn(&mut KeyWriter) -> Written + Sync),
+    /// Names the events that make the entry void.
+    pub interests: Option<&'a (dyn Fn(&K, &mut Interests) + Sync)>,
+}
+
+impl<K> fmt::Debug for Element<'_, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Element")
+    }
+}
+
+impl<S, X, I> Batch<'_, S, X, I>
+where
+    S: Shape,
+    X: 'static,
+    S::Output: Send,
+{
+    /// Answers the call: from the tiers where they have a key, and with `load` for the others.
+    pub async fn run<O, F>(
+        &self,
+        keys: impl IntoIterator<Item = KeyOf<O>>,
+        element: Element<'_, KeyOf<O>>,
+        load: impl Fn(Vec<KeyOf<O>>) -> F + Sync,
+    ) -> O
+    where
+        S: Shape<Output = Each<O>>,
+        O: Output<Map: Map<Key: CacheKey + Clone + Eq + Hash + Send + Sync + 'static>> + 'static,
+        O::Error: Clone + Send,
+        F: Future<Output = O> + Send + 'static,
+    {
+        let mut answers = Vec::new();
+        let mut calls = Vec::new();
+        let mut gathering = None;
+        let reading = Arc::new(AtomicUsize::new(0));
+        for key in distinct(keys) {
+            match self.begin(&key, &element) {
+                Ok(answered) => answers.push((key, answered.output())),
+                Err(mut missed) => {
+                    let gathering = gathering.get_or_insert_with(|| {
+                        missed.gathering(element.common, Gathering::<KeyOf<O>, Each<O>>::new)
+                    });
+                    missed.reads_with(&reading);
+                    let body = gathering.load(key.clone());
+                    calls.push((key, Inline.launch(missed, self.keep, body)));
+                }
+            }
+        }
+        if let Some(gathering) = gathering {
+            let driving = Driving {
+                gathering,
+                reading,
+                most: self.most.max(1),
+                load: &|keys| boxed(load(keys)),
+                has_yielded: false,
+                loads: Vec::new(),
+            };
+            driving.drive(calls, &mut answers).await;
+        }
+        collect(answers)
+    }
+
+    fn begin<K>(&self, key: &K, element: &Element<'_, K>) -> Result<Answered<S, X>, Box<Missed>> {
+        let events = element
+            .interests
+            .map(|interests| move |events: &mut Interests| interests(key, events));
+        begin(
+            self.site,
+            self.identity,
+            self.returned,
+            self.cache,
+            |writer| (element.key)(key, writer),
+            events
+                .as_ref()
+                .map(|events| events as &dyn Fn(&mut Interests)),
+        )
+    }
+}
+
+fn boxed<O, F: Future<Output = O> + Send + 'static>(load: F) -> BoxLoad<O> {
+    Box::pin(load)
+}
+
+type BoxLoad<O> = Pin<Box<dyn Future<Output = O> + Send>>;
+
+/// Each key once, in their order.
+fn distinct<K: Clone + Eq + Hash>(keys: impl IntoIterator<Item = K>) -> Vec<K> {
+    let mut seen = HashSet::new();
+    let keys = keys.into_iter();
+    keys.filter(|key| seen.insert(key.clone())).collect()
+}
+
+/// The values that there are; the first error, where there is one.
+fn collect<O: Output>(answers: Vec<(KeyOf<O>, Each<O>)>) -> O {
+    let mut map = O::Map::empty();
+    for (key, answer) in answers {
+        match answer {
+            Ok(Some(value)) => map.put(key, value),
+            Ok(None) => {}
+            Err(error) => return O::make(Err(error)),
+        }
+    }
+    O::make(Ok(map))
+}
+
+/// The keys of one call, until all have their answers.
+struct Driving<'a, O: Output> {
+    gathering: Arc<Gathering<KeyOf<O>, Each<O>>>,
+    /// How many of the keys are being read from the shared tier.
+    reading: Arc<AtomicUsize>,
+    most: usize,
+    load: &'a (dyn Fn(Vec<KeyOf<O>>) -> BoxLoad<O> + Sync),
+    /// Others had a chance to bring their keys.
+    has_yielded: bool,
+    /// The loads that this call has begun.
+    loads: Vec<JoinHandle<()>>,
+}
+
+impl<O> Driving<'_, O>
+where
+    O: Output<Map: Map<Key: Clone + Send + Sync + 'static>> + 'static,
+    O::Error: Clone + Send,
+    Each<O>: Send,
+{
+    /// Polls the calls of keys that have something new, and begins to load where that is all that is left to do.
+    async fn drive<S, X>(
+        mut self,
+        calls: Vec<(KeyOf<O>, Answering<'_, S, X>)>,
+        answers: &mut Vec<(KeyOf<O>, Each<O>)>,
+    ) where
+        S: Shape<Output = Each<O>>,
+    {
+        let woken = Arc::new(Woken::new(calls.len()));
+        let wakers: Vec<Waker> = (0..calls.len()).map(|place| woken.waker(place)).collect();
+        let mut calls: Vec<_> = calls.into_iter().map(Some).collect();
+        let mut left = calls.len();
+        poll_fn(|cx| {
+            woken.listen(cx.waker());
+            loop {
+                for place in woken.take() {
+                    let Some((_, call)) = &mut calls[place] else {
+                        continue;
+                    };
+                    let polled = Pin::new(call).poll(&mut Context::from_waker(&wakers[place]));
+                    if let Poll::Ready(answered) = polled
+                        && let Some((key, _)) = calls[place].take()
+                    {
+                        answers.push((key, answered.output()));
+                        left -= 1;
+                    }
+                }
+                if left == 0 {
+                    return Poll::Ready(());
+                }
+                self.check_loads(cx);
+                if woken.is_empty() && !self.begins_to_load(cx) {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await;
+    }
+
+    /// Hears of panics of the loads that this call has begun.
+    fn check_loads(&mut self, cx: &mut Context<'_>) {
+        self.loads.retain_mut(|load| match Pin::new(load).poll(cx) {
+            Poll::Pending => true,
+            Poll::Ready(Ok(())) => false,
+            Poll::Ready(Err(error)) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(error) => panic!("the runtime that ran this load was shut down: {error}"),
+            },
+        });
+    }
+
+    /// Begins to load the keys that wait, unless others may still come; gives whether there was anything to do.
+    fn begins_to_load(&mut self, cx: &Context<'_>) -> bool {
+        if self.reading.load(Relaxed) > 0 || !self.gathering.has_waiting() {
+            return false;
+        }
+        if !std::mem::replace(&mut self.has_yielded, true) {
+            cx.waker().wake_by_ref();
+            return false;
+        }
+        self.has_yielded = false;
+        let Ok(runtime) = Handle::try_current() else {
+            return false;
+        };
+        while self.gathering.has_waiting() {
+            let taken = self.gathering.take(self.most);
+            let keys = taken.requests.iter().map(|request| request.key.clone());
+            let body = (self.load)(keys.collect());
+            let load = tasks::spawn(&runtime, within_loads(taken, body, context::scope()));
+            self.loads.push(load);
+        }
+        true
+    }
+}
+
+/// Runs a body for the keys that were taken, as part of the load of each.
+async fn within_loads<O>(
+    taken: Taken<KeyOf<O>, Each<O>>,
+    mut body: BoxLoad<O>,
+    scope: Option<Cache>,
+) where
+    O: Output,
+    O::Error: Clone,
+{
+    let gathering = Arc::clone(taken.gathering());
+    // Closed by nobody.
+    let _permit = gathering.permits.acquire().await;
+    let loads = taken.requests.iter().filter_map(|request| request.load());
+    let load = Load::of_all(loads.collect());
+    let output = poll_fn(|cx| match &load {
+        Some(load) => context::within_load(load, scope.as_ref(), || body.as_mut().poll(cx)),
+        None => body.as_mut().poll(cx),
+    })
+    .await;
+    match output.split() {
+        Ok(mut map) => {
+            for request in &taken.requests {
+                request.answer(Ok(map.take(&request.key)));
+            }
+        }
+        Err(error) => {
+            for request in &taken.requests {
+                request.answer(Err(error.clone()));
+            }
+        }
+    }
+}
+
+/// Which of many futures are to be polled.
+struct Woken {
+    places: Mutex<Vec<usize>>,
+    parent: Mutex<Waker>,
+}
+
+impl Woken {
+    /// All of them.
+    fn new(number: usize) -> Self {
+        Self {
+            places: Mutex::new((0..number).collect()),
+            parent: Mutex::new(Waker::noop().clone()),
+        }
+    }
+
+    fn listen(&self, waker: &Waker) {
+        let mut parent = self.parent.lock();
+        let before =
+            (!parent.will_wake(waker)).then(|| std::mem::replace(&mut *parent, waker.clone()));
+        drop(parent);
+        drop(before);
+    }
+
+    fn take(&self) -> Vec<usize> {
+        std::mem::take(&mut *self.places.lock())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.places.lock().is_empty()
+    }
+
+    fn waker(self: &Arc<Self>, place: usize) -> Waker {
+        Waker::from(Arc::new(Place {
+            place,
+            woken: Arc::clone(self),
+        }))
+    }
+}
+
+/// One of many futures.
+struct Place {
+    place: usize,
+    woken: Arc<Woken>,
+}
+
+impl Wake for Place {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.woken.places.lock().push(self.place);
+        let parent = self.woken.parent.lock().clone();
+        parent.wake();
+    }
+}

@@ -1,0 +1,193 @@
+//! Where the keys of many callers meet that are to be loaded together.
+//!
+//! A key waits here from when its turn to load has come until a caller takes it, one of its own or another one, whose
+//! load then runs in a task of its own. What that does not load waits again.
+
+use std::{
+    collections::VecDeque,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use tokio::sync::Semaphore;
+
+use crate::{context, flight::Load, lock::Mutex, watchdog};
+
+/// The keys of one function that wait to be loaded.
+#[derive(Debug)]
+pub(super) struct Gathering<K, R> {
+    waiting: Mutex<VecDeque<Arc<Request<K, R>>>>,
+    /// How many loads may run at once.
+    pub(super) permits: Semaphore,
+}
+
+impl<K, R> Gathering<K, R> {
+    pub(super) fn new(loads_at_once: usize) -> Self {
+        Self {
+            waiting: Mutex::default(),
+            permits: Semaphore::new(loads_at_once.clamp(1, Semaphore::MAX_PERMITS)),
+        }
+    }
+}
+
+/// A key that waits to be loaded, or is being loaded.
+#[derive(Debug)]
+pub(super) struct Request<K, R> {
+    pub(super) key: K,
+    state: Mutex<Requested<R>>,
+}
+
+#[derive(Debug)]
+struct Requested<R> {
+    answer: Option<R>,
+    /// The load that it is the body of.
+    load: Option<Arc<Load>>,
+    waker: Option<Waker>,
+    /// Nobody waits for it any more.
+    is_gone: bool,
+}
+
+impl<K, R> Request<K, R> {
+    fn new(key: K) -> Arc<Self> {
+        Arc::new(Self {
+            key,
+            state: Mutex::new(Requested {
+                answer: None,
+                load: None,
+                waker: None,
+                is_gone: false,
+            }),
+        })
+    }
+
+    /// The load that it is the body of.
+    pub(super) fn load(&self) -> Option<Arc<Load>> {
+        self.state.lock().load.clone()
+    }
+
+    pub(super) fn answer(&self, answer: R) {
+        let mut state = self.state.lock();
+        let before = state.answer.replace(answer);
+        let waker = state.waker.take();
+        drop(state);
+        drop(before);
+        watchdog::wake(waker.into_iter().collect());
+    }
+
+    fn is_wanted(&self) -> bool {
+        let state = self.state.lock();
+        !state.is_gone && state.answer.is_none()
+    }
+
+    fn wake(&self) {
+        let waker = self.state.lock().waker.clone();
+        watchdog::wake(waker.into_iter().collect());
+    }
+}
+
+impl<K, R> Gathering<K, R> {
+    /// The load of one key: it ends when somebody has loaded it.
+    pub(super) fn load(self: &Arc<Self>, key: K) -> Asking<K, R> {
+        Asking {
+            gathering: Arc::clone(self),
+            request: Request::new(key),
+            is_queued: false,
+        }
+    }
+
+    /// Whether a key waits.
+    pub(super) fn has_waiting(&self) -> bool {
+        let mut waiting = self.waiting.lock();
+        while waiting.front().is_some_and(|request| !request.is_wanted()) {
+            waiting.pop_front();
+        }
+        !waiting.is_empty()
+    }
+
+    /// Takes up to so many keys that wait.
+    pub(super) fn take(self: &Arc<Self>, most: usize) -> Taken<K, R> {
+        let mut waiting = self.waiting.lock();
+        let mut requests = Vec::new();
+        while requests.len() < most
+            && let Some(request) = waiting.pop_front()
+        {
+            if request.is_wanted() {
+                requests.push(request);
+            }
+        }
+        drop(waiting);
+        Taken {
+            gathering: Arc::clone(self),
+            requests,
+        }
+    }
+}
+
+/// Keys that are being loaded. What is not answered in the end waits again.
+#[derive(Debug)]
+pub(super) struct Taken<K, R> {
+    gathering: Arc<Gathering<K, R>>,
+    pub(super) requests: Vec<Arc<Request<K, R>>>,
+}
+
+impl<K, R> Taken<K, R> {
+    pub(super) fn gathering(&self) -> &Arc<Gathering<K, R>> {
+        &self.gathering
+    }
+}
+
+impl<K, R> Drop for Taken<K, R> {
+    fn drop(&mut self) {
+        let requests = std::mem::take(&mut self.requests).into_iter();
+        let again: Vec<_> = requests.filter(|request| request.is_wanted()).collect();
+        if again.is_empty() {
+            return;
+        }
+        self.gathering.waiting.lock().extend(again.iter().cloned());
+        // Each belongs to a caller who can load it.
+        again.iter().for_each(|request| request.wake());
+    }
+}
+
+/// The load of one key.
+pub(super) struct Asking<K, R> {
+    gathering: Arc<Gathering<K, R>>,
+    request: Arc<Request<K, R>>,
+    is_queued: bool,
+}
+
+impl<K, R> Future for Asking<K, R> {
+    type Output = R;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
+        let mut state = self.request.state.lock();
+        if let Some(answer) = state.answer.take() {
+            return Poll::Ready(answer);
+        }
+        let before = state.waker.replace(cx.waker().clone());
+        if !self.is_queued {
+            state.load = context::load();
+        }
+        drop(state);
+        drop(before);
+        if !std::mem::replace(&mut self.is_queued, true) {
+            let request = Arc::clone(&self.request);
+            self.gathering.waiting.lock().push_back(request);
+        }
+        Poll::Pending
+    }
+}
+
+impl<K, R> Unpin for Asking<K, R> {}
+
+impl<K, R> Drop for Asking<K, R> {
+    fn drop(&mut self) {
+        let mut state = self.request.state.lock();
+        state.is_gone = true;
+        let left = (state.waker.take(), state.answer.take(), state.load.take());
+        drop(state);
+        drop(left);
+    }
+}
