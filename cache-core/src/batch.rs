@@ -28,7 +28,7 @@ pub use self::output::Output;
 pub(crate) use self::output::{Each, KeyOf, Map};
 use crate::{
     cache::Cache,
-    call::{Answering, Inline, Missed, Written, begin},
+    call::{Answering, BoxFuture, Inline, Missed, Written, begin},
     context,
     event::Interests,
     flight::Load,
@@ -70,8 +70,11 @@ pub struct Element<'a, K> {
     /// Writes what the keys of one load have in common.
     pub common: &'a (dyn Fn(&mut KeyWriter) -> Written + Sync),
     /// Names the events that make the entry void.
-    pub interests: Option<&'a (dyn Fn(&K, &mut Interests) + Sync)>,
+    pub interests: Option<EventsOf<'a, K>>,
 }
+
+/// Names the events of a key.
+type EventsOf<'a, K> = &'a (dyn Fn(&K, &mut Interests) + Sync);
 
 impl<K> fmt::Debug for Element<'_, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -86,15 +89,18 @@ where
     S::Output: Send,
 {
     /// Answers the call: from the tiers where they have a key, and with `load` for the others.
-    pub async fn run<O, F>(
+    ///
+    /// A boxed future, so that the compiler says once what its types lack.
+    pub fn run<'b, K, O, F>(
         &self,
-        keys: impl IntoIterator<Item = KeyOf<O>>,
-        element: Element<'_, KeyOf<O>>,
-        load: impl Fn(Vec<KeyOf<O>>) -> F + Sync,
-    ) -> O
+        keys: impl IntoIterator<Item = K>,
+        element: Element<'_, K>,
+        load: impl Fn(Vec<K>) -> F + Send + Sync + 'b,
+    ) -> BoxFuture<'b, O>
     where
         S: Shape<Output = Each<O>>,
-        O: Output<Map: Map<Key: CacheKey + Clone + Eq + Hash + Send + Sync + 'static>> + 'static,
+        K: CacheKey + Clone + Eq + Hash + Send + Sync + 'static,
+        O: Output<Map: Map<Key = K>> + 'static,
         O::Error: Clone + Send,
         F: Future<Output = O> + Send + 'static,
     {
@@ -115,18 +121,20 @@ where
                 }
             }
         }
-        if let Some(gathering) = gathering {
-            let driving = Driving {
-                gathering,
-                reading,
-                most: self.most.max(1),
-                load: &|keys| boxed(load(keys)),
-                has_yielded: false,
-                loads: Vec::new(),
-            };
-            driving.drive(calls, &mut answers).await;
-        }
-        collect(answers)
+        let driving = gathering.map(|gathering| Driving {
+            gathering,
+            reading,
+            most: self.most.max(1),
+            load: Box::new(move |keys| boxed(load(keys))),
+            yielding: None,
+            loads: Vec::new(),
+        });
+        Box::pin(async move {
+            if let Some(driving) = driving {
+                driving.drive(calls, &mut answers).await;
+            }
+            collect(answers)
+        })
     }
 
     fn begin<K>(&self, key: &K, element: &Element<'_, K>) -> Result<Answered<S, X>, Box<Missed>> {
@@ -150,7 +158,10 @@ fn boxed<O, F: Future<Output = O> + Send + 'static>(load: F) -> BoxLoad<O> {
     Box::pin(load)
 }
 
-type BoxLoad<O> = Pin<Box<dyn Future<Output = O> + Send>>;
+type BoxLoad<O> = BoxFuture<'static, O>;
+
+/// Makes the load of some keys.
+type BoxMake<'a, O> = Box<dyn Fn(Vec<KeyOf<O>>) -> BoxLoad<O> + Send + Sync + 'a>;
 
 /// Each key once, in their order.
 fn distinct<K: Clone + Eq + Hash>(keys: impl IntoIterator<Item = K>) -> Vec<K> {
@@ -178,9 +189,9 @@ struct Driving<'a, O: Output> {
     /// How many of the keys are being read from the shared tier.
     reading: Arc<AtomicUsize>,
     most: usize,
-    load: &'a (dyn Fn(Vec<KeyOf<O>>) -> BoxLoad<O> + Sync),
-    /// Others had a chance to bring their keys.
-    has_yielded: bool,
+    load: BoxMake<'a, O>,
+    /// Others have a chance to bring their keys.
+    yielding: Option<BoxFuture<'static, ()>>,
     /// The loads that this call has begun.
     loads: Vec<JoinHandle<()>>,
 }
@@ -243,15 +254,18 @@ where
     }
 
     /// Begins to load the keys that wait, unless others may still come; gives whether there was anything to do.
-    fn begins_to_load(&mut self, cx: &Context<'_>) -> bool {
+    fn begins_to_load(&mut self, cx: &mut Context<'_>) -> bool {
         if self.reading.load(Relaxed) > 0 || !self.gathering.has_waiting() {
             return false;
         }
-        if !std::mem::replace(&mut self.has_yielded, true) {
-            cx.waker().wake_by_ref();
+        // Not a wake of its own: that may come before those of others who wait for their turn.
+        let yielding = self
+            .yielding
+            .get_or_insert_with(|| Box::pin(tokio::task::yield_now()));
+        if yielding.as_mut().poll(cx).is_pending() {
             return false;
         }
-        self.has_yielded = false;
+        self.yielding = None;
         let Ok(runtime) = Handle::try_current() else {
             return false;
         };

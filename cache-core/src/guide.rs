@@ -16,6 +16,10 @@ pub mod testing {}
 #[doc = include_str!("../docs/coherence.md")]
 pub mod coherence {}
 
+/// # Old values, slow loads, many keys
+#[doc = include_str!("../docs/strategies.md")]
+pub mod strategies {}
+
 /// # Compile-testing your own use of the macros
 #[doc = include_str!("../docs/compile_tests.md")]
 pub mod compile_tests {}

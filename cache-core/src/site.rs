@@ -297,6 +297,9 @@ thread_local! {
     static DESCRIBES: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Keys of a type that only their function knows.
+type Gathered = Weak<dyn Any + Send + Sync>;
+
 /// The live state of one [`Instance`] in one cache.
 #[expect(
     clippy::struct_excessive_bools,
@@ -318,7 +321,7 @@ pub(crate) struct SiteState {
     /// Many keys are loaded in one go: the load of one needs no slot.
     pub(crate) is_batched: bool,
     /// Where those wait, by what they have in common.
-    gatherings: Mutex<Vec<(Box<[u8]>, Weak<dyn Any + Send + Sync>)>>,
+    gatherings: Mutex<Vec<(Box<[u8]>, Gathered)>>,
     /// What the configuration says.
     pub(crate) policy: Option<Arc<Policy>>,
     pub(crate) aging: Option<Aging>,
@@ -398,7 +401,7 @@ impl SiteState {
     pub(crate) fn gathering<T: Any + Send + Sync>(
         &self,
         common: &[u8],
-        make: impl FnOnce() -> T,
+        new: impl FnOnce() -> T,
     ) -> Arc<T> {
         let mut gatherings = self.gatherings.lock();
         let known = gatherings.iter().find(|(known, _)| **known == *common);
@@ -407,7 +410,7 @@ impl SiteState {
             return known;
         }
         gatherings.retain(|(_, gathering)| gathering.strong_count() > 0);
-        let made = Arc::new(make());
+        let made = Arc::new(new());
         let gathering: Weak<T> = Arc::downgrade(&made);
         gatherings.push((common.into(), gathering));
         made

@@ -56,11 +56,16 @@ use proc_macro::TokenStream;
 /// | `skip(..)` | names of arguments, `self` | what is not part of the default key: pools, clients |
 /// | `invalidate_on` | `UserChanged { id }`, `OrderChanged { tenant, .. }`, `[A { id }, B { .. }]`, `\|value\| UserChanged { id: value.id }` | the events that kill an entry: struct literals over the arguments, or over the value |
 /// | `inherits` | | the events of cached functions that the body calls kill its entries too |
-/// | `settle` | like `none_ttl` | how long the source may lag behind an event: what is loaded sooner is not kept for longer |
-/// | `strategy` | `read_through` | what a read does |
+/// | `settle` | like `none_ttl`, and constant | how long the source may lag behind an event: what is loaded sooner is not kept for longer |
+/// | `fleet` | | one process of all loads what none of them has, and the others wait for it |
+/// | `strategy` | `read_through`, `refresh_ahead(0.8)`, `early_expiration`, `stale_while_revalidate(1m)`, `stale_if_error(1h)`, `stale_if_error(1h, \|error\| expr)`, `stale_if_error(1h, unproven)`, `stale_if_invalidated(5s)`, several in `[..]` | what becomes of a value as it grows old: the guide to strategies says it |
+/// | `soft_timeout` | like `settle` | serves a stale value where the load takes longer; beside `stale_if_error` |
+/// | `timeout` | like `settle` | gives an error where the load takes longer, which is made of `TimedOut` by `From` |
+/// | `prefetch` | a call | another call that begins in the background |
+/// | `batch(..)` | `id in ids`, `id in ids, max = 100` | the argument that holds many keys, and what one is called in `key` and `invalidate_on`; the function returns a map, or a `Result` of one |
 /// | `tiers` | `both`, `memory`, `redis` | where entries are kept; `memory` needs no serde, `redis` keeps nothing while there is no shared tier |
 /// | `none_ttl` | like `ttl`, without the closure | how long `None` is fresh; like any other value where it is not given |
-/// | `err_ttl` | like `none_ttl` | how long `Err` is fresh; not kept where it is not given |
+/// | `err_ttl` | like `none_ttl`, `\|error\| expr` | how long `Err` is fresh; not kept where it is not given |
 /// | `keep_if` | `\|value\| expr`, a path | whether a value is kept |
 /// | `weight` | `\|value\| expr`, a path | how many bytes an entry counts for in memory |
 /// | `max_concurrent_loads` | a number from 1 | how many loads of this function run at once, 16 where it is not given |
@@ -75,8 +80,8 @@ use proc_macro::TokenStream;
 /// A method says whether `self` identifies the value, by `skip(self)` or `key`. In closures `value` is
 /// what is kept: `&T` of `T`, `Option<T>`, `Result<T, E>` and `Result<Option<T>, E>`.
 ///
-/// `weight` and `err_ttl` are about memory and refused beside `tiers = redis`; `codec`, `compress`
-/// and `version` are about the shared tier and refused beside `tiers = memory`.
+/// `weight`, `err_ttl` and strategies are about memory and refused beside `tiers = redis`; `codec`, `compress`, `version`
+/// and `fleet` are about the shared tier and refused beside `tiers = memory`.
 ///
 /// The expressions in options are evaluated in the caller: `cache` and `key` for every call, `key` once
 /// more where Redis or a handle needs it as text, `ttl`, `none_ttl` and `err_ttl` for every call that

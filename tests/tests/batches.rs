@@ -182,6 +182,24 @@ fn calls_at_one_moment_share_a_load() {
 }
 
 #[test]
+fn tasks_that_call_at_one_moment_share_loads() {
+    on_both_runtimes(|cache| async move {
+        let origin = Users::default();
+        let call = |id: u64| {
+            let origin = origin.clone();
+            tests::spawn_in(&cache, async move { names(&origin, &[id]).await })
+        };
+        let calls: Vec<_> = (1..=50).map(call).collect();
+        for call in calls {
+            assert_eq!(call.await.unwrap().len(), 1);
+        }
+        let loads = origin.loads();
+        assert_eq!(loads.concat().len(), 50);
+        assert!(loads.len() <= 25, "{loads:?}");
+    });
+}
+
+#[test]
 fn a_caller_that_goes_leaves_the_others_their_answers() {
     on_both_runtimes(|cache| async move {
         let origin = Users::default();

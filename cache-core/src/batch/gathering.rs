@@ -147,7 +147,9 @@ impl<K, R> Drop for Taken<K, R> {
         }
         self.gathering.waiting.lock().extend(again.iter().cloned());
         // Each belongs to a caller who can load it.
-        again.iter().for_each(|request| request.wake());
+        for request in again {
+            request.wake();
+        }
     }
 }
 

@@ -46,6 +46,8 @@ impl Context<'_> {
         };
         let keys = elements.outer_at(batch.elements.span());
         let (holds, body) = (self.holds(), self.body());
+        // Where the return type is asked what it is, so that what both report is one error.
+        let run = Ident::new("run", at(self.output.span));
         quote_spanned! {mixed=>
             #returned
             #keep
@@ -58,7 +60,7 @@ impl Context<'_> {
                 cache: __cached_cache,
                 most: #most,
             }
-            .run(
+            .#run(
                 #keys.iter().cloned(),
                 __cached::Element {
                     key: &|__cached_element, __cached_key| { #element #key __cached::Written },

@@ -1,8 +1,8 @@
 use cache_core::cached;
 
-#[cached(ttl = 5m, strategy = write_through)]
-async fn square(n: u64) -> u64 {
-    n * n
+#[cached(ttl = 5m, strategy = [stale_if_error(1h), write_behind])]
+async fn square(n: u64) -> Result<u64, String> {
+    Ok(n * n)
 }
 
 fn main() {}

@@ -1,0 +1,8 @@
+use cache_core::cached;
+
+#[cached(ttl = 5m, strategy = stale_if_error(1h))]
+async fn square(n: u64) -> u64 {
+    n * n
+}
+
+fn main() {}
