@@ -94,7 +94,7 @@ where
     pub fn run<'b, K, O, F>(
         &self,
         keys: impl IntoIterator<Item = K>,
-        element: Element<'_, K>,
+        element: &Element<'_, K>,
         load: impl Fn(Vec<K>) -> F + Send + Sync + 'b,
     ) -> BoxFuture<'b, O>
     where
@@ -109,7 +109,7 @@ where
         let mut gathering = None;
         let reading = Arc::new(AtomicUsize::new(0));
         for key in distinct(keys) {
-            match self.begin(&key, &element) {
+            match self.begin(&key, element) {
                 Ok(answered) => answers.push((key, answered.output())),
                 Err(mut missed) => {
                     let gathering = gathering.get_or_insert_with(|| {

@@ -304,10 +304,6 @@ impl Missed {
     ///
     /// What is generic over the body is compiled for each cached function, what is generic over the value for
     /// each type, the rest, as this, once: each does as little as it can.
-    #[expect(
-        clippy::boxed_local,
-        reason = "it is boxed where it is made, as a part of what a hit gives back"
-    )]
     fn open(self: Box<Self>, keep: &dyn Judge) -> (Opened, Maker) {
         let Self {
             cache,

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 #[cached(ttl = 1h, max_concurrent_loads = 100)]
 async fn product(id: u64) -> Option<String> {
     tokio::time::sleep(Duration::from_millis(5)).await;
-    (id % 7 != 0).then(|| format!("product {id}"))
+    (!id.is_multiple_of(7)).then(|| format!("product {id}"))
 }
 
 #[tokio::main]

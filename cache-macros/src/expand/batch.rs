@@ -62,7 +62,7 @@ impl Context<'_> {
             }
             .#run(
                 #keys.iter().cloned(),
-                __cached::Element {
+                &__cached::Element {
                     key: &|__cached_element, __cached_key| { #element #key __cached::Written },
                     common: &|__cached_key| { let _ = &__cached_key; #common __cached::Written },
                     interests: #interests,
