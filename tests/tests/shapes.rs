@@ -10,6 +10,8 @@ use std::{collections::BTreeSet, fs, path::Path, process::Termination};
 mod async_traits;
 #[path = "../ui/pass/attributes.rs"]
 mod attributes;
+#[path = "../ui/pass/batches.rs"]
+mod batches;
 #[path = "../ui/pass/bodies.rs"]
 mod bodies;
 #[path = "../ui/pass/borrowed_arguments.rs"]
@@ -71,6 +73,8 @@ mod renamed_crate;
 mod return_types;
 #[path = "../ui/pass/skipped_arguments.rs"]
 mod skipped_arguments;
+#[path = "../ui/pass/strategies.rs"]
+mod strategies;
 #[path = "../ui/pass/trait_methods.rs"]
 mod trait_methods;
 #[path = "../ui/pass/visibility.rs"]
@@ -138,7 +142,9 @@ hold! {
     a_function_calls_itself_through_one_that_boxes_the_call: recursion;
     the_crate_can_be_called_anything: renamed_crate;
     layers_of_a_return_type_are_found_by_type: return_types;
+    a_function_may_take_many_keys: batches;
     what_is_skipped_needs_no_bound_of_a_key: skipped_arguments;
+    old_values_and_slow_loads_are_what_the_function_says: strategies;
     each_implementor_has_entries_of_its_own: trait_methods;
     functions_keep_their_visibility: visibility;
 }

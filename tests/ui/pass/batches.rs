@@ -3,11 +3,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use cache_core::{Event, cached};
+use cache_core::{Event, cached, invalidates};
 
 #[derive(Event)]
-pub struct UserChanged {
-    pub id: u64,
+struct UserChanged {
+    id: u64,
+}
+
+#[invalidates(UserChanged { id })]
+async fn change(id: u64) -> u64 {
+    id
 }
 
 #[derive(Clone)]
@@ -43,10 +48,10 @@ impl Shop {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() {
+pub(crate) async fn main() {
     assert_eq!(users(&Db, &[1, 2]).await.unwrap().len(), 2);
     assert_eq!(lengths(vec!["ab".to_owned()]).await["ab"], 2);
     assert_eq!(of_tenant("t".to_owned(), &[1]).await[&1], "t 1");
     assert_eq!(Shop { db: Db }.prices(&[3]).await[&3], 300);
-    cache_core::Cache::current().emit(UserChanged { id: 1 }).await.unwrap();
+    assert_eq!(change(1).await, 1);
 }

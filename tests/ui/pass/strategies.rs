@@ -3,9 +3,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cache_core::{Event, TimedOut, cached};
+use cache_core::{Event, TimedOut, cached, invalidates};
 
-const GRACE: Duration = Duration::from_secs(60);
+const GRACE: Duration = Duration::from_mins(1);
 
 #[derive(Clone, Debug)]
 enum Failure {
@@ -20,8 +20,13 @@ impl From<TimedOut> for Failure {
 }
 
 #[derive(Event)]
-pub struct PriceChanged {
-    pub id: u64,
+struct PriceChanged {
+    id: u64,
+}
+
+#[invalidates(PriceChanged { id })]
+async fn change(id: u64) -> u64 {
+    id
 }
 
 #[cached(ttl = 5m, strategy = refresh_ahead(0.8))]
@@ -81,7 +86,7 @@ impl Priced for Prices {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() {
+pub(crate) async fn main() {
     assert_eq!(ahead(1).await, 1);
     assert_eq!(early(1).await, Some(1));
     assert_eq!(revalidated("a").await, "a");
@@ -89,5 +94,5 @@ async fn main() {
     let prices = Prices { base: Arc::new(7) };
     assert_eq!(prices.price(1).await, 8);
     assert!(prices.priced(0).await.is_err());
-    cache_core::Cache::current().emit(PriceChanged { id: 1 }).await.unwrap();
+    assert_eq!(change(1).await, 1);
 }
