@@ -158,6 +158,13 @@ shapes! {
         "async fn find(db: &Db, tenant: &Tenant, id: u64) -> u64 { db.load(tenant, id).await }";
     events_by_value: "ttl = 5m, invalidate_on = |user| [UserChanged { id: user.id }, TeamChanged { .. }], inherits, settle = 2s",
         "async fn find(name: String) -> User { load(name).await }";
+    strategies: "ttl = 5m, err_ttl = |error| error.ttl(), inherits, fleet, soft_timeout = 50ms, timeout = 2s, prefetch = find(db, id + 1), \
+        strategy = [refresh_ahead(0.8), stale_while_revalidate(GRACE), stale_if_error(1h, unproven, DbError::is_temporary)]",
+        "async fn find(db: &Db, id: u64) -> Result<User, DbError> { db.load(id).await }";
+    batch: "ttl = 5m, key = (tenant, id), batch(id in ids, max = 10), none_ttl = 1s, invalidate_on = UserChanged { id }",
+        "async fn find(db: &Db, tenant: String, ids: &[u64]) -> Result<HashMap<u64, User>, DbError> { db.load(&tenant, ids).await }";
+    batch_of_a_method: "ttl = 5m, skip(self), batch(id in ids)",
+        "async fn find(&self, ids: Vec<u64>) -> HashMap<u64, User> { self.db.load(ids).await }";
     every_option: "ttl = CONFIG.ttl, key = \"u:{id}\", strategy = read_through, tiers = both, none_ttl = 1s, \
         err_ttl = 500ms, keep_if = |user| user.is_active, max_concurrent_loads = 4, version = 2, name = \"user\", \
         codec = json, compress = 4KiB, inline, cache = self.cache, crate = crate::vendored",
