@@ -216,27 +216,27 @@ where
         let mut left = calls.len();
         poll_fn(|cx| {
             woken.listen(cx.waker());
-            loop {
-                for place in woken.take() {
-                    let Some((_, call)) = &mut calls[place] else {
-                        continue;
-                    };
-                    let polled = Pin::new(call).poll(&mut Context::from_waker(&wakers[place]));
-                    if let Poll::Ready(answered) = polled
-                        && let Some((key, _)) = calls[place].take()
-                    {
-                        answers.push((key, answered.output()));
-                        left -= 1;
-                    }
-                }
-                if left == 0 {
-                    return Poll::Ready(());
-                }
-                self.check_loads(cx);
-                if woken.is_empty() && !self.begins_to_load(cx) {
-                    return Poll::Pending;
+            // Once: what the runtime wakes at once has had enough of its time.
+            for place in woken.take() {
+                let Some((_, call)) = &mut calls[place] else {
+                    continue;
+                };
+                let polled = Pin::new(call).poll(&mut Context::from_waker(&wakers[place]));
+                if let Poll::Ready(answered) = polled
+                    && let Some((key, _)) = calls[place].take()
+                {
+                    answers.push((key, answered.output()));
+                    left -= 1;
                 }
             }
+            if left == 0 {
+                return Poll::Ready(());
+            }
+            if woken.is_empty() {
+                self.begin_to_load(cx);
+            }
+            self.check_loads(cx);
+            Poll::Pending
         })
         .await;
     }
@@ -253,21 +253,21 @@ where
         });
     }
 
-    /// Begins to load the keys that wait, unless others may still come; gives whether there was anything to do.
-    fn begins_to_load(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Begins to load the keys that wait, unless others may still come.
+    fn begin_to_load(&mut self, cx: &mut Context<'_>) {
         if self.reading.load(Relaxed) > 0 || !self.gathering.has_waiting() {
-            return false;
+            return;
         }
         // Not a wake of its own: that may come before those of others who wait for their turn.
         let yielding = self
             .yielding
             .get_or_insert_with(|| Box::pin(tokio::task::yield_now()));
         if yielding.as_mut().poll(cx).is_pending() {
-            return false;
+            return;
         }
         self.yielding = None;
         let Ok(runtime) = Handle::try_current() else {
-            return false;
+            return;
         };
         while self.gathering.has_waiting() {
             let taken = self.gathering.take(self.most);
@@ -276,7 +276,6 @@ where
             let load = tasks::spawn(&runtime, within_loads(taken, body, context::scope()));
             self.loads.push(load);
         }
-        true
     }
 }
 

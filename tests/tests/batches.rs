@@ -376,3 +376,22 @@ fn as_many_loads_run_at_once_as_the_function_says() {
         assert_eq!(*MOST.lock().unwrap(), 3);
     });
 }
+
+#[test]
+fn thousands_of_keys_are_read_from_redis_though_no_task_may_run_for_so_long() {
+    let server = tests::server::Server::start();
+    on_both_runtimes(|_| async {
+        let origin = Users::default();
+        let ids: Vec<u64> = (1..=1_000).collect();
+        let (mut caches, namespace) = (Vec::new(), format!("n{}", std::process::id()));
+        for _ in 0..2 {
+            let builder = Cache::builder().namespace(&namespace).redis(server.url());
+            caches.push(builder.build().await.unwrap());
+        }
+        let [a, b] = caches.try_into().unwrap();
+        Cache::scope(a.clone(), names(&origin, &ids)).await;
+        let left = a.close(tests::SOON).await;
+        assert_eq!(left.fills, 0);
+        assert_eq!(Cache::scope(b, names(&origin, &ids)).await, ids);
+    });
+}

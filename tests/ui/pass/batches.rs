@@ -26,12 +26,17 @@ async fn users(db: &Db, ids: &[u64]) -> Result<HashMap<u64, String>, String> {
 
 #[cached(ttl = 5m, batch(name in names))]
 async fn lengths(names: Vec<String>) -> BTreeMap<String, usize> {
-    names.into_iter().map(|name| (name.clone(), name.len())).collect()
+    names
+        .into_iter()
+        .map(|name| (name.clone(), name.len()))
+        .collect()
 }
 
 #[cached(ttl = 5m, key = "{tenant}:{id}", batch(id in ids), tiers = memory)]
 async fn of_tenant(tenant: String, ids: &[u32]) -> HashMap<u32, String> {
-    ids.iter().map(|id| (*id, format!("{tenant} {id}"))).collect()
+    ids.iter()
+        .map(|id| (*id, format!("{tenant} {id}")))
+        .collect()
 }
 
 #[derive(Clone)]
