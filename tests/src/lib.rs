@@ -3,6 +3,7 @@
 
 #[cfg(unix)]
 pub mod proxy;
+pub mod rows;
 #[cfg(unix)]
 pub mod server;
 #[cfg(unix)]
