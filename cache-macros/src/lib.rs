@@ -55,7 +55,7 @@ use proc_macro::TokenStream;
 /// | `key` | `id`, `(tenant, id)`, `()`, `"user:{tenant}:{id}"` | what identifies the value; all arguments where it is not given |
 /// | `skip(..)` | names of arguments, `self` | what is not part of the default key: pools, clients |
 /// | `invalidate_on` | `UserChanged { id }`, `OrderChanged { tenant, .. }`, `[A { id }, B { .. }]`, `\|value\| UserChanged { id: value.id }` | the events that kill an entry: struct literals over the arguments, or over the value |
-/// | `inherits` | | the events of cached functions that the body calls kill its entries too |
+/// | `inherits` | | the events of cached functions that the body calls kill its entries too, which stay in memory |
 /// | `settle` | like `none_ttl` | how long the source may lag behind an event: what is loaded sooner is not kept for longer |
 /// | `strategy` | `read_through` | what a read does |
 /// | `tiers` | `both`, `memory`, `redis` | where entries are kept; `memory` needs no serde, `redis` keeps nothing while there is no shared tier |
@@ -75,7 +75,7 @@ use proc_macro::TokenStream;
 /// A method says whether `self` identifies the value, by `skip(self)` or `key`. In closures `value` is
 /// what is kept: `&T` of `T`, `Option<T>`, `Result<T, E>` and `Result<Option<T>, E>`.
 ///
-/// `weight` and `err_ttl` are about memory and refused beside `tiers = redis`; `codec`, `compress`
+/// `weight`, `err_ttl` and `inherits` are about memory and refused beside `tiers = redis`; `codec`, `compress`
 /// and `version` are about the shared tier and refused beside `tiers = memory`.
 ///
 /// The expressions in options are evaluated in the caller: `cache` and `key` for every call, `key` once

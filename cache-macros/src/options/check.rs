@@ -151,6 +151,7 @@ impl Options {
                 let names = [
                     place(self.weight.as_ref()),
                     place(self.err_ttl.as_ref()),
+                    place(self.inherits.as_ref()),
                     strategy.map(|strategy| &strategy.name),
                 ];
                 (names, "memory", "redis")
@@ -160,6 +161,7 @@ impl Options {
                     place(self.codec.as_ref()),
                     place(self.compress.as_ref()),
                     place(self.version.as_ref()),
+                    None,
                 ];
                 (names, "the shared tier", "memory")
             }
