@@ -6,9 +6,10 @@ use cache_core::{
     CachedCall, Event, cached,
     testing::{FakeRedis, Fault, Operation},
 };
+use futures::future::BoxFuture;
 use tests::{
     process,
-    rows::{RowChanged, Table, alone, explained, ms, row, within, write},
+    rows::{Noted, RowChanged, Table, alone, explained, ms, noted, row, within, write},
     spawn_in,
 };
 use tokio::time::sleep;
@@ -37,6 +38,53 @@ async fn what_was_put_in_place_of_what_inherits_reaches_no_other_process() {
     within(&here, write(&table, 1)).await;
     let read = explained(&there, page(&table, 1)).await;
     assert_eq!(read.value, 1, "{read}");
+}
+
+#[cached(ttl = 1h, skip(table), inherits)]
+async fn page_of_bypassed_row(table: &Table, id: u64) -> u64 {
+    row(table, id).bypass().await.unwrap()
+}
+
+#[cached(ttl = 1h, skip(table), inherits)]
+async fn page_of_bypassed(table: &Table, id: u64) -> u64 {
+    noted(table, id).bypass().await.unwrap().value
+}
+
+#[tokio::test]
+async fn what_is_made_of_a_bypassed_value_inherits_the_events_that_it_names() {
+    let (cache, table) = (alone().await, Table::default());
+    // Notes are taken from the first on.
+    within(&cache, noted(&table, 9)).await;
+    within(&cache, page_of_bypassed_row(&table, 1)).await;
+    within(&cache, page_of_bypassed(&table, 1)).await;
+    within(&cache, write(&table, 1)).await;
+    assert_eq!(within(&cache, page_of_bypassed_row(&table, 1)).await, 1);
+    assert_eq!(within(&cache, page_of_bypassed(&table, 1)).await, 1);
+}
+
+/// All have one key.
+#[cached(ttl = 1h, key = (), tiers = memory, inherits, invalidate_on = |noted| RowChanged { id: noted.id })]
+async fn reached_from(table: &Table, id: u64) -> Noted {
+    let value = if id > 1 {
+        before(table, id).await.value
+    } else {
+        table.value()
+    };
+    Noted { id, value }
+}
+
+fn before(table: &Table, id: u64) -> BoxFuture<'_, Noted> {
+    Box::pin(reached_from(table, id - 1))
+}
+
+#[tokio::test]
+async fn what_is_made_of_a_value_of_its_own_key_inherits_the_events_that_it_names() {
+    let (cache, table) = (alone().await, Table::default());
+    // Notes are taken from the first on.
+    within(&cache, noted(&table, 9)).await;
+    assert_eq!(within(&cache, reached_from(&table, 2)).await.value, 0);
+    within(&cache, write(&table, 1)).await;
+    assert_eq!(within(&cache, reached_from(&table, 2)).await.value, 1);
 }
 
 #[derive(Event)]

@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use super::{
     BoxFuture,
     remote::{Found, Remote},
-    run::{Around, Ended, Run},
+    run::{Around, Ended, Run, named},
 };
 use crate::{
     cache::Cache,
@@ -332,10 +332,15 @@ impl Call {
     /// Runs the body past the cache, for a reason where the caller did not ask for it.
     pub(super) async fn run_uncached(&self, body: Body<'_>, miss: Option<Miss>) -> Flown {
         Counters::add(&self.counters().loads);
-        if let Some(outer) = context::load() {
+        let (outer, began) = (context::load(), system_now());
+        if let Some(outer) = &outer {
             outer.reaches(&self.capture(), &self.site);
         }
         let loaded = body.start().await;
+        if let (Some(outer), Loaded::Node { tags, .. }) = (&outer, &loaded) {
+            let named = named(self.cache.coherence(), tags, (began, system_now()));
+            outer.reaches(&named, &self.site);
+        }
         if loaded.has_failed() {
             Counters::add(&self.counters().failures);
         }

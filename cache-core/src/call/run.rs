@@ -16,6 +16,7 @@ use super::{BoxFuture, remote::Remote};
 use crate::{
     cache::Cache,
     clock::{Nanos, after, nanos, system_now},
+    coherence::{Coherence, Snapshot},
     context,
     event::Tag,
     flight::{Arrival, Load, Overtaken, Target, Underway, Wait, wait},
@@ -281,16 +282,11 @@ fn guard(
 ) -> bool {
     let coherence = cache.coherence();
     let (mut snapshot, proven, stamps) = load.guarded(began);
-    let mut is_quiet = true;
-    if !tags.is_empty() {
-        // What is captured only now may have changed before.
-        snapshot.extend(&coherence.capture(tags, now));
-        is_quiet = coherence.is_quiet(tags, began, now);
-    }
+    snapshot.extend(&named(coherence, tags, (began, now)));
     if snapshot.is_empty() {
         return true;
     }
-    if !is_quiet || !coherence.owns(&snapshot) {
+    if !coherence.owns(&snapshot) {
         // Nor is what is made of it.
         snapshot.make_void();
     }
@@ -309,4 +305,17 @@ fn guard(
         && coherence.may_keep(&snapshot, stamps.as_ref(), now);
     entry.guard_by(coherence.guard(&snapshot, proven, stamps));
     is_current
+}
+
+/// What a value says that it depends on, which was loaded from one moment to the other. It is captured only now: what
+/// may have changed before is void, and with it all that is made of the value.
+pub(super) fn named(coherence: &Coherence, tags: &[Tag], (began, now): (Nanos, Nanos)) -> Snapshot {
+    if tags.is_empty() {
+        return Snapshot::default();
+    }
+    let mut snapshot = coherence.capture(tags, now);
+    if !coherence.is_quiet(tags, began, now) {
+        snapshot.make_void();
+    }
+    snapshot
 }
