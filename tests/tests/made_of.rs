@@ -36,10 +36,6 @@ impl Table {
     fn value(&self) -> u64 {
         self.0.load(SeqCst)
     }
-
-    fn set(&self, value: u64) {
-        self.0.store(value, SeqCst);
-    }
 }
 
 #[cached(ttl = 1h, skip(table), invalidate_on = RowChanged { id })]
@@ -407,32 +403,6 @@ async fn two_functions_on_one_another_do_not_double_the_bound() {
         served, 1,
         "{late:?} after it was acknowledged, with a bound of 1 s"
     );
-}
-
-#[cached(ttl = 1h, skip(table), settle = 300ms, invalidate_on = RowChanged { id })]
-async fn lagging(table: &Table, id: u64) -> u64 {
-    let value = table.value();
-    sleep(ms(400)).await;
-    value
-}
-
-#[tokio::test]
-async fn what_was_read_from_a_replica_before_it_settled_is_not_kept_for_longer() {
-    let (cache, table) = (alone().await, Table::default());
-    within(&cache, lagging(&table, 2)).await;
-    within(&cache, cache.emit(RowChanged { id: 1 }))
-        .await
-        .unwrap();
-    let call = {
-        let table = table.clone();
-        spawn_in(&cache, async move { lagging(&table, 1).await })
-    };
-    sleep(ms(200)).await;
-    // The replica has caught up, well within the time to settle.
-    table.set(1);
-    assert_eq!(call.await.unwrap(), 0);
-    sleep(ms(500)).await;
-    assert_eq!(within(&cache, lagging(&table, 1)).await, 1);
 }
 
 #[cached(ttl = 1h, skip(table), inherits, inline)]

@@ -7,11 +7,11 @@ use tokio::runtime::Handle;
 use super::{
     BoxFuture,
     remote::{Found, Remote},
-    run::{Around, Ended, Run, named},
+    run::{Around, Ended, Run, named, settled},
 };
 use crate::{
     cache::Cache,
-    clock::system_now,
+    clock::{Nanos, system_now},
     coherence::Snapshot,
     context,
     event::Tag,
@@ -332,14 +332,14 @@ impl Call {
     /// Runs the body past the cache, for a reason where the caller did not ask for it.
     pub(super) async fn run_uncached(&self, body: Body<'_>, miss: Option<Miss>) -> Flown {
         Counters::add(&self.counters().loads);
-        let (outer, began) = (context::load(), system_now());
+        let outer = context::load();
         if let Some(outer) = &outer {
             outer.reaches(&self.capture(), &self.site);
         }
+        let began = system_now();
         let loaded = body.start().await;
-        if let (Some(outer), Loaded::Node { tags, .. }) = (&outer, &loaded) {
-            let named = named(self.cache.coherence(), tags, (began, system_now()));
-            outer.reaches(&named, &self.site);
+        if let Some(outer) = &outer {
+            self.hand_up(&loaded, outer, (began, system_now()));
         }
         if loaded.has_failed() {
             Counters::add(&self.counters().failures);
@@ -347,6 +347,26 @@ impl Call {
         Flown {
             miss,
             ..Flown::by(loaded.into_answer(), Source::Uncached)
+        }
+    }
+
+    /// What is made of a value that is not kept depends on what only the value told, and is good for no longer than it
+    /// would have been.
+    fn hand_up(&self, loaded: &Loaded, outer: &Load, (began, now): (Nanos, Nanos)) {
+        let mut snapshot = self.capture();
+        if let Loaded::Node { tags, .. } = loaded {
+            let named = named(self.cache.coherence(), tags, (began, now));
+            outer.reaches(&named, &self.site);
+            snapshot.extend(&named);
+        }
+        let time = settled(
+            &self.cache,
+            self.site.settle,
+            (&snapshot, None),
+            (began, now),
+        );
+        if let Some(time) = time {
+            outer.settles_at(time);
         }
     }
 }

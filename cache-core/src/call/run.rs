@@ -16,10 +16,10 @@ use super::{BoxFuture, remote::Remote};
 use crate::{
     cache::Cache,
     clock::{Nanos, after, nanos, system_now},
-    coherence::{Coherence, Snapshot},
+    coherence::{Coherence, Snapshot, Stamps},
     context,
     event::Tag,
-    flight::{Arrival, Load, Overtaken, Target, Underway, Wait, wait},
+    flight::{Arrival, Guarded, Load, Overtaken, Target, Underway, Wait, wait},
     l1::Entry,
     l2::{Notice, RedisMiss},
     stats::Counters,
@@ -281,7 +281,12 @@ fn guard(
     (began, now): (Nanos, Nanos),
 ) -> bool {
     let coherence = cache.coherence();
-    let (mut snapshot, proven, stamps) = load.guarded(began);
+    let Guarded {
+        mut snapshot,
+        proven,
+        stamps,
+        settles,
+    } = load.guarded(began);
     snapshot.extend(&named(coherence, tags, (began, now)));
     if snapshot.is_empty() {
         return true;
@@ -290,15 +295,11 @@ fn guard(
         // Nor is what is made of it.
         snapshot.make_void();
     }
-    let settle = load.site().settle;
-    if !settle.is_zero() {
-        let changed =
-            coherence.time_since_change(&snapshot, stamps.as_ref(), cache.store_time(), now);
-        let loading = Duration::from_nanos(now.saturating_sub(began));
-        // When it was read, a replica may still have had what was before: it is looked at again when it has not.
-        if changed.saturating_sub(loading) < settle {
-            entry.expire_at(after(cache.clock().now(), settle.saturating_sub(changed)));
-        }
+    let lag = load.site().settle;
+    let own = settled(cache, lag, (&snapshot, stamps.as_ref()), (began, now));
+    let settles = own.unwrap_or(Nanos::MAX).min(settles);
+    if settles < Nanos::MAX {
+        entry.settle_at(settles);
     }
     let is_current = coherence.is_current(&snapshot)
         && !snapshot.is_held()
@@ -318,4 +319,23 @@ pub(super) fn named(coherence: &Coherence, tags: &[Tag], (began, now): (Nanos, N
         snapshot.make_void();
     }
     snapshot
+}
+
+/// When the source of a value has settled that was read from one moment to the other, under these versions; nothing where
+/// it had by then. `lag` is how far behind an event it may be.
+pub(super) fn settled(
+    cache: &Cache,
+    lag: Duration,
+    (snapshot, stamps): (&Snapshot, Option<&Stamps>),
+    (began, now): (Nanos, Nanos),
+) -> Option<Nanos> {
+    if lag.is_zero() || snapshot.is_empty() {
+        return None;
+    }
+    let coherence = cache.coherence();
+    let changed = coherence.time_since_change(snapshot, stamps, cache.store_time(), now);
+    let loading = Duration::from_nanos(now.saturating_sub(began));
+    // When it was read, a replica may still have had what was before: it is looked at again when it has not.
+    let had_settled = changed.saturating_sub(loading) >= lag;
+    (!had_settled).then(|| after(cache.clock().now(), lag.saturating_sub(changed)))
 }
