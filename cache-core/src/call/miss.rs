@@ -16,7 +16,7 @@ use crate::{
     context,
     event::Tag,
     explain::{Miss, Source, Stale},
-    flight::{Joined, Load, Member, Overtaken, Target, Turn, Underway, wait},
+    flight::{Joined, Load, Member, Overtaken, Target, Turn, Underway, Wait, wait},
     key::Key,
     l1::Node,
     l2::{Notice, RedisMiss},
@@ -128,12 +128,25 @@ impl Flown {
 }
 
 /// What a call in a flight brings along besides its body.
-#[derive(Clone)]
 pub(super) struct Rider {
     /// The load that it is part of.
     pub(super) outer: Option<Arc<Load>>,
+    /// That this load waits for the flight.
+    pub(super) wait: Option<Wait>,
     /// Where it was made, where that is not here: it runs in a task of its own.
     pub(super) around: Option<Around>,
+}
+
+impl Rider {
+    /// Records that the load waits for this flight, until the end or the next one; false where the flight waits for the
+    /// load.
+    fn may_wait_in(&mut self, member: &Member) -> bool {
+        let Some(outer) = &self.outer else {
+            return true;
+        };
+        self.wait = wait(outer, Target::Flight(Arc::clone(member.flight())));
+        self.wait.is_some()
+    }
 }
 
 impl Call {
@@ -195,17 +208,9 @@ impl Call {
             Joined::Hit(_) => flights.read_anew(&self.key, &self.site, &snapshot),
             Joined::Member(member) => member,
         };
-        let waits = match &outer {
-            Some(outer) => wait(outer, Target::Flight(Arc::clone(member.flight()))).map(Some),
-            None => Some(None),
-        };
-        // Until the end.
-        let Some(_wait) = waits else {
-            drop(member);
-            return self.recurse(body).await;
-        };
         let rider = Rider {
             outer,
+            wait: None,
             around: None,
         };
         self.ride(member, rider, body).await
@@ -221,14 +226,20 @@ impl Call {
         &self,
         mut member: Member,
         mut first: Option<Underway>,
-        rider: Rider,
+        mut rider: Rider,
         body: Body<'_>,
     ) -> Flown {
         let runtime = body.runtime();
         let is_apart = rider.around.is_some() || runtime.is_some() && self.remote.is_none();
-        let outer = rider.outer.as_ref();
+        let outer = rider.outer.clone();
+        let outer = outer.as_ref();
         let mut redis = None;
         let underway = loop {
+            // Of each flight anew: what it waits for is not what the one before waited for.
+            if first.is_none() && !rider.may_wait_in(&member) {
+                drop(member);
+                return self.recurse(body).await;
+            }
             let flights = self.cache.flights();
             let turn = match first.take() {
                 Some(underway) => Turn::Load(underway),
