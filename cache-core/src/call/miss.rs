@@ -343,14 +343,15 @@ impl Call {
     /// Runs the body past the cache, for a reason where the caller did not ask for it.
     pub(super) async fn run_uncached(&self, body: Body<'_>, miss: Option<Miss>) -> Flown {
         Counters::add(&self.counters().loads);
-        let outer = context::load();
-        if let Some(outer) = &outer {
-            outer.reaches(&self.capture(), &self.site);
-        }
+        let reached = context::load().map(|outer| {
+            let snapshot = self.capture();
+            outer.reaches(&snapshot, &self.site);
+            (outer, snapshot)
+        });
         let began = system_now();
         let loaded = body.start().await;
-        if let Some(outer) = &outer {
-            self.hand_up(&loaded, outer, (began, system_now()));
+        if let Some((outer, snapshot)) = reached {
+            self.hand_up(&loaded, &outer, snapshot, began);
         }
         if loaded.has_failed() {
             Counters::add(&self.counters().failures);
@@ -363,20 +364,15 @@ impl Call {
 
     /// What is made of a value that is not kept depends on what only the value told, and is good for no longer than it
     /// would have been.
-    fn hand_up(&self, loaded: &Loaded, outer: &Load, (began, now): (Nanos, Nanos)) {
-        let mut snapshot = self.capture();
+    fn hand_up(&self, loaded: &Loaded, outer: &Load, mut snapshot: Snapshot, began: Nanos) {
+        let loading = (began, system_now());
         if let Loaded::Node { tags, .. } = loaded {
-            let named = named(self.cache.coherence(), tags, (began, now));
+            let named = named(self.cache.coherence(), tags, loading);
             outer.reaches(&named, &self.site);
             snapshot.extend(&named);
         }
-        let time = settled(
-            &self.cache,
-            self.site.settle,
-            (&snapshot, None),
-            (began, now),
-        );
-        if let Some(time) = time {
+        let lag = self.site.settle;
+        if let Some(time) = settled(&self.cache, lag, (&snapshot, None), loading) {
             outer.settles_at(time);
         }
     }

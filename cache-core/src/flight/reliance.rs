@@ -141,12 +141,12 @@ impl Load {
         let reliance = &state.reliance;
         let mut snapshot = self.snapshot().clone();
         snapshot.extend(&reliance.inherited);
-        let is_whole = reliance.inherited.is_empty() && !reliance.is_unstamped;
+        // What inherits never has any.
         let stamps = state.stamps.clone().map(|(stamps, _)| stamps);
         Guarded {
             snapshot,
             proven: began.min(reliance.proven).min(system_now()),
-            stamps: stamps.filter(|_| is_whole),
+            stamps: stamps.filter(|_| !reliance.is_unstamped),
             settles: reliance.settles,
         }
     }
