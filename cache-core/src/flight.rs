@@ -23,6 +23,7 @@ use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 pub(crate) use member::{Load, Member, Overtaken, Turn, Underway};
+pub(crate) use reliance::Guarded;
 pub(crate) use waits::{Target, Wait, wait};
 
 use self::reliance::Reliance;

@@ -111,6 +111,9 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     /// In Redis it takes the place of the entry only where the function has no events: nobody can say under which versions a
     /// value was read that somebody made. Else the entry there is removed, and others load.
     ///
+    /// A function that `inherits` keeps nothing that is put, and its entry is removed, as nobody can say what the value
+    /// was made of: the next call loads.
+    ///
     /// # Errors
     ///
     /// [`NotCached`] when the call reaches no cached function.

@@ -196,8 +196,10 @@ impl Site {
         self.tiers != Tiers::Redis
     }
 
+    /// What inherits goes no further than its process: nobody knows what to compare with the versions of, before the
+    /// load that finds out.
     pub(crate) fn is_shared(&self) -> bool {
-        self.tiers != Tiers::Memory
+        self.tiers != Tiers::Memory && !self.inherits
     }
 
     pub(crate) fn key_shape(&self) -> &'static str {

@@ -55,7 +55,7 @@ use proc_macro::TokenStream;
 /// | `key` | `id`, `(tenant, id)`, `()`, `"user:{tenant}:{id}"` | what identifies the value; all arguments where it is not given |
 /// | `skip(..)` | names of arguments, `self` | what is not part of the default key: pools, clients |
 /// | `invalidate_on` | `UserChanged { id }`, `OrderChanged { tenant, .. }`, `[A { id }, B { .. }]`, `\|value\| UserChanged { id: value.id }` | the events that kill an entry: struct literals over the arguments, or over the value |
-/// | `inherits` | | the events of cached functions that the body calls kill its entries too |
+/// | `inherits` | | the events of cached functions that the body calls kill its entries too, which stay in memory |
 /// | `settle` | like `none_ttl`, and constant | how long the source may lag behind an event: what is loaded sooner is not kept for longer |
 /// | `fleet` | | one process of all loads what none of them has, and the others wait for it |
 /// | `strategy` | `read_through`, `refresh_ahead(0.8)`, `early_expiration`, `stale_while_revalidate(1m)`, `stale_if_error(1h)`, `stale_if_error(1h, \|error\| expr)`, `stale_if_error(1h, unproven)`, `stale_if_invalidated(5s)`, several in `[..]` | what becomes of a value as it grows old: the guide to strategies says it |
@@ -80,8 +80,8 @@ use proc_macro::TokenStream;
 /// A method says whether `self` identifies the value, by `skip(self)` or `key`. In closures `value` is
 /// what is kept: `&T` of `T`, `Option<T>`, `Result<T, E>` and `Result<Option<T>, E>`.
 ///
-/// `weight`, `err_ttl` and strategies are about memory and refused beside `tiers = redis`; `codec`, `compress`, `version`
-/// and `fleet` are about the shared tier and refused beside `tiers = memory`.
+/// `weight`, `err_ttl`, `inherits` and strategies are about memory and refused beside `tiers = redis`; `codec`, `compress`,
+/// `version` and `fleet` are about the shared tier and refused beside `tiers = memory`.
 ///
 /// The expressions in options are evaluated in the caller: `cache` and `key` for every call, `key` once
 /// more where Redis or a handle needs it as text, `ttl`, `none_ttl` and `err_ttl` for every call that

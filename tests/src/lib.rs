@@ -1,8 +1,10 @@
 //! What several suites need: both runtimes, isolated caches, counted bodies, real servers and broken
 //! links to them.
 
+pub mod log;
 #[cfg(unix)]
 pub mod proxy;
+pub mod rows;
 #[cfg(unix)]
 pub mod server;
 #[cfg(unix)]

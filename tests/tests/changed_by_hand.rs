@@ -2,35 +2,18 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::SeqCst},
-    },
-    time::Duration,
-};
+use std::collections::BTreeMap;
 
 use cache_core::{
     Cache, CachedCall, Event, cached,
     testing::{FakeRedis, Fault, Operation},
 };
-use tests::{SOON, process, server::Server, until};
-
-/// The source of truth.
-#[derive(Clone, Default)]
-struct Table(Arc<AtomicU64>);
-
-impl Table {
-    fn value(&self) -> u64 {
-        self.0.load(SeqCst)
-    }
-
-    /// Gives what it is now.
-    fn change(&self) -> u64 {
-        self.0.fetch_add(1, SeqCst) + 1
-    }
-}
+use tests::{
+    SOON, process,
+    rows::{Table, ms},
+    server::Server,
+    until,
+};
 
 #[derive(Event)]
 #[event(used_elsewhere)]
@@ -98,7 +81,7 @@ async fn finds(cache: &Cache, table: &Table, expected: [Option<u64>; 4]) {
             return;
         }
         assert!(tokio::time::Instant::now() < end, "{found:?}");
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        tokio::time::sleep(ms(2)).await;
     }
 }
 
@@ -173,7 +156,7 @@ async fn a_load_that_another_process_began_before_an_eviction_is_not_kept() {
     #[cached(ttl = 1h, skip(table), name = "slow")]
     async fn slow(table: &Table, id: u64) -> u64 {
         let value = table.value();
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(ms(100)).await;
         value
     }
     let (redis, table) = (FakeRedis::new(), &Table::default());

@@ -2,74 +2,29 @@
 //! the end everywhere.
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
-use std::{
-    future::{Future, pending},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::SeqCst},
-    },
-    time::Duration,
-};
+use std::{future::pending, time::Duration};
 
 use cache_core::{
     Cache, Event, cached, invalidates,
     testing::{FakeRedis, Fault, Operation},
 };
 use futures::FutureExt;
-use tests::spawn_in;
+use tests::{
+    process,
+    rows::{RowChanged, Table, ms, row, row_here, within, write, write_that_hangs},
+    spawn_in, until,
+};
 use tokio::{
     runtime::Builder,
     sync::Semaphore,
     time::{sleep, timeout},
 };
 
-#[derive(Event)]
-#[event(used_elsewhere)]
-struct RowChanged {
-    id: u64,
-}
-
-/// The source of truth.
-#[derive(Clone, Default)]
-struct Table(Arc<AtomicU64>);
-
-impl Table {
-    fn value(&self) -> u64 {
-        self.0.load(SeqCst)
-    }
-
-    fn set(&self, value: u64) {
-        self.0.store(value, SeqCst);
-    }
-}
-
-#[cached(ttl = 1h, skip(table), invalidate_on = RowChanged { id })]
-async fn row(table: &Table, id: u64) -> u64 {
-    table.value()
-}
-
-#[invalidates(RowChanged { id })]
-async fn write(table: &Table, id: u64) {
-    table.0.fetch_add(1, SeqCst);
-}
-
-async fn on(redis: &FakeRedis) -> Cache {
-    Cache::builder().fake_redis(redis).build().await.unwrap()
-}
-
-async fn within<F: Future>(cache: &Cache, call: F) -> F::Output {
-    Cache::scope(cache.clone(), call).await
-}
-
-fn ms(ms: u64) -> Duration {
-    Duration::from_millis(ms)
-}
-
 #[test]
 fn a_mutation_outside_a_runtime_returns_its_own_result() {
     let redis = FakeRedis::new();
     let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
-    let cache = runtime.block_on(on(&redis));
+    let cache = runtime.block_on(process(&redis));
     let table = Table::default();
     let call = Cache::scope(cache.clone(), async {
         write(&table, 1).await;
@@ -84,7 +39,7 @@ fn a_mutation_outside_a_runtime_returns_its_own_result() {
 #[tokio::test]
 async fn a_mutation_that_is_dropped_while_it_waits_for_redis_is_seen_at_once_in_its_process() {
     let redis = FakeRedis::new();
-    let (cache, table) = (on(&redis).await, Table::default());
+    let (cache, table) = (process(&redis).await, Table::default());
     within(&cache, row(&table, 1)).await;
     redis.until(|redis| redis.keys().len() == 1).await;
     redis.inject(Operation::Write, Fault::Delay(ms(800)));
@@ -138,15 +93,10 @@ fn a_mutation_is_seen_in_its_process_though_the_runtime_that_built_the_cache_end
     });
 }
 
-#[invalidates(RowChanged { id })]
-async fn write_that_hangs(id: u64) {
-    pending::<()>().await;
-}
-
 #[tokio::test]
 async fn closing_says_the_second_words_of_what_it_sends_too() {
     let redis = FakeRedis::new();
-    let cache = on(&redis).await;
+    let cache = process(&redis).await;
     let _ = within(&cache, write_that_hangs(1)).now_or_never();
     let left = cache.close(ms(1_000)).await;
     assert_eq!(left.events, 0, "{left:?}");
@@ -163,7 +113,7 @@ fn held_up(changes: u64, emit: impl Fn(&Cache, u64)) -> (u64, Duration) {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let redis = FakeRedis::new();
-        let cache = on(&redis).await;
+        let cache = process(&redis).await;
         redis.fail();
         let mut worst = Duration::ZERO;
         for id in 0..changes {
@@ -227,5 +177,58 @@ async fn without_redis_too_an_unknown_outcome_is_emitted_once_more() {
     // The statement is committed late.
     table.set(1);
     sleep(ms(500)).await;
+    assert_eq!(within(&cache, row(&table, 1)).await, 1);
+}
+
+#[tokio::test]
+async fn an_unknown_outcome_is_emitted_once_more_though_the_first_attempt_failed() {
+    let redis = FakeRedis::new();
+    let builder = Cache::builder().fake_redis(&redis).unknown_outcome(ms(400));
+    let (cache, table) = (builder.build().await.unwrap(), Table::default());
+    let there = process(&redis).await;
+    redis.inject(Operation::Write, Fault::Fail);
+    let _ = within(&cache, write_that_hangs(1)).now_or_never();
+    sleep(ms(100)).await;
+    redis.recover();
+    until("it is sent", || cache.stats().events.acknowledged > 0).await;
+    sleep(ms(50)).await;
+    assert_eq!(within(&there, row_here(&table, 1)).await, 0);
+    assert_eq!(within(&cache, row_here(&table, 1)).await, 0);
+    table.set(1);
+    sleep(ms(1_000)).await;
+    let both = (
+        within(&cache, row_here(&table, 1)).await,
+        within(&there, row_here(&table, 1)).await,
+    );
+    assert_eq!(both, (1, 1));
+}
+
+#[tokio::test]
+async fn a_second_word_that_redis_refuses_is_said_here() {
+    let redis = FakeRedis::new();
+    let builder = Cache::builder().fake_redis(&redis).unknown_outcome(ms(400));
+    let (cache, table) = (builder.build().await.unwrap(), Table::default());
+    let _ = within(&cache, write_that_hangs(1)).now_or_never();
+    until("it is sent", || cache.stats().events.acknowledged > 0).await;
+    redis.inject(Operation::Write, Fault::Fail);
+    assert_eq!(within(&cache, row_here(&table, 1)).await, 0);
+    table.set(1);
+    sleep(ms(1_000)).await;
+    assert_eq!(within(&cache, row_here(&table, 1)).await, 1);
+}
+
+#[invalidates(RowChanged { id })]
+async fn write_and_hang(table: &Table, id: u64) {
+    table.change();
+    pending::<()>().await;
+}
+
+#[tokio::test]
+async fn a_mutation_that_is_dropped_in_its_body_is_seen_at_once_in_its_process() {
+    let redis = FakeRedis::new();
+    let (cache, table) = (process(&redis).await, Table::default());
+    within(&cache, row(&table, 1)).await;
+    redis.inject(Operation::Write, Fault::Delay(ms(500)));
+    let _ = within(&cache, write_and_hang(&table, 1)).now_or_never();
     assert_eq!(within(&cache, row(&table, 1)).await, 1);
 }

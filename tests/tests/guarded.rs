@@ -1,37 +1,22 @@
 //! What a `guarded` mutation promises to others, and what becomes of its mark.
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
-use std::{
-    future::{Future, pending},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::SeqCst},
-    },
-    thread::JoinHandle,
-    time::Duration,
-};
+use std::{future::pending, sync::Arc, thread::JoinHandle, time::Duration};
 
 use cache_core::{
-    Cache, CachedCall, Event, Explained, Refused, Source, cached, invalidates,
-    testing::{FakeRedis, ManualClock},
+    Refused, Source, invalidates,
+    testing::{FakeRedis, Fault, ManualClock, Operation},
 };
-use tests::{process, spawn_in};
-use tokio::{runtime::Builder, sync::Semaphore};
-
-#[derive(Event)]
-#[event(used_elsewhere)]
-struct RowChanged {
-    id: u64,
-}
-
-/// The source of truth.
-#[derive(Clone, Default)]
-struct Table(Arc<AtomicU64>);
-
-#[cached(ttl = 1h, skip(table), invalidate_on = RowChanged { id })]
-async fn row(table: &Table, id: u64) -> u64 {
-    table.0.load(SeqCst)
-}
+use tests::{
+    process,
+    rows::{RowChanged, Table, explained, ms, row, row_here, within},
+    spawn_in,
+};
+use tokio::{
+    runtime::Builder,
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
 
 #[derive(Debug)]
 struct Denied(Refused);
@@ -44,7 +29,7 @@ impl From<Refused> for Denied {
 
 #[invalidates(RowChanged { id }, guarded)]
 async fn write(table: &Table, id: u64) -> Result<(), Denied> {
-    table.0.fetch_add(1, SeqCst);
+    table.change();
     Ok(())
 }
 
@@ -52,17 +37,9 @@ async fn write(table: &Table, id: u64) -> Result<(), Denied> {
 async fn write_and_die(table: Table, id: u64, steps: Arc<Steps>) -> Result<(), Denied> {
     steps.begun.add_permits(1);
     steps.go.acquire().await.unwrap().forget();
-    table.0.fetch_add(1, SeqCst);
+    table.change();
     steps.committed.add_permits(1);
     pending().await
-}
-
-async fn within<F: Future>(cache: &Cache, call: F) -> F::Output {
-    Cache::scope(cache.clone(), call).await
-}
-
-async fn explained<C: CachedCall<Output: 'static>>(cache: &Cache, call: C) -> Explained<C::Output> {
-    within(cache, call.explain()).await.unwrap()
 }
 
 /// How far a mutation is that never ends.
@@ -154,8 +131,45 @@ async fn it_is_refused_where_the_others_cannot_be_told_and_says_what_to_do() {
     let (cache, table) = (process(&redis).await, Table::default());
     redis.fail();
     let Denied(refused) = within(&cache, write(&table, 1)).await.unwrap_err();
-    assert_eq!(table.0.load(SeqCst), 0, "it did not run");
+    assert_eq!(table.value(), 0, "it did not run");
     assert!(refused.to_string().contains("try again"), "{refused}");
     redis.recover();
     within(&cache, write(&table, 1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn it_is_known_to_a_process_that_starts_while_it_runs_and_reads_versions() {
+    let clock = ManualClock::new();
+    let redis = FakeRedis::on(&clock);
+    let table = Table::default();
+    let (steps, dying) = doomed(&redis, &table);
+    steps.begun.acquire().await.unwrap().forget();
+    let there = process(&redis).await;
+    assert_eq!(within(&there, row(&table, 1)).await, 0);
+    steps.go.add_permits(1);
+    dying.join().unwrap();
+    clock.advance(Duration::from_mins(1));
+    let read = explained(&there, row(&table, 1)).await;
+    assert_eq!(read.value, 1, "{read}");
+}
+
+#[tokio::test]
+async fn one_that_was_given_up_keeps_nobody_from_keeping_values_for_longer_than_its_mark() {
+    let clock = ManualClock::new();
+    let redis = FakeRedis::on(&clock);
+    let (here, there, table) = (
+        process(&redis).await,
+        process(&redis).await,
+        Table::default(),
+    );
+    within(&there, row_here(&table, 2)).await;
+    redis.inject(Operation::Write, Fault::Delay(ms(40)));
+    let _ = timeout(ms(10), within(&here, write(&table, 1))).await;
+    sleep(ms(200)).await;
+    redis.recover();
+    clock.advance(Duration::from_secs(31));
+    sleep(ms(100)).await;
+    within(&there, row_here(&table, 1)).await;
+    let read = explained(&there, row_here(&table, 1)).await;
+    assert_eq!(read.source, Source::Memory, "{read}");
 }

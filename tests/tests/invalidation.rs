@@ -9,7 +9,10 @@ use std::{
 
 use cache_core::{Cache, CachedCall, Event, Miss, Source, cached, event, invalidates};
 use futures::{FutureExt, future::join};
-use tests::{Runs, on_both_runtimes};
+use tests::{
+    Runs, on_both_runtimes,
+    rows::{RowChanged, Table, alone, row, within},
+};
 use tokio::sync::Semaphore;
 
 #[derive(Event)]
@@ -263,6 +266,21 @@ fn while_a_change_is_held_nothing_is_kept_and_a_cancelled_one_changed_nothing() 
         drop(cache.hold(UserChanged { id: 1 }));
         assert_eq!(user(1).peek().await, None, "it may have been committed");
     });
+}
+
+#[tokio::test]
+async fn a_put_under_a_hold_is_not_kept_and_a_late_release_makes_void_what_was_loaded() {
+    let (cache, table) = (alone().await, Table::default());
+    let held = cache.hold(RowChanged { id: 1 });
+    within(&cache, row(&table, 1).put(0)).await.unwrap();
+    assert_eq!(within(&cache, row(&table, 1)).await, 0);
+    table.set(1);
+    assert_eq!(within(&cache, row(&table, 1)).await, 1, "nothing was kept");
+    held.cancel();
+    let held = cache.hold(RowChanged { id: 1 });
+    table.set(2);
+    drop(held);
+    assert_eq!(within(&cache, row(&table, 1)).await, 2);
 }
 
 struct Article {

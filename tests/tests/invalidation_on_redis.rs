@@ -3,49 +3,27 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::{
-    fmt::Write as _,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering::SeqCst},
-    },
+    sync::atomic::{AtomicBool, Ordering::SeqCst},
     time::{Duration, Instant},
 };
 
-use cache_core::{
-    Cache, CachedCall, ErrorKind, Event, Explained, RedisMiss, Source, cached, invalidates,
+use cache_core::{Cache, ErrorKind, RedisMiss, Source, cached};
+use futures::FutureExt;
+use tests::{
+    SOON,
+    log::Said,
+    proxy::Proxy,
+    rows::{RowChanged, Table, explained, ms, row, within, write},
+    server::Server,
+    until,
 };
-use tests::{SOON, proxy::Proxy, server::Server, until};
 use tokio::{runtime::Builder, time::sleep};
-
-#[derive(Event)]
-#[event(used_elsewhere)]
-struct RowChanged {
-    id: u64,
-}
-
-/// The source of truth.
-#[derive(Clone, Default)]
-struct Table(Arc<AtomicU64>);
-
-impl Table {
-    fn value(&self) -> u64 {
-        self.0.load(SeqCst)
-    }
-}
-
-#[cached(ttl = 1h, skip(table), invalidate_on = RowChanged { id })]
-async fn row(table: &Table, id: u64) -> u64 {
-    table.value()
-}
+use tracing::{Level, subscriber::set_default};
+use tracing_subscriber::{layer::SubscriberExt, registry};
 
 #[cached(ttl = 1h, skip(table), invalidate_on = RowChanged { id })]
 async fn page(table: &Table, id: u64) -> u64 {
     row(table, id).await
-}
-
-#[invalidates(RowChanged { id })]
-async fn write(table: &Table, id: u64) {
-    table.0.fetch_add(1, SeqCst);
 }
 
 const BOUND: Duration = Duration::from_millis(400);
@@ -64,10 +42,6 @@ async fn two(server: &Server) -> (Cache, Cache) {
     (cache(server.url()).await, cache(socket).await)
 }
 
-async fn within<C: CachedCall<Output: 'static>>(cache: &Cache, call: C) -> Explained<C::Output> {
-    Cache::scope(cache.clone(), call.explain()).await.unwrap()
-}
-
 async fn filled(cache: &Cache, name: &str, fills: u64) {
     until("the entry was written", || {
         cache
@@ -83,15 +57,21 @@ async fn an_event_reaches_the_memory_of_another_process() {
     let server = Server::start();
     let (here, there) = two(&server).await;
     let table = Table::default();
-    within(&here, row(&table, 1)).await;
+    explained(&here, row(&table, 1)).await;
     filled(&here, "row", 1).await;
-    assert_eq!(within(&there, row(&table, 1)).await.source, Source::Redis);
-    assert_eq!(within(&there, row(&table, 1)).await.source, Source::Memory);
-    Cache::scope(here.clone(), write(&table, 1)).await;
-    let own = within(&here, row(&table, 1)).await;
+    assert_eq!(
+        explained(&there, row(&table, 1)).await.source,
+        Source::Redis
+    );
+    assert_eq!(
+        explained(&there, row(&table, 1)).await.source,
+        Source::Memory
+    );
+    within(&here, write(&table, 1)).await;
+    let own = explained(&here, row(&table, 1)).await;
     assert_eq!((own.value, own.redis), (1, Some(RedisMiss::Invalidated)));
     until("the message arrives", || there.stats().events.heard > 0).await;
-    assert_eq!(within(&there, row(&table, 1)).await.value, 1);
+    assert_eq!(explained(&there, row(&table, 1)).await.value, 1);
     assert_eq!(here.stats().events.acknowledged, 1);
 }
 
@@ -106,8 +86,8 @@ fn a_process_that_only_reads_hears_others_on_its_next_runtime_too() {
         let begin = Instant::now();
         while there.stats().events.heard == 0 {
             assert!(begin.elapsed() < SOON, "nothing is heard");
-            within(&there, row(&table, 1)).await;
-            Cache::scope(here.clone(), write(&table, 1)).await;
+            explained(&there, row(&table, 1)).await;
+            within(&here, write(&table, 1)).await;
             sleep(Duration::from_millis(10)).await;
         }
     });
@@ -118,9 +98,9 @@ async fn an_entry_shows_the_versions_that_it_was_loaded_under() {
     let server = Server::start();
     let (here, there) = two(&server).await;
     let table = Table::default();
-    let loaded = within(&here, row(&table, 7)).await;
+    let loaded = explained(&here, row(&table, 7)).await;
     filled(&here, "row", 1).await;
-    let read = within(&there, row(&table, 7)).await;
+    let read = explained(&there, row(&table, 7)).await;
     assert_eq!(loaded.stamps, read.stamps);
     for stamp in &loaded.stamps {
         let version = server.command(&["GET", &format!("test:t:{}", stamp.tag)]);
@@ -134,12 +114,12 @@ async fn a_mutation_that_redis_does_not_hear_of_is_seen_by_its_own_process_and_r
     let mut server = Server::start();
     let (here, there) = two(&server).await;
     let table = Table::default();
-    within(&here, row(&table, 1)).await;
+    explained(&here, row(&table, 1)).await;
     filled(&here, "row", 1).await;
-    within(&there, row(&table, 1)).await;
+    explained(&there, row(&table, 1)).await;
     server.pause();
-    Cache::scope(here.clone(), write(&table, 1)).await;
-    let own = within(&here, row(&table, 1)).await;
+    within(&here, write(&table, 1)).await;
+    let own = explained(&here, row(&table, 1)).await;
     assert_eq!((own.value, own.redis), (1, Some(RedisMiss::Pending)));
     assert!(here.stats().events.pending > 0);
     server.resume();
@@ -148,7 +128,7 @@ async fn a_mutation_that_redis_does_not_hear_of_is_seen_by_its_own_process_and_r
         there.stats().events.heard > 0
     })
     .await;
-    assert_eq!(within(&there, row(&table, 1)).await.value, 1);
+    assert_eq!(explained(&there, row(&table, 1)).await.value, 1);
     server.kill();
 }
 
@@ -158,11 +138,11 @@ async fn a_process_that_hears_nothing_serves_no_longer_than_the_bound() {
     let proxy = Proxy::to(&server);
     let (here, there) = (cache(server.url()).await, cache(proxy.url()).await);
     let table = Table::default();
-    within(&there, row(&table, 1)).await;
+    explained(&there, row(&table, 1)).await;
     proxy.black_hole();
-    Cache::scope(here.clone(), write(&table, 1)).await;
+    within(&here, write(&table, 1)).await;
     sleep(BOUND + Duration::from_millis(50)).await;
-    assert_eq!(within(&there, row(&table, 1)).await.value, 1);
+    assert_eq!(explained(&there, row(&table, 1)).await.value, 1);
     proxy.pass();
 }
 
@@ -171,12 +151,12 @@ async fn a_redis_that_lost_everything_brings_nothing_back() {
     let mut server = Server::start();
     let (here, there) = two(&server).await;
     let table = Table::default();
-    within(&here, row(&table, 1)).await;
+    explained(&here, row(&table, 1)).await;
     filled(&here, "row", 1).await;
-    within(&there, row(&table, 1)).await;
+    explained(&there, row(&table, 1)).await;
     server.kill();
-    Cache::scope(here.clone(), write(&table, 1)).await;
-    assert_eq!(within(&here, row(&table, 1)).await.value, 1);
+    within(&here, write(&table, 1)).await;
+    assert_eq!(explained(&here, row(&table, 1)).await.value, 1);
     server.start_again();
     until("both are connected again", || {
         [&here, &there]
@@ -185,7 +165,7 @@ async fn a_redis_that_lost_everything_brings_nothing_back() {
     })
     .await;
     until("the event has arrived", || here.stats().events.pending == 0).await;
-    let read = within(&there, row(&table, 1)).await;
+    let read = explained(&there, row(&table, 1)).await;
     assert_eq!(read.value, 1, "{read}");
 }
 
@@ -194,13 +174,13 @@ async fn flushed_tags_make_entries_void_and_not_valid() {
     let server = Server::start();
     let (here, there) = two(&server).await;
     let table = Table::default();
-    within(&here, row(&table, 1)).await;
+    explained(&here, row(&table, 1)).await;
     filled(&here, "row", 1).await;
     let entry = server.command(&["KEYS", "test:e:*"]);
     let bytes = server.command(&["DUMP", &entry]);
     assert!(!bytes.is_empty());
     server.command(&["DEL", "test:t:RowChanged:1"]);
-    let read = within(&there, row(&table, 1)).await;
+    let read = explained(&there, row(&table, 1)).await;
     assert_eq!(
         (read.source, read.redis),
         (Source::Load, Some(RedisMiss::Invalidated))
@@ -220,14 +200,14 @@ async fn a_value_made_of_an_older_one_is_not_taken_for_newer_than_that() {
         .unwrap();
     let here = cache(server.url()).await;
     let table = Table::default();
-    within(&deaf, row(&table, 1)).await;
+    explained(&deaf, row(&table, 1)).await;
     // The message is lost: only the subscriber's connection is gone, and comes back.
     server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
-    Cache::scope(here.clone(), write(&table, 1)).await;
-    let made = within(&deaf, page(&table, 1)).await.value;
+    within(&here, write(&table, 1)).await;
+    let made = explained(&deaf, page(&table, 1)).await.value;
     let _ = deaf.close(SOON).await;
     assert_eq!(made, 1);
-    assert_eq!(within(&here, page(&table, 1)).await.value, 1);
+    assert_eq!(explained(&here, page(&table, 1)).await.value, 1);
 }
 
 #[tokio::test]
@@ -237,24 +217,24 @@ async fn a_proof_of_one_server_says_nothing_of_another() {
     let there = cache(proxy.url()).await;
     let here = cache(new.url()).await;
     let table = Table::default();
-    within(&there, row(&table, 2)).await;
+    explained(&there, row(&table, 2)).await;
     // The name leads to another server now. The old one is up, and loses all connections but those that listen.
     proxy.lead_to(&new);
     old.command(&["CLIENT", "KILL", "TYPE", "normal"]);
     for id in 10.. {
-        within(&there, row(&table, id)).await;
+        explained(&there, row(&table, id)).await;
         if there.stats().events.lineages > 0 {
             break;
         }
         assert!(id < 200, "it has not found the new server");
         sleep(Duration::from_millis(20)).await;
     }
-    let first = within(&there, row(&table, 1)).await;
+    let first = explained(&there, row(&table, 1)).await;
     assert_eq!(first.value, 0);
-    Cache::scope(here.clone(), write(&table, 1)).await;
+    within(&here, write(&table, 1)).await;
     assert_eq!(here.stats().events.acknowledged, 1);
     sleep(Duration::from_secs(2)).await;
-    let read = within(&there, row(&table, 1)).await;
+    let read = explained(&there, row(&table, 1)).await;
     assert_eq!(read.value, 1, "2 s later, with a bound of 0.4 s: {read}");
 }
 
@@ -263,19 +243,19 @@ async fn a_cache_that_is_built_anew_knows_what_its_process_has_changed() {
     let server = Server::start();
     let first = cache(server.url()).await;
     let table = Table::default();
-    within(&first, row(&table, 1)).await;
+    explained(&first, row(&table, 1)).await;
     filled(&first, "row", 1).await;
     // It takes no writes for a while.
     server.command(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
-    Cache::scope(first.clone(), write(&table, 1)).await;
+    within(&first, write(&table, 1)).await;
     assert_eq!(
-        within(&first, row(&table, 1)).await.value,
+        explained(&first, row(&table, 1)).await.value,
         1,
         "as it should"
     );
     drop(first);
     let second = cache(server.url()).await;
-    let read = within(&second, row(&table, 1)).await;
+    let read = explained(&second, row(&table, 1)).await;
     assert_eq!(
         read.value, 1,
         "in the process whose mutation has returned: {read}"
@@ -298,42 +278,21 @@ async fn caches_of_one_process_with_one_redis_and_namespace_have_one_bound() {
     builder("other").build().await.unwrap();
 }
 
-#[derive(Clone, Default)]
-struct Said(Arc<Mutex<Vec<String>>>);
-
-impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Said {
-    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
-        struct Words(String);
-        impl tracing::field::Visit for Words {
-            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-                let _ = write!(self.0, "{field}={value:?} ");
-            }
-        }
-        if *event.metadata().level() <= tracing::Level::WARN {
-            let mut words = Words(String::new());
-            event.record(&mut words);
-            self.0.lock().unwrap().push(words.0);
-        }
-    }
-}
-
 #[tokio::test]
 async fn a_user_whom_redis_refuses_the_channel_is_told_what_to_write_and_loses_no_event() {
-    use tracing_subscriber::layer::SubscriberExt as _;
-    let said = Said::default();
-    let _guard =
-        tracing::subscriber::set_default(tracing_subscriber::registry().with(said.clone()));
+    let said = Said::from(Level::WARN);
+    let _guard = set_default(registry().with(said.clone()));
     let server = Server::start();
     let rules = ["ACL", "SETUSER", "app", "on", ">pw", "~test:*", "+@all"];
     assert_eq!(server.command(&rules), "OK");
     let here = cache(format!("redis://app:pw@127.0.0.1:{}/", server.port())).await;
     let table = Table::default();
-    within(&here, row(&table, 1)).await;
-    Cache::scope(here.clone(), write(&table, 1)).await;
-    assert_eq!(within(&here, row(&table, 1)).await.value, 1);
+    explained(&here, row(&table, 1)).await;
+    within(&here, write(&table, 1)).await;
+    assert_eq!(explained(&here, row(&table, 1)).await.value, 1);
     assert_eq!(here.stats().events.pending, 1);
     let refused = "Redis refuses to be told";
-    let words = said.0.lock().unwrap().clone();
+    let words = said.take();
     let words: Vec<_> = words
         .iter()
         .filter(|words| words.contains(refused))
@@ -342,4 +301,51 @@ async fn a_user_whom_redis_refuses_the_channel_is_told_what_to_write_and_loses_n
     assert!(words[0].contains("ACL SETUSER .. &test:b"), "{words:?}");
     server.command(&["ACL", "SETUSER", "app", "&test:b"]);
     until("it is sent", || here.stats().events.pending == 0).await;
+}
+
+#[test]
+fn a_runtime_that_ends_with_an_event_on_its_way_panics_nobody() {
+    static HAS_PANICKED: AtomicBool = AtomicBool::new(false);
+    let server = Server::start();
+    let table = Table::default();
+    let runtime = || Builder::new_current_thread().enable_all().build().unwrap();
+    let first = runtime();
+    let built = first.block_on(async {
+        let cache = cache(server.url()).await;
+        within(&cache, row(&table, 1)).await;
+        sleep(ms(100)).await;
+        server.pause();
+        let _ = within(&cache, write(&table, 1)).now_or_never();
+        cache
+    });
+    drop(first);
+    server.resume();
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        HAS_PANICKED.store(true, SeqCst);
+        hook(info);
+    }));
+    runtime().block_on(async {
+        let begun = Instant::now();
+        while begun.elapsed() < ms(1_500) {
+            within(&built, row(&table, 1)).await;
+            sleep(ms(20)).await;
+        }
+    });
+    let _ = std::panic::take_hook();
+    assert!(!HAS_PANICKED.load(SeqCst), "a task panicked");
+}
+
+#[tokio::test]
+async fn a_close_is_not_late() {
+    let server = Server::start();
+    let (cache, table) = (cache(server.url()).await, Table::default());
+    within(&cache, row(&table, 1)).await;
+    server.pause();
+    let _ = within(&cache, write(&table, 1)).now_or_never();
+    let begun = Instant::now();
+    let _ = cache.close(ms(500)).await;
+    let took = begun.elapsed();
+    server.resume();
+    assert!(took < ms(700), "{took:?}");
 }

@@ -3,85 +3,31 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
-use std::{
-    future::Future,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::SeqCst},
-    },
-    time::Duration,
-};
+use std::{future::Future, time::Duration};
 
 use cache_core::{
-    Cache, CachedCall, Event, Explained, cached, invalidates,
+    Cache, CachedCall, cached,
     testing::{FakeRedis, Fault, Operation},
 };
-use tests::{server::Server, spawn_in};
+use tests::{
+    process,
+    rows::{Noted, RowChanged, Table, alone, explained, ms, row, row_here, within, write},
+    server::Server,
+    spawn_in,
+};
 use tokio::{
     sync::Semaphore,
     time::{Instant, sleep, timeout},
 };
-
-#[derive(Event)]
-#[event(used_elsewhere)]
-struct RowChanged {
-    id: u64,
-}
-
-/// The source of truth.
-#[derive(Clone, Default)]
-struct Table(Arc<AtomicU64>);
-
-impl Table {
-    fn value(&self) -> u64 {
-        self.0.load(SeqCst)
-    }
-
-    fn set(&self, value: u64) {
-        self.0.store(value, SeqCst);
-    }
-}
-
-#[cached(ttl = 1h, skip(table), invalidate_on = RowChanged { id })]
-async fn row(table: &Table, id: u64) -> u64 {
-    table.value()
-}
-
-#[invalidates(RowChanged { id })]
-async fn write(table: &Table, id: u64) {
-    table.0.fetch_add(1, SeqCst);
-}
-
-async fn alone() -> Cache {
-    Cache::builder().build().await.unwrap()
-}
 
 async fn on(redis: &FakeRedis, bound: Duration) -> Cache {
     let builder = Cache::builder().fake_redis(redis).staleness_bound(bound);
     builder.build().await.unwrap()
 }
 
-async fn within<F: Future>(cache: &Cache, call: F) -> F::Output {
-    Cache::scope(cache.clone(), call).await
-}
-
-async fn explained<C: CachedCall<Output: 'static>>(cache: &Cache, call: C) -> Explained<C::Output> {
-    within(cache, call.explain()).await.unwrap()
-}
-
 const LONG: Duration = Duration::from_mins(1);
 
-fn ms(ms: u64) -> Duration {
-    Duration::from_millis(ms)
-}
-
 static GATE: Semaphore = Semaphore::const_new(0);
-
-#[derive(Clone)]
-struct Noted {
-    id: u64,
-    value: u64,
-}
 
 #[cached(ttl = 1h, skip(table), tiers = memory, invalidate_on = |noted| RowChanged { id: noted.id })]
 async fn slow_noted(table: &Table, id: u64) -> Noted {
@@ -409,30 +355,97 @@ async fn two_functions_on_one_another_do_not_double_the_bound() {
     );
 }
 
-#[cached(ttl = 1h, skip(table), settle = 300ms, invalidate_on = RowChanged { id })]
-async fn lagging(table: &Table, id: u64) -> u64 {
+#[cached(ttl = 1h, skip(table), invalidate_on = RowChanged { id })]
+async fn listed_of_here(table: &Table, id: u64) -> u64 {
+    row_here(table, id).await
+}
+
+#[tokio::test]
+async fn what_is_made_of_a_value_without_versions_has_none() {
+    let redis = FakeRedis::new();
+    let (here, there, table) = (
+        process(&redis).await,
+        process(&redis).await,
+        Table::default(),
+    );
+    within(&there, row_here(&table, 1)).await;
+    redis.inject(Operation::Message, Fault::Hang);
+    within(&here, write(&table, 1)).await;
+    // Within the bound the old value is good enough.
+    within(&there, listed_of_here(&table, 1)).await;
+    sleep(ms(500)).await;
+    redis.recover();
+    let elsewhere = explained(&process(&redis).await, listed_of_here(&table, 1)).await;
+    assert_eq!(elsewhere.value, 1, "{elsewhere}");
+    sleep(ms(2_500)).await;
+    let read = explained(&there, listed_of_here(&table, 1)).await;
+    assert_eq!(read.value, 1, "{read}");
+}
+
+#[cached(ttl = 1h, skip(table), keep_if = |_| false)]
+async fn between(table: &Table, id: u64) -> u64 {
+    row(table, id).await
+}
+
+#[cached(ttl = 1h, skip(table), invalidate_on = RowChanged { id })]
+async fn listed_over_two(table: &Table, id: u64) -> u64 {
+    between(table, id).await
+}
+
+#[tokio::test]
+async fn what_is_too_old_for_the_outermost_load_is_no_hit_two_levels_down() {
+    let redis = FakeRedis::new();
+    let (here, there, table) = (
+        process(&redis).await,
+        process(&redis).await,
+        Table::default(),
+    );
+    within(&there, row(&table, 1)).await;
+    redis.inject(Operation::Message, Fault::Hang);
+    within(&here, write(&table, 1)).await;
+    within(&there, listed_over_two(&table, 1)).await;
+    sleep(ms(300)).await;
+    redis.recover();
+    let elsewhere = explained(&process(&redis).await, listed_over_two(&table, 1)).await;
+    assert_eq!(elsewhere.value, 1, "{elsewhere}");
+    sleep(ms(2_500)).await;
+    let read = explained(&there, listed_over_two(&table, 1)).await;
+    assert_eq!(read.value, 1, "{read}");
+}
+
+#[cached(ttl = 1h, skip(table), invalidate_on = RowChanged { id })]
+async fn slow_row(table: &Table, id: u64) -> u64 {
     let value = table.value();
     sleep(ms(400)).await;
     value
 }
 
+#[cached(ttl = 1h, skip(table), invalidate_on = RowChanged { id })]
+async fn listed_of_slow(table: &Table, id: u64) -> u64 {
+    slow_row(table, id).await
+}
+
 #[tokio::test]
-async fn what_was_read_from_a_replica_before_it_settled_is_not_kept_for_longer() {
-    let (cache, table) = (alone().await, Table::default());
-    within(&cache, lagging(&table, 2)).await;
-    within(&cache, cache.emit(RowChanged { id: 1 }))
-        .await
-        .unwrap();
-    let call = {
+async fn what_a_flight_gave_that_began_before_a_load_was_stamped_is_no_part_of_it() {
+    let redis = FakeRedis::new();
+    let (here, there, table) = (
+        process(&redis).await,
+        process(&redis).await,
+        Table::default(),
+    );
+    let early = {
         let table = table.clone();
-        spawn_in(&cache, async move { lagging(&table, 1).await })
+        spawn_in(&there, async move { slow_row(&table, 1).await })
     };
-    sleep(ms(200)).await;
-    // The replica has caught up, well within the time to settle.
-    table.set(1);
-    assert_eq!(call.await.unwrap(), 0);
-    sleep(ms(500)).await;
-    assert_eq!(within(&cache, lagging(&table, 1)).await, 1);
+    sleep(ms(100)).await;
+    redis.inject(Operation::Message, Fault::Hang);
+    within(&here, write(&table, 1)).await;
+    within(&there, listed_of_slow(&table, 1)).await;
+    assert_eq!(early.await.unwrap(), 0, "it called before");
+    sleep(ms(300)).await;
+    redis.recover();
+    let read = explained(&process(&redis).await, listed_of_slow(&table, 1)).await;
+    assert_eq!(read.value, 1, "{read}");
 }
 
 #[cached(ttl = 1h, skip(table), inherits, inline)]

@@ -1,6 +1,9 @@
 //! A program is deployed over its former self, whose entries are still in Redis.
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+#[path = "redeploy/events.rs"]
+mod events;
+
 use cache_core::{Cache, CachedCall, RedisMiss, Source, testing::FakeRedis};
 use shop_after as after;
 use shop_before as before;

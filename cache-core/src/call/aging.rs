@@ -148,6 +148,7 @@ impl Call {
     ) -> impl Future<Output = Flown> + Send + 'static {
         let rider = Rider {
             outer,
+            wait: None,
             around: Some(Around::here()),
         };
         async move { self.ride_on(member, first, rider, Body::Inline(body)).await }

@@ -219,13 +219,13 @@ impl Call {
             node.entry_mut()
                 .guard_by(coherence.guard(&snapshot, system_now(), None));
         }
+        // Of what inherits nobody knows what this was made of.
+        let is_kept = !self.site.inherits
+            && !snapshot.is_held()
+            && coherence.may_keep(&snapshot, None, system_now());
         let arrival = Arrival {
             node: &node,
-            fate: if snapshot.is_held() || !coherence.may_keep(&snapshot, None, system_now()) {
-                Fate::Forget
-            } else {
-                fate
-            },
+            fate: if is_kept { fate } else { Fate::Forget },
             clock: self.cache.clock(),
             route: self.remote.as_deref().map(Remote::way),
             notice: self.notice.as_ref(),

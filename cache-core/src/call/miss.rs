@@ -10,16 +10,16 @@ use tokio::runtime::Handle;
 use super::{
     BoxFuture,
     remote::{Found, Remote},
-    run::{Around, Ended, Run},
+    run::{Around, Ended, Run, named, settled},
 };
 use crate::{
     cache::Cache,
-    clock::system_now,
+    clock::{Nanos, system_now},
     coherence::Snapshot,
     context,
     event::Tag,
     explain::{Miss, Source, Stale},
-    flight::{Joined, Load, Member, Overtaken, Target, Turn, Underway, wait},
+    flight::{Joined, Load, Member, Overtaken, Target, Turn, Underway, Wait, wait},
     key::Key,
     l1::Node,
     l2::{Notice, RedisMiss},
@@ -134,12 +134,25 @@ impl Flown {
 }
 
 /// What a call in a flight brings along besides its body.
-#[derive(Clone)]
 pub(super) struct Rider {
     /// The load that it is part of.
     pub(super) outer: Option<Arc<Load>>,
+    /// That this load waits for the flight.
+    pub(super) wait: Option<Wait>,
     /// Where it was made, where that is not here: it runs in a task of its own.
     pub(super) around: Option<Around>,
+}
+
+impl Rider {
+    /// Records that the load waits for this flight, until the end or the next one; false where the flight waits for the
+    /// load.
+    fn may_wait_in(&mut self, member: &Member) -> bool {
+        let Some(outer) = &self.outer else {
+            return true;
+        };
+        self.wait = wait(outer, Target::Flight(Arc::clone(member.flight())));
+        self.wait.is_some()
+    }
 }
 
 impl Call {
@@ -206,17 +219,9 @@ impl Call {
             Joined::Hit(_) => flights.read_anew(&self.key, &self.site, &snapshot),
             Joined::Member(member) => member,
         };
-        let waits = match &outer {
-            Some(outer) => wait(outer, Target::Flight(Arc::clone(member.flight()))).map(Some),
-            None => Some(None),
-        };
-        // Until the end.
-        let Some(_wait) = waits else {
-            drop(member);
-            return self.recurse(body).await;
-        };
         let rider = Rider {
             outer,
+            wait: None,
             around: None,
         };
         self.ride(member, rider, body).await
@@ -232,14 +237,20 @@ impl Call {
         &self,
         mut member: Member,
         mut first: Option<Underway>,
-        rider: Rider,
+        mut rider: Rider,
         body: Body<'_>,
     ) -> Flown {
         let runtime = body.runtime();
         let is_apart = rider.around.is_some() || runtime.is_some() && self.remote.is_none();
-        let outer = rider.outer.as_ref();
+        let outer = rider.outer.clone();
+        let outer = outer.as_ref();
         let mut redis = None;
         let underway = loop {
+            // Of each flight anew: what it waits for is not what the one before waited for.
+            if first.is_none() && !rider.may_wait_in(&member) {
+                drop(member);
+                return self.recurse(body).await;
+            }
             let flights = self.cache.flights();
             let turn = match first.take() {
                 Some(underway) => Turn::Load(underway),
@@ -368,16 +379,37 @@ impl Call {
     /// Runs the body past the cache, for a reason where the caller did not ask for it.
     pub(super) async fn run_uncached(&self, body: Body<'_>, miss: Option<Miss>) -> Flown {
         Counters::add(&self.counters().loads);
-        if let Some(outer) = context::load() {
-            outer.reaches(&self.capture(), &self.site);
-        }
+        let reached = context::load().map(|outer| {
+            let snapshot = self.capture();
+            outer.reaches(&snapshot, &self.site);
+            (outer, snapshot)
+        });
+        let began = system_now();
         let loaded = body.start().await;
+        if let Some((outer, snapshot)) = reached {
+            self.hand_up(&loaded, &outer, snapshot, began);
+        }
         if loaded.has_failed() {
             Counters::add(&self.counters().failures);
         }
         Flown {
             miss,
             ..Flown::by(loaded.into_answer(), Source::Uncached)
+        }
+    }
+
+    /// What is made of a value that is not kept depends on what only the value told, and is good for no longer than it
+    /// would have been.
+    fn hand_up(&self, loaded: &Loaded, outer: &Load, mut snapshot: Snapshot, began: Nanos) {
+        let loading = (began, system_now());
+        if let Loaded::Node { tags, .. } = loaded {
+            let named = named(self.cache.coherence(), tags, loading);
+            outer.reaches(&named, &self.site);
+            snapshot.extend(&named);
+        }
+        let lag = self.site.settle;
+        if let Some(time) = settled(&self.cache, lag, (&snapshot, None), loading) {
+            outer.settles_at(time);
         }
     }
 }

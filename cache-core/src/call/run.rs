@@ -16,9 +16,10 @@ use super::{BoxFuture, remote::Remote};
 use crate::{
     cache::Cache,
     clock::{Nanos, after, nanos, system_now},
+    coherence::{Coherence, Snapshot, Stamps},
     context,
     event::Tag,
-    flight::{Arrival, Load, Overtaken, Target, Underway, Wait, wait},
+    flight::{Arrival, Guarded, Load, Overtaken, Target, Underway, Wait, wait},
     l1::Entry,
     l2::{Notice, RedisMiss},
     stats::Counters,
@@ -291,33 +292,61 @@ fn guard(
     (began, now): (Nanos, Nanos),
 ) -> bool {
     let coherence = cache.coherence();
-    let (mut snapshot, proven, stamps) = load.guarded(began);
-    let mut is_quiet = true;
-    if !tags.is_empty() {
-        // What is captured only now may have changed before.
-        snapshot.extend(&coherence.capture(tags, now));
-        is_quiet = coherence.is_quiet(tags, began, now);
-    }
+    let Guarded {
+        mut snapshot,
+        proven,
+        stamps,
+        settles,
+    } = load.guarded(began);
+    snapshot.extend(&named(coherence, tags, (began, now)));
     if snapshot.is_empty() {
         return true;
     }
-    if !is_quiet || !coherence.owns(&snapshot) {
+    if !coherence.owns(&snapshot) {
         // Nor is what is made of it.
         snapshot.make_void();
     }
-    let settle = load.site().settle;
-    if !settle.is_zero() {
-        let changed =
-            coherence.time_since_change(&snapshot, stamps.as_ref(), cache.store_time(), now);
-        let loading = Duration::from_nanos(now.saturating_sub(began));
-        // When it was read, a replica may still have had what was before: it is looked at again when it has not.
-        if changed.saturating_sub(loading) < settle {
-            entry.expire_at(after(cache.clock().now(), settle.saturating_sub(changed)));
-        }
+    let lag = load.site().settle;
+    let own = settled(cache, lag, (&snapshot, stamps.as_ref()), (began, now));
+    let settles = own.unwrap_or(Nanos::MAX).min(settles);
+    if settles < Nanos::MAX {
+        entry.settle_at(settles);
     }
     let is_current = coherence.is_current(&snapshot)
         && !snapshot.is_held()
         && coherence.may_keep(&snapshot, stamps.as_ref(), now);
     entry.guard_by(coherence.guard(&snapshot, proven, stamps));
     is_current
+}
+
+/// What a value says that it depends on, which was loaded from one moment to the other. It is captured only now: what
+/// may have changed before is void, and with it all that is made of the value.
+pub(super) fn named(coherence: &Coherence, tags: &[Tag], (began, now): (Nanos, Nanos)) -> Snapshot {
+    if tags.is_empty() {
+        return Snapshot::default();
+    }
+    let mut snapshot = coherence.capture(tags, now);
+    if !coherence.is_quiet(tags, began, now) {
+        snapshot.make_void();
+    }
+    snapshot
+}
+
+/// When the source of a value has settled that was read from one moment to the other, under these versions; nothing where
+/// it had by then. `lag` is how far behind an event it may be.
+pub(super) fn settled(
+    cache: &Cache,
+    lag: Duration,
+    (snapshot, stamps): (&Snapshot, Option<&Stamps>),
+    (began, now): (Nanos, Nanos),
+) -> Option<Nanos> {
+    if lag.is_zero() || snapshot.is_empty() {
+        return None;
+    }
+    let coherence = cache.coherence();
+    let changed = coherence.time_since_change(snapshot, stamps, cache.store_time(), now);
+    let loading = Duration::from_nanos(now.saturating_sub(began));
+    // When it was read, a replica may still have had what was before: it is looked at again when it has not.
+    let had_settled = changed.saturating_sub(loading) >= lag;
+    (!had_settled).then(|| after(cache.clock().now(), lag.saturating_sub(changed)))
 }

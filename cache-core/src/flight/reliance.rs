@@ -27,6 +27,8 @@ pub(super) struct Reliance {
     is_unstamped: bool,
     /// What they depend on, where that is to be taken over.
     inherited: Snapshot,
+    /// When the first of their sources has settled that had not.
+    settles: Nanos,
 }
 
 impl Default for Reliance {
@@ -35,8 +37,21 @@ impl Default for Reliance {
             proven: Nanos::MAX,
             is_unstamped: false,
             inherited: Snapshot::default(),
+            settles: Nanos::MAX,
         }
     }
+}
+
+/// What guards the value of a load.
+pub(crate) struct Guarded {
+    /// Captured before it.
+    pub(crate) snapshot: Snapshot,
+    /// Since when it is known to be valid.
+    pub(crate) proven: Nanos,
+    /// The versions that it is stamped with.
+    pub(crate) stamps: Option<Stamps>,
+    /// When the sources have settled of what it is made of.
+    pub(crate) settles: Nanos,
 }
 
 impl Load {
@@ -63,6 +78,17 @@ impl Load {
     pub(crate) fn take(&self, entry: &Entry) {
         if let Some(guard) = entry.guard() {
             self.chain().for_each(|load| load.rely_on(guard));
+        }
+        if let Some(time) = entry.settles() {
+            self.settles_at(time);
+        }
+    }
+
+    /// The value of this load, and of those it was called from, is made of what is no longer good enough at `time`.
+    pub(crate) fn settles_at(&self, time: Nanos) {
+        for load in self.chain() {
+            let reliance = &mut load.flight.state.lock().reliance;
+            reliance.settles = reliance.settles.min(time);
         }
     }
 
@@ -109,20 +135,19 @@ impl Load {
         }
     }
 
-    /// What guards the value of this load, which began so long ago: what was captured before it, since when it is
-    /// known to be valid, and the versions it is stamped with.
-    pub(crate) fn guarded(&self, began: Nanos) -> (Snapshot, Nanos, Option<Stamps>) {
+    /// What guards the value of this load, which began then.
+    pub(crate) fn guarded(&self, began: Nanos) -> Guarded {
         let state = self.flight.state.lock();
         let reliance = &state.reliance;
         let mut snapshot = self.snapshot().clone();
         snapshot.extend(&reliance.inherited);
-        let is_whole = reliance.inherited.is_empty() && !reliance.is_unstamped;
+        // What inherits never has any.
         let stamps = state.stamps.clone().map(|(stamps, _)| stamps);
-        let stamps = stamps.filter(|_| is_whole);
-        (
+        Guarded {
             snapshot,
-            began.min(reliance.proven).min(system_now()),
-            stamps,
-        )
+            proven: began.min(reliance.proven).min(system_now()),
+            stamps: stamps.filter(|_| !reliance.is_unstamped),
+            settles: reliance.settles,
+        }
     }
 }

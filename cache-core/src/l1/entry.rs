@@ -107,6 +107,8 @@ struct More {
     guard: Option<Guard>,
     /// What becomes of it as it grows old, where its function has a strategy.
     terms: Option<Box<dyn Terms>>,
+    /// When its source has settled, where it had not when it was read.
+    settles: Option<Nanos>,
 }
 
 /// What becomes of an entry as it grows old. A table: programs without a strategy hold nothing of it.
@@ -267,6 +269,18 @@ impl Entry {
         if let Some(terms) = self.terms_mut() {
             terms.end_at(time);
         }
+    }
+
+    /// Its source may have been behind when it was read, and is no longer at `time`: then it is void, and what is made of
+    /// it too.
+    pub(crate) fn settle_at(&mut self, time: Nanos) {
+        self.expire_at(time);
+        self.more_mut().settles = Some(time);
+    }
+
+    /// When its source has settled, where it had not when it was read.
+    pub(crate) fn settles(&self) -> Option<Nanos> {
+        self.more.as_ref()?.settles
     }
 
     #[inline]

@@ -257,7 +257,11 @@ impl L2 {
             .coherence
             .guard(reading.snapshot, sent, Some(stamps));
         let own = Arc::get_mut(&mut node).ok_or(RedisMiss::Foreign)?;
-        own.entry_mut().guard_by(guard);
+        let entry = own.entry_mut();
+        entry.guard_by(guard);
+        if header.is_unsettled {
+            entry.settle_at(entry.kept_until());
+        }
         Ok(node)
     }
 }

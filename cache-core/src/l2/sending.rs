@@ -249,6 +249,7 @@ impl L2 {
             load_time: fill.load_time,
             key_check: key.check,
             stamps: stamps.map(stamps_of).unwrap_or_default(),
+            is_unsettled: fill.node.entry().settles().is_some(),
         };
         // Apart from the envelope: a user's codec may do to it what it likes.
         let mut payload = Vec::with_capacity(entries.expected());

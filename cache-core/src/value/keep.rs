@@ -356,12 +356,18 @@ impl<S: Shape, X> Keep<S, X> {
         {
             judged.bytes = Some(inner.map_or(size_of::<S::Kept>(), weight));
         }
-        let mut interests = Interests::default();
-        if let (Some(events_of), Some(inner)) = (self.events_of, inner) {
-            events_of(inner, &mut interests);
-        }
-        judged.tags = interests.into_tags();
+        judged.tags = self.tags(kept);
         judged
+    }
+
+    /// What a value says that it depends on.
+    fn tags(&self, kept: &S::Kept) -> Vec<Tag> {
+        let (Some(events_of), Some(inner)) = (self.events_of, S::inner(kept)) else {
+            return Vec::new();
+        };
+        let mut interests = Interests::default();
+        events_of(inner, &mut interests);
+        interests.into_tags()
     }
 }
 
@@ -429,8 +435,11 @@ impl<S: Shape, X> Judge for Keep<S, X> {
         let output = output.downcast_ref::<Option<S::Output>>()?.as_ref()?;
         let mut judged = match S::look(output) {
             Ok(kept) if maker.keeps => return Some(self.judge_kept(kept, maker)),
-            // Nobody keeps it.
-            Ok(_) => return Some(Judged::kept(Duration::ZERO)),
+            // Nobody keeps it, but perhaps what is made of it.
+            Ok(kept) => Judged {
+                tags: self.tags(kept),
+                ..Judged::kept(Duration::ZERO)
+            },
             Err(error) => {
                 let ttl = self.err_ttl.map(|ttl| ttl(error)).or(self.times.err_ttl);
                 let mut judged = Judged::failed(maker.err_ttl().or(ttl));

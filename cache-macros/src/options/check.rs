@@ -176,6 +176,7 @@ impl Options {
                 let names = [
                     place(self.weight.as_ref()),
                     place(self.err_ttl.as_ref()),
+                    place(self.inherits.as_ref()),
                     strategy.map(|strategy| &strategy.name),
                     None,
                 ];
@@ -187,6 +188,7 @@ impl Options {
                     place(self.compress.as_ref()),
                     place(self.version.as_ref()),
                     place(self.fleet.as_ref()),
+                    None,
                 ];
                 (names, "the shared tier", "memory")
             }

@@ -340,12 +340,13 @@ fn options_that_exclude_each_other_are_refused() {
 }
 
 /// The starts of two options that say nothing together, the one first that the mistake is at.
-const WRONG_TOGETHER: [(&str, &str, &str); 14] = [
+const WRONG_TOGETHER: [(&str, &str, &str); 15] = [
     ("fleet", "tiers = memory", "fleet"),
     ("skip", "key", "skip"),
     ("detached", "inline", "detached"),
     ("weight", "tiers = redis", "weight"),
     ("err_ttl", "tiers = redis", "err_ttl"),
+    ("inherits", "tiers = redis", "inherits"),
     ("codec", "tiers = memory", "codec"),
     ("compress", "tiers = memory", "compress"),
     ("version", "tiers = memory", "version"),
@@ -378,7 +379,13 @@ fn any_two_options_are_taken_together_but_those_that_say_nothing() {
                 pair = format!("ttl = 5m, {pair}");
             }
             if pair.contains("settle") && !pair.contains("inherits") {
-                pair = format!("{pair}, inherits");
+                let is_elsewhere = pair.contains("tiers = redis");
+                let events = if is_elsewhere {
+                    "invalidate_on = A { .. }"
+                } else {
+                    "inherits"
+                };
+                pair = format!("{pair}, {events}");
             }
             if pair.contains("soft_timeout") && !pair.contains("strategy") {
                 // For it there has to be a stale value, which is in memory.
@@ -408,7 +415,7 @@ fn any_two_options_are_taken_together_but_those_that_say_nothing() {
     // `key` has three forms, `codec` four, `strategy` and `err_ttl` two, and each pair comes in either order.
     assert_eq!(
         refusals,
-        2 * (1 + 3 + 1 + 1 + 2 + 4 + 1 + 1 + 2 + 1 + 1 + 1 + 1 + 1)
+        2 * (1 + 3 + 1 + 1 + 2 + 1 + 4 + 1 + 1 + 2 + 1 + 1 + 1 + 1 + 1)
     );
 }
 

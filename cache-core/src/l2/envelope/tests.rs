@@ -31,6 +31,7 @@ fn header(stamps: &[u64]) -> Header {
         load_time: 5,
         key_check: 6,
         stamps: SmallVec::from_slice(stamps),
+        is_unsettled: false,
     }
 }
 
@@ -40,20 +41,24 @@ fn any_header() -> impl Strategy<Value = Header> {
         any::<[u64; 3]>(),
         any::<u32>(),
         vec(any::<u64>(), 0..12),
+        any::<bool>(),
     )
-        .prop_map(|([lineage, key_check], mut times, load_time, stamps)| {
-            times.sort_unstable();
-            let [created, soft, hard] = times;
-            Header {
-                lineage,
-                created,
-                soft,
-                hard,
-                load_time,
-                key_check,
-                stamps: stamps.into(),
-            }
-        })
+        .prop_map(
+            |([lineage, key_check], mut times, load_time, stamps, is_unsettled)| {
+                times.sort_unstable();
+                let [created, soft, hard] = times;
+                Header {
+                    lineage,
+                    created,
+                    soft,
+                    hard,
+                    load_time,
+                    key_check,
+                    stamps: stamps.into(),
+                    is_unsettled,
+                }
+            },
+        )
 }
 
 fn any_full_key() -> impl Strategy<Value = Option<String>> {

@@ -1,0 +1,118 @@
+//! Rows that change: an event, the functions that read and write what it is about, and how suites call them.
+
+use std::{
+    future::{Future, pending},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use cache_core::{Cache, CachedCall, Event, Explained, cached, invalidates};
+
+/// A row is not what it was.
+#[derive(Debug, Event)]
+pub struct RowChanged {
+    /// Which one.
+    pub id: u64,
+}
+
+/// The source of truth: the same value for all rows.
+#[derive(Clone, Debug, Default)]
+pub struct Table(Arc<AtomicU64>);
+
+impl Table {
+    /// What it is now.
+    #[must_use]
+    pub fn value(&self) -> u64 {
+        self.0.load(SeqCst)
+    }
+
+    /// Changes it behind the back of all caches.
+    pub fn set(&self, value: u64) {
+        self.0.store(value, SeqCst);
+    }
+
+    /// Makes it one more; gives what it is now.
+    #[allow(clippy::must_use_candidate, reason = "most want the change alone")]
+    pub fn change(&self) -> u64 {
+        self.0.fetch_add(1, SeqCst) + 1
+    }
+}
+
+/// A row, in both tiers.
+#[cached(ttl = 1h, skip(table), invalidate_on = RowChanged { id })]
+pub async fn row(table: &Table, id: u64) -> u64 {
+    table.value()
+}
+
+/// A row, in memory only.
+#[cached(ttl = 1h, skip(table), tiers = memory, invalidate_on = RowChanged { id })]
+pub async fn row_here(table: &Table, id: u64) -> u64 {
+    table.value()
+}
+
+/// A row that says itself which one it is.
+#[derive(Clone, Debug)]
+pub struct Noted {
+    /// Which one.
+    pub id: u64,
+    /// What was in it.
+    pub value: u64,
+}
+
+/// A row of which only the value says what it depends on.
+#[cached(ttl = 1h, skip(table), tiers = memory, invalidate_on = |noted| RowChanged { id: noted.id })]
+pub async fn noted(table: &Table, id: u64) -> Noted {
+    Noted {
+        id,
+        value: table.value(),
+    }
+}
+
+/// Changes a row, and says so.
+#[invalidates(RowChanged { id })]
+pub async fn write(table: &Table, id: u64) {
+    table.change();
+}
+
+/// Is about to change a row, and never ends.
+#[invalidates(RowChanged { id })]
+pub async fn write_that_hangs(id: u64) {
+    pending::<()>().await;
+}
+
+/// A cache without Redis.
+///
+/// # Panics
+///
+/// When it cannot be built.
+pub async fn alone() -> Cache {
+    let built = Cache::builder().build().await;
+    built.expect("the defaults are valid")
+}
+
+/// What a call gives in this cache.
+pub async fn within<F: Future>(cache: &Cache, call: F) -> F::Output {
+    Cache::scope(cache.clone(), call).await
+}
+
+/// What a call gives in this cache, and where it is from.
+///
+/// # Panics
+///
+/// When it is not a call of a cached function.
+pub async fn explained<C: CachedCall<Output: 'static>>(
+    cache: &Cache,
+    call: C,
+) -> Explained<C::Output> {
+    let explained = within(cache, call.explain()).await;
+    explained.expect("it is a call of a cached function")
+}
+
+/// Milliseconds.
+#[must_use]
+pub const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
