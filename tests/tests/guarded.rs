@@ -13,10 +13,10 @@ use std::{
 
 use cache_core::{
     Cache, CachedCall, Event, Explained, Refused, Source, cached, invalidates,
-    testing::{FakeRedis, ManualClock},
+    testing::{FakeRedis, Fault, ManualClock, Operation},
 };
 use tests::{process, spawn_in};
-use tokio::{runtime::Builder, sync::Semaphore};
+use tokio::{runtime::Builder, sync::Semaphore, time::sleep};
 
 #[derive(Event)]
 #[event(used_elsewhere)]
@@ -30,6 +30,11 @@ struct Table(Arc<AtomicU64>);
 
 #[cached(ttl = 1h, skip(table), invalidate_on = RowChanged { id })]
 async fn row(table: &Table, id: u64) -> u64 {
+    table.0.load(SeqCst)
+}
+
+#[cached(ttl = 1h, skip(table), tiers = memory, invalidate_on = RowChanged { id })]
+async fn row_here(table: &Table, id: u64) -> u64 {
     table.0.load(SeqCst)
 }
 
@@ -158,4 +163,43 @@ async fn it_is_refused_where_the_others_cannot_be_told_and_says_what_to_do() {
     assert!(refused.to_string().contains("try again"), "{refused}");
     redis.recover();
     within(&cache, write(&table, 1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn it_is_known_to_a_process_that_starts_while_it_runs() {
+    let clock = ManualClock::new();
+    let redis = FakeRedis::on(&clock);
+    let table = Table::default();
+    let (steps, dying) = doomed(&redis, &table);
+    steps.begun.acquire().await.unwrap().forget();
+    let there = process(&redis).await;
+    assert_eq!(within(&there, row_here(&table, 1)).await, 0);
+    steps.go.add_permits(1);
+    dying.join().unwrap();
+    // The mark has ended.
+    clock.advance(Duration::from_mins(1));
+    sleep(Duration::from_millis(2_500)).await;
+    let read = explained(&there, row_here(&table, 1)).await;
+    assert_eq!(read.value, 1, "{read}");
+}
+
+#[tokio::test]
+async fn it_is_known_to_a_process_that_was_disconnected_when_it_began() {
+    let clock = ManualClock::new();
+    let redis = FakeRedis::on(&clock);
+    let table = Table::default();
+    let there = process(&redis).await;
+    within(&there, row_here(&table, 2)).await;
+    redis.inject(Operation::Message, Fault::Fail);
+    let (steps, dying) = doomed(&redis, &table);
+    steps.begun.acquire().await.unwrap().forget();
+    redis.recover();
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(within(&there, row_here(&table, 1)).await, 0);
+    steps.go.add_permits(1);
+    dying.join().unwrap();
+    clock.advance(Duration::from_mins(1));
+    sleep(Duration::from_millis(2_500)).await;
+    let read = explained(&there, row_here(&table, 1)).await;
+    assert_eq!(read.value, 1, "{read}");
 }

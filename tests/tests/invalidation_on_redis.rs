@@ -4,6 +4,7 @@
 
 use std::{
     fmt::Write as _,
+    future::pending,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering::SeqCst},
@@ -15,7 +16,10 @@ use cache_core::{
     Cache, CachedCall, ErrorKind, Event, Explained, RedisMiss, Source, cached, invalidates,
 };
 use tests::{SOON, proxy::Proxy, server::Server, until};
-use tokio::{runtime::Builder, time::sleep};
+use tokio::{
+    runtime::Builder,
+    time::{sleep, timeout},
+};
 
 #[derive(Event)]
 #[event(used_elsewhere)]
@@ -48,13 +52,18 @@ async fn write(table: &Table, id: u64) {
     table.0.fetch_add(1, SeqCst);
 }
 
-const BOUND: Duration = Duration::from_millis(400);
+const BOUND: Duration = ms(400);
+
+const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
 
 async fn cache(url: impl Into<String>) -> Cache {
     let builder = Cache::builder()
         .namespace("test")
         .redis(url)
-        .staleness_bound(BOUND);
+        .staleness_bound(BOUND)
+        .unknown_outcome(ms(300));
     builder.require_redis().build().await.unwrap()
 }
 
@@ -342,4 +351,84 @@ async fn a_user_whom_redis_refuses_the_channel_is_told_what_to_write_and_loses_n
     assert!(words[0].contains("ACL SETUSER .. &test:b"), "{words:?}");
     server.command(&["ACL", "SETUSER", "app", "&test:b"]);
     until("it is sent", || here.stats().events.pending == 0).await;
+}
+
+#[cached(ttl = 1h, skip(table), tiers = memory, invalidate_on = RowChanged { id })]
+async fn row_here(table: &Table, id: u64) -> u64 {
+    table.value()
+}
+
+#[invalidates(RowChanged { id })]
+async fn write_that_hangs(id: u64) {
+    pending::<()>().await;
+}
+
+#[tokio::test]
+async fn an_unknown_outcome_is_emitted_once_more_here_though_redis_refuses_it() {
+    let server = Server::start();
+    let (cache, table) = (cache(server.url()).await, Table::default());
+    within(&cache, row_here(&table, 1)).await;
+    server.command(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
+    let _ = timeout(ms(20), Cache::scope(cache.clone(), write_that_hangs(1))).await;
+    sleep(ms(150)).await;
+    assert_eq!(within(&cache, row(&table, 1)).await.value, 0);
+    assert_eq!(within(&cache, row_here(&table, 1)).await.value, 0);
+    // The statement is committed late, but before the second word.
+    table.0.store(1, SeqCst);
+    sleep(ms(2_000)).await;
+    let both = within(&cache, row(&table, 1)).await.value;
+    let here = within(&cache, row_here(&table, 1)).await.value;
+    assert_eq!((both, here), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_of_many_rows_waits_no_longer_than_its_budget_by_much() {
+    let server = Server::start();
+    let cache = cache(server.url()).await;
+    let mut took = Vec::new();
+    for many in [10_000_u64, 20_000, 40_000] {
+        let rows: Vec<_> = (0..many).map(|id| RowChanged { id }).collect();
+        let begun = Instant::now();
+        let _ = cache.emit(rows).await;
+        took.push(begun.elapsed());
+        until("it is acknowledged", || cache.stats().events.pending == 0).await;
+        took.push(begun.elapsed());
+    }
+    assert!(took.iter().all(|took| *took < ms(600)), "{took:?}");
+}
+
+/// Bytes of this process in memory.
+#[cfg(target_os = "linux")]
+fn resident() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: u64 = statm.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * 4096
+}
+
+/// Notes are taken once there is a value that says what it depends on.
+#[cached(ttl = 1h, skip(table), tiers = memory, invalidate_on = |_| RowChanged { id: 1 })]
+async fn noted(table: &Table, id: u64) -> u64 {
+    table.value()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_is_remembered_of_messages_is_bounded_whatever_they_say() {
+    let server = Server::start();
+    let (cache, table) = (cache(server.url()).await, Table::default());
+    within(&cache, noted(&table, 1)).await;
+    let (rounds, lines) = (20, 50_000);
+    let mut before = 0;
+    for round in 0..rounds {
+        let message: Vec<_> = (0..lines).map(|n| format!("{round:x}.{n:x} 1 o")).collect();
+        server.command(&["PUBLISH", "test:b", &message.join("\n")]);
+        if round == 0 {
+            sleep(ms(300)).await;
+            before = resident();
+        }
+    }
+    let all = rounds * lines;
+    until("all is heard", || cache.stats().events.heard >= all).await;
+    let grown = resident().saturating_sub(before) >> 20;
+    assert!(grown < 100, "{grown} MiB for {all} lines of 14 bytes");
 }

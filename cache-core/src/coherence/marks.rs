@@ -2,7 +2,8 @@
 //!
 //! Whoever reads a tag's version sees a mark under it. A load that asked for none, because the shared tier was not to be
 //! asked or did not answer, is as blind as it was before: it is kept only where no mark is known to stand. One that
-//! was published while this process was deaf is known from the next read on that meets it.
+//! was published while this process was deaf is known when it is renewed; until then what was loaded so is believed
+//! for no longer than the bound.
 
 use std::{collections::HashMap, time::Duration};
 

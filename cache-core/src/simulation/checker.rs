@@ -123,12 +123,8 @@ impl Network {
 
     /// Nothing that was kept hides a guarded change from whoever knew that it comes, nor from anybody for longer than
     /// the bound: also where its writer is dead, and never says that it came.
-    ///
-    /// Not promised to whoever was deaf when the mark was published, and loaded without asking for versions.
     fn judge_guarded(&self, served: &Served<'_>, ended: Nanos, setup: &Setup) -> Option<String> {
         let Served { who, start, seen } = *served;
-        let is_own = load_in(seen.load.as_bytes())
-            .is_some_and(|number| self.history.loads[number].by == who);
         // What a caller waited for was not kept.
         if ended >= start || self.has_lost_marks {
             return None;
@@ -140,10 +136,8 @@ impl Network {
             let is_known = |marked: Nanos| {
                 self.listens[who.process] < marked && marked <= self.fences[who.process]
             };
-            let listens = self.listens[who.process];
-            let may_be_blind = is_own && commit.marked.is_some_and(|marked| marked < listens);
             let is_late = commit.at + bound < start || commit.marked.is_some_and(is_known);
-            commit.marked.is_some() && commit.at < start && is_late && !may_be_blind
+            commit.marked.is_some() && commit.at < start && is_late
         })?;
         Some(format!(
             "guarded: process {} was served {}, which misses commit {number}",
