@@ -28,6 +28,8 @@ struct Link {
     /// Where what is published goes.
     listener: Option<Ear>,
     is_subscribed: bool,
+    /// Whoever listens was told that it does.
+    is_heard: bool,
     is_open: bool,
     /// Silence in one direction, without an error.
     loses_questions: bool,
@@ -220,6 +222,7 @@ impl Network {
                 server,
                 listener: None,
                 is_subscribed: false,
+                is_heard: false,
                 is_open: true,
                 loses_questions: is_cut,
                 loses_answers: is_cut,
@@ -380,7 +383,7 @@ impl Network {
                 if matches!(answer, Answer::Subscribed)
                     && let Some(ear) = to.listener.clone()
                 {
-                    self.begins_to_listen(who.process, now);
+                    self.begins_to_listen(link, now);
                     ear.listener.connected(ear.lineage);
                 }
                 if let Some(waiting) = waiting {
@@ -406,26 +409,43 @@ impl Network {
 
     /// What the process has of a connection is gone. What it had sent may still arrive.
     pub(super) fn close(&mut self, link: u64) {
+        let Some(open) = self.links.get(&link) else {
+            return;
+        };
+        if !open.is_open {
+            return;
+        }
+        let process = open.who.process;
+        let was_astray = self.follows_another(process);
         let Some(open) = self.links.get_mut(&link) else {
             return;
         };
-        if !std::mem::replace(&mut open.is_open, false) {
-            return;
-        }
-        open.waiting.clear();
+        open.is_open = false;
         open.is_subscribed = false;
+        open.is_heard = false;
+        open.waiting.clear();
         open.listener = None;
-        if open.server != self.primary {
-            self.astray[open.who.process] = system_now();
+        if was_astray {
+            self.astray[process] = system_now();
         }
     }
 
-    /// Whether a process is, or just was, connected to a server that is no longer the primary.
+    /// Whether a process follows, or just followed, a server that is no longer the primary.
     pub(super) fn is_astray(&self, process: usize, since: Nanos) -> bool {
-        self.astray[process] > since
-            || self.links.values().any(|link| {
-                link.is_open && link.who.process == process && link.server != self.primary
-            })
+        self.astray[process] > since || self.follows_another(process)
+    }
+
+    /// Whether a process listens to a server that is no longer the primary, or to none and asks such a one.
+    fn follows_another(&self, process: usize) -> bool {
+        let links = self.links.values();
+        let open = links.filter(|link| link.is_open && link.who.process == process);
+        let mut heard = open.clone().filter(|link| link.is_heard).peekable();
+        let is_other = |link: &Link| link.server != self.primary;
+        if heard.peek().is_some() {
+            heard.any(is_other)
+        } else {
+            open.clone().any(is_other)
+        }
     }
 
     /// The connections of a process, or of all.
@@ -494,13 +514,22 @@ impl Network {
         let Some(ear) = to.listener.clone() else {
             return;
         };
-        self.begins_to_listen(process, now);
+        self.begins_to_listen(link, now);
         ear.listener.connected(ear.lineage);
         ear.listener.fenced(now, ear.lineage);
         self.fences[process] = now;
     }
 
-    fn begins_to_listen(&mut self, process: usize, now: Nanos) {
+    fn begins_to_listen(&mut self, link: u64, now: Nanos) {
+        let Some(process) = self.links.get(&link).map(|link| link.who.process) else {
+            return;
+        };
+        if self.follows_another(process) {
+            self.astray[process] = now;
+        }
+        if let Some(link) = self.links.get_mut(&link) {
+            link.is_heard = true;
+        }
         let fence = self.fences[process];
         if fence > 0 && now > fence + self.bound {
             let cut_at = self.cut_at[process];
