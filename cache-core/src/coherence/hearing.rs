@@ -77,7 +77,13 @@ impl Coherence {
     /// All that was published before `sent` has been heard.
     pub(crate) fn fenced(&self, sent: Nanos, lineage: Lineage, now: Nanos) {
         let Some(beat) = &self.beat else { return };
-        self.state.lock().listens_to = Some(lineage);
+        let mut state = self.state.lock();
+        if state.listens_to.replace(lineage) != Some(lineage) {
+            // What it acknowledged did not count.
+            state.queue.retry_now();
+            self.work.notify_one();
+        }
+        drop(state);
         self.observe(lineage, now);
         beat.advance(sent);
     }

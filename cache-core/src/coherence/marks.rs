@@ -72,6 +72,8 @@ mod tests {
         marks.add(&tags[0], MINUTE, || true);
         assert!(has(0, MINUTE) && has(0, 5 * MINUTE) && !has(1, MINUTE));
         assert!(!has(0, 6 * MINUTE));
+        marks.add(&tags[0], 5 * MINUTE, || true);
+        assert!(has(0, 9 * MINUTE), "its writer has renewed it");
         marks.remove(&tags[0]);
         assert!(!has(0, MINUTE));
     }

@@ -136,7 +136,7 @@ impl Crowds {
                 None => self.events.entry(event.to_owned()).or_default(),
             };
             *count += 1;
-            if *count == most + 1 {
+            if *count > most && !crowded.iter().any(|known| known == event) {
                 crowded.push(event.to_owned());
             }
         }

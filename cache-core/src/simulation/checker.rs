@@ -1,12 +1,15 @@
 //! What must hold of every value that is served, and at the end.
 
 use super::{
-    functions::Seen,
+    functions::{IN_MEMORY, Seen},
     history::{History, Who},
     network::{MS, Network, load_in},
     plan::Setup,
 };
-use crate::clock::{Nanos, system_now};
+use crate::{
+    clock::{Nanos, nanos, system_now},
+    coherence::GUARD,
+};
 
 /// How long a flight may ask before it loads.
 const FLIGHT: Nanos = 250 * MS;
@@ -159,6 +162,10 @@ impl Network {
         }
         // Whoever may be deaf joins no flight that is older than the bound, as old as it may be.
         let is_young = new.began + FLIGHT < last.began + setup.bound * MS;
+        // What asks for no versions is believed for the bound only, while it may not have heard of all marks.
+        let is_blind = new.key.0 == IN_MEMORY
+            && last.began < self.listens[new.by.process] + nanos(GUARD)
+            && new.began >= last.began + setup.bound * MS;
         let is_marked = self.guarded > 0 || self.guarded_until >= last.began;
         match last.ended {
             None if is_young => Some(format!(
@@ -169,6 +176,7 @@ impl Network {
                 if !setup.has_faults
                     && !is_marked
                     && new.key.0 < 4
+                    && !is_blind
                     && new.began < ended + setup.ttl * MS / 2 =>
             {
                 Some(format!(
