@@ -27,10 +27,12 @@ impl Network {
     pub(super) fn judge(&self, served: &Served<'_>, setup: &Setup) -> Option<String> {
         let Served { who, start, seen } = *served;
         let bound = setup.bound * MS;
-        let is_astray = self.is_astray(who.process, start.saturating_sub(bound));
+        let since = start.saturating_sub(bound);
+        let is_astray = self.is_astray(who.process, since);
+        let excuses = (is_astray, self.is_misled(who.process, since));
         for (row, version) in &seen.rows {
             for (number, commit) in self.commits_after(*row, *version) {
-                if let Some(reason) = History::must_see(commit, who, start, bound, is_astray) {
+                if let Some(reason) = History::must_see(commit, who, start, bound, excuses) {
                     return Some(format!(
                         "{reason}, yet process {} was served row {row} as of commit {version} and not {number}, in {}",
                         who.process, seen.load

@@ -93,6 +93,8 @@ pub(super) struct Network {
     pub(super) is_cut: [bool; 3],
     /// When a process last left a server that was no longer the primary.
     astray: [Nanos; 3],
+    /// The same of one that was made a replica, and has what the primary has in place of what it was told.
+    misled: [Nanos; 3],
     pub(super) history: History,
     pub(super) given: Vec<Given>,
     /// When processes last had a reason to load anew.
@@ -140,6 +142,7 @@ impl Network {
             ticks: 0,
             is_cut: [false; 3],
             astray: [0; 3],
+            misled: [0; 3],
             history: History::default(),
             given: Vec::new(),
             causes: [0; 3],
@@ -416,7 +419,7 @@ impl Network {
             return;
         }
         let process = open.who.process;
-        let was_astray = self.follows_another(process);
+        self.leaves(process);
         let Some(open) = self.links.get_mut(&link) else {
             return;
         };
@@ -425,8 +428,16 @@ impl Network {
         open.is_heard = false;
         open.waiting.clear();
         open.listener = None;
-        if was_astray {
-            self.astray[process] = system_now();
+    }
+
+    /// What a process follows is about to change.
+    fn leaves(&mut self, process: usize) {
+        let now = system_now();
+        if self.follows_another(process) {
+            self.astray[process] = now;
+        }
+        if self.follows_replica(process) {
+            self.misled[process] = now;
         }
     }
 
@@ -435,16 +446,28 @@ impl Network {
         self.astray[process] > since || self.follows_another(process)
     }
 
-    /// Whether a process listens to a server that is no longer the primary, or to none and asks such a one.
+    /// Whether a process follows, or just followed, a server that has forgotten what it was told.
+    pub(super) fn is_misled(&self, process: usize, since: Nanos) -> bool {
+        self.misled[process] > since || self.follows_replica(process)
+    }
+
     fn follows_another(&self, process: usize) -> bool {
+        self.follows(process, |server| server != self.primary)
+    }
+
+    fn follows_replica(&self, process: usize) -> bool {
+        self.follows(process, |server| !self.servers[server].is_master)
+    }
+
+    /// Whether a process listens to such a server, or to none and asks one.
+    fn follows(&self, process: usize, is_such: impl Fn(usize) -> bool) -> bool {
         let links = self.links.values();
         let open = links.filter(|link| link.is_open && link.who.process == process);
         let mut heard = open.clone().filter(|link| link.is_heard).peekable();
-        let is_other = |link: &Link| link.server != self.primary;
         if heard.peek().is_some() {
-            heard.any(is_other)
+            heard.any(|link| is_such(link.server))
         } else {
-            open.clone().any(is_other)
+            open.clone().any(|link| is_such(link.server))
         }
     }
 
@@ -524,9 +547,7 @@ impl Network {
         let Some(process) = self.links.get(&link).map(|link| link.who.process) else {
             return;
         };
-        if self.follows_another(process) {
-            self.astray[process] = now;
-        }
+        self.leaves(process);
         if let Some(link) = self.links.get_mut(&link) {
             link.is_heard = true;
         }
