@@ -374,8 +374,13 @@ mod tests {
         }
         assert_eq!(queue.len(), 2);
         let mut batch = queue.next_batch(SECOND);
-        batch.iter_mut().for_each(|job| job.tell(true));
-        let answers: Vec<_> = waiting.iter_mut().map(|it| it.try_recv()).collect();
+        for job in &mut batch {
+            job.tell(true);
+        }
+        let answers: Vec<_> = waiting
+            .iter_mut()
+            .map(oneshot::Receiver::try_recv)
+            .collect();
         assert_eq!(answers, [Ok(true), Ok(false)], "the second is in two parts");
         assert!(
             batch

@@ -481,6 +481,11 @@ impl Network {
         open.map(|(number, _)| *number).collect()
     }
 
+    pub(super) fn listens(&self, link: u64) -> bool {
+        let link = self.links.get(&link);
+        link.is_some_and(|link| link.listener.is_some())
+    }
+
     pub(super) fn links_to(&self, server: usize) -> Vec<u64> {
         let open = self.links.iter();
         let open = open.filter(|(_, link)| link.is_open && link.server == server);

@@ -92,6 +92,11 @@ pub(super) enum Style {
 pub(super) enum Fault {
     /// Connections of a process, or of all, end.
     Reset(Option<usize>),
+    /// The connection of a process that listens ends, or the one that asks.
+    Part {
+        process: usize,
+        listens: bool,
+    },
     /// Connections of a process are silent in one direction or both.
     Silence {
         process: usize,
@@ -223,7 +228,9 @@ impl Plan {
                 let is_isolated = true;
                 self.fault(at, Fault::Failover { lag, is_isolated });
                 // Some notice by themselves.
-                self.fault(at + soon / 3 + 1, Fault::Reset(Some(process)));
+                let part = |listens| Fault::Part { process, listens };
+                let noticed = random.pick(&[Fault::Reset(Some(process)), part(true), part(false)]);
+                self.fault(at + soon / 3 + 1, noticed);
                 self.fault(at + soon, Fault::Demote);
             }
             10 => {
