@@ -215,3 +215,34 @@ async fn a_second_cache_serves_nothing_older_than_what_its_process_changed_a_min
     let read = explained(&second, row(&table, 1)).await;
     assert_eq!(read.value, 1, "its own mutation has returned: {read}");
 }
+
+#[tokio::test]
+async fn a_connection_that_stayed_with_the_server_before_is_not_believed_and_is_made_anew() {
+    let (old, new) = (Server::start(), Server::start());
+    let proxy = Proxy::to(&old);
+    let (there, here) = (on(proxy.url()).await, on(new.url()).await);
+    let table = Table::default();
+    within(&there, row(&table, 1)).await;
+    filled(&there, "row").await;
+    proxy.lead_to(&new);
+    let listens = |name: &str| name.contains("channel");
+    for (id, name) in clients(&old) {
+        if listens(&name) {
+            old.command(&["CLIENT", "KILL", "ID", &id]);
+        }
+    }
+    until("both listen to the new one", || {
+        clients(&new).iter().filter(|it| listens(&it.1)).count() == 2
+    })
+    .await;
+    within(&here, write(&table, 1)).await;
+    sleep(ms(600)).await;
+    let read = explained(&there, row(&table, 1)).await;
+    assert_eq!(read.value, 1, "{read}");
+    assert!(!clients(&old).is_empty(), "it has left by itself");
+    until("all have moved", || clients(&old).is_empty()).await;
+    within(&there, write(&table, 1)).await;
+    until("the new one knows", || there.stats().events.pending == 0).await;
+    until("it is heard", || here.stats().events.heard > 0).await;
+    assert_eq!(explained(&here, row(&table, 1)).await.value, 2);
+}
