@@ -20,6 +20,7 @@ mod cell;
 )]
 mod connection;
 mod guard;
+mod hearing;
 mod ledger;
 mod marks;
 #[cfg(test)]
@@ -52,7 +53,7 @@ use self::{
     cell::{Captured, Registry},
     ledger::Ledger,
     marks::Marks,
-    queue::{Job, Queue},
+    queue::Queue,
     recent::Recent,
     rules::Doubted,
 };
@@ -62,16 +63,14 @@ pub(crate) use self::{
     outgoing::{Ack, Outcome, Outgoing},
     version::{Lineage, Version},
 };
-use crate::{
-    clock::{Nanos, after},
-    event::Tag,
-    lock::{Mutex, MutexGuard},
-    stats::EventStats,
-};
+use crate::{clock::Nanos, event::Tag, lock::Mutex, stats::EventStats};
 
 /// After an outage other processes may still have bumps on their way: twice the longest wait before they connect
 /// again.
 pub(crate) const DRAIN: Duration = Duration::from_secs(4);
+
+/// How long a mark lasts that nobody renews, as its writer does every third of it.
+pub(crate) const GUARD: Duration = Duration::from_secs(30);
 
 /// What is published in place of the version of a tag that is marked.
 pub(crate) const MARKED: &str = "!";
@@ -105,6 +104,8 @@ pub(crate) struct Coherence {
     /// What is doubted after an outage: its two times.
     doubts_until: AtomicU64,
     doubted_before: AtomicU64,
+    /// Until when there may be marks that this process has not heard of.
+    blind_until: AtomicU64,
     state: Mutex<State>,
     recent: Recent,
     invalidations: AtomicU64,
@@ -119,6 +120,8 @@ pub(crate) struct Coherence {
 #[derive(Debug, Default)]
 struct State {
     lineage: Option<Lineage>,
+    /// Of the server whose messages arrive; nothing while none do.
+    listens_to: Option<Lineage>,
     ledger: Ledger,
     queue: Queue,
     /// Changes that were handed out and are not answered.
@@ -165,6 +168,7 @@ impl Coherence {
             origin: origin.unwrap_or_default().into(),
             doubts_until: AtomicU64::new(0),
             doubted_before: AtomicU64::new(0),
+            blind_until: AtomicU64::new(0),
             state: Mutex::default(),
             recent: Recent::default(),
             invalidations: AtomicU64::new(0),
@@ -239,8 +243,11 @@ impl Coherence {
         proven: Nanos,
         stamps: Option<Stamps>,
     ) -> Option<Guard> {
-        (!snapshot.is_empty())
-            .then(|| Guard::new(self.beat.clone(), snapshot.clone(), proven, stamps))
+        let is_blind = stamps.is_none() && proven < self.blind_until.load(Acquire);
+        (!snapshot.is_empty()).then(|| {
+            let beat = self.beat.clone();
+            Guard::new(beat, snapshot.clone(), (proven, is_blind), stamps)
+        })
     }
 
     /// Whether an entry of the shared tier that was created at `created` is valid: its own stamps are those that
@@ -310,55 +317,6 @@ impl Coherence {
         self.recent.quiet_for(&tags, now)
     }
 
-    /// Something changed. Its tags wait for an acknowledgement from here on; where nobody else has to know, it is
-    /// done.
-    pub(crate) fn emit(&self, tags: &[Tag], outcome: Outcome, ack: Ack, now: Nanos) {
-        let Ack { nonce, waiter } = ack;
-        if self.beat.is_none() {
-            self.invalidate(tags, now);
-            if let Some(waiter) = waiter {
-                let _ = waiter.send(true);
-            }
-            return;
-        }
-        let mut job = Job::of(tags.iter().map(|tag| self.registry.get_or_create(tag)));
-        (job.nonce, job.waiter) = (nonce, waiter);
-        job.again = (outcome == Outcome::Unknown).then_some(self.bounds.unknown_outcome);
-        // In this order: whoever captures in between asks no shared tier.
-        job.expect_ack();
-        if outcome == Outcome::Unknown {
-            // Nobody waits for the acknowledgement that would do it.
-            self.invalidate(tags, now);
-        }
-        self.state.lock().queue.push(job);
-        self.work.notify_one();
-    }
-
-    /// Where nobody else has to know: these are to be said once more, as it is not known whether they happened. Gives
-    /// whether there was nothing that waited for that.
-    pub(crate) fn remind(&self, tags: &[Tag], now: Nanos) -> bool {
-        let job = Job::of(tags.iter().map(|tag| self.registry.get_or_create(tag)));
-        let due = after(now, self.bounds.unknown_outcome);
-        let mut state = self.state.lock();
-        let was_idle = state.queue.next_due().is_none();
-        state.queue.push_later(job, due, &self.registry);
-        was_idle
-    }
-
-    /// Says what is to be said once more by now. Gives whether there is more of that.
-    pub(crate) fn repeat(&self, now: Nanos) -> bool {
-        let mut state = self.state.lock();
-        loop {
-            let jobs = state.queue.next_batch(now);
-            if jobs.is_empty() {
-                return state.queue.next_due().is_some();
-            }
-            for job in jobs {
-                self.invalidate(job.tags(), now);
-            }
-        }
-    }
-
     /// Something is about to change: until the hold is dropped nothing is kept that depends on it.
     pub(crate) fn hold(self: &Arc<Self>, tags: &[Tag]) -> Held {
         let cells: Vec<_> = tags
@@ -382,161 +340,6 @@ impl Coherence {
         self.invalidations.fetch_add(1, AcqRel);
         for cell in tags.into_iter().filter_map(|tag| self.registry.get(tag)) {
             cell.invalidate();
-        }
-    }
-
-    /// What is to be sent now; nothing where nothing is.
-    pub(crate) fn next_batch(self: &Arc<Self>, now: Nanos) -> Option<Outgoing> {
-        self.hand_out(self.state.lock(), now)
-    }
-
-    /// The same where nothing is under way.
-    pub(crate) fn next_batch_if_idle(self: &Arc<Self>, now: Nanos) -> Option<Outgoing> {
-        let state = self.state.lock();
-        if state.under_way > 0 {
-            return None;
-        }
-        self.hand_out(state, now)
-    }
-
-    fn hand_out(
-        self: &Arc<Self>,
-        mut state: MutexGuard<'_, State>,
-        now: Nanos,
-    ) -> Option<Outgoing> {
-        let jobs = state.queue.next_batch(now);
-        state.under_way += jobs.len();
-        drop(state);
-        (!jobs.is_empty()).then(|| Outgoing {
-            coherence: Arc::clone(self),
-            jobs,
-            since: now,
-        })
-    }
-
-    /// When there is something to send.
-    pub(crate) fn next_due(&self) -> Option<Nanos> {
-        self.state.lock().queue.next_due()
-    }
-
-    /// How many changes have not been acknowledged.
-    pub(crate) fn unsent(&self) -> usize {
-        if self.beat.is_none() {
-            return 0;
-        }
-        let state = self.state.lock();
-        state.queue.len() + state.under_way
-    }
-
-    /// Waits until all changes are acknowledged, the second words about unknown outcomes included, which are said
-    /// now.
-    pub(crate) async fn emptied(&self) {
-        loop {
-            let emptied = self.emptied.notified();
-            // Those of what was acknowledged meanwhile among them.
-            self.state.lock().queue.send_now();
-            self.work.notify_one();
-            if self.unsent() == 0 {
-                return;
-            }
-            emptied.await;
-        }
-    }
-
-    /// A server answered, or was heard. One of another lineage than the one before may not know what was
-    /// acknowledged by that: it is told again.
-    pub(crate) fn observe(&self, lineage: Lineage, now: Nanos) {
-        let mut state = self.state.lock();
-        let before = state.lineage.replace(lineage);
-        if !rules::is_replaced(before, lineage) {
-            return;
-        }
-        self.counters.lineages.fetch_add(1, Relaxed);
-        let tags = state.ledger.unknown_to(lineage, now);
-        if tags.is_empty() {
-            return;
-        }
-        let mut job = Job::of(tags.iter().map(|tag| self.registry.get_or_create(tag)));
-        // Until then this process would believe of that server what it knows better.
-        job.expect_ack();
-        state.queue.push(job);
-        drop(state);
-        self.work.notify_one();
-    }
-
-    /// A connection hears what is published from here on.
-    pub(crate) fn connected(&self, lineage: Lineage, now: Nanos) {
-        let Some(beat) = &self.beat else { return };
-        let bound = self.bounds.staleness;
-        if let Some(doubted) = Doubted::after_outage(beat.fence(), now, bound, DRAIN) {
-            self.doubted_before.store(doubted.created_before, Relaxed);
-            self.doubts_until.store(doubted.until, Relaxed);
-        }
-        beat.tear();
-        self.recent.tear(now);
-        self.counters.gaps.fetch_add(1, Relaxed);
-        self.observe(lineage, now);
-        self.state.lock().queue.retry_now();
-        self.work.notify_one();
-        self.listening.notify_waiters();
-    }
-
-    /// Waits until a connection hears what is published for the first time: what is loaded before is not kept.
-    pub(crate) async fn listening(&self) {
-        let Some(beat) = &self.beat else { return };
-        loop {
-            let listening = self.listening.notified();
-            if beat.gap() > 0 {
-                return;
-            }
-            listening.await;
-        }
-    }
-
-    /// All that was published before `sent` has been heard.
-    pub(crate) fn fenced(&self, sent: Nanos, lineage: Lineage, now: Nanos) {
-        let Some(beat) = &self.beat else { return };
-        self.observe(lineage, now);
-        beat.advance(sent);
-    }
-
-    /// Something may have been missed.
-    pub(crate) fn tear(&self, now: Nanos) {
-        if let Some(beat) = &self.beat {
-            beat.tear();
-            self.recent.tear(now);
-            self.counters.gaps.fetch_add(1, Relaxed);
-        }
-    }
-
-    /// What another process published: a line for each tag, `name version origin site`. Whatever it is, it is
-    /// no harm.
-    pub(crate) fn heard(&self, message: &[u8], now: Nanos) {
-        let Ok(text) = str::from_utf8(message) else {
-            return;
-        };
-        for line in text.lines() {
-            let mut words = line.split(' ');
-            let (Some(name), Some(version), Some(origin)) =
-                (words.next(), words.next(), words.next())
-            else {
-                continue;
-            };
-            let tag = Tag::from_name(name);
-            let is_mark = version == MARKED;
-            // Around the invalidation: who captures what comes behind a mark finds it, and who read one before it was
-            // gone finds that something came.
-            if is_mark {
-                self.marks.add(&tag, now, || true);
-            }
-            // Of its own the acknowledgement does it, or did.
-            if origin != &*self.origin {
-                self.counters.bumps_heard.fetch_add(1, Relaxed);
-                self.invalidate([&tag], now);
-            }
-            if !is_mark {
-                self.marks.remove(&tag);
-            }
         }
     }
 

@@ -88,7 +88,8 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     /// Removes the entry in both tiers. Loads of this key that began before are not kept.
     ///
     /// Waits until Redis was told, within its budget. What it could not be told is sent later, and until then
-    /// this process does not read that entry.
+    /// this process does not read that entry. Of more than 65,536 that wait, the others stay in Redis for their `ttl`,
+    /// and this process reads nothing there that is older.
     ///
     /// Other processes are told as well, and forget what they have in memory, and what they are loading. A message that
     /// is lost is not sent again: what must not be stale is a matter of [events](crate::Event).

@@ -4,8 +4,7 @@
 //! A seed makes a [plan](plan), a [world](world) runs it, and a [checker](checker) judges every value that is served
 //! by what the source had, and by who could know of that.
 //!
-//! One seed again: `SIM_SEED=7 cargo test -p cache-core --release simulation::a_seed -- --nocapture`, with `SIM_MUTANT=b7`
-//! under a broken rule.
+//! One seed again: `cargo xtask sim --seed 7`, with `--mutant b7` under a broken rule.
 
 mod checker;
 mod faults;

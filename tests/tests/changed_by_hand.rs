@@ -8,6 +8,7 @@ use cache_core::{
     Cache, CachedCall, Event, cached,
     testing::{FakeRedis, Fault, Operation},
 };
+use futures::FutureExt;
 use tests::{
     SOON, process,
     rows::{Table, ms},
@@ -189,4 +190,31 @@ async fn a_message_that_is_lost_harms_nobody() {
         .unwrap();
     assert_eq!(Cache::scope(there, plain(table, 7, "Ada")).await, before);
     assert_eq!(Cache::scope(here, plain(table, 7, "Ada")).await, 700);
+}
+
+#[cached(ttl = 1h, skip(table))]
+async fn item(table: &Table, id: u64) -> u64 {
+    table.value()
+}
+
+#[tokio::test]
+async fn after_an_eviction_in_a_crowd_of_them_no_older_entry_is_seen() {
+    let redis = FakeRedis::new();
+    let (cache, table) = (process(&redis).await, Table::default());
+    Cache::scope(cache.clone(), item(&table, 1)).await;
+    redis.until(|redis| redis.keys().len() == 1).await;
+    redis.fail();
+    for id in 10..66_000 {
+        let _ = Cache::scope(cache.clone(), item(&table, id).evict()).now_or_never();
+    }
+    table.change();
+    let _ = Cache::scope(cache.clone(), item(&table, 1).evict()).await;
+    redis.recover();
+    until("it is asked again", || {
+        cache.stats().entries > 0 || redis.writes() > 2_000
+    })
+    .await;
+    let read = Cache::scope(cache.clone(), item(&table, 1).explain());
+    let read = read.await.unwrap();
+    assert_eq!(read.value, 1, "it was evicted: {read}");
 }

@@ -232,3 +232,37 @@ async fn a_mutation_that_is_dropped_in_its_body_is_seen_at_once_in_its_process()
     let _ = within(&cache, write_and_hang(&table, 1)).now_or_never();
     assert_eq!(within(&cache, row(&table, 1)).await, 1);
 }
+
+#[tokio::test]
+async fn events_on_a_long_line_do_not_pile_up() {
+    let redis = FakeRedis::new();
+    let cache = process(&redis).await;
+    redis.inject(Operation::Write, Fault::Delay(ms(100)));
+    // 500 a second for four seconds; each would be acknowledged after 100 ms.
+    let begun = std::time::Instant::now();
+    let mut id = 0;
+    while begun.elapsed() < ms(4_000) {
+        for _ in 0..5 {
+            id += 1;
+            let _ = cache.emit(RowChanged { id }).now_or_never();
+        }
+        sleep(ms(10)).await;
+    }
+    let piled = cache.stats().events.pending;
+    sleep(ms(2_000)).await;
+    let left = cache.stats().events.pending;
+    assert_eq!(left, 0, "2 s after the last of {id}; {piled} waited then");
+}
+
+#[test]
+fn events_that_nobody_carries_become_one_of_their_kind_too() {
+    let redis = FakeRedis::new();
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let cache = runtime.block_on(process(&redis));
+    drop(runtime);
+    for id in 0..30_000 {
+        let _ = futures::executor::block_on(cache.emit(RowChanged { id }));
+    }
+    let waiting = cache.stats().events.pending;
+    assert!(waiting < 20_000, "{waiting} wait");
+}

@@ -173,3 +173,42 @@ async fn one_that_was_given_up_keeps_nobody_from_keeping_values_for_longer_than_
     let read = explained(&there, row_here(&table, 1)).await;
     assert_eq!(read.source, Source::Memory, "{read}");
 }
+
+#[tokio::test]
+async fn it_is_known_to_a_process_that_starts_while_it_runs() {
+    let clock = ManualClock::new();
+    let redis = FakeRedis::on(&clock);
+    let table = Table::default();
+    let (steps, dying) = doomed(&redis, &table);
+    steps.begun.acquire().await.unwrap().forget();
+    let there = process(&redis).await;
+    assert_eq!(within(&there, row_here(&table, 1)).await, 0);
+    steps.go.add_permits(1);
+    dying.join().unwrap();
+    // The mark has ended.
+    clock.advance(Duration::from_mins(1));
+    sleep(Duration::from_millis(2_500)).await;
+    let read = explained(&there, row_here(&table, 1)).await;
+    assert_eq!(read.value, 1, "{read}");
+}
+
+#[tokio::test]
+async fn it_is_known_to_a_process_that_was_disconnected_when_it_began() {
+    let clock = ManualClock::new();
+    let redis = FakeRedis::on(&clock);
+    let table = Table::default();
+    let there = process(&redis).await;
+    within(&there, row_here(&table, 2)).await;
+    redis.inject(Operation::Message, Fault::Fail);
+    let (steps, dying) = doomed(&redis, &table);
+    steps.begun.acquire().await.unwrap().forget();
+    redis.recover();
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(within(&there, row_here(&table, 1)).await, 0);
+    steps.go.add_permits(1);
+    dying.join().unwrap();
+    clock.advance(Duration::from_mins(1));
+    sleep(Duration::from_millis(2_500)).await;
+    let read = explained(&there, row_here(&table, 1)).await;
+    assert_eq!(read.value, 1, "{read}");
+}

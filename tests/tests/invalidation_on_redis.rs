@@ -13,11 +13,14 @@ use tests::{
     SOON,
     log::Said,
     proxy::Proxy,
-    rows::{RowChanged, Table, explained, ms, row, within, write},
+    rows::{RowChanged, Table, explained, ms, row, row_here, within, write, write_that_hangs},
     server::Server,
     until,
 };
-use tokio::{runtime::Builder, time::sleep};
+use tokio::{
+    runtime::Builder,
+    time::{sleep, timeout},
+};
 use tracing::{Level, subscriber::set_default};
 use tracing_subscriber::{layer::SubscriberExt, registry};
 
@@ -32,7 +35,8 @@ async fn cache(url: impl Into<String>) -> Cache {
     let builder = Cache::builder()
         .namespace("test")
         .redis(url)
-        .staleness_bound(BOUND);
+        .staleness_bound(BOUND)
+        .unknown_outcome(ms(300));
     builder.require_redis().build().await.unwrap()
 }
 
@@ -348,4 +352,72 @@ async fn a_close_is_not_late() {
     let took = begun.elapsed();
     server.resume();
     assert!(took < ms(700), "{took:?}");
+}
+
+#[tokio::test]
+async fn an_unknown_outcome_is_emitted_once_more_here_though_redis_refuses_it() {
+    let server = Server::start();
+    let (cache, table) = (cache(server.url()).await, Table::default());
+    within(&cache, row_here(&table, 1)).await;
+    server.command(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
+    let _ = timeout(ms(20), Cache::scope(cache.clone(), write_that_hangs(1))).await;
+    sleep(ms(150)).await;
+    assert_eq!(within(&cache, row(&table, 1)).await, 0);
+    assert_eq!(within(&cache, row_here(&table, 1)).await, 0);
+    // The statement is committed late, but before the second word.
+    table.set(1);
+    sleep(ms(2_000)).await;
+    let both = within(&cache, row(&table, 1)).await;
+    let here = within(&cache, row_here(&table, 1)).await;
+    assert_eq!((both, here), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_of_many_rows_waits_no_longer_than_its_budget_by_much() {
+    let server = Server::start();
+    let cache = cache(server.url()).await;
+    for many in [20_000, 40_000] {
+        let rows: Vec<_> = (0..many).map(|id| RowChanged { id }).collect();
+        let begun = Instant::now();
+        let _ = cache.emit(rows).await;
+        let took = begun.elapsed();
+        assert!(took < ms(1_000), "{many} rows: {took:?}");
+        until("it is acknowledged", || cache.stats().events.pending == 0).await;
+    }
+}
+
+/// Bytes of this process in memory.
+#[cfg(target_os = "linux")]
+fn resident() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: u64 = statm.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * 4096
+}
+
+/// Notes are taken once there is a value that says what it depends on.
+#[cached(ttl = 1h, skip(table), tiers = memory, invalidate_on = |_| RowChanged { id: 1 })]
+async fn noted(table: &Table, id: u64) -> u64 {
+    table.value()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_is_remembered_of_messages_is_bounded_whatever_they_say() {
+    let server = Server::start();
+    let (cache, table) = (cache(server.url()).await, Table::default());
+    within(&cache, noted(&table, 1)).await;
+    let (rounds, lines) = (20, 50_000);
+    let mut before = 0;
+    for round in 0..rounds {
+        let message: Vec<_> = (0..lines).map(|n| format!("{round:x}.{n:x} 1 o")).collect();
+        server.command(&["PUBLISH", "test:b", &message.join("\n")]);
+        if round == 0 {
+            sleep(ms(300)).await;
+            before = resident();
+        }
+    }
+    let all = rounds * lines;
+    until("all is heard", || cache.stats().events.heard >= all).await;
+    let grown = resident().saturating_sub(before) >> 20;
+    assert!(grown < 100, "{grown} MiB for {all} lines of 14 bytes");
 }

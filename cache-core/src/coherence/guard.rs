@@ -135,6 +135,8 @@ pub(crate) struct Guard {
     gap: AtomicU64,
     /// When the entry was last known to contain all that was bumped before.
     proven: AtomicU64,
+    /// A mark may stand that nobody here has heard of: it is believed for the bound, however much is heard since.
+    is_blind: bool,
     captured: Captured,
     /// What proves it again; nothing where that was not to be had.
     stamps: Option<Stamps>,
@@ -156,7 +158,7 @@ impl Guard {
     pub(super) fn new(
         beat: Option<Arc<Beat>>,
         snapshot: Snapshot,
-        proven: Nanos,
+        (proven, is_blind): (Nanos, bool),
         stamps: Option<Stamps>,
     ) -> Self {
         let captured = if mutant::is(Mutant::B4) {
@@ -168,6 +170,7 @@ impl Guard {
             beat,
             gap: AtomicU64::new(snapshot.gap),
             proven: AtomicU64::new(proven),
+            is_blind,
             captured,
             stamps,
             #[cfg(test)]
@@ -184,12 +187,12 @@ impl Guard {
         };
         // First: what was applied before the fence advanced is seen below. Looked at last it could be that of a
         // connection whose gap was not seen.
-        let mut fence = beat.fence();
+        let mut fence = self.fence(beat);
         let (is_of_gap, is_current) = (self.is_of_gap(beat), self.is_current());
         #[cfg(test)]
         mutant::preempt();
         if mutant::is(Mutant::B12) {
-            fence = beat.fence();
+            fence = self.fence(beat);
         }
         let lease = rules::lease(self.proven.load(Ordering::Acquire), fence, beat.bound());
         rules::is_usable(is_of_gap, is_current, now, lease)
@@ -204,6 +207,15 @@ impl Guard {
             return true;
         }
         self.captured.is_current()
+    }
+
+    /// Until when this process has heard all that may be said of the entry.
+    #[inline]
+    fn fence(&self, beat: &Beat) -> Nanos {
+        if self.is_blind && !mutant::is(Mutant::B19) {
+            return 0;
+        }
+        beat.fence()
     }
 
     #[inline]
@@ -240,7 +252,8 @@ impl Guard {
 
     /// Until when all that was bumped is known to be in the entry.
     pub(crate) fn known_until(&self) -> Nanos {
-        let fence = self.beat.as_ref().map_or(Nanos::MAX, |beat| beat.fence());
+        let fence = |beat: &Arc<Beat>| self.fence(beat);
+        let fence = self.beat.as_ref().map_or(Nanos::MAX, fence);
         self.proven().max(fence)
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Whoever reads a tag's version sees a mark under it. A load that asked for none, because the shared tier was not to be
 //! asked or did not answer, is as blind as it was before: it is kept only where no mark is known to stand. One that
-//! was published while this process was deaf is known from the next read on that meets it.
+//! was published while this process was deaf is known when it is renewed; until then what was loaded so is believed
+//! for no longer than the bound.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -71,6 +72,8 @@ mod tests {
         marks.add(&tags[0], MINUTE, || true);
         assert!(has(0, MINUTE) && has(0, 5 * MINUTE) && !has(1, MINUTE));
         assert!(!has(0, 6 * MINUTE));
+        marks.add(&tags[0], 5 * MINUTE, || true);
+        assert!(has(0, 9 * MINUTE), "its writer has renewed it");
         marks.remove(&tags[0]);
         assert!(!has(0, MINUTE));
     }

@@ -42,6 +42,10 @@ pub(crate) enum Mutant {
     B16,
     /// A load that read no versions is kept although a mark is known to stand.
     B17,
+    /// A server is believed that is not the one that is listened to.
+    B18,
+    /// What was loaded without versions is believed for as long as others, though a mark may not have been heard of.
+    B19,
 }
 
 /// Whether a rule is broken: never, outside tests.

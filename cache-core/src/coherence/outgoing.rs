@@ -6,13 +6,17 @@ use std::sync::{Arc, atomic::Ordering::Relaxed};
 use tokio::sync::oneshot;
 
 use super::{
-    Coherence,
+    Coherence, State,
     cell::Cell,
     mutant::{self, Mutant},
     queue::{Job, Queue},
     version::Lineage,
 };
-use crate::clock::{Nanos, after};
+use crate::{
+    clock::{Nanos, after},
+    event::Tag,
+    lock::MutexGuard,
+};
 
 /// What becomes of a change whose outcome is known, or is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +44,116 @@ pub(crate) struct Outgoing {
     pub(super) since: Nanos,
 }
 
+impl Coherence {
+    /// Something changed. Its tags wait for an acknowledgement from here on; where nobody else has to know, it is
+    /// done.
+    pub(crate) fn emit(&self, tags: &[Tag], outcome: Outcome, ack: Ack, now: Nanos) {
+        let Ack { nonce, waiter } = ack;
+        if self.beat.is_none() {
+            self.invalidate(tags, now);
+            if let Some(waiter) = waiter {
+                let _ = waiter.send(true);
+            }
+            return;
+        }
+        let mut job = Job::of(tags.iter().map(|tag| self.registry.get_or_create(tag)));
+        job.nonce = nonce;
+        job.waiters.extend(waiter);
+        job.again = (outcome == Outcome::Unknown).then_some(self.bounds.unknown_outcome);
+        // In this order: whoever captures in between asks no shared tier.
+        job.expect_ack();
+        if outcome == Outcome::Unknown {
+            // Nobody waits for the acknowledgement that would do it.
+            self.invalidate(tags, now);
+        }
+        self.state.lock().queue.push(job, &self.registry);
+        self.work.notify_one();
+    }
+
+    /// Where nobody else has to know: these are to be said once more, as it is not known whether they happened. Gives
+    /// whether there was nothing that waited for that.
+    pub(crate) fn remind(&self, tags: &[Tag], now: Nanos) -> bool {
+        let job = Job::of(tags.iter().map(|tag| self.registry.get_or_create(tag)));
+        let due = after(now, self.bounds.unknown_outcome);
+        let mut state = self.state.lock();
+        let was_idle = state.queue.next_due().is_none();
+        state.queue.push_later(job, due, &self.registry);
+        was_idle
+    }
+
+    /// Says what is to be said once more by now. Gives whether there is more of that.
+    pub(crate) fn repeat(&self, now: Nanos) -> bool {
+        let mut state = self.state.lock();
+        loop {
+            let jobs = state.queue.next_batch(now);
+            if jobs.is_empty() {
+                return state.queue.next_due().is_some();
+            }
+            for job in jobs {
+                self.invalidate(job.tags(), now);
+            }
+        }
+    }
+
+    /// What is to be sent now; nothing where nothing is.
+    pub(crate) fn next_batch(self: &Arc<Self>, now: Nanos) -> Option<Outgoing> {
+        self.hand_out(self.state.lock(), now)
+    }
+
+    /// The same where nothing is under way.
+    pub(crate) fn next_batch_if_idle(self: &Arc<Self>, now: Nanos) -> Option<Outgoing> {
+        let state = self.state.lock();
+        if state.under_way > 0 {
+            return None;
+        }
+        self.hand_out(state, now)
+    }
+
+    fn hand_out(
+        self: &Arc<Self>,
+        mut state: MutexGuard<'_, State>,
+        now: Nanos,
+    ) -> Option<Outgoing> {
+        let jobs = state.queue.next_batch(now);
+        state.under_way += jobs.len();
+        drop(state);
+        (!jobs.is_empty()).then(|| Outgoing {
+            coherence: Arc::clone(self),
+            jobs,
+            since: now,
+        })
+    }
+
+    /// When there is something to send.
+    pub(crate) fn next_due(&self) -> Option<Nanos> {
+        self.state.lock().queue.next_due()
+    }
+
+    /// How many changes have not been acknowledged.
+    pub(crate) fn unsent(&self) -> usize {
+        if self.beat.is_none() {
+            return 0;
+        }
+        let state = self.state.lock();
+        state.queue.len() + state.under_way
+    }
+
+    /// Waits until all changes are acknowledged, the second words about unknown outcomes included, which are said
+    /// now.
+    pub(crate) async fn emptied(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            // Those of what was acknowledged meanwhile among them.
+            self.state.lock().queue.send_now();
+            self.work.notify_one();
+            if self.unsent() == 0 {
+                return;
+            }
+            emptied.await;
+        }
+    }
+}
+
 impl Outgoing {
     /// The tags to be bumped, each once.
     pub(crate) fn cells(&self) -> Vec<&Arc<Cell>> {
@@ -54,9 +168,13 @@ impl Outgoing {
         self.jobs.first().and_then(|job| job.nonce.clone())
     }
 
-    /// A server of this lineage has acknowledged all of it.
+    /// A server of this lineage has acknowledged all of it. One that is not listened to is none that counts: others may
+    /// ask another.
     pub(crate) fn acknowledged(mut self, lineage: Lineage, now: Nanos) {
         let coherence = Arc::clone(&self.coherence);
+        if coherence.listens_elsewhere(lineage).is_some() {
+            return self.fail(now);
+        }
         coherence
             .counters
             .bumps
@@ -104,7 +222,7 @@ impl Outgoing {
         let mut state = coherence.state.lock();
         for mut job in std::mem::take(&mut self.jobs) {
             state.under_way -= 1;
-            if job.attempts == 0 {
+            if job.is_to_be_said(now) {
                 coherence.invalidate(job.tags(), now);
             }
             job.attempts = job.attempts.saturating_add(1);

@@ -17,8 +17,11 @@ use crate::{
     event::Tag,
 };
 
-/// Tags in one round trip, about.
+/// Tags in one round trip, about: more where more wait, so that a long line carries as many as are emitted.
 const BATCH: usize = 64;
+const LARGEST_BATCH: usize = 4_096;
+/// More tags of one event that wait to be sent for the first time become all of it.
+const MOST_READY: usize = 50_000;
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 const LAST_RETRY: Duration = Duration::from_secs(1);
 
@@ -32,10 +35,12 @@ pub(super) struct Job {
     pub(super) attempts: u32,
     /// It is to be sent once more, so long after it was acknowledged.
     pub(super) again: Option<Duration>,
+    /// When it was last seen to here, where it failed.
+    pub(super) said: Nanos,
     /// The mark that it takes away: of a guarded mutation.
     pub(super) nonce: Option<Arc<str>>,
     /// Who wants to know whether it was acknowledged.
-    pub(super) waiter: Option<oneshot::Sender<bool>>,
+    pub(super) waiters: Vec<oneshot::Sender<bool>>,
 }
 
 impl Job {
@@ -45,8 +50,9 @@ impl Job {
             is_pending: false,
             attempts: 0,
             again: None,
+            said: 0,
             nonce: None,
-            waiter: None,
+            waiters: Vec::new(),
         }
     }
 
@@ -67,8 +73,14 @@ impl Job {
         self.cells.iter().map(|cell| cell.tag())
     }
 
-    /// Leaves the tags of an event to another one. Gives whether there were any.
-    fn give_up(&mut self, event: &str) -> bool {
+    /// All of an event.
+    fn of_whole(event: &str, registry: &Arc<Registry>) -> Self {
+        let whole = Tag::of_whole_event(event);
+        Self::of(whole.iter().map(|tag| registry.get_or_create(tag)))
+    }
+
+    /// Leaves the tags of an event to another one. Gives how many there were.
+    fn give_up(&mut self, event: &str) -> usize {
         let (given, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.cells)
             .into_iter()
             .partition(|cell| cell.tag().event() == event);
@@ -78,11 +90,22 @@ impl Job {
                 cell.has_ack();
             }
         }
-        !given.is_empty()
+        given.len()
+    }
+
+    /// Whether this process has to see to it on its own, as the servers do not take it: also once more, where it is not
+    /// known whether it happened.
+    pub(super) fn is_to_be_said(&mut self, now: Nanos) -> bool {
+        let is_due = |again| now >= after(self.said, again);
+        let is_to_be_said = self.attempts == 0 || self.again.is_some_and(is_due);
+        if is_to_be_said {
+            self.said = now;
+        }
+        is_to_be_said
     }
 
     pub(super) fn tell(&mut self, is_acknowledged: bool) {
-        if let Some(waiter) = self.waiter.take() {
+        for waiter in self.waiters.drain(..) {
             // Whoever waited may be gone.
             let _ = waiter.send(is_acknowledged);
         }
@@ -95,37 +118,74 @@ impl Drop for Job {
     }
 }
 
+/// How many tags of each event wait.
+#[derive(Debug, Default)]
+struct Crowds {
+    events: HashMap<String, usize>,
+    all: usize,
+}
+
+impl Crowds {
+    /// Gives the events that there are more than `most` of now.
+    fn add(&mut self, job: &Job, most: usize) -> Vec<String> {
+        let mut crowded = Vec::new();
+        for cell in &job.cells {
+            let event = cell.tag().event();
+            let count = match self.events.get_mut(event) {
+                Some(count) => count,
+                None => self.events.entry(event.to_owned()).or_default(),
+            };
+            *count += 1;
+            if *count > most && !crowded.iter().any(|known| known == event) {
+                crowded.push(event.to_owned());
+            }
+        }
+        self.all += job.cells.len();
+        crowded
+    }
+
+    fn remove(&mut self, event: &str, tags: usize) {
+        if let Some(count) = self.events.get_mut(event) {
+            *count -= tags;
+            self.all -= tags;
+            if *count == 0 {
+                self.events.remove(event);
+            }
+        }
+    }
+
+    fn forget(&mut self, job: &Job) {
+        for cell in &job.cells {
+            self.remove(cell.tag().event(), 1);
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     ready: VecDeque<Job>,
+    at_once: Crowds,
     /// By when they are due, and a number that tells them apart.
     later: BTreeMap<(Nanos, u64), Job>,
     last: u64,
-    /// Tags among `later`, by event.
-    waiting: HashMap<String, usize>,
+    by_and_by: Crowds,
 }
 
 impl Queue {
-    pub(super) fn push(&mut self, job: Job) {
+    pub(super) fn push(&mut self, job: Job, registry: &Arc<Registry>) {
+        let crowded = self.at_once.add(&job, MOST_READY);
         self.ready.push_back(job);
+        for event in crowded {
+            self.collapse_ready(&event, registry);
+        }
     }
 
     pub(super) fn push_later(&mut self, job: Job, due: Nanos, registry: &Arc<Registry>) {
-        let mut crowded = Vec::new();
-        for cell in &job.cells {
-            let count = self
-                .waiting
-                .entry(cell.tag().event().to_owned())
-                .or_default();
-            *count += 1;
-            if *count == MOST_TAGS + 1 {
-                crowded.push(cell.tag().event().to_owned());
-            }
-        }
+        let crowded = self.by_and_by.add(&job, MOST_TAGS);
         self.last += 1;
         self.later.insert((due, self.last), job);
         for event in crowded {
-            self.collapse(&event, due, registry);
+            self.collapse_later(&event, due, registry);
         }
     }
 
@@ -135,15 +195,41 @@ impl Queue {
         after(now, wait.min(LAST_RETRY))
     }
 
-    /// Makes one bump of the whole event of all that wait for it: coarser, and nothing lost.
-    fn collapse(&mut self, event: &str, due: Nanos, registry: &Arc<Registry>) {
-        let whole = Tag::of_whole_event(event);
-        let mut whole = Job::of(whole.iter().map(|tag| registry.get_or_create(tag)));
+    /// Makes one bump of the whole event of all that are to be sent: coarser, and nothing lost.
+    fn collapse_ready(&mut self, event: &str, registry: &Arc<Registry>) {
+        let mut whole = Job::of_whole(event, registry);
         // Before those of the others cease to be.
         whole.expect_ack();
+        let crowds = &mut self.at_once;
+        self.ready.retain_mut(|job| {
+            // A mark is taken away from what has it.
+            if job.nonce.is_none() {
+                let given = job.give_up(event);
+                crowds.remove(event, given);
+                if given > 0 {
+                    whole.again = whole.again.max(job.again);
+                    if job.cells.is_empty() {
+                        whole.waiters.append(&mut job.waiters);
+                    }
+                    // Of one in two parts nobody would know when both have arrived.
+                    job.tell(false);
+                }
+            }
+            !job.cells.is_empty()
+        });
+        self.ready_now(whole);
+    }
+
+    /// The same of all that wait.
+    fn collapse_later(&mut self, event: &str, due: Nanos, registry: &Arc<Registry>) {
+        let mut whole = Job::of_whole(event, registry);
+        whole.expect_ack();
         whole.cells.iter().for_each(|cell| cell.invalidate());
+        let crowds = &mut self.by_and_by;
         self.later.retain(|(at, _), job| {
-            if job.give_up(event) {
+            let given = job.give_up(event);
+            crowds.remove(event, given);
+            if given > 0 {
                 // What has not failed was to be said then, and no sooner.
                 let wait = Duration::from_nanos(at.saturating_sub(due));
                 let then = (job.attempts == 0 && !wait.is_zero()).then_some(wait);
@@ -153,20 +239,13 @@ impl Queue {
             !job.cells.is_empty()
         });
         self.last += 1;
-        self.waiting.insert(event.to_owned(), whole.cells.len());
+        crowds.add(&whole, MOST_TAGS);
         self.later.insert((due, self.last), whole);
     }
 
-    fn forget(&mut self, job: &Job) {
-        for cell in &job.cells {
-            let event = cell.tag().event();
-            if let Some(count) = self.waiting.get_mut(event) {
-                *count -= 1;
-                if *count == 0 {
-                    self.waiting.remove(event);
-                }
-            }
-        }
+    fn ready_now(&mut self, job: Job) {
+        self.at_once.add(&job, MOST_READY);
+        self.ready.push_back(job);
     }
 
     /// What is to be sent now.
@@ -175,17 +254,19 @@ impl Queue {
             && due <= now
             && let Some(job) = self.later.remove(&(due, number))
         {
-            self.forget(&job);
-            self.ready.push_back(job);
+            self.by_and_by.forget(&job);
+            self.ready_now(job);
         }
+        let most = self.at_once.all.clamp(BATCH, LARGEST_BATCH);
         let (mut batch, mut tags) = (Vec::new(), 0);
-        while tags < BATCH
+        while tags < most
             // One that takes a mark away goes alone: a batch has one nonce.
             && self.ready.front().is_some_and(|next| tags == 0 || next.nonce.is_none())
             && let Some(mut job) = self.ready.pop_front()
         {
+            self.at_once.forget(&job);
             tags += if job.nonce.is_some() {
-                BATCH
+                most
             } else {
                 job.cells.len()
             };
@@ -210,8 +291,8 @@ impl Queue {
         let later = std::mem::take(&mut self.later);
         for (key, job) in later {
             if is_due(&job) {
-                self.forget(&job);
-                self.ready.push_back(job);
+                self.by_and_by.forget(&job);
+                self.ready_now(job);
             } else {
                 self.later.insert(key, job);
             }
@@ -270,7 +351,43 @@ mod tests {
         left.dedup();
         let of = |event: &str| left.iter().filter(|tag| tag.event() == event).count();
         assert!(of("E") <= 2 && of("F") <= 7, "{left:?}");
-        assert!(queue.waiting.is_empty());
+        assert!(queue.by_and_by.events.is_empty() && queue.at_once.events.is_empty());
+    }
+
+    #[test]
+    fn a_crowd_that_was_never_sent_becomes_one_bump_that_its_callers_wait_for() {
+        let (registry, mut queue) = (Registry::new("shop"), Queue::default());
+        let mut waiting = Vec::new();
+        for (id, tags) in (0..=MOST_READY).map(|id| (id, vec![format!("E:{id}")])) {
+            let mut job = job(&registry, &tags, 0);
+            job.expect_ack();
+            if id == 1 {
+                let both = ["E:1".to_owned(), "F:1".to_owned()];
+                job = self::job(&registry, &both, 0);
+            }
+            if id < 2 {
+                let (waiter, answer) = oneshot::channel();
+                job.waiters.push(waiter);
+                waiting.push(answer);
+            }
+            queue.push(job, &registry);
+        }
+        assert_eq!(queue.len(), 2);
+        let mut batch = queue.next_batch(SECOND);
+        for job in &mut batch {
+            job.tell(true);
+        }
+        let answers: Vec<_> = waiting
+            .iter_mut()
+            .map(oneshot::Receiver::try_recv)
+            .collect();
+        assert_eq!(answers, [Ok(true), Ok(false)], "the second is in two parts");
+        assert!(
+            batch
+                .iter()
+                .any(|job| job.tags().eq(&Tag::of_whole_event("E")))
+        );
+        assert!(queue.at_once.events.is_empty());
     }
 
     #[test]

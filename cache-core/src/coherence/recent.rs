@@ -13,12 +13,17 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Recent(Mutex<State>);
 
+/// Tags of all events together: more are forgotten, and with them what else is known of that time.
+const MOST: usize = 10 * MOST_TAGS;
+
 #[derive(Debug, Default)]
 struct State {
     /// From when on all is remembered; nothing while nobody has asked.
     since: Option<Nanos>,
     /// By event: a crowd of them is one that all are in.
     events: HashMap<String, HashMap<Tag, Nanos>>,
+    /// About how many there are.
+    count: usize,
     purged: Nanos,
     latest: Nanos,
 }
@@ -34,6 +39,12 @@ impl Recent {
         state.latest = now;
         state.purge(now);
         for tag in tags {
+            if state.count >= MOST {
+                (state.events, state.count) = (HashMap::new(), 0);
+                // What was invalidated at this very moment is among it.
+                state.since = Some(now.saturating_add(1));
+            }
+            state.count += 1;
             let known = state.events.entry(tag.event().to_owned()).or_default();
             if known.len() >= MOST_TAGS && !known.contains_key(tag) {
                 *known = Tag::of_whole_event(tag.event())
@@ -87,6 +98,7 @@ impl State {
             known.retain(|_, at| *at >= oldest);
             !known.is_empty()
         });
+        self.count = self.events.values().map(HashMap::len).sum();
     }
 }
 
@@ -115,6 +127,20 @@ mod tests {
             !recent.is_quiet(&two, 106 * SECOND, 200 * SECOND),
             "too long ago"
         );
+    }
+
+    #[test]
+    fn of_more_events_than_can_be_remembered_none_is_taken_to_be_quiet() {
+        let recent = Recent::default();
+        let tag = |id: usize| Tag::from_name(&format!("E{id}:1"));
+        assert!(recent.is_quiet(&[], SECOND, SECOND));
+        for id in 0..=MOST {
+            recent.add([&tag(id)], 2 * SECOND);
+        }
+        assert!(recent.0.lock().events.len() <= MOST);
+        assert!(!recent.is_quiet(&[tag(1)], SECOND, 3 * SECOND));
+        assert!(!recent.is_quiet(&[tag(1)], 2 * SECOND, 3 * SECOND));
+        assert!(recent.is_quiet(&[tag(1)], 3 * SECOND, 3 * SECOND));
     }
 
     #[test]

@@ -124,6 +124,12 @@ impl Doubted {
     }
 }
 
+/// Whether a server is another than the one whose messages arrive: of what is bumped there nothing is heard, nor does it
+/// know what is.
+pub(super) fn is_elsewhere(listens_to: Option<Lineage>, answered: Lineage) -> bool {
+    listens_to.is_some_and(|heard| heard != answered) && !mutant::is(Mutant::B18)
+}
+
 /// Whether a server of another lineage than the one before is to be told of recent bumps.
 pub(super) fn is_replaced(before: Option<Lineage>, now: Lineage) -> bool {
     before.is_some_and(|before| before != now)

@@ -5,10 +5,14 @@
 //! at a path bumps its `D`, its `U`, and the `U` of every shorter path. So a change is seen from above, from below
 //! and at its place, and nowhere else.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 use smallvec::SmallVec;
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::key::KeyWriter;
 
@@ -17,7 +21,7 @@ const LONGEST_TEXT: usize = 200;
 const CUT_TEXT: usize = 160;
 
 /// The name of a tag: `UserChanged:7` for "the user 7 changed", `UserChanged/7` for "all below the user 7 is void".
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Tag(Arc<str>);
 
 impl Tag {
@@ -42,6 +46,13 @@ impl Tag {
     /// The tags that a change of everything under an event's name bumps.
     pub(crate) fn of_whole_event(name: &str) -> [Self; 2] {
         [tag(name, VOID, ""), tag(name, CHANGED, "")]
+    }
+}
+
+/// Maps of tags may pass on what they are given.
+impl Hash for Tag {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(xxh3_64(self.0.as_bytes()));
     }
 }
 

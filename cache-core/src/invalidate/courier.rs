@@ -409,7 +409,9 @@ impl Listener for Ear {
         self.coherence.fenced(sent, lineage, system_now());
     }
 
-    fn lost(&self) {}
+    fn lost(&self) {
+        self.coherence.lost();
+    }
 }
 
 /// How long this machine has slept since it was started, during which its clock stands still.

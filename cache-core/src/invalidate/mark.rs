@@ -8,7 +8,6 @@ use std::{
         Arc, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
-    time::Duration,
 };
 
 use tokio::time::timeout;
@@ -16,14 +15,11 @@ use tokio::time::timeout;
 use super::courier::Route;
 use crate::{
     clock::{Nanos, after, system_now},
-    coherence::Held,
+    coherence::{GUARD, Held},
     event::Tag,
     l2::{Batch, Version},
     lock::Mutex,
 };
-
-/// How long a mark lasts that nobody renews.
-const GUARD: Duration = Duration::from_secs(30);
 
 /// What a guarded mutation has marked, while it runs.
 #[derive(Debug)]
@@ -37,8 +33,9 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    /// What takes it away.
-    pub(super) fn nonce(&self) -> Option<Arc<str>> {
+    /// Gives what takes it away. It is not renewed behind that.
+    pub(super) fn end(&self) -> Option<Arc<str>> {
+        self.renew_at.store(Nanos::MAX, Relaxed);
         self.batch.nonce.clone()
     }
 
@@ -77,7 +74,10 @@ impl Route {
         let mut batch = self.batch(held.cells(), GUARD);
         batch.nonce = Some(nonce().into());
         let marked = timeout(self.budget, self.store.mark(batch.clone(), self.budget));
-        marked.await.ok()?.ok()?;
+        let marked = marked.await.ok()?.ok()?;
+        if self.coherence.listens_elsewhere(marked.lineage).is_some() {
+            return None;
+        }
         // Its own message is not listened to.
         self.coherence.invalidate(tags, system_now());
         let now = system_now();
@@ -103,15 +103,25 @@ impl Route {
                 .collect::<Vec<_>>()
         };
         for mark in due {
-            mark.renew_at.store(after(now, GUARD / 3), Relaxed);
+            let due = mark.renew_at.load(Relaxed);
+            let next = after(now, GUARD / 3);
+            // It may have ended meanwhile.
+            if due > now
+                || mark
+                    .renew_at
+                    .compare_exchange(due, next, Relaxed, Relaxed)
+                    .is_err()
+            {
+                continue;
+            }
             let renewed = self.store.mark(mark.batch.clone(), self.budget).await;
             let is_whole = match renewed {
-                Ok(renewed) => {
+                Ok(renewed) if self.coherence.listens_elsewhere(renewed.lineage).is_none() => {
                     mark.ends.store(after(now, GUARD), Relaxed);
                     renewed.versions.iter().all(|was| *was == Version::Marked)
                 }
                 // Before it ends there is time for more attempts.
-                Err(_) => now < mark.ends.load(Relaxed),
+                _ => now < mark.ends.load(Relaxed),
             };
             if !is_whole && !mark.is_lost.swap(true, Relaxed) {
                 mark.warn();

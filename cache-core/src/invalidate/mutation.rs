@@ -115,7 +115,7 @@ impl Mutation {
         let Some(tags) = self.tags.take() else { return };
         // Not acknowledged is no error of the mutation: it is queued, and this process knows.
         let mark = self.mark.take();
-        let nonce = mark.as_ref().and_then(|mark| mark.nonce());
+        let nonce = mark.as_ref().and_then(|mark| mark.end());
         self.cache.emit_tags(&tags, outcome, nonce).await;
         drop(mark);
     }
@@ -125,7 +125,7 @@ impl Mutation {
 impl Drop for Mutation {
     fn drop(&mut self) {
         if let Some(tags) = self.tags.take() {
-            let nonce = self.mark.take().and_then(|mark| mark.nonce());
+            let nonce = self.mark.take().and_then(|mark| mark.end());
             self.cache.emit_behind(&tags, Outcome::Unknown, nonce);
         }
     }

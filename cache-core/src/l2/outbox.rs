@@ -9,7 +9,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -28,7 +28,8 @@ use crate::{
 /// Beyond these a fill is not sent: the entry is one that the next process loads itself.
 const MOST_WRITES: usize = 8_192;
 const MOST_BYTES: usize = 32 << 20;
-/// A delete takes the place of a fill; so many are more than an outage of minutes brings.
+/// A delete takes the place of a fill; so many are more than an outage of minutes brings. Beyond them it is not known any
+/// more what is to be deleted, and no older entry is taken at all.
 const MOST_DELETES: usize = 65_536;
 
 /// One round trip.
@@ -125,6 +126,8 @@ pub(crate) struct Outbox {
     state: Mutex<State>,
     /// How many changes have not arrived: what readers look at first.
     unsent: AtomicUsize,
+    /// When a delete was last lost.
+    lost_at: AtomicU64,
     emptied: Notify,
 }
 
@@ -154,6 +157,8 @@ struct State {
 pub(crate) struct Posted {
     /// A change for which there was no room.
     pub(crate) lost: Option<Change>,
+    /// What was to be deleted is still there, and nobody will delete it.
+    has_lost_delete: bool,
     pub(crate) needs_task: bool,
     /// Starts to send when this is dropped.
     pub(crate) sender: Option<Arc<L2>>,
@@ -176,8 +181,21 @@ impl Outbox {
         let mut posted = state.post(key, change, message);
         posted.needs_task = state.needs_task(system_now());
         posted.dropped = std::mem::take(&mut state.dropped);
+        self.note(&posted);
         self.unsent.store(state.len(), Ordering::Release);
         posted
+    }
+
+    fn note(&self, posted: &Posted) {
+        if posted.has_lost_delete {
+            self.lost_at.fetch_max(system_now(), Ordering::AcqRel);
+        }
+    }
+
+    /// Whether an entry that was there at `created` may be one whose delete was lost.
+    pub(crate) fn may_have_lost(&self, created: Nanos) -> bool {
+        let lost_at = self.lost_at.load(Ordering::Acquire);
+        lost_at > 0 && created <= lost_at
     }
 
     /// Puts back a delete that did not arrive, unless a later change has taken its place.
@@ -185,6 +203,7 @@ impl Outbox {
         let mut state = self.state.lock();
         if !state.tickets.contains_key(&key.name) {
             let posted = state.post(key, Change::Delete(Vec::new()), None);
+            self.note(&posted);
             self.unsent.store(state.len(), Ordering::Release);
             drop(state);
             drop(posted);
@@ -300,7 +319,8 @@ impl State {
             }
         }
         if !matches!(change, Change::Fill(_)) && self.waiting.len() >= MOST_DELETES {
-            posted.lost = Some(change);
+            posted.has_lost_delete = change.is_delete();
+            posted.lost.get_or_insert(change);
             return posted;
         }
         self.next_ticket += 1;

@@ -144,9 +144,10 @@ impl L2 {
             }
         }
         let tags: SmallVec<[&str; 4]> = snapshot.cells().map(|cell| &**cell.key()).collect();
+        let entry = (purpose.wants_entry() && latest.is_none()).then_some(&*key.name);
         let asked = Asked {
-            entry: (purpose.wants_entry() && latest.is_none()).then_some(&*key.name),
-            expected: entries.expected(),
+            entry,
+            expected: entry.map_or(0, |_| entries.expected()),
             tags: &tags,
         };
         let tagged = self.store.get_tagged(asked, reading.within).await;
@@ -154,7 +155,7 @@ impl L2 {
             Ok(tagged) => tagged,
             Err(miss) => return Read::without(miss),
         };
-        let mut stamps = Self::stamp(&tagged, reading);
+        let mut stamps = self.stamp(&tagged, reading);
         // Where that server was to be told something, it is not yet to be believed.
         if snapshot.is_pending() {
             return Read::without(RedisMiss::Pending);
@@ -177,7 +178,7 @@ impl L2 {
             // Before the load, as all that it is made under.
             let ensured = self.store.ensure(&tags, TAG_LIFE, reading.within).await;
             if let Ok(ensured) = self.judge_get(ensured, reading.within) {
-                stamps = Self::stamp(&ensured, reading);
+                stamps = self.stamp(&ensured, reading);
             }
         }
         Read {
@@ -187,9 +188,13 @@ impl L2 {
         }
     }
 
-    /// The stamps of what was read with these versions, or is read after them.
-    fn stamp(tagged: &Tagged, reading: &Reading<'_>) -> Option<Stamps> {
+    /// The stamps of what was read with these versions, or is read after them; none from a server that is not listened to.
+    fn stamp(&self, tagged: &Tagged, reading: &Reading<'_>) -> Option<Stamps> {
         let (coherence, now) = (reading.coherence, system_now());
+        if let Some(lineage) = coherence.listens_elsewhere(tagged.lineage) {
+            self.store.follow(lineage);
+            return None;
+        }
         coherence.observe(tagged.lineage, now);
         coherence.has_read(reading.snapshot, &tagged.versions, now);
         Stamps::of(reading.snapshot, &tagged.versions, tagged.lineage)
@@ -240,6 +245,10 @@ impl L2 {
         };
         if age.left.is_zero() {
             return Err(RedisMiss::Expired);
+        }
+        let created = before(system_now(), age.since_load);
+        if self.outbox.may_have_lost(created) {
+            return Err(RedisMiss::Invalidated);
         }
         let Some((read, sent)) = guarded else {
             return (reading.receive)(&opened.payload, age);

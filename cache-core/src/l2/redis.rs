@@ -34,7 +34,7 @@ use reads::{Keys, Reads};
 use subscriber::Ear;
 
 use super::{
-    LARGE, Pending, Store, StoreError, StoreTime, Write,
+    LARGE, Lineage, Pending, Store, StoreError, StoreTime, Write,
     store::{Asked, Batch, Listener, Tagged},
 };
 use crate::{
@@ -215,6 +215,10 @@ impl Store for RedisStore {
         link.attend(&runtime, now);
         // It proves nothing without one to ask.
         self.data.attend(&runtime, now);
+    }
+
+    fn follow(&self, lineage: Lineage) {
+        self.data.follow(lineage, system_now());
     }
 }
 

@@ -63,8 +63,8 @@ pub(crate) trait Store: fmt::Debug + Send + Sync {
     /// less the mark of this batch's nonce.
     fn bump(&self, batch: Batch, within: Duration) -> Pending<'_, Result<Tagged, StoreError>>;
 
-    /// Marks tags with the batch's nonce, for their lives at least, and publishes those that it had not marked
-    /// before: a second call makes the marks last longer. Gives those as [`Version::Marked`] which it had, and all
+    /// Marks tags with the batch's nonce, for their lives at least, and publishes that: a second call makes the marks last
+    /// longer, and tells those who did not listen to the first. Gives those as [`Version::Marked`] which it had, and all
     /// others as missing.
     fn mark(&self, batch: Batch, within: Duration) -> Pending<'_, Result<Tagged, StoreError>>;
 
@@ -73,6 +73,10 @@ pub(crate) trait Store: fmt::Debug + Send + Sync {
     /// gone, another one takes over. What is listened to is what the first call said. It may call the listener
     /// before it returns.
     fn listen(&self, channel: &str, beat: Duration, listener: &Arc<dyn Listener>);
+
+    /// Another server is listened to, of this lineage. Where that stays so for longer than it takes to find out that one
+    /// server has another lineage now, the connections are made anew: they may lead elsewhere by then.
+    fn follow(&self, _lineage: Lineage) {}
 }
 
 /// What a read asks for. All keys are whole.

@@ -1,12 +1,15 @@
 //! What must hold of every value that is served, and at the end.
 
 use super::{
-    functions::Seen,
+    functions::{IN_MEMORY, Seen},
     history::{History, Who},
     network::{MS, Network, load_in},
     plan::Setup,
 };
-use crate::clock::{Nanos, system_now};
+use crate::{
+    clock::{Nanos, nanos, system_now},
+    coherence::GUARD,
+};
 
 /// How long a flight may ask before it loads.
 const FLIGHT: Nanos = 250 * MS;
@@ -24,10 +27,12 @@ impl Network {
     pub(super) fn judge(&self, served: &Served<'_>, setup: &Setup) -> Option<String> {
         let Served { who, start, seen } = *served;
         let bound = setup.bound * MS;
-        let is_astray = self.is_astray(who.process, start.saturating_sub(bound));
+        let since = start.saturating_sub(bound);
+        let is_astray = self.is_astray(who.process, since);
+        let excuses = (is_astray, self.is_misled(who.process, since));
         for (row, version) in &seen.rows {
             for (number, commit) in self.commits_after(*row, *version) {
-                if let Some(reason) = History::must_see(commit, who, start, bound, is_astray) {
+                if let Some(reason) = History::must_see(commit, who, start, bound, excuses) {
                     return Some(format!(
                         "{reason}, yet process {} was served row {row} as of commit {version} and not {number}, in {}",
                         who.process, seen.load
@@ -123,12 +128,8 @@ impl Network {
 
     /// Nothing that was kept hides a guarded change from whoever knew that it comes, nor from anybody for longer than
     /// the bound: also where its writer is dead, and never says that it came.
-    ///
-    /// Not promised to whoever was deaf when the mark was published, and loaded without asking for versions.
     fn judge_guarded(&self, served: &Served<'_>, ended: Nanos, setup: &Setup) -> Option<String> {
         let Served { who, start, seen } = *served;
-        let is_own = load_in(seen.load.as_bytes())
-            .is_some_and(|number| self.history.loads[number].by == who);
         // What a caller waited for was not kept.
         if ended >= start || self.has_lost_marks {
             return None;
@@ -140,10 +141,8 @@ impl Network {
             let is_known = |marked: Nanos| {
                 self.listens[who.process] < marked && marked <= self.fences[who.process]
             };
-            let listens = self.listens[who.process];
-            let may_be_blind = is_own && commit.marked.is_some_and(|marked| marked < listens);
             let is_late = commit.at + bound < start || commit.marked.is_some_and(is_known);
-            commit.marked.is_some() && commit.at < start && is_late && !may_be_blind
+            commit.marked.is_some() && commit.at < start && is_late
         })?;
         Some(format!(
             "guarded: process {} was served {}, which misses commit {number}",
@@ -165,6 +164,10 @@ impl Network {
         }
         // Whoever may be deaf joins no flight that is older than the bound, as old as it may be.
         let is_young = new.began + FLIGHT < last.began + setup.bound * MS;
+        // What asks for no versions is believed for the bound only, while it may not have heard of all marks.
+        let is_blind = new.key.0 == IN_MEMORY
+            && last.began < self.listens[new.by.process] + nanos(GUARD)
+            && new.began >= last.began + setup.bound * MS;
         let is_marked = self.guarded > 0 || self.guarded_until >= last.began;
         match last.ended {
             None if is_young => Some(format!(
@@ -175,6 +178,7 @@ impl Network {
                 if !setup.has_faults
                     && !is_marked
                     && new.key.0 < 4
+                    && !is_blind
                     && new.began < ended + setup.ttl * MS / 2 =>
             {
                 Some(format!(

@@ -23,6 +23,13 @@ impl Network {
         match fault {
             Fault::Crash(_) => {}
             Fault::Reset(process) => self.reset_all(process),
+            Fault::Part { process, listens } => {
+                for link in self.links(Some(process)) {
+                    if self.listens(link) == listens {
+                        self.reset(link);
+                    }
+                }
+            }
             Fault::Silence {
                 process,
                 questions,

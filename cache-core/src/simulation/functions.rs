@@ -132,6 +132,9 @@ cached_function!(local, 3, Detached, Memory, |id, to| to
 cached_function!(distant, 4, Inline, Redis, |id, to| to
     .add(&RowChanged::of(id)));
 
+/// The one that asks for no versions.
+pub(super) const IN_MEMORY: usize = 3;
+
 /// A call of a function, by its number.
 pub(super) fn call(
     function: usize,

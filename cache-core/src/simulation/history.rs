@@ -168,14 +168,14 @@ impl History {
         who: Who,
         start: Nanos,
         bound: Nanos,
-        is_astray: bool,
+        (is_astray, is_misled): (bool, bool),
     ) -> Option<&'static str> {
-        // A primary that was replaced may have lost what it acknowledged, which a process finds out at its next beat.
+        if commit.by == who && !is_misled && commit.returned.is_some_and(|at| at < start) {
+            return Some("I3: an own mutation had returned");
+        }
+        // Who listens to a primary that was replaced hears nothing of the one that is, until it finds that out.
         if is_astray {
             return None;
-        }
-        if commit.by == who && commit.returned.is_some_and(|at| at < start) {
-            return Some("I3: an own mutation had returned");
         }
         let bumped = commit.bumped?;
         let applied = commit.applied[who.process].get(&who.life);

@@ -28,6 +28,8 @@ struct Link {
     /// Where what is published goes.
     listener: Option<Ear>,
     is_subscribed: bool,
+    /// Whoever listens was told that it does.
+    is_heard: bool,
     is_open: bool,
     /// Silence in one direction, without an error.
     loses_questions: bool,
@@ -91,6 +93,8 @@ pub(super) struct Network {
     pub(super) is_cut: [bool; 3],
     /// When a process last left a server that was no longer the primary.
     astray: [Nanos; 3],
+    /// The same of one that was made a replica, and has what the primary has in place of what it was told.
+    misled: [Nanos; 3],
     pub(super) history: History,
     pub(super) given: Vec<Given>,
     /// When processes last had a reason to load anew.
@@ -138,6 +142,7 @@ impl Network {
             ticks: 0,
             is_cut: [false; 3],
             astray: [0; 3],
+            misled: [0; 3],
             history: History::default(),
             given: Vec::new(),
             causes: [0; 3],
@@ -220,6 +225,7 @@ impl Network {
                 server,
                 listener: None,
                 is_subscribed: false,
+                is_heard: false,
                 is_open: true,
                 loses_questions: is_cut,
                 loses_answers: is_cut,
@@ -380,7 +386,7 @@ impl Network {
                 if matches!(answer, Answer::Subscribed)
                     && let Some(ear) = to.listener.clone()
                 {
-                    self.begins_to_listen(who.process, now);
+                    self.begins_to_listen(link, now);
                     ear.listener.connected(ear.lineage);
                 }
                 if let Some(waiting) = waiting {
@@ -406,26 +412,63 @@ impl Network {
 
     /// What the process has of a connection is gone. What it had sent may still arrive.
     pub(super) fn close(&mut self, link: u64) {
+        let Some(open) = self.links.get(&link) else {
+            return;
+        };
+        if !open.is_open {
+            return;
+        }
+        let process = open.who.process;
+        self.leaves(process);
         let Some(open) = self.links.get_mut(&link) else {
             return;
         };
-        if !std::mem::replace(&mut open.is_open, false) {
-            return;
-        }
-        open.waiting.clear();
+        open.is_open = false;
         open.is_subscribed = false;
+        open.is_heard = false;
+        open.waiting.clear();
         open.listener = None;
-        if open.server != self.primary {
-            self.astray[open.who.process] = system_now();
+    }
+
+    /// What a process follows is about to change.
+    fn leaves(&mut self, process: usize) {
+        let now = system_now();
+        if self.follows_another(process) {
+            self.astray[process] = now;
+        }
+        if self.follows_replica(process) {
+            self.misled[process] = now;
         }
     }
 
-    /// Whether a process is, or just was, connected to a server that is no longer the primary.
+    /// Whether a process follows, or just followed, a server that is no longer the primary.
     pub(super) fn is_astray(&self, process: usize, since: Nanos) -> bool {
-        self.astray[process] > since
-            || self.links.values().any(|link| {
-                link.is_open && link.who.process == process && link.server != self.primary
-            })
+        self.astray[process] > since || self.follows_another(process)
+    }
+
+    /// Whether a process follows, or just followed, a server that has forgotten what it was told.
+    pub(super) fn is_misled(&self, process: usize, since: Nanos) -> bool {
+        self.misled[process] > since || self.follows_replica(process)
+    }
+
+    fn follows_another(&self, process: usize) -> bool {
+        self.follows(process, |server| server != self.primary)
+    }
+
+    fn follows_replica(&self, process: usize) -> bool {
+        self.follows(process, |server| !self.servers[server].is_master)
+    }
+
+    /// Whether a process listens to such a server, or to none and asks one.
+    fn follows(&self, process: usize, is_such: impl Fn(usize) -> bool) -> bool {
+        let links = self.links.values();
+        let open = links.filter(|link| link.is_open && link.who.process == process);
+        let mut heard = open.clone().filter(|link| link.is_heard).peekable();
+        if heard.peek().is_some() {
+            heard.any(|link| is_such(link.server))
+        } else {
+            open.clone().any(|link| is_such(link.server))
+        }
     }
 
     /// The connections of a process, or of all.
@@ -436,6 +479,11 @@ impl Network {
             .iter()
             .filter(|(_, link)| link.is_open && of(link));
         open.map(|(number, _)| *number).collect()
+    }
+
+    pub(super) fn listens(&self, link: u64) -> bool {
+        let link = self.links.get(&link);
+        link.is_some_and(|link| link.listener.is_some())
     }
 
     pub(super) fn links_to(&self, server: usize) -> Vec<u64> {
@@ -494,13 +542,20 @@ impl Network {
         let Some(ear) = to.listener.clone() else {
             return;
         };
-        self.begins_to_listen(process, now);
+        self.begins_to_listen(link, now);
         ear.listener.connected(ear.lineage);
         ear.listener.fenced(now, ear.lineage);
         self.fences[process] = now;
     }
 
-    fn begins_to_listen(&mut self, process: usize, now: Nanos) {
+    fn begins_to_listen(&mut self, link: u64, now: Nanos) {
+        let Some(process) = self.links.get(&link).map(|link| link.who.process) else {
+            return;
+        };
+        self.leaves(process);
+        if let Some(link) = self.links.get_mut(&link) {
+            link.is_heard = true;
+        }
         let fence = self.fences[process];
         if fence > 0 && now > fence + self.bound {
             let cut_at = self.cut_at[process];

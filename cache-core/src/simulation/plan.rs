@@ -1,7 +1,7 @@
 //! What happens in a run, made of its seed: calls, changes and faults, each at its time.
 
 use super::{
-    functions::FUNCTIONS,
+    functions::{FUNCTIONS, IN_MEMORY},
     history::{PROCESSES, ROWS},
     random::Random,
 };
@@ -92,6 +92,11 @@ pub(super) enum Style {
 pub(super) enum Fault {
     /// Connections of a process, or of all, end.
     Reset(Option<usize>),
+    /// The connection of a process that listens ends, or the one that asks.
+    Part {
+        process: usize,
+        listens: bool,
+    },
     /// Connections of a process are silent in one direction or both.
     Silence {
         process: usize,
@@ -223,7 +228,9 @@ impl Plan {
                 let is_isolated = true;
                 self.fault(at, Fault::Failover { lag, is_isolated });
                 // Some notice by themselves.
-                self.fault(at + soon / 3 + 1, Fault::Reset(Some(process)));
+                let part = |listens| Fault::Part { process, listens };
+                let noticed = random.pick(&[Fault::Reset(Some(process)), part(true), part(false)]);
+                self.fault(at + soon / 3 + 1, noticed);
                 self.fault(at + soon, Fault::Demote);
             }
             10 => {
@@ -322,6 +329,9 @@ impl Plan {
         if random.percent(70) {
             self.fault(at + random.between(50, 1_000), Fault::Crash(process));
         }
+        if random.percent(50) {
+            self.add_newcomer(random, (process + 1) % PROCESSES, at);
+        }
         for _ in 0..30 {
             let mut action = call(random, 1);
             if let Action::Call { how, .. } = &mut action {
@@ -329,6 +339,25 @@ impl Plan {
             }
             let at = random.between(at - 200, at + 2_500);
             self.steps.push(Step { at, action });
+        }
+    }
+
+    /// A process that starts behind a mark, and hears of it only when it is renewed.
+    fn add_newcomer(&mut self, random: &mut Random, process: usize, marked: u64) {
+        self.setup.bound = 400;
+        self.fault(marked + random.between(20, 200), Fault::Crash(process));
+        for from in [marked + 100, marked + 1_200] {
+            for _ in 0..3 {
+                let action = Action::Call {
+                    process,
+                    function: IN_MEMORY,
+                    id: 0,
+                    how: How::Get,
+                    polls: None,
+                };
+                let at = random.between(from, from + 400);
+                self.steps.push(Step { at, action });
+            }
         }
     }
 

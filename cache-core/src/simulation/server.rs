@@ -301,8 +301,8 @@ impl Server {
             let was_held = writers.iter().any(|writer| writer == nonce);
             if !was_held {
                 writers.push(nonce.to_owned());
-                let _ = writeln!(message, "{} {MARKED} {}", bump.name, batch.tail);
             }
+            let _ = writeln!(message, "{} {MARKED} {}", bump.name, batch.tail);
             let life = u64::try_from(bump.life.as_micros()).expect("a life is short");
             let item = Item {
                 bytes: mark_of(version, &writers),
@@ -320,7 +320,7 @@ impl Server {
             versions,
         };
         let effects = Effects {
-            published: (!message.is_empty()).then(|| message.into_bytes()),
+            published: Some(message.into_bytes()),
             is_announcement: true,
         };
         (answer, effects)

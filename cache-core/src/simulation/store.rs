@@ -164,8 +164,8 @@ impl SimulatedStore {
             if let Some(link) = link {
                 if self.listen_by(link, every, listener, origin).await {
                     wait = FIRST_WAIT;
-                    listener.lost();
                 }
+                listener.lost();
                 self.world.network().close(link);
             }
             sleep(ms(wait)).await;

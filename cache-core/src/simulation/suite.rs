@@ -21,7 +21,7 @@ fn from_environment(name: &str) -> Option<u64> {
     env::var(name).ok()?.parse().ok()
 }
 
-const MUTANTS: [(&str, Mutant); 17] = [
+const MUTANTS: [(&str, Mutant); 19] = [
     ("b1", Mutant::B1),
     ("b2", Mutant::B2),
     ("b3", Mutant::B3),
@@ -39,12 +39,14 @@ const MUTANTS: [(&str, Mutant); 17] = [
     ("b15", Mutant::B15),
     ("b16", Mutant::B16),
     ("b17", Mutant::B17),
+    ("b18", Mutant::B18),
+    ("b19", Mutant::B19),
 ];
 
 fn broken() -> Option<Mutant> {
     let named = env::var("SIM_MUTANT").ok()?;
     let known = MUTANTS.iter().find(|(name, _)| *name == named);
-    Some(known.expect("a broken rule is one of b1 to b17").1)
+    Some(known.expect("a broken rule is one of b1 to b19").1)
 }
 
 /// The first seed that fails, and how.
@@ -201,4 +203,6 @@ broken_rules! {
     b15_what_is_put_stamped_when_it_is_written_is_noticed: B15,
     b16_a_suspect_right_after_an_outage_is_noticed: B16,
     b17_a_load_that_is_blind_to_a_mark_is_noticed: B17,
+    b18_a_server_that_is_not_listened_to_is_noticed: B18,
+    b19_a_load_that_may_be_blind_to_a_mark_is_noticed: B19,
 }

@@ -9,7 +9,7 @@ use std::{
         Arc, Weak,
         atomic::{
             AtomicBool, AtomicU32, AtomicU64,
-            Ordering::{Acquire, Relaxed, Release},
+            Ordering::{AcqRel, Acquire, Relaxed},
         },
     },
     time::{Duration, Instant},
@@ -43,7 +43,7 @@ use crate::{
 const ABANDONED: Nanos = 3_000_000_000;
 /// Time-outs in a row after which a connection is taken for dead.
 const MOST_TIMEOUTS: u32 = 3;
-/// How long what is heard may be of another history than what is asked, where it takes a beat to tell both.
+/// How long connections may be of different histories, where it takes a beat of each to tell.
 const LONGEST_STRAY: Nanos = 2_000_000_000;
 /// What was not waited for longer says nothing about the connection.
 const TELLING: Duration = Duration::from_millis(20);
@@ -105,7 +105,7 @@ pub(super) struct Live {
     /// As of the last beat.
     lineage: AtomicU64,
     timeouts: AtomicU32,
-    /// Since when it is of another history than what is asked; zero while it is not.
+    /// Since when it is of another history than the other connections; zero while it is not.
     stray_since: AtomicU64,
 }
 
@@ -301,23 +301,36 @@ impl Link {
         if !origin.is_primary {
             return self.lose(live.generation, "it is a replica now");
         }
-        live.lineage.store(origin.lineage.0, Release);
+        if live.lineage.swap(origin.lineage.0, AcqRel) != origin.lineage.0 {
+            live.stray_since.store(0, Relaxed);
+        }
         let Some(ear) = &self.ear else { return };
         let state = self.state.read();
-        let Some(asked) = ear.asked().filter(|_| state.is_current(live.generation)) else {
+        let Some((asked, lineage)) = ear.asked().filter(|_| state.is_current(live.generation))
+        else {
             return;
         };
-        if asked == origin.lineage {
+        if lineage == origin.lineage {
             live.stray_since.store(0, Relaxed);
             return ear.fenced(sent, origin.lineage);
         }
         // What is bumped elsewhere is not published here.
         drop(state);
+        asked.follow(origin.lineage, sent);
+        self.follow(lineage, sent);
+    }
+
+    /// Another connection to this address is to a server of this history. Nobody knows which of both the address leads
+    /// to: where they differ for longer than it takes to tell, this one is made anew.
+    pub(super) fn follow(&self, lineage: Lineage, now: Nanos) {
+        let Some(live) = self.live().filter(|live| live.lineage() != lineage) else {
+            return;
+        };
         let since = live.stray_since.load(Relaxed);
         if since == 0 {
-            live.stray_since.store(sent, Relaxed);
-        } else if sent.saturating_sub(since) > LONGEST_STRAY {
-            self.lose(live.generation, "it is to another server than is asked");
+            live.stray_since.store(now, Relaxed);
+        } else if now.saturating_sub(since) > LONGEST_STRAY {
+            self.lose(live.generation, "another connection is to another server");
         }
     }
 

@@ -50,9 +50,11 @@ impl Ear {
         }
     }
 
-    /// The history of the server that is asked; nothing while none is.
-    pub(super) fn asked(&self) -> Option<Lineage> {
-        Some(self.asked.upgrade()?.live()?.lineage())
+    /// The connection for questions, and the history of the server that is asked; nothing while none is.
+    pub(super) fn asked(&self) -> Option<(Arc<Link>, Lineage)> {
+        let asked = self.asked.upgrade()?;
+        let lineage = asked.live()?.lineage();
+        Some((asked, lineage))
     }
 
     pub(super) fn beat(&self) -> Duration {

@@ -12,7 +12,8 @@ use crate::{
 };
 
 /// The link for what is large: the second one where it is up, so that small values do not wait behind
-/// large ones. It is made at first need.
+/// large ones, and to the same server, so that a large value is changed and asked about where all others are. It is made
+/// at first need.
 pub(super) fn large_link<'a>(
     data: &'a Arc<Link>,
     bulk: &'a Arc<Link>,
@@ -20,7 +21,15 @@ pub(super) fn large_link<'a>(
     now: Nanos,
 ) -> &'a Arc<Link> {
     bulk.attend(runtime, now);
-    if bulk.is_up() { bulk } else { data }
+    let (Some(large), Some(small)) = (bulk.live(), data.live()) else {
+        return data;
+    };
+    if large.lineage() == small.lineage() {
+        return bulk;
+    }
+    bulk.follow(small.lineage(), now);
+    data.follow(large.lineage(), now);
+    data
 }
 
 pub(super) async fn write(

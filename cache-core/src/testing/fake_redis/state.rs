@@ -196,7 +196,7 @@ impl State {
         (versions, message)
     }
 
-    /// Gives which tags the nonce had marked before, and what is published of the others.
+    /// Gives which tags the nonce had marked before, and what is published of all.
     pub(super) fn mark(
         &mut self,
         batch: &Batch,
@@ -213,11 +213,8 @@ impl State {
             self.held.tags.insert(bump.key.to_string(), tag);
             held.push(before.map_or(Version::Missing, |_| Version::Marked));
         }
-        let mut news = batch.clone();
-        let mut was_held = held.iter().map(|version| *version == Version::Marked);
-        news.bumps.retain(|_| was_held.next() != Some(true));
-        let marks: Versions = news.bumps.iter().map(|_| Version::Marked).collect();
-        let message = lines(&news, &marks);
+        let marks: Versions = batch.bumps.iter().map(|_| Version::Marked).collect();
+        let message = lines(batch, &marks);
         Ok((held, message))
     }
 

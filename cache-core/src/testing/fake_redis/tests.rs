@@ -147,7 +147,7 @@ async fn a_mark_stays_until_its_last_writer_has_bumped() {
     assert_eq!(mark("one").await, Version::Missing);
     assert_eq!(mark("two").await, Version::Missing);
     assert_eq!(mark("one").await, Version::Marked);
-    assert_eq!(notes.messages(), ["a ! origin site"; 2]);
+    assert_eq!(notes.messages(), ["a ! origin site"; 3]);
     assert_eq!(version(&*store, "t:a").await, Version::Marked);
     assert_eq!(bump(&*store, "a").await, Version::Marked);
     assert_eq!(release("one").await, Version::Marked);

@@ -12,11 +12,8 @@ for i, key in ipairs(KEYS) do
     return failed
   end
   held[i] = found.is_own and '!'
-  if not found.is_own then
-    lines[#lines + 1] = ARGV[2 + 2 * i] .. ' ! ' .. tail
-  end
+  lines[i] = ARGV[2 + 2 * i] .. ' ! ' .. tail
 end
-if #lines > 0 then
-  redis.call('PUBLISH', channel, table.concat(lines, '\n'))
-end
+-- Those that it had marked before too: whoever did not listen then hears of them now.
+redis.call('PUBLISH', channel, table.concat(lines, '\n'))
 return held

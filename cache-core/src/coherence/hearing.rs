@@ -1,0 +1,135 @@
+//! What comes in: what other processes publish, and what is known of whoever it comes from.
+
+use std::sync::atomic::Ordering::{Relaxed, Release};
+
+use super::{
+    Coherence, DRAIN, GUARD, MARKED,
+    queue::Job,
+    rules::{self, Doubted},
+    version::Lineage,
+};
+use crate::{
+    clock::{Nanos, after},
+    event::Tag,
+};
+
+impl Coherence {
+    /// The server that is listened to, where that is another than the one of this lineage, which answered. What that one
+    /// says is not believed.
+    pub(crate) fn listens_elsewhere(&self, answered: Lineage) -> Option<Lineage> {
+        let listens_to = self.state.lock().listens_to;
+        listens_to.filter(|_| rules::is_elsewhere(listens_to, answered))
+    }
+
+    /// A server answered, or was heard. One of another lineage than the one before may not know what was
+    /// acknowledged by that: it is told again.
+    pub(crate) fn observe(&self, lineage: Lineage, now: Nanos) {
+        let mut state = self.state.lock();
+        let before = state.lineage.replace(lineage);
+        if !rules::is_replaced(before, lineage) {
+            return;
+        }
+        self.counters.lineages.fetch_add(1, Relaxed);
+        let tags = state.ledger.unknown_to(lineage, now);
+        if tags.is_empty() {
+            return;
+        }
+        let mut job = Job::of(tags.iter().map(|tag| self.registry.get_or_create(tag)));
+        // Until then this process would believe of that server what it knows better.
+        job.expect_ack();
+        state.queue.push(job, &self.registry);
+        drop(state);
+        self.work.notify_one();
+    }
+
+    /// A connection hears what is published from here on.
+    pub(crate) fn connected(&self, lineage: Lineage, now: Nanos) {
+        let Some(beat) = &self.beat else { return };
+        let bound = self.bounds.staleness;
+        if let Some(doubted) = Doubted::after_outage(beat.fence(), now, bound, DRAIN) {
+            self.doubted_before.store(doubted.created_before, Relaxed);
+            self.doubts_until.store(doubted.until, Relaxed);
+        }
+        // Before anything is captured that is to live longer.
+        self.blind_until.store(after(now, GUARD), Release);
+        beat.tear();
+        self.recent.tear(now);
+        self.counters.gaps.fetch_add(1, Relaxed);
+        self.state.lock().listens_to = Some(lineage);
+        self.observe(lineage, now);
+        self.state.lock().queue.retry_now();
+        self.work.notify_one();
+        self.listening.notify_waiters();
+    }
+
+    /// Waits until a connection hears what is published for the first time: what is loaded before is not kept.
+    pub(crate) async fn listening(&self) {
+        let Some(beat) = &self.beat else { return };
+        loop {
+            let listening = self.listening.notified();
+            if beat.gap() > 0 {
+                return;
+            }
+            listening.await;
+        }
+    }
+
+    /// All that was published before `sent` has been heard.
+    pub(crate) fn fenced(&self, sent: Nanos, lineage: Lineage, now: Nanos) {
+        let Some(beat) = &self.beat else { return };
+        let mut state = self.state.lock();
+        if state.listens_to.replace(lineage) != Some(lineage) {
+            // What it acknowledged did not count.
+            state.queue.retry_now();
+            self.work.notify_one();
+        }
+        drop(state);
+        self.observe(lineage, now);
+        beat.advance(sent);
+    }
+
+    /// Nothing that is published arrives from here on.
+    pub(crate) fn lost(&self) {
+        self.state.lock().listens_to = None;
+    }
+
+    /// Something may have been missed.
+    pub(crate) fn tear(&self, now: Nanos) {
+        if let Some(beat) = &self.beat {
+            beat.tear();
+            self.recent.tear(now);
+            self.counters.gaps.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// What another process published: a line for each tag, `name version origin site`. Whatever it is, it is
+    /// no harm.
+    pub(crate) fn heard(&self, message: &[u8], now: Nanos) {
+        let Ok(text) = str::from_utf8(message) else {
+            return;
+        };
+        for line in text.lines() {
+            let mut words = line.split(' ');
+            let (Some(name), Some(version), Some(origin)) =
+                (words.next(), words.next(), words.next())
+            else {
+                continue;
+            };
+            let tag = Tag::from_name(name);
+            let is_mark = version == MARKED;
+            // Around the invalidation: who captures what comes behind a mark finds it, and who read one before it was
+            // gone finds that something came.
+            if is_mark {
+                self.marks.add(&tag, now, || true);
+            }
+            // Of its own the acknowledgement does it, or did.
+            if origin != &*self.origin {
+                self.counters.bumps_heard.fetch_add(1, Relaxed);
+                self.invalidate([&tag], now);
+            }
+            if !is_mark {
+                self.marks.remove(&tag);
+            }
+        }
+    }
+}
