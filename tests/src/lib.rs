@@ -2,6 +2,7 @@
 //! links to them.
 
 pub mod log;
+pub mod origin;
 #[cfg(unix)]
 pub mod proxy;
 pub mod rows;

@@ -1,0 +1,166 @@
+//! Values that are loaded before somebody asks, and what a configuration says of functions.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use cache_core::{Cache, CachedCall, Policy, Source, Warmed, cached, testing::ManualClock};
+use tests::origin::{Failure, Origin, timed};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[cached(ttl = 10s, skip(origin), prefetch = page(origin, number + 1))]
+async fn page(origin: &Origin, number: u64) -> Result<u64, Failure> {
+    origin.load().await.map(|_| number)
+}
+
+#[test]
+fn a_call_begins_the_next_one_in_the_background_and_that_begins_none() {
+    timed(|_, cache| async move {
+        let origin = Origin::default();
+        assert_eq!(page(&origin, 1).await, Ok(1));
+        origin.until_ended(2).await;
+        assert_eq!(page(&origin, 2).peek().await, Some(Ok(2)));
+        assert_eq!(
+            page(&origin, 3).peek().await,
+            None,
+            "that was only prefetched"
+        );
+        for _ in 0..10 {
+            assert_eq!(page(&origin, 1).await, Ok(1));
+        }
+        assert_eq!(origin.begun(), 2);
+        assert_eq!(page(&origin, 2).await, Ok(2));
+        origin.until_ended(3).await;
+        assert_eq!(page(&origin, 3).peek().await, Some(Ok(3)));
+        assert_eq!(cache.stats().entries, 3);
+    });
+}
+
+#[test]
+fn warming_loads_what_is_not_there_some_at_once_and_says_how_it_went() {
+    static AT_ONCE: AtomicU64 = AtomicU64::new(0);
+    static MOST: AtomicU64 = AtomicU64::new(0);
+    #[cached(ttl = 10s)]
+    async fn slow(id: u64) -> Result<u64, String> {
+        MOST.fetch_max(AT_ONCE.fetch_add(1, Relaxed) + 1, Relaxed);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        AT_ONCE.fetch_sub(1, Relaxed);
+        if id == 7 { Err("no".into()) } else { Ok(id) }
+    }
+    timed(|_, cache| async move {
+        for id in [1, 2] {
+            slow(id).await.unwrap();
+        }
+        let told = Arc::new(AtomicU64::new(0));
+        let tell = Arc::clone(&told);
+        let warming = cache.warm((0..20).map(slow)).at_once(4);
+        let warmed = warming
+            .on_progress(move |so_far| {
+                assert_eq!(so_far.done() as u64, tell.fetch_add(1, Relaxed) + 1);
+            })
+            .run()
+            .await;
+        assert_eq!((warmed.total, warmed.done()), (Some(20), 20));
+        assert_eq!((warmed.loaded, warmed.in_memory, warmed.failed), (17, 2, 1));
+        assert_eq!((told.load(Relaxed), MOST.load(Relaxed)), (20, 4));
+        assert_eq!(
+            warmed.to_string(),
+            "20 of 20 calls: 17 loaded, 2 in memory, 0 in Redis, 1 failed, 0 not cached"
+        );
+        let nothing = cache.warm(Vec::<std::future::Ready<()>>::new()).run().await;
+        assert_eq!(nothing.done(), 0);
+        let uncached: Warmed = cache.warm([std::future::ready(1)]).run().await;
+        assert_eq!(uncached.uncached, 1);
+    });
+}
+
+/// Runs a test in a cache with these policies, with time that stands still.
+fn configured<F: Future<Output = ()>>(policies: &str, test: impl FnOnce(ManualClock, Cache) -> F) {
+    let policies: std::collections::HashMap<String, Policy> =
+        serde_json::from_str(policies).unwrap();
+    timed(|clock, _| async move {
+        let builder = Cache::builder().clock(clock.clock()).policies(policies);
+        let cache = builder.build().await.unwrap();
+        Cache::scope(cache.clone(), test(clock, cache)).await;
+    });
+}
+
+#[test]
+fn a_configuration_says_how_long_values_are_kept_and_which_are_not_cached() {
+    #[cached(ttl = |value| Duration::from_secs(*value), none_ttl = 1s, err_ttl = 1s)]
+    async fn one(n: u64) -> Result<Option<u64>, String> {
+        match n {
+            0 => Ok(None),
+            1 => Err("no".into()),
+            n => Ok(Some(n)),
+        }
+    }
+    #[cached(ttl = 1h)]
+    async fn two(n: u64) -> u64 {
+        n
+    }
+    let policies = r#"{
+        "one": { "ttl": "100s", "none_ttl": "20s", "err_ttl": "30s" },
+        "a_configuration_says_how_long_values_are_kept_and_which_are_not_cached::two": { "off": true }
+    }"#;
+    configured(policies, |clock, cache| async move {
+        for (n, life) in [(0, 20), (1, 30), (5, 100)] {
+            let value = one(n).await;
+            clock.advance((life - 1) * SECOND);
+            assert_eq!(one(n).peek().await, Some(value));
+            clock.advance(SECOND);
+            assert_eq!(one(n).peek().await, None);
+        }
+        two(1).put(2).await.unwrap();
+        assert_eq!((two(1).await, two(1).await), (1, 1));
+        let explained = two(1).explain().await.unwrap();
+        assert_eq!(explained.source, Source::Uncached);
+        assert_eq!(cache.stats().function("two").unwrap().loads, 3);
+    });
+}
+
+#[test]
+fn a_configuration_gives_a_function_another_strategy() {
+    #[cached(ttl = 10s, skip(origin))]
+    async fn plain(origin: &Origin) -> Result<u64, Failure> {
+        origin.load().await
+    }
+    #[cached(ttl = 10s, key = (), inline)]
+    async fn inline(origin: &Origin) -> Result<u64, Failure> {
+        origin.load().await
+    }
+    let policies = r#"{
+        "plain": { "stale_while_revalidate": "1m", "stale_if_error": "1h" },
+        "inline": { "stale_while_revalidate": "1m", "stale_if_error": "1h" }
+    }"#;
+    configured(policies, |clock, _| async move {
+        let origin = Origin::default();
+        plain(&origin).await.unwrap();
+        clock.advance(20 * SECOND);
+        assert_eq!(plain(&origin).await, Ok(1));
+        origin.until_ended(2).await;
+        assert_eq!(plain(&origin).await, Ok(2));
+        clock.advance(80 * SECOND);
+        origin.fail(true);
+        assert_eq!(plain(&origin).await, Ok(2));
+
+        let origin = Origin::default();
+        inline(&origin).await.unwrap();
+        clock.advance(20 * SECOND);
+        assert_eq!(
+            inline(&origin).await,
+            Ok(2),
+            "nobody could load it in the background"
+        );
+        clock.advance(20 * SECOND);
+        origin.fail(true);
+        assert_eq!(inline(&origin).await, Ok(2));
+    });
+}
