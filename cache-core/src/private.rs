@@ -18,7 +18,7 @@ pub use crate::{
     handle::prefetch,
     invalidate::{CanFail, Ended, Mutation, ProbeAny, ProbeResult, Refusable, can_fail},
     key::{CacheKey, KeyWriter},
-    site::{Site, Tiers},
+    site::{Aging, Site, Tiers},
     strategy::Strategy,
     value::{
         Answered, ErrorProbe, Keep, Probe, ProbeFallibleOptional, ProbeLayer, ProbePlain,

@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 
 use crate::{
     call::{Body, BoxFuture, Call, Flown, Place, aging},
+    error::Error,
     flight::{Load, Member, Underway},
     l1::{Node, Terms, terms},
     l2::Entries,
@@ -48,13 +49,13 @@ pub struct Site {
     fleet: bool,
     is_batched: bool,
     settle: Duration,
-    aging: Option<Aging>,
+    aging: Option<&'static Aging>,
 }
 
 /// What becomes of the values of a function as they grow old. Pointers that only strategies hold: programs without one
 /// have no code for them.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Aging {
+pub struct Aging {
     pub(crate) strategy: Strategy,
     /// Makes the terms of an entry.
     pub(crate) terms: fn(Strategy, Life, f64) -> Box<dyn Terms>,
@@ -67,7 +68,9 @@ pub(crate) struct Aging {
 }
 
 impl Aging {
-    const fn by(strategy: Strategy) -> Self {
+    /// By this strategy.
+    #[must_use]
+    pub const fn by(strategy: Strategy) -> Self {
         Self {
             strategy,
             terms: terms::terms,
@@ -177,8 +180,8 @@ impl Site {
 
     /// The option `strategy`, and the options `soft_timeout` and `timeout`.
     #[must_use]
-    pub const fn strategy(mut self, strategy: Strategy) -> Self {
-        self.aging = Some(Aging::by(strategy));
+    pub const fn aging(mut self, aging: &'static Aging) -> Self {
+        self.aging = Some(aging);
         self
     }
 
@@ -337,18 +340,14 @@ pub(crate) struct SiteState {
 impl SiteState {
     fn new(instance: &Instance, policies: &Policies) -> Self {
         let name = instance.name();
-        let policy = policies
-            .iter()
-            .find(|(function, _)| is_called(&name, function));
-        let policy = policy.map(|(_, policy)| Arc::clone(policy));
+        let policy = policies.as_ref().and_then(|policies| policies.of(&name));
         let loads = policy
             .as_ref()
             .and_then(|policy| policy.max_concurrent_loads);
         let loads = loads.unwrap_or(instance.site.max_concurrent_loads);
-        let mut aging = instance.site.aging;
-        if let Some(policy) = &policy {
-            let own = aging.map(|aging| aging.strategy);
-            aging = policy.strategy(own).map(Aging::by);
+        let mut aging = instance.site.aging.copied();
+        if let (Some(policies), Some(policy)) = (policies, &policy) {
+            aging = policies.aging(policy, aging);
         }
         Self {
             name,
@@ -463,8 +462,43 @@ pub(crate) struct SiteStates {
     policies: Policies,
 }
 
-/// What a configuration says of functions, by their names.
-pub(crate) type Policies = Vec<(String, Arc<Policy>)>;
+/// What a configuration says of functions. A table that only the option fills: programs without one have no code for it.
+pub(crate) trait Book: std::fmt::Debug + Send + Sync {
+    /// What it says of a function of this name.
+    fn of(&self, function: &str) -> Option<Arc<Policy>>;
+
+    /// What becomes of the values of a function then, of which its attribute says this.
+    fn aging(&self, policy: &Policy, own: Option<Aging>) -> Option<Aging>;
+
+    /// # Errors
+    ///
+    /// What makes no sense in it.
+    fn check(&self) -> Result<(), Error>;
+}
+
+pub(crate) type Policies = Option<Arc<dyn Book>>;
+
+/// Policies by the names of functions.
+#[derive(Debug)]
+pub(crate) struct Named(pub(crate) Vec<(String, Arc<Policy>)>);
+
+impl Book for Named {
+    fn of(&self, function: &str) -> Option<Arc<Policy>> {
+        let mut policies = self.0.iter();
+        let found = policies.find(|(name, _)| is_called(function, name));
+        found.map(|(_, policy)| Arc::clone(policy))
+    }
+
+    fn aging(&self, policy: &Policy, own: Option<Aging>) -> Option<Aging> {
+        policy.strategy(own.map(|own| own.strategy)).map(Aging::by)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        self.0
+            .iter()
+            .try_for_each(|(name, policy)| policy.check(name))
+    }
+}
 
 impl SiteStates {
     pub(crate) fn new(policies: Policies) -> Self {

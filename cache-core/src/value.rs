@@ -4,6 +4,7 @@
 //! and `Option` count as what they are. The engine sees only [`Stored`].
 
 mod keep;
+mod maker;
 mod probe;
 pub(crate) mod schema;
 mod shape;
@@ -18,7 +19,8 @@ use std::{
 };
 
 pub use keep::Keep;
-pub(crate) use keep::{Judge, LateAnswer, Maker, Receiver, Travelling, erase};
+pub(crate) use keep::{Judge, LateAnswer, Receiver, Travelling, erase};
+pub(crate) use maker::Maker;
 pub use probe::{
     ErrorProbe, Probe, ProbeFallibleOptional, ProbeLayer, ProbePlain, ProbeShared, ProbeUnshared,
     each,

@@ -18,7 +18,7 @@ use crate::{
     l1::{Eviction, L1, MakeTier, Tier},
     l2::Limits,
     policy::Policy,
-    site::Policies,
+    site::{Named, Policies},
 };
 #[cfg(any(test, feature = "redis", feature = "testing"))]
 use crate::{
@@ -91,7 +91,7 @@ impl Default for CacheBuilder {
             },
             bounds: Bounds::default(),
             background_limit: 64,
-            policies: Policies::new(),
+            policies: None,
         }
     }
 }
@@ -143,7 +143,7 @@ impl CacheBuilder {
     pub fn policies(mut self, policies: impl IntoIterator<Item = (String, Policy)>) -> Self {
         let policies = policies.into_iter();
         let policies = policies.map(|(function, policy)| (function, Arc::new(policy)));
-        self.policies.extend(policies);
+        self.policies = Some(Arc::new(Named(policies.collect())));
         self
     }
 
@@ -269,8 +269,8 @@ impl CacheBuilder {
                 "`memory_limit` is in bytes, and below 64 KiB it keeps next to nothing: write for instance `64 << 20`, or `Cache::disabled()` if that is meant",
             );
         }
-        for (function, policy) in &self.policies {
-            policy.check(function)?;
+        if let Some(policies) = &self.policies {
+            policies.check()?;
         }
         if self.bounds.staleness < LEAST_BOUND {
             return refuse(

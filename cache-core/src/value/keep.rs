@@ -3,22 +3,17 @@
 use std::{any::Any, fmt, sync::Arc, time::Duration};
 
 use super::{
-    Built, Fate, Loaded, Returned, Split,
+    Built, Fate, Loaded, Maker, Returned, Split,
     probe::{CanFail, KeepsErrors, TimesOut},
     shape::{HasNone, Shape},
     transport::{Transport, Wire, guarded},
     weigh::Weigh,
 };
 use crate::{
-    clock::{Clock, after, before, nanos},
     error::TimedOut,
     event::{Interests, Tag},
-    l1::{Entry, Node, terms::unit},
+    l1::{Entry, Node},
     l2::{Age, RedisMiss, codec::Codec},
-    policy::Policy,
-    site::Aging,
-    stats::Counters,
-    strategy::Life,
 };
 
 /// The options of a function that look at what it returned.
@@ -37,6 +32,8 @@ pub struct Keep<S: Shape, X> {
     keep_if: Option<fn(&S::Inner) -> bool>,
     weight: Option<fn(&S::Inner) -> usize>,
     events_of: Option<EventsOf<S>>,
+    /// What asks for those: named only beside it, as above.
+    tags: Option<TagsOf<S, X>>,
     err_ttl: Option<fn(&S::Error) -> Duration>,
     stale_if_error: Option<fn(&S::Error) -> bool>,
     /// How values travel. What receives them is named only beside it.
@@ -48,14 +45,14 @@ pub struct Keep<S: Shape, X> {
 
 /// How long outcomes are kept.
 #[derive(Clone, Copy)]
-struct Times {
-    ttl: Duration,
-    none_ttl: Option<Duration>,
-    err_ttl: Option<Duration>,
+pub(super) struct Times {
+    pub(super) ttl: Duration,
+    pub(super) none_ttl: Option<Duration>,
+    pub(super) err_ttl: Option<Duration>,
 }
 
 impl Times {
-    fn value(self, is_none: bool) -> Duration {
+    pub(super) fn value(self, is_none: bool) -> Duration {
         match self.none_ttl {
             Some(ttl) if is_none => ttl,
             _ => self.ttl,
@@ -65,29 +62,29 @@ impl Times {
 
 /// What becomes of one outcome.
 pub(crate) struct Judged {
-    age: Duration,
+    pub(super) age: Duration,
     /// For how long it is fresh; zero where it is not kept.
-    lifetime: Duration,
+    pub(super) lifetime: Duration,
     /// For how long it has not been fresh.
-    stale_for: Duration,
+    pub(super) stale_for: Duration,
     /// For how long it may be kept at most, beyond which its strategy has no say.
-    most: Duration,
+    pub(super) most: Duration,
     /// How long its load took.
-    load_time: Duration,
+    pub(super) load_time: Duration,
     /// It is an error that a stale value may stand in for.
-    is_replaceable: bool,
+    pub(super) is_replaceable: bool,
     /// What it counts for; nothing where nobody knows, or needs to.
-    bytes: Option<usize>,
+    pub(super) bytes: Option<usize>,
     /// What it counts for then.
-    size: usize,
-    fate: Fate,
-    tags: Vec<Tag>,
+    pub(super) size: usize,
+    pub(super) fate: Fate,
+    pub(super) tags: Vec<Tag>,
 }
 
 // Compiled once, and not into each function that judges.
 impl Judged {
     #[inline(never)]
-    fn kept(lifetime: Duration) -> Self {
+    fn kept(lifetime: Duration) -> Box<Self> {
         let fate = if lifetime.is_zero() {
             Fate::Forget
         } else {
@@ -97,7 +94,7 @@ impl Judged {
     }
 
     #[inline(never)]
-    fn failed(ttl: Option<Duration>) -> Self {
+    fn failed(ttl: Option<Duration>) -> Box<Self> {
         let lifetime = ttl.unwrap_or_default();
         let fate = if lifetime.is_zero() {
             Fate::Leave
@@ -120,8 +117,8 @@ impl Judged {
         }
     }
 
-    fn new(lifetime: Duration, fate: Fate) -> Self {
-        Self {
+    fn new(lifetime: Duration, fate: Fate) -> Box<Self> {
+        Box::new(Self {
             age: Duration::ZERO,
             lifetime,
             stale_for: Duration::ZERO,
@@ -132,15 +129,18 @@ impl Judged {
             size: 0,
             fate,
             tags: Vec::new(),
-        }
+        })
     }
 }
 
 /// Asks what is given as closures.
-type Asked<S, X> = fn(&Keep<S, X>, &<S as Shape>::Kept, &Maker) -> Judged;
+type Asked<S, X> = fn(&Keep<S, X>, &<S as Shape>::Kept, &Maker) -> Box<Judged>;
 
 /// Adds the events that a value names.
 type EventsOf<S> = fn(&<S as Shape>::Inner, &mut Interests);
+
+/// What a value says that it depends on.
+type TagsOf<S, X> = fn(&Keep<S, X>, &<S as Shape>::Kept) -> Vec<Tag>;
 
 impl<S: Shape, X> Clone for Keep<S, X> {
     fn clone(&self) -> Self {
@@ -177,6 +177,7 @@ impl<S: Shape, X> Keep<S, X> {
             keep_if: None,
             weight: None,
             events_of: None,
+            tags: None,
             err_ttl: None,
             stale_if_error: None,
             travel: None,
@@ -281,6 +282,7 @@ impl<S: Shape, X> Keep<S, X> {
         X: 'static,
     {
         let late: Late<S, X> = |keep, maker| {
+            let (keep, maker) = (*keep, maker.clone());
             Arc::new(move |after| {
                 let error = S::Output::timed_out(TimedOut { after });
                 erase(&keep, &maker, &mut Some(S::failed(error)))
@@ -311,6 +313,7 @@ impl<S: Shape, X> Keep<S, X> {
     #[must_use]
     pub fn events_of(mut self, events: fn(&S::Inner, &mut Interests)) -> Self {
         self.events_of = Some(events);
+        self.tags = Some(Self::tags_of);
         self.asking()
     }
 
@@ -329,7 +332,7 @@ impl<S: Shape, X> Keep<S, X> {
     }
 
     /// What becomes of a value.
-    fn judge_kept(&self, kept: &S::Kept, maker: &Maker) -> Judged {
+    fn judge_kept(&self, kept: &S::Kept, maker: &Maker) -> Box<Judged> {
         let mut judged = match self.asked {
             Some(ask) => ask(self, kept, maker),
             None => Judged::kept(maker.lifetime(self.times, S::inner(kept).is_none())),
@@ -342,7 +345,7 @@ impl<S: Shape, X> Keep<S, X> {
     }
 
     /// [`judge_kept`](Self::judge_kept) where a closure has something to say.
-    fn ask(&self, kept: &S::Kept, maker: &Maker) -> Judged {
+    fn ask(&self, kept: &S::Kept, maker: &Maker) -> Box<Judged> {
         let inner = S::inner(kept);
         let lifetime = match (inner, self.ttl) {
             (Some(inner), _) if !self.keep_if.is_none_or(|keep| keep(inner)) => Duration::ZERO,
@@ -356,12 +359,14 @@ impl<S: Shape, X> Keep<S, X> {
         {
             judged.bytes = Some(inner.map_or(size_of::<S::Kept>(), weight));
         }
-        judged.tags = self.tags(kept);
+        if let Some(tags) = self.tags {
+            judged.tags = tags(self, kept);
+        }
         judged
     }
 
     /// What a value says that it depends on.
-    fn tags(&self, kept: &S::Kept) -> Vec<Tag> {
+    fn tags_of(&self, kept: &S::Kept) -> Vec<Tag> {
         let (Some(events_of), Some(inner)) = (self.events_of, S::inner(kept)) else {
             return Vec::new();
         };
@@ -375,7 +380,7 @@ impl<S: Shape, X> Keep<S, X> {
 pub(crate) trait Judge {
     /// What becomes of the output in an `Option`. Runs the closures of the user's options. Nothing where the output is of
     /// another type.
-    fn judge(&self, maker: &Maker, output: &dyn Any) -> Option<Judged>;
+    fn judge(&self, maker: &Maker, output: &dyn Any) -> Option<Box<Judged>>;
 
     /// Takes the output out of the `Option`.
     fn build(&self, entry: Entry, output: &mut dyn Any) -> Option<Built>;
@@ -395,7 +400,7 @@ pub(crate) trait Judge {
 pub(crate) type LateAnswer = Arc<dyn Fn(Duration) -> Option<Loaded> + Send + Sync>;
 
 /// What makes that answer.
-type Late<S, X> = fn(Keep<S, X>, Maker) -> LateAnswer;
+type Late<S, X> = fn(&Keep<S, X>, &Maker) -> LateAnswer;
 
 /// Takes an output out of an `Option`, and makes of it what the engine takes. Nothing where it is of another type.
 pub(crate) fn erase(keep: &dyn Judge, maker: &Maker, output: &mut dyn Any) -> Option<Loaded> {
@@ -416,7 +421,7 @@ pub(crate) fn erase(keep: &dyn Judge, maker: &Maker, output: &mut dyn Any) -> Op
 /// How values travel, and what says so to the shared tier.
 type Travel<S, X> = (
     Transport<<S as Shape>::Kept>,
-    fn(Keep<S, X>, Maker, Transport<<S as Shape>::Kept>) -> Travelling,
+    fn(&Keep<S, X>, &Maker, Transport<<S as Shape>::Kept>) -> Travelling,
 );
 
 /// How the values of a function leave the process and come back.
@@ -431,15 +436,18 @@ pub(crate) struct Travelling {
 pub(crate) type Receiver = Arc<dyn Fn(&[u8], Age) -> Result<Arc<Node>, RedisMiss> + Send + Sync>;
 
 impl<S: Shape, X> Judge for Keep<S, X> {
-    fn judge(&self, maker: &Maker, output: &dyn Any) -> Option<Judged> {
+    fn judge(&self, maker: &Maker, output: &dyn Any) -> Option<Box<Judged>> {
         let output = output.downcast_ref::<Option<S::Output>>()?.as_ref()?;
         let mut judged = match S::look(output) {
             Ok(kept) if maker.keeps => return Some(self.judge_kept(kept, maker)),
             // Nobody keeps it, but perhaps what is made of it.
-            Ok(kept) => Judged {
-                tags: self.tags(kept),
-                ..Judged::kept(Duration::ZERO)
-            },
+            Ok(kept) => {
+                let mut judged = Judged::kept(Duration::ZERO);
+                if let Some(tags) = self.tags {
+                    judged.tags = tags(self, kept);
+                }
+                judged
+            }
             Err(error) => {
                 let ttl = self.err_ttl.map(|ttl| ttl(error)).or(self.times.err_ttl);
                 let mut judged = Judged::failed(maker.err_ttl().or(ttl));
@@ -458,7 +466,10 @@ impl<S: Shape, X> Judge for Keep<S, X> {
 
     fn travel(&self, maker: &Maker) -> Option<Travelling> {
         let (transport, travelling) = self.travel?;
-        (self.events_of.is_none()).then(|| travelling(*self, maker.clone(), transport))
+        if self.events_of.is_some() {
+            return None;
+        }
+        Some(travelling(self, maker, transport))
     }
 
     fn depends_on_value(&self) -> bool {
@@ -466,19 +477,20 @@ impl<S: Shape, X> Judge for Keep<S, X> {
     }
 
     fn late(&self, maker: &Maker) -> Option<LateAnswer> {
-        self.timeout.map(|late| late(*self, maker.clone()))
+        Some((self.timeout?)(self, maker))
     }
 }
 
 impl<S: Shape, X> Keep<S, X> {
-    fn travelling(self, maker: Maker, transport: Transport<S::Kept>) -> Travelling
+    fn travelling(&self, maker: &Maker, transport: Transport<S::Kept>) -> Travelling
     where
         X: 'static,
     {
+        let (keep, maker) = (*self, maker.clone());
         Travelling {
             wire: transport.wire(),
             compress_from: self.compress,
-            receive: Arc::new(move |bytes, age| self.receive(&maker, &transport, bytes, age)),
+            receive: Arc::new(move |bytes, age| keep.receive(&maker, &transport, bytes, age)),
         }
     }
 
@@ -507,92 +519,5 @@ impl<S: Shape, X> Keep<S, X> {
             Ok((false, node)) => Ok(node),
             Err(_) => Err(RedisMiss::Foreign),
         }
-    }
-}
-
-/// Makes entries for the loads of one function in one cache.
-#[derive(Clone, Debug)]
-pub(crate) struct Maker {
-    pub(crate) clock: Clock,
-    pub(crate) counters: Arc<Counters>,
-    /// Off where no tier would take the value.
-    pub(crate) keeps: bool,
-    /// What becomes of values as they grow old, where the function says so.
-    pub(crate) aging: Option<Aging>,
-    /// What the configuration says.
-    pub(crate) policy: Option<Arc<Policy>>,
-    /// A number that is the same for the key in every process, by which lifetimes differ from key to key.
-    pub(crate) jitter: u64,
-    /// A number that is not.
-    pub(crate) spread: u64,
-}
-
-/// Lifetimes are shorter by up to this part of them, so that what was loaded together does not expire together.
-const JITTER: u64 = 10;
-
-// Compiled once, and not into each function that judges.
-impl Maker {
-    #[inline(never)]
-    fn lifetime(&self, times: Times, is_none: bool) -> Duration {
-        let policy = self.policy.as_deref();
-        let times = Times {
-            ttl: self.ttl().unwrap_or(times.ttl),
-            none_ttl: policy.and_then(|policy| policy.none_ttl).or(times.none_ttl),
-            ..times
-        };
-        self.jittered(times.value(is_none))
-    }
-
-    fn ttl(&self) -> Option<Duration> {
-        self.policy.as_ref()?.ttl
-    }
-
-    fn err_ttl(&self) -> Option<Duration> {
-        self.policy.as_ref()?.err_ttl
-    }
-
-    /// The lifetime as that of this key. Under a clock that is moved by hand it is exact.
-    fn jittered(&self, lifetime: Duration) -> Duration {
-        if self.clock.is_manual() {
-            return lifetime;
-        }
-        let nanos = u128::from(nanos(lifetime));
-        let less = (nanos / u128::from(JITTER) * u128::from(self.jitter >> 32)) >> 32;
-        let less = u64::try_from(less).unwrap_or(0);
-        lifetime.saturating_sub(Duration::from_nanos(less))
-    }
-
-    /// An entry of an outcome.
-    fn entry(&self, judged: &Judged) -> Entry {
-        let now = self.clock.now();
-        let created = before(now, judged.age);
-        let fresh_until = before(after(now, judged.lifetime), judged.stale_for);
-        let mut entry = Entry::new(
-            created,
-            fresh_until.min(after(now, judged.most)),
-            judged.bytes.unwrap_or(judged.size),
-            judged.bytes.is_some(),
-            Arc::clone(&self.counters),
-        );
-        if judged.is_replaceable {
-            entry = entry.replaceable();
-        }
-        let Some(Aging {
-            strategy, terms, ..
-        }) = &self.aging
-        else {
-            return entry;
-        };
-        if judged.fate != Fate::Keep {
-            return entry;
-        }
-        let grace = after(fresh_until, strategy.grace());
-        let life = Life {
-            created,
-            fresh_until,
-            kept_until: grace.min(after(now, judged.most)),
-            load_time: judged.load_time,
-        };
-        entry.with_terms(terms(*strategy, life, unit(self.spread)))
     }
 }

@@ -39,7 +39,9 @@ impl Context<'_> {
         if strategy.is_empty() {
             return strategy;
         }
-        quote_spanned!(Span::mixed_site()=> .strategy(__cached::Strategy::new() #strategy))
+        quote_spanned! {Span::mixed_site()=>
+            .aging(const { &__cached::Aging::by(__cached::Strategy::new() #strategy) })
+        }
     }
 
     /// What is to know the type of the error.
