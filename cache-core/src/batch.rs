@@ -31,12 +31,14 @@ use crate::{
     call::{Answering, BoxFuture, Inline, Missed, Written, begin},
     context,
     event::Interests,
-    flight::Load,
+    flight::{Load, Target, wait},
     key::{CacheKey, KeyWriter},
     lock::Mutex,
-    site::Site,
+    site::{Site, SiteState},
+    slot::{Slot, Slots},
     tasks,
     value::{Answered, Keep, Returned, Shape},
+    watchdog::Patience,
 };
 
 /// A call of a function of many keys, as its expansion describes it.
@@ -112,8 +114,8 @@ where
             match self.begin(&key, element) {
                 Ok(answered) => answers.push((key, answered.output())),
                 Err(mut missed) => {
-                    let gathering = gathering.get_or_insert_with(|| {
-                        missed.gathering(element.common, Gathering::<KeyOf<O>, Each<O>>::new)
+                    let (_, gathering) = gathering.get_or_insert_with(|| {
+                        missed.gathering::<Gathering<KeyOf<O>, Each<O>>>(element.common)
                     });
                     missed.reads_with(&reading);
                     let body = gathering.load(key.clone());
@@ -121,13 +123,15 @@ where
                 }
             }
         }
-        let driving = gathering.map(|gathering| Driving {
+        let driving = gathering.map(|(site, gathering)| Driving {
+            site,
             gathering,
             reading,
             most: self.most.max(1),
             load: Box::new(move |keys| boxed(load(keys))),
             yielding: None,
             loads: Vec::new(),
+            own: Vec::new(),
         });
         Box::pin(async move {
             if let Some(driving) = driving {
@@ -185,6 +189,7 @@ fn collect<O: Output>(answers: Vec<(KeyOf<O>, Each<O>)>) -> O {
 
 /// The keys of one call, until all have their answers.
 struct Driving<'a, O: Output> {
+    site: Arc<SiteState>,
     gathering: Arc<Gathering<KeyOf<O>, Each<O>>>,
     /// How many of the keys are being read from the shared tier.
     reading: Arc<AtomicUsize>,
@@ -194,11 +199,13 @@ struct Driving<'a, O: Output> {
     yielding: Option<BoxFuture<'static, ()>>,
     /// The loads that this call has begun.
     loads: Vec<JoinHandle<()>>,
+    /// Those that run in this call, where there is no runtime to run them.
+    own: Vec<BoxFuture<'a, ()>>,
 }
 
 impl<O> Driving<'_, O>
 where
-    O: Output<Map: Map<Key: Clone + Send + Sync + 'static>> + 'static,
+    O: Output<Map: Map<Key: Clone + Eq + Hash + Send + Sync + 'static>> + 'static,
     O::Error: Clone + Send,
     Each<O>: Send,
 {
@@ -243,6 +250,8 @@ where
 
     /// Hears of panics of the loads that this call has begun.
     fn check_loads(&mut self, cx: &mut Context<'_>) {
+        self.own
+            .retain_mut(|load| load.as_mut().poll(cx).is_pending());
         self.loads.retain_mut(|load| match Pin::new(load).poll(cx) {
             Poll::Pending => true,
             Poll::Ready(Ok(())) => false,
@@ -266,15 +275,15 @@ where
             return;
         }
         self.yielding = None;
-        let Ok(runtime) = Handle::try_current() else {
-            return;
-        };
         while self.gathering.has_waiting() {
             let taken = self.gathering.take(self.most);
             let keys = taken.requests.iter().map(|request| request.key.clone());
             let body = (self.load)(keys.collect());
-            let load = tasks::spawn(&runtime, within_loads(taken, body, context::scope()));
-            self.loads.push(load);
+            let load = within_loads(taken, body, Arc::clone(&self.site), context::scope());
+            match Handle::try_current() {
+                Ok(runtime) => self.loads.push(tasks::spawn(&runtime, load)),
+                Err(_) => self.own.push(Box::pin(load)),
+            }
         }
     }
 }
@@ -283,19 +292,24 @@ where
 async fn within_loads<O>(
     taken: Taken<KeyOf<O>, Each<O>>,
     mut body: BoxLoad<O>,
+    site: Arc<SiteState>,
     scope: Option<Cache>,
 ) where
     O: Output,
     O::Error: Clone,
 {
-    let gathering = Arc::clone(taken.gathering());
-    // Closed by nobody.
-    let _permit = gathering.permits.acquire().await;
+    let held = Held(&site.slots, Slot::new(true));
     let loads = taken.requests.iter().filter_map(|request| request.load());
-    let load = Load::of_all(loads.collect());
-    let output = poll_fn(|cx| match &load {
-        Some(load) => context::within_load(load, scope.as_ref(), || body.as_mut().poll(cx)),
-        None => body.as_mut().poll(cx),
+    let load = Load::of_all(loads.collect(), &held.1);
+    held.take(load.as_deref()).await;
+    if !taken.is_wanted() {
+        return;
+    }
+    let output = poll_fn(|cx| {
+        held.1.poll(cx, |cx| match &load {
+            Some(load) => context::within_load(load, scope.as_ref(), || body.as_mut().poll(cx)),
+            None => body.as_mut().poll(cx),
+        })
     })
     .await;
     match output.split() {
@@ -309,6 +323,36 @@ async fn within_loads<O>(
                 request.answer(Err(error.clone()));
             }
         }
+    }
+}
+
+/// A slot of the function, until the load is over.
+struct Held<'a>(&'a Arc<Slots>, Arc<Slot>);
+
+impl Held<'_> {
+    /// Waits for it, unless those who hold the others wait for this load.
+    async fn take(&self, load: Option<&Load>) {
+        let Self(slots, slot) = self;
+        if slots.try_take(slot) {
+            return;
+        }
+        let target = || Target::Slots(Arc::clone(slots));
+        let waits = match load {
+            Some(load) => wait(load, target()).map(Some),
+            None => Some(None),
+        };
+        // Until it has it.
+        let Some(_wait) = waits else {
+            return;
+        };
+        let mut patience = Patience::default();
+        poll_fn(|cx| slot.poll(cx, |cx| slots.poll_take(slot, &mut patience, cx))).await;
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.free(&self.1);
     }
 }
 

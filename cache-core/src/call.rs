@@ -29,7 +29,7 @@ use crate::{
     flight::Load,
     key::{CacheKey, Key, KeyRef, KeyWriter},
     l1::{Entry, Node},
-    site::{Instance, Site},
+    site::{Instance, Site, SiteState},
     strategy::{Decision, Known},
     value::{self, Answer, Answered, Judge, Keep, Loaded, Maker, Returned, Shape, Travelling},
 };
@@ -284,15 +284,15 @@ impl fmt::Debug for Missed {
 
 impl Missed {
     /// Where the key waits to be loaded with others that have this in common.
-    pub(crate) fn gathering<T: Any + Send + Sync>(
+    pub(crate) fn gathering<T: Any + Send + Sync + Default>(
         &self,
         common: impl Fn(&mut KeyWriter) -> Written,
-        make: impl FnOnce(usize) -> T,
-    ) -> Arc<T> {
+    ) -> (Arc<SiteState>, Arc<T>) {
         let mut writer = KeyWriter::for_bytes();
         let Written = common(&mut writer);
         let site = self.cache.sites().of(&self.instance);
-        site.gathering(writer.as_bytes(), || make(site.slots.limit()))
+        let gathering = site.gathering(writer.as_bytes(), T::default);
+        (site, gathering)
     }
 
     /// Counts the call while it reads the shared tier.

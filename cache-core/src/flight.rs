@@ -36,6 +36,7 @@ use crate::{
     lock::{Mutex, MutexGuard},
     site::SiteState,
     slot::Slot,
+    strategy::Decision,
     value::Fate,
     watchdog::{self, Patience, Sleepers, Watched},
 };
@@ -240,7 +241,8 @@ impl Flights {
         // What stands in for a failure is not replaced by it.
         let stays = |old: &Arc<Node>| {
             let old = old.entry();
-            old.is_usable(clock) || node.entry().is_replaceable() && old.stands_in(clock)
+            let stands_in = node.entry().is_replaceable() && old.stands_in(clock);
+            old.is_usable(clock) || stands_in || old.on_read(clock) != Decision::Decline
         };
         let old = match fate {
             Fate::KeepUnlessFresh => self.l1.get(&key.as_ref()),

@@ -63,6 +63,8 @@ pub struct Aging {
     pub(crate) fly: Fly,
     /// Loads in a task of its own, for a caller who may not wait for it to the end.
     pub(crate) lead: Lead,
+    /// Gives up a load that nobody waits for, where it takes too long.
+    pub(crate) bound: fn(Arc<SiteState>, BoxFuture<'static, ()>) -> BoxFuture<'static, ()>,
     /// Begins to load the successor of an entry that is served.
     pub(crate) refresh: fn(&Call, &Arc<Node>, Body<'_>),
 }
@@ -76,6 +78,7 @@ impl Aging {
             terms: terms::terms,
             fly: aging::fly,
             lead: aging::lead,
+            bound: aging::bound,
             refresh: aging::refresh,
         }
     }
@@ -484,9 +487,10 @@ pub(crate) struct Named(pub(crate) Vec<(String, Arc<Policy>)>);
 
 impl Book for Named {
     fn of(&self, function: &str) -> Option<Arc<Policy>> {
-        let mut policies = self.0.iter();
-        let found = policies.find(|(name, _)| is_called(function, name));
-        found.map(|(_, policy)| Arc::clone(policy))
+        let policies = self.0.iter();
+        let fitting = policies.filter(|(name, _)| is_called(function, name));
+        let longest = fitting.max_by_key(|(name, _)| name.len());
+        longest.map(|(_, policy)| Arc::clone(policy))
     }
 
     fn aging(&self, policy: &Policy, own: Option<Aging>) -> Option<Aging> {

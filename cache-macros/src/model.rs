@@ -57,6 +57,7 @@ impl Model {
             }
             None => default_key(&options, receiver, &arguments, mistakes),
         };
+        refuse_mixed_parts(&options, &function, &arguments, &key, mistakes);
         events::refuse_undetermined(&options, &arguments, &key, mistakes);
         let detached = options.detached.as_ref().map(|given| &given.name);
         if let Some(name) = detached.or_else(|| options.needs_task()) {
@@ -147,6 +148,45 @@ fn refuse_odd_batch(options: &Options, arguments: &[Argument], mistakes: &mut Mi
                 batch.element
             ),
         );
+    }
+}
+
+/// What the keys of one load have in common are the parts of the key that do not name one of them: a part that names
+/// both would be lost.
+fn refuse_mixed_parts(
+    options: &Options,
+    function: &Function,
+    arguments: &[Argument],
+    key: &[Part],
+    mistakes: &mut Mistakes,
+) {
+    let Some(batch) = options.batch.as_ref().map(|given| &given.value) else {
+        return;
+    };
+    let receiver = function.signature.receiver().map(|_| "self".to_owned());
+    let names = arguments.iter().flat_map(|argument| &argument.names);
+    let names: Vec<_> = names.map(ToString::to_string).chain(receiver).collect();
+    for part in key {
+        let Part::Expr(expr) = part else {
+            continue;
+        };
+        let tokens = expr.to_token_stream();
+        let text = tokens.to_string();
+        // In a text it may be captured: `format!("{name}")`.
+        let mentions = |name: &str| {
+            text.contains(&format!("{{{name}"))
+                || find(tokens.clone(), &|ident| ident == name).is_some()
+        };
+        if mentions(&batch.element.to_string()) && names.iter().any(|name| mentions(name)) {
+            mistakes.at(
+                expr,
+                format_args!(
+                    "a part of the key that names `{0}` names nothing else, so that it is known what the keys of one load \
+                     have in common: write the others on their own, as in `key = (tenant, {0})`",
+                    batch.element
+                ),
+            );
+        }
     }
 }
 

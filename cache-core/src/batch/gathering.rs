@@ -4,14 +4,13 @@
 //! load then runs in a task of its own. What that does not load waits again.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     future::Future,
+    hash::Hash,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
 };
-
-use tokio::sync::Semaphore;
 
 use crate::{context, flight::Load, lock::Mutex, watchdog};
 
@@ -19,15 +18,12 @@ use crate::{context, flight::Load, lock::Mutex, watchdog};
 #[derive(Debug)]
 pub(super) struct Gathering<K, R> {
     waiting: Mutex<VecDeque<Arc<Request<K, R>>>>,
-    /// How many loads may run at once.
-    pub(super) permits: Semaphore,
 }
 
-impl<K, R> Gathering<K, R> {
-    pub(super) fn new(loads_at_once: usize) -> Self {
+impl<K, R> Default for Gathering<K, R> {
+    fn default() -> Self {
         Self {
             waiting: Mutex::default(),
-            permits: Semaphore::new(loads_at_once.clamp(1, Semaphore::MAX_PERMITS)),
         }
     }
 }
@@ -106,17 +102,28 @@ impl<K, R> Gathering<K, R> {
         !waiting.is_empty()
     }
 
-    /// Takes up to so many keys that wait.
-    pub(super) fn take(self: &Arc<Self>, most: usize) -> Taken<K, R> {
+    /// Takes up to so many keys that wait, each once: who asks for one again does so as it has changed, or as nobody
+    /// keeps it.
+    pub(super) fn take(self: &Arc<Self>, most: usize) -> Taken<K, R>
+    where
+        K: Clone + Eq + Hash,
+    {
         let mut waiting = self.waiting.lock();
-        let mut requests = Vec::new();
+        let (mut keys, mut requests, mut left) = (HashSet::new(), Vec::new(), VecDeque::new());
         while requests.len() < most
             && let Some(request) = waiting.pop_front()
         {
-            if request.is_wanted() {
+            if !request.is_wanted() {
+                continue;
+            }
+            if keys.insert(request.key.clone()) {
                 requests.push(request);
+            } else {
+                left.push_back(request);
             }
         }
+        left.append(&mut waiting);
+        *waiting = left;
         drop(waiting);
         Taken {
             gathering: Arc::clone(self),
@@ -133,8 +140,9 @@ pub(super) struct Taken<K, R> {
 }
 
 impl<K, R> Taken<K, R> {
-    pub(super) fn gathering(&self) -> &Arc<Gathering<K, R>> {
-        &self.gathering
+    /// Whether anybody still waits.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.requests.iter().any(|request| request.is_wanted())
     }
 }
 

@@ -138,8 +138,8 @@ impl CacheBuilder {
     }
 
     /// What a configuration says of functions in place of their attributes: lifetimes, strategies, or that one is not to be
-    /// cached. A function is named as by [`Stats::function`](crate::Stats::function): by the end of its path. The first
-    /// policy that fits counts.
+    /// cached. A function is named as by [`Stats::function`](crate::Stats::function): by the end of its path. Of several
+    /// that fit the longest name counts.
     pub fn policies(mut self, policies: impl IntoIterator<Item = (String, Policy)>) -> Self {
         let policies = policies.into_iter();
         let policies = policies.map(|(function, policy)| (function, Arc::new(policy)));

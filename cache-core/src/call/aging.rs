@@ -1,6 +1,10 @@
 //! Calls of functions with a strategy: what an old value is good for, and what becomes of a load that takes long.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use tokio::{
     runtime::Handle,
@@ -18,6 +22,7 @@ use crate::{
     explain::Stale,
     flight::{Load, Member, Underway},
     l1::Node,
+    site::SiteState,
     stats::Counters,
     strategy::{Decision, Known, Strategy, THROTTLE},
     tasks,
@@ -80,10 +85,10 @@ pub(crate) fn refresh(call: &Call, node: &Arc<Node>, body: Body<'_>) {
     member.stand_in();
     Counters::add(&call.site.counters.refreshes);
     let ride = call.clone().ride_apart_from_here(member, None, None, body);
-    let function = Arc::clone(&call.site);
+    let site = Arc::clone(&call.site);
     tasks::spawn(&runtime, async move {
         let _running = running;
-        within(DEADLINE, &function.name, ride).await
+        while_waited_for(&site, ride, &Weak::new()).await
     });
 }
 
@@ -100,41 +105,49 @@ pub(crate) fn lead(
     runtime: &Handle,
 ) -> BoxFuture<'static, Flown> {
     let running = call.cache.tasks().enter();
-    let limit = call.site.aging.and_then(|aging| aging.strategy.timeout);
     let ride = call
         .clone()
         .ride_apart_from_here(member, Some(underway), outer, body);
-    let function = Arc::clone(&call.site);
+    let (site, caller) = (Arc::clone(&call.site), Arc::new(()));
+    let waits = Arc::downgrade(&caller);
     let task = tasks::spawn(runtime, async move {
         let _running = running;
-        match limit {
-            // Whoever called has long gone then.
-            Some(limit) => within(DEADLINE.max(limit * 2), &function.name, ride).await,
-            None => Some(ride.await),
-        }
+        while_waited_for(&site, ride, &waits).await
     });
     Box::pin(async move {
-        match joined(task).await {
-            Some(flown) => flown,
-            None => std::future::pending().await,
-        }
+        let led = joined(task).await;
+        drop(caller);
+        led.expect("it is not given up while this waits for it")
     })
 }
 
-/// Gives up what takes longer.
-async fn within(
-    deadline: Duration,
-    function: &str,
-    ride: impl Future<Output = Flown>,
-) -> Option<Flown> {
-    let ridden = timeout(deadline, ride).await;
-    if ridden.is_err() {
-        tracing::warn!(
-            function,
-            "a load in the background takes longer than {deadline:?}, and is given up"
-        );
+/// What runs in the background for a call that nobody waits for.
+pub(crate) fn bound(site: Arc<SiteState>, load: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {
+    Box::pin(async move {
+        // Late or not, there is nobody to know.
+        let _ = while_waited_for(&site, load, &Weak::new()).await;
+    })
+}
+
+/// Gives up what takes longer than the deadline, once nobody waits for it.
+async fn while_waited_for<F: Future>(
+    site: &SiteState,
+    load: F,
+    caller: &Weak<()>,
+) -> Option<F::Output> {
+    let mut load = std::pin::pin!(load);
+    loop {
+        if let Ok(output) = timeout(DEADLINE, &mut load).await {
+            return Some(output);
+        }
+        if caller.strong_count() == 0 {
+            tracing::warn!(
+                function = site.name,
+                "a load in the background takes longer than {DEADLINE:?}, and is given up"
+            );
+            return None;
+        }
     }
-    ridden.ok()
 }
 
 impl Call {
@@ -175,16 +188,12 @@ impl Aged<'_> {
             let stale = Stale::of(node.entry(), call.cache.clock());
             return call.served(node, stale);
         }
-        // Held on to: memory may have no room for it when it is needed.
-        let old = self.found();
         let flown = match body.runtime() {
-            Some(_) if self.strategy.has_limit() => {
-                self.fly_within(old.as_ref(), place, body).await
-            }
+            Some(_) if self.strategy.has_limit() => self.fly_within(place, body).await,
             _ => call.fly(place, body).await,
         };
         if flown.is_replaceable {
-            self.stand_in(old.as_ref(), Stale::Failed).unwrap_or(flown)
+            self.stand_in(Stale::Failed).unwrap_or(flown)
         } else {
             flown
         }
@@ -211,24 +220,23 @@ impl Aged<'_> {
     }
 
     /// The stale value that answers in place of a load.
-    fn stand_in(&self, old: Option<&Arc<Node>>, stale: Stale) -> Option<Flown> {
+    fn stand_in(&self, stale: Stale) -> Option<Flown> {
         let clock = self.call.cache.clock();
-        // What was found in Redis is there only now.
-        let node = self.found().or_else(|| old.cloned()).filter(|node| {
+        let node = self.found().filter(|node| {
             node.entry().stands_in(clock) && may_rely_on(self.outer.as_ref(), node)
         })?;
         Some(self.call.served(node, Some(stale)))
     }
 
     /// Waits for no longer than the function says. The load goes on.
-    async fn fly_within(&self, old: Option<&Arc<Node>>, place: Place, body: Body<'_>) -> Flown {
+    async fn fly_within(&self, place: Place, body: Body<'_>) -> Flown {
         let (call, began) = (self.call, Instant::now());
         let mut flight = std::pin::pin!(call.fly(place, body));
         if let Some(soft) = self.strategy.soft_timeout {
             if let Ok(flown) = timeout(soft, &mut flight).await {
                 return flown;
             }
-            if let Some(flown) = self.give_up(old) {
+            if let Some(flown) = self.give_up() {
                 return flown;
             }
         }
@@ -238,7 +246,7 @@ impl Aged<'_> {
         if let Ok(flown) = timeout_at(began + hard, &mut flight).await {
             return flown;
         }
-        if let Some(flown) = self.give_up(old) {
+        if let Some(flown) = self.give_up() {
             return flown;
         }
         match call.late.as_ref().and_then(|late| late(hard)) {
@@ -251,8 +259,8 @@ impl Aged<'_> {
     }
 
     /// The stale value that answers in place of a load that takes long, also those who call before it has ended.
-    fn give_up(&self, old: Option<&Arc<Node>>) -> Option<Flown> {
-        let flown = self.stand_in(old, Stale::Late)?;
+    fn give_up(&self) -> Option<Flown> {
+        let flown = self.stand_in(Stale::Late)?;
         Counters::add(&self.call.site.counters.timeouts);
         if let Answer::Hit(node) = &flown.answer
             && let Some(terms) = node.entry().terms()

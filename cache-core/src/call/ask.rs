@@ -166,7 +166,7 @@ impl Call {
         let turn = member.try_turn();
         // Whoever waits for another call's load leaves nothing behind when the cache is closed.
         let running = turn.is_some().then(|| cache.tasks().enter());
-        tasks::spawn(runtime, async move {
+        let load = async move {
             let turn = match turn {
                 Some(underway) => Some(underway),
                 None => member.turn_of_the_gone().await,
@@ -184,7 +184,13 @@ impl Call {
                 drop(running);
                 run.await;
             }
-        });
+        };
+        let load: BoxFuture<'static, ()> = Box::pin(load);
+        let load = match &self.site.aging {
+            Some(aging) => (aging.bound)(Arc::clone(&self.site), load),
+            None => load,
+        };
+        tasks::spawn(runtime, load);
     }
 
     /// Removes the entry in both tiers; waits until Redis was told, within the budget.

@@ -333,8 +333,10 @@ impl Call {
         let is_wanted = |load: &Arc<Load>| !load.is_renewal() && !load.is_succession();
         underway.load().filter(|load| is_wanted(load))?;
         let node = self.cache.flights().l1.get(&self.key.as_ref())?;
-        let decision = node.entry().on_read(self.cache.clock());
-        (decision == Decision::Serve).then_some(node)
+        let (entry, clock) = (node.entry(), self.cache.clock());
+        // Not what is void, though it were served for a while: this may be a part of what is newer.
+        let is_good = entry.is_usable(clock) || entry.stands_in(clock);
+        (is_good && entry.on_read(clock) == Decision::Serve).then_some(node)
     }
 
     /// Answers with what is in memory, as its terms have it.

@@ -178,6 +178,13 @@ impl Remote for Elsewhere {
     }
 }
 
+/// A load that was given up holds up no other process.
+impl Drop for Elsewhere {
+    fn drop(&mut self) {
+        self.let_go();
+    }
+}
+
 impl Elsewhere {
     async fn read(
         &self,

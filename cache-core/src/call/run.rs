@@ -143,6 +143,7 @@ impl<'a> Run<'a> {
         }));
         polled.unwrap_or_else(|panic| {
             Counters::add(&load.site().counters.failures);
+            self.put_off_the_next(load, false);
             self.underway.fail();
             self.let_go();
             resume_unwind(panic)

@@ -184,28 +184,27 @@ impl Load {
         &self.flight.site
     }
 
-    /// What is made for all of these loads in one go.
-    pub(crate) fn of_all(mut loads: Vec<Arc<Self>>) -> Option<Arc<Self>> {
-        let first = loads.pop()?;
-        if loads.is_empty() {
-            return Some(first);
-        }
+    /// What is made for all of these loads in one go, in a slot of its own.
+    pub(crate) fn of_all(loads: Vec<Arc<Self>>, slot: &Arc<Slot>) -> Option<Arc<Self>> {
+        let first = loads.first()?;
         Some(Arc::new(Self {
             flight: Arc::clone(&first.flight),
-            slot: Arc::clone(&first.slot),
+            slot: Arc::clone(slot),
             outer: first.outer.clone(),
-            is_guarded: first.is_guarded || loads.iter().any(|load| load.is_guarded),
+            is_guarded: loads.iter().any(|load| load.is_guarded),
             beside: loads,
         }))
+    }
+
+    /// This load and those beside it.
+    pub(super) fn in_one_go(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(self.beside.iter().map(|load| &**load))
     }
 
     /// This load, those beside it, and the loads it was called from, inside out.
     pub(super) fn chain(&self) -> impl Iterator<Item = &Load> {
         let inside_out = std::iter::successors(Some(self), |load| load.outer.as_deref());
-        inside_out.flat_map(|load| {
-            let beside = load.beside.iter().map(|load| &**load);
-            std::iter::once(load).chain(beside)
-        })
+        inside_out.flat_map(Load::in_one_go)
     }
 
     /// Whether this load, or one it was called from, is for `key` of the same cache.

@@ -8,6 +8,8 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
+use smallvec::SmallVec;
+
 use super::{Flight, Load};
 use crate::{
     key::KeyHasher,
@@ -73,7 +75,7 @@ impl Target {
 /// One recorded wait, while it lasts.
 #[derive(Debug)]
 pub(crate) struct Wait {
-    from: u64,
+    from: SmallVec<[u64; 1]>,
     target: Target,
 }
 
@@ -94,8 +96,10 @@ pub(crate) fn wait(load: &Load, target: Target) -> Option<Wait> {
     if !Reachable::from(&target, &waits, &chain, most)?.goes_on() {
         return None;
     }
-    let from = load.slot.id();
-    waits.entry(from).or_default().push(target.clone());
+    let from: SmallVec<_> = load.in_one_go().map(|load| load.slot.id()).collect();
+    for load in &from {
+        waits.entry(*load).or_default().push(target.clone());
+    }
     Some(Wait { from, target })
 }
 
@@ -164,7 +168,10 @@ impl<'a> Reachable<'a> {
 impl Drop for Wait {
     fn drop(&mut self) {
         let mut waits = waits();
-        if let Some(targets) = waits.get_mut(&self.from) {
+        for load in &self.from {
+            let Some(targets) = waits.get_mut(load) else {
+                continue;
+            };
             if let Some(at) = targets
                 .iter()
                 .position(|target| target.address() == self.target.address())
@@ -172,7 +179,7 @@ impl Drop for Wait {
                 targets.swap_remove(at);
             }
             if targets.is_empty() {
-                waits.remove(&self.from);
+                waits.remove(load);
             }
         }
     }

@@ -73,3 +73,20 @@ fn what_is_about_one_load_for_one_key_is_refused_beside_it() {
         assert_eq!(refused.len(), 1, "{option}: {refused:?}");
     }
 }
+
+#[test]
+fn a_part_of_the_key_that_names_one_key_and_something_else_is_refused() {
+    for key in [
+        "format!(\"{}/{}\", db.tenant, id)",
+        "format!(\"{db}/{id}\")",
+        "(db.tenant, id)",
+    ] {
+        let options = format!("ttl = 5m, key = ({key},), batch(id in ids)");
+        let refused = refused(&options, ITEM);
+        assert_eq!(refused.len(), 1, "{key}: {refused:?}");
+        assert!(
+            refused[0].contains("as in `key = (tenant, id)`"),
+            "{refused:?}"
+        );
+    }
+}
