@@ -19,7 +19,7 @@ const FARTHEST_DRAW: u64 = 40;
 
 /// Processes that have a value of one age refresh it at different times, so that the first does it for all: over this
 /// part of what is left of its life.
-const SPREAD: f64 = 0.1;
+const SPREAD: f64 = 0.5;
 
 /// The options that say what becomes of a value as it grows old. All of them are off until they are said.
 #[derive(Clone, Copy, Debug, PartialEq)]

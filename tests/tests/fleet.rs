@@ -94,7 +94,7 @@ fn a_refresh_takes_over_what_another_process_has_loaded_since() {
             redis.until(|redis| redis.writes() > 0).await;
         }
         assert_eq!(origin.begun(), 1, "the second has found it");
-        clock.advance(90 * SECOND);
+        clock.advance(91 * SECOND);
         Cache::scope(a.clone(), ahead(&origin, 1)).await.unwrap();
         origin.until_ended(2).await;
         redis.until(|redis| redis.writes() > 1).await;

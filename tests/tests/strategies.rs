@@ -23,7 +23,7 @@ fn refresh_ahead_serves_what_is_fresh_and_loads_its_successor_in_the_background(
         clock.advance(79 * SECOND);
         assert_eq!(ahead(&origin, 1).await, Ok(1));
         assert_eq!(origin.begun(), 1, "it is not due");
-        clock.advance(4 * SECOND);
+        clock.advance(12 * SECOND);
         origin.close();
         for _ in 0..100 {
             assert_eq!(ahead(&origin, 1).await, Ok(1), "nobody waits");
@@ -59,21 +59,18 @@ fn a_value_that_nobody_reads_is_not_refreshed() {
 }
 
 #[test]
-fn a_refresh_that_fails_leaves_the_value_and_is_tried_again_ten_seconds_later() {
+fn a_refresh_that_fails_leaves_the_value_and_is_not_tried_again_at_once() {
     timed(|clock, _| async move {
         let origin = Origin::default();
         ahead(&origin, 1).await.unwrap();
-        clock.advance(85 * SECOND);
+        clock.advance(91 * SECOND);
         origin.fail(true);
         assert_eq!(ahead(&origin, 1).await, Ok(1));
         origin.until_ended(2).await;
-        clock.advance(9 * SECOND);
+        clock.advance(8 * SECOND);
         assert_eq!(ahead(&origin, 1).await, Ok(1));
         assert_eq!(origin.begun(), 2, "not at once again");
         clock.advance(SECOND);
-        assert_eq!(ahead(&origin, 1).await, Ok(1));
-        origin.until_ended(3).await;
-        clock.advance(5 * SECOND);
         assert_eq!(ahead(&origin, 1).await, Err(Failure::Temporary));
     });
 }
@@ -87,7 +84,7 @@ fn a_refresh_that_panics_is_nobodys_panic() {
     }
     timed(|clock, _| async move {
         assert_eq!(panicking(false).await, 7);
-        clock.advance(60 * SECOND);
+        clock.advance(80 * SECOND);
         assert_eq!(panicking(true).await, 7);
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert_eq!(panicking(true).await, 7);
@@ -153,7 +150,7 @@ async fn guarded(origin: &Origin, id: u64) -> Result<u64, Failure> {
 fn what_an_event_made_void_is_served_to_nobody_however_little_time_has_passed() {
     timed(|clock, cache| async move {
         let origin = Origin::default();
-        for age in [0, 6, 20] {
+        for age in [0, 8, 20] {
             guarded(&origin, 1).refresh().await.unwrap().unwrap();
             clock.advance(age * SECOND);
             cache.emit(NumberChanged { id: 1 }).await.unwrap();
@@ -172,7 +169,7 @@ fn a_background_load_that_an_event_overtook_is_not_kept() {
     timed(|clock, cache| async move {
         let origin = Origin::default();
         guarded(&origin, 1).await.unwrap();
-        clock.advance(6 * SECOND);
+        clock.advance(8 * SECOND);
         origin.close();
         assert_eq!(guarded(&origin, 1).await, Ok(1));
         origin.until_begun(2).await;
@@ -277,7 +274,7 @@ fn no_more_loads_run_in_the_background_than_the_cache_allows() {
             for id in 0..10 {
                 ahead(&origin, id).await.unwrap();
             }
-            clock.advance(90 * SECOND);
+            clock.advance(91 * SECOND);
             origin.close();
             for id in 0..10 {
                 ahead(&origin, id).await.unwrap();
@@ -331,7 +328,7 @@ async fn a_background_load_that_hangs_gives_its_slot_back_and_what_it_gives_is_k
     let origin = Origin::default();
     Cache::scope(cache, async {
         hanging(&origin).await.unwrap();
-        clock.advance(2_000 * SECOND);
+        clock.advance(2_800 * SECOND);
         origin.close();
         assert_eq!(hanging(&origin).await, Ok(1));
         tokio::time::sleep(59 * SECOND).await;

@@ -1,24 +1,24 @@
-//! Processes that read one key all the time through twenty expiries: how many loads each takes. Each process is a cache
+//! Processes that read one key all the time through five expiries: how many loads each takes. Each process is a cache
 //! with connections of its own.
 
 use std::time::{Duration, Instant};
 
 use cache_core::{Cache, cached};
 
-const LOAD: Duration = Duration::from_millis(30);
-const EXPIRIES: u32 = 20;
+const LOAD: Duration = Duration::from_millis(20);
+const EXPIRIES: u32 = 5;
 
 /// One function for each way.
 macro_rules! read {
     ($($name:ident: [$($strategy:tt)*];)+) => {
-        $(#[cached(ttl = 300ms, $($strategy)*)]
+        $(#[cached(ttl = 2s, $($strategy)*)]
         async fn $name(key: u64) -> u64 {
             tokio::time::sleep(LOAD).await;
             key
         })+
 
         pub(crate) async fn measure(url: &str) {
-            println!("### Loads per expiry: ttl 300 ms, load 30 ms\n");
+            println!("### Loads per expiry: ttl 2 s, load 20 ms\n");
             println!("| | 1 process | 4 | 16 |\n|:--|--:|--:|--:|");
             $(
                 let mut shown = Vec::new();
@@ -62,7 +62,7 @@ where
                 .expect("the server takes us"),
         );
     }
-    let until = Instant::now() + Duration::from_millis(300) * EXPIRIES;
+    let until = Instant::now() + Duration::from_secs(2) * EXPIRIES;
     let callers = caches.iter().map(|cache| {
         tokio::spawn(Cache::scope(cache.clone(), async move {
             while Instant::now() < until {

@@ -203,7 +203,7 @@ fn without_a_strategy_there_is_nothing_but_fresh_and_gone() {
 fn refresh_ahead_is_due_from_its_part_of_the_life_on() {
     let strategy = Strategy::new().refresh_ahead(0.8);
     assert_eq!(strategy.quiet_until(&LIFE, 0.0), CREATED + 80 * SECOND);
-    assert_eq!(strategy.quiet_until(&LIFE, 1.0), CREATED + 82 * SECOND);
+    assert_eq!(strategy.quiet_until(&LIFE, 1.0), CREATED + 90 * SECOND);
     let read = |quiet_until| Moment::Read {
         quiet_until,
         draw: 1.0,
@@ -217,8 +217,8 @@ fn refresh_ahead_is_due_from_its_part_of_the_life_on() {
     };
     assert_eq!(at(79, 0.0), Decision::Serve);
     assert_eq!(at(80, 0.0), Decision::ServeAndRefresh);
-    assert_eq!(at(81, 1.0), Decision::Serve);
-    assert_eq!(at(82, 1.0), Decision::ServeAndRefresh);
+    assert_eq!(at(89, 1.0), Decision::Serve);
+    assert_eq!(at(90, 1.0), Decision::ServeAndRefresh);
 }
 
 #[test]

@@ -446,7 +446,7 @@ fn an_event_between_the_claim_of_a_refresh_and_the_end_of_its_load() {
         let source = Source::default();
         source.set(1);
         ahead(&source, 1).await;
-        clock.advance(6 * SECOND);
+        clock.advance(8 * SECOND);
         assert_eq!(ahead(&source, 1).await, 1);
         tokio::time::sleep(10 * MS).await;
         source.set(2);
