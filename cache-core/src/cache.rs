@@ -5,6 +5,7 @@ mod builder;
 use std::{
     fmt,
     future::Future,
+    hash::{BuildHasher, RandomState},
     sync::{Arc, LazyLock, OnceLock},
     time::Duration,
 };
@@ -67,6 +68,8 @@ struct Inner {
     sites: SiteStates,
     tasks: Arc<Tasks>,
     background_limit: usize,
+    /// A random number, by which caches differ in when they refresh.
+    spread: u64,
 }
 
 impl Cache {
@@ -107,6 +110,7 @@ impl Cache {
             sites: SiteStates::new(policies),
             tasks: Arc::default(),
             background_limit,
+            spread: RandomState::new().hash_one(0),
         });
         if let Some(courier) = &inner.peers.courier {
             let inner = Arc::downgrade(&inner);
@@ -289,6 +293,11 @@ impl Cache {
 
     pub(crate) fn tasks(&self) -> &Arc<Tasks> {
         &self.0.tasks
+    }
+
+    /// A number that is another one in each cache.
+    pub(crate) fn spread(&self) -> u64 {
+        self.0.spread
     }
 
     /// How many loads may run at once that nobody waits for.

@@ -345,7 +345,7 @@ impl Missed {
             aging: opened.call.site.aging,
             policy: opened.call.site.policy.clone(),
             jitter: opened.call.key.digest(),
-            spread: opened.call.key.spread(),
+            spread: opened.call.key.spread() ^ opened.call.cache.spread(),
         };
         opened.call.late = keep.late(&maker);
         if opened.is_remote()

@@ -16,6 +16,7 @@ cargo xtask soak           three processes on a real Redis and its faults: --min
 cargo xtask bench          side by side with other caches (builds them)
 cargo xtask bench shared   the shared tier, on a `redis-server`
 cargo xtask bench events   what invalidation costs, on a `redis-server`
+cargo xtask bench strategies   what strategies, fleets and batches are worth, on a `redis-server`
 cargo xtask bench build    what the attribute costs to build, beside `cached`
 cargo xtask demo           the quickstart";
 
@@ -42,6 +43,9 @@ fn main() -> ExitCode {
             }
             [what, rest @ ..] if what == "events" => {
                 server::is_there() && bench("invalidation", rest)
+            }
+            [what, rest @ ..] if what == "strategies" => {
+                server::is_there() && bench("strategies", rest)
             }
             [what, rest @ ..] if what == "build" => bench("build-cost", rest),
             rest => bench("side-by-side", rest),
