@@ -34,7 +34,7 @@ use crate::{
     flight::{Load, Target, wait},
     key::{CacheKey, KeyWriter},
     lock::Mutex,
-    site::{Site, SiteState},
+    site::{Instance, SiteState},
     slot::{Slot, Slots},
     tasks,
     value::{Answered, Keep, Returned, Shape},
@@ -42,11 +42,9 @@ use crate::{
 };
 
 /// A call of a function of many keys, as its expansion describes it.
-pub struct Batch<'a, S: Shape, X, I> {
-    /// The static of the function.
-    pub site: &'static Site,
-    /// A closure in the expansion: its type is unique per function and type parameters.
-    pub identity: &'a I,
+pub struct Batch<'a, S: Shape, X> {
+    /// The function.
+    pub instance: Instance,
     /// What there is for each key.
     pub returned: &'a Returned<S, X>,
     /// What becomes of it.
@@ -57,10 +55,10 @@ pub struct Batch<'a, S: Shape, X, I> {
     pub most: usize,
 }
 
-impl<S: Shape, X, I> fmt::Debug for Batch<'_, S, X, I> {
+impl<S: Shape, X> fmt::Debug for Batch<'_, S, X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Batch")
-            .field("site", self.site)
+            .field("instance", &self.instance)
             .finish_non_exhaustive()
     }
 }
@@ -84,7 +82,7 @@ impl<K> fmt::Debug for Element<'_, K> {
     }
 }
 
-impl<S, X, I> Batch<'_, S, X, I>
+impl<S, X> Batch<'_, S, X>
 where
     S: Shape,
     X: 'static,
@@ -146,11 +144,10 @@ where
             .interests
             .map(|interests| move |events: &mut Interests| interests(key, events));
         begin(
-            self.site,
-            self.identity,
+            self.instance,
             self.returned,
             self.cache,
-            |writer| (element.key)(key, writer),
+            &|writer: &mut KeyWriter| (element.key)(key, writer),
             events
                 .as_ref()
                 .map(|events| events as &dyn Fn(&mut Interests)),

@@ -2,6 +2,8 @@
 
 pub(crate) mod aging;
 mod ask;
+mod body;
+mod guarding;
 mod miss;
 mod mode;
 pub(crate) mod remote;
@@ -17,21 +19,22 @@ use std::{
 };
 
 pub(crate) use ask::act;
-pub(crate) use miss::{Body, Call, Flown, Place};
+pub(crate) use body::{Body, Running};
+pub(crate) use guarding::{ByEvents, Guarding};
+pub(crate) use miss::{Call, Flown, Place};
 pub use mode::{Detached, Held, HoldProbe, Inline, Mode, ProbeBorrow, ProbeHold};
 
-use self::remote::Text;
+use self::{body::Given, remote::Text};
 use crate::{
     cache::Cache,
     clock::Clock,
     context::{self, Ask, Question},
     event::{Interests, Tag},
-    flight::Load,
     key::{CacheKey, Key, KeyRef, KeyWriter},
     l1::{Entry, Node},
     site::{Instance, Site, SiteState},
-    strategy::{Decision, Known},
-    value::{self, Answer, Answered, Judge, Keep, Loaded, Maker, Returned, Shape, Travelling},
+    strategy::Decision,
+    value::{Answer, Answered, Beyond, Judge, Keep, Loaded, Maker, Returned, Shape, Travelling},
 };
 
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -48,48 +51,35 @@ pub struct Written;
 
 /// Answers a call from memory, or says what is needed to go on.
 ///
-/// `identity` is a closure in the expansion: its type is unique per function and type parameters. `interests`
-/// says which events make its entry void; a hit does not ask.
+/// `interests` says which events make its entry void; a hit does not ask.
 ///
 /// # Errors
 ///
 /// The call that missed.
 #[inline]
-pub fn begin<I, S: Shape, X>(
-    site: &'static Site,
-    _identity: &I,
+pub fn begin<S: Shape, X>(
+    instance: Instance,
     returned: &Returned<S, X>,
     cache: Option<&Cache>,
-    write_key: impl Fn(&mut KeyWriter) -> Written,
+    write_key: &dyn WriteKey,
     interests: Option<&dyn Fn(&mut Interests)>,
 ) -> Result<Answered<S, X>, Box<Missed>> {
     let lookup = Lookup {
-        site,
-        type_name: std::any::type_name::<I>(),
-        function: typeid::of::<I>(),
+        instance,
         output: returned.output_type(),
-        write_key: &write_key,
+        write_key,
         interests,
     };
-    look(&lookup, *returned, cache)
-}
-
-/// The part of [`begin`] that is compiled for each type.
-#[inline]
-fn look<S: Shape, X>(
-    lookup: &Lookup<'_>,
-    returned: Returned<S, X>,
-    cache: Option<&Cache>,
-) -> Result<Answered<S, X>, Box<Missed>> {
     let node = lookup.find(cache)?;
     Ok(Answered {
         answer: Answer::Hit(node),
-        returned,
+        returned: *returned,
     })
 }
 
 /// What writes the key of a call. Not `Fn`, whose table would hold each closure three times.
-trait WriteKey {
+pub trait WriteKey {
+    /// Writes it.
     fn write(&self, key: &mut KeyWriter);
 }
 
@@ -100,11 +90,9 @@ impl<F: Fn(&mut KeyWriter) -> Written> WriteKey for F {
     }
 }
 
-/// What one call asks for. [`begin`] is compiled for each function, this once.
+/// What one call asks for. [`begin`] is compiled for each type, this once.
 struct Lookup<'a> {
-    site: &'static Site,
-    type_name: &'static str,
-    function: TypeId,
+    instance: Instance,
     output: &'static TypeId,
     write_key: &'a dyn WriteKey,
     interests: Option<&'a dyn Fn(&mut Interests)>,
@@ -116,7 +104,7 @@ impl Lookup<'_> {
     fn find(&self, cache: Option<&Cache>) -> Result<Arc<Node>, Box<Missed>> {
         let mut writer = KeyWriter::for_bytes();
         self.write_key.write(&mut writer);
-        let key = KeyRef::new(self.function, &writer);
+        let key = KeyRef::new(self.instance.id, &writer);
         if !context::is_plain() {
             return self.find_in(cache, key);
         }
@@ -166,7 +154,7 @@ impl Lookup<'_> {
             let Some(node) = cache.flights().l1.get(&key) else {
                 return Err(self.missed(cache, key, None));
             };
-            let decision = decide(node.entry(), cache.clock());
+            let decision = self.decide(node.entry(), cache.clock());
             return self.obey(decision, &cache, key, node);
         };
         if matches!(question.ask, Ask::Prefetch)
@@ -188,10 +176,27 @@ impl Lookup<'_> {
         Err(self.to_miss(cache, key, Some(text), None, Some(Box::new(question))))
     }
 
+    /// What a call does that finds an entry, and that may be part of a load: that is not made of what is void.
+    fn decide(&self, entry: &Entry, clock: &Clock) -> Decision {
+        let decision = if entry.is_quiet(clock) {
+            Decision::Serve
+        } else {
+            entry.on_read(clock)
+        };
+        let (events, outer) = (self.instance.site.events(), context::load());
+        if decision == Decision::Decline
+            || guarding::may_serve(events, outer.as_ref(), entry, clock)
+        {
+            decision
+        } else {
+            Decision::Decline
+        }
+    }
+
     #[cold]
     #[inline(never)]
     fn missed(&self, cache: Cache, key: KeyRef<'_>, due: Option<Arc<Node>>) -> Box<Missed> {
-        let is_worth_asking = self.site.is_shared() && cache.is_worth_asking();
+        let is_worth_asking = self.instance.site.is_shared() && cache.is_worth_asking();
         let text = is_worth_asking.then(|| Text {
             text: self.text(),
             is_worth_asking,
@@ -209,7 +214,7 @@ impl Lookup<'_> {
     ) -> Box<Missed> {
         Box::new(Missed {
             cache,
-            instance: Instance::new(self.site, self.function, self.type_name),
+            instance: self.instance,
             key: key.to_key(),
             tags: self.tags(),
             text,
@@ -238,22 +243,6 @@ impl Lookup<'_> {
         let mut text = KeyWriter::for_text();
         self.write_key.write(&mut text);
         text.into_text()
-    }
-}
-
-/// What a call does that finds an entry, and that may be part of a load: that is not made of what is void.
-fn decide(entry: &Entry, clock: &Clock) -> Decision {
-    let decision = if entry.is_quiet(clock) {
-        Decision::Serve
-    } else {
-        entry.on_read(clock)
-    };
-    let is_good_enough =
-        |outer: Arc<Load>| entry.known(clock) == Known::Valid && outer.may_rely_on(entry);
-    if decision == Decision::Decline || context::load().is_none_or(is_good_enough) {
-        decision
-    } else {
-        Decision::Decline
     }
 }
 
@@ -300,7 +289,14 @@ impl Missed {
         self.reading = Some(Arc::clone(reading));
     }
 
-    /// Hands the call to the engine, and says what makes entries of what it loads.
+    /// Hands the call with its body to the engine.
+    #[inline(never)]
+    fn answer(self: Box<Self>, given: Given<'_>) -> BoxFuture<'_, Answer> {
+        let (opened, maker) = self.open(given.judge());
+        opened.answer(Body::new(given, maker))
+    }
+
+    /// The call in the engine, and what makes entries of what it loads.
     ///
     /// What is generic over the body is compiled for each cached function, what is generic over the value for
     /// each type, the rest, as this, once: each does as little as it can.
@@ -323,7 +319,7 @@ impl Missed {
         let mut opened = Opened {
             call: Call {
                 cache,
-                is_late: site.inherits || keep.depends_on_value(),
+                is_late: site.is_late,
                 site,
                 key,
                 tags,
@@ -340,21 +336,20 @@ impl Missed {
         };
         let maker = Maker {
             clock: opened.call.cache.clock().clone(),
-            counters: Arc::clone(&opened.call.site.counters),
+            site: Arc::clone(&opened.call.site),
             keeps: opened.call.is_on() && !opened.is_bypass(),
-            aging: opened.call.site.aging,
-            policy: opened.call.site.policy.clone(),
             jitter: opened.call.key.digest(),
             spread: opened.call.key.spread() ^ opened.call.cache.spread(),
         };
-        opened.call.late = keep.late(&maker);
-        if opened.is_remote()
-            && let Some(travelling) = keep.travel(&maker)
-        {
+        let mut beyond = Beyond::default();
+        keep.beyond(&maker, opened.is_remote(), &mut beyond);
+        let Beyond { late, travelling } = beyond;
+        opened.call.late = late;
+        if let Some(travelling) = travelling {
             opened.connect(travelling);
         }
         if let Some(mut output) = opened.take_put() {
-            opened.put = value::erase(keep, &maker, &mut *output);
+            opened.put = keep.load_any(&maker, &mut *output);
         }
         (opened, maker)
     }
@@ -438,7 +433,7 @@ impl Opened {
         match &self.question {
             None => {
                 let (call, due) = (self.call, self.due);
-                Box::pin(async move { call.answer(due, body).await.answer })
+                Box::pin(async move { call.answer(due, Place::InAnyFlight, body).await.answer })
             }
             Some(question) => (question.act)(self, body),
         }

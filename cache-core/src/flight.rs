@@ -19,7 +19,6 @@ use std::{
     time::Duration,
 };
 
-use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 pub(crate) use member::{Load, Member, Overtaken, Turn, Underway};
@@ -366,7 +365,7 @@ struct State {
     stamps: Option<(Stamps, Nanos)>,
     /// Of values that its loads took.
     reliance: Reliance,
-    loading: SmallVec<[Arc<Slot>; 1]>,
+    loading: Vec<Arc<Slot>>,
     /// With what its waiters cannot share.
     has_failed: bool,
     /// Loads that may run at once: one, until one has failed.
@@ -404,7 +403,7 @@ impl State {
     }
 
     fn stop(&mut self, slot: &Arc<Slot>) {
-        self.loading.retain(|other| !Arc::ptr_eq(&*other, slot));
+        self.loading.retain(|other| !Arc::ptr_eq(other, slot));
     }
 
     /// The wakers of as many waiters as may load now.
@@ -444,7 +443,7 @@ impl Flight {
                 redis: None,
                 stamps: None,
                 reliance: Reliance::default(),
-                loading: SmallVec::new(),
+                loading: Vec::new(),
                 has_failed: false,
                 at_once: 1,
                 is_offered: false,

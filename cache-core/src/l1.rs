@@ -15,7 +15,6 @@ use std::{
 
 pub(crate) use entry::{Entry, Node, Stored, Terms};
 use quick_cache::OptionsBuilder;
-use smallvec::SmallVec;
 
 use self::{
     lru::LruTier,
@@ -43,14 +42,14 @@ pub enum Eviction {
 #[derive(Debug, Default)]
 pub(crate) struct Evicted {
     inserted: Option<(Key, Arc<Node>)>,
-    nodes: SmallVec<[Arc<Node>; 2]>,
+    nodes: Vec<Arc<Node>>,
 }
 
 impl Evicted {
     fn by(key: &Key, node: &Arc<Node>) -> Self {
         Self {
             inserted: Some((key.clone(), Arc::clone(node))),
-            nodes: SmallVec::new(),
+            nodes: Vec::new(),
         }
     }
 
@@ -171,7 +170,7 @@ impl L1 {
         let place = (key.clone(), address_of(node));
         for (key, address) in self
             .unweighed
-            .admit(node.entry().counters(), place, is_there)
+            .admit(node.entry().counters(), place, &is_there)
         {
             if let Some(node) = self.remove_if(&key, |node| is_at(node, address)) {
                 evicted.take(&key, node);

@@ -18,7 +18,7 @@ pub use crate::{
     handle::prefetch,
     invalidate::{CanFail, Ended, Mutation, ProbeAny, ProbeResult, Refusable, can_fail},
     key::{CacheKey, KeyWriter},
-    site::{Aging, Site, Tiers},
+    site::{Aging, Instance, Site, Tiers},
     strategy::Strategy,
     value::{
         Answered, ErrorProbe, Keep, Probe, ProbeFallibleOptional, ProbeLayer, ProbePlain,

@@ -19,7 +19,7 @@ use std::{
 };
 
 pub use keep::Keep;
-pub(crate) use keep::{Judge, LateAnswer, Receiver, Travelling, erase};
+pub(crate) use keep::{Beyond, Judge, LateAnswer, Receiver, Travelling};
 pub(crate) use maker::Maker;
 pub use probe::{
     ErrorProbe, Probe, ProbeFallibleOptional, ProbeLayer, ProbePlain, ProbeShared, ProbeUnshared,
@@ -41,14 +41,14 @@ use crate::{
 /// Whether one error can answer several callers, and how it is held for them.
 pub trait Sharing<E>: Copy + Send + Sync + 'static {
     /// What an entry holds of an error.
-    type Held: Send + Sync + 'static;
+    type Held: Clone + Send + Sync + 'static;
 
-    /// The error as an entry holds it, or the error itself where only one caller can have it.
-    fn hold(error: E) -> Result<Self::Held, E>;
-    /// The error once more.
-    fn again(held: &Self::Held) -> E;
+    /// An output as an entry holds it, or the error itself where only one caller can have it.
+    fn hold<K>(split: Result<K, E>) -> Result<Result<K, Self::Held>, E>;
+    /// The error of what an entry held.
+    fn release(held: Self::Held) -> E;
     /// The error that only one caller can have.
-    fn own(error: Box<dyn Any + Send>) -> Option<E>;
+    fn own(error: Box<dyn Any + Send>) -> E;
 }
 
 /// A loaded value as the engine sees it.
@@ -115,19 +115,14 @@ pub(crate) enum Answer {
     Own(Box<dyn Any + Send>),
 }
 
-/// What an entry holds of one outcome.
-enum Outcome<V, H> {
-    Value(V),
-    Error(H),
-    /// Handed to the only caller that was left.
-    Gone,
-}
+/// What an entry holds of an output; nothing once that was handed to the only caller that was left.
+struct Outcome<V, H>(Option<Result<V, H>>);
 
 impl<V: Send + Sync + 'static, H: Send + Sync + 'static> Stored for Outcome<V, H> {
     fn value(&self) -> Option<&dyn Any> {
-        match self {
-            Self::Value(value) => Some(value),
-            Self::Error(_) | Self::Gone => None,
+        match &self.0 {
+            Some(Ok(value)) => Some(value),
+            _ => None,
         }
     }
 }
@@ -140,8 +135,8 @@ pub(crate) type Built = Result<Arc<Node>, Box<dyn Any + Send>>;
 
 /// The functions through which the engine, which knows no value type, handles one return type.
 struct Functions<S: Shape> {
-    /// Makes of an output in an `Option` an outcome that answers every caller, or gives the error that cannot.
-    build: fn(Entry, &mut dyn Any) -> Option<Built>,
+    /// Makes of an output an outcome that answers every caller, or gives the error that cannot.
+    build: fn(Entry, S::Output) -> Built,
     output: fn(Answer) -> S::Output,
     output_type: TypeId,
 }
@@ -190,10 +185,6 @@ where
     }
 }
 
-/// Why an output is found where one is looked for.
-pub(crate) const ONE_TYPE: &str =
-    "a flight holds the values of one function, and a function has one return type";
-
 /// What answers a call, as the engine gives it.
 #[must_use]
 pub struct Answered<S: Shape, X> {
@@ -222,36 +213,30 @@ impl<S: Shape, X> Returned<S, X> {
         &self.functions.output_type
     }
 
-    /// An outcome that answers every caller, or the error that cannot. Nothing where there is no output of the type.
-    pub(crate) fn build(self, entry: Entry, output: &mut dyn Any) -> Option<Built> {
+    /// An outcome that answers every caller, or the error that cannot.
+    pub(crate) fn build(self, entry: Entry, output: S::Output) -> Built {
         (self.functions.build)(entry, output)
     }
 }
 
-fn build<S, X>(entry: Entry, output: &mut dyn Any) -> Option<Built>
+fn build<S, X>(entry: Entry, output: S::Output) -> Built
 where
     S: Shape,
     S::Kept: Send + Sync + 'static,
     S::Error: Send,
     X: Sharing<S::Error>,
 {
-    let output = output
-        .downcast_mut::<Option<S::Output>>()
-        .and_then(Option::take);
-    let outcome = match S::split(output?) {
-        Ok(kept) => Outcome::Value(kept),
-        Err(error) => match X::hold(error) {
-            Ok(held) => Outcome::<_, X::Held>::Error(held),
-            Err(error) => return Some(Err(own(error))),
-        },
-    };
-    Some(Ok(Arc::new(Node::new(entry, outcome))))
+    match X::hold(S::split(output)) {
+        Ok(held) => Ok(Arc::new(Node::new(entry, Outcome(Some(held))))),
+        Err(error) => Err(own(error)),
+    }
 }
 
 /// An error that only one caller can have.
 #[cold]
+#[inline(never)]
 fn own<E: Send + 'static>(error: E) -> Box<dyn Any + Send> {
-    Box::new(Some(error))
+    Box::new(error)
 }
 
 /// The value itself where nobody else holds it, as no tier kept it and nobody waited.
@@ -261,48 +246,50 @@ where
     S::Kept: Clone + Send + Sync + 'static,
     X: Sharing<S::Error>,
 {
-    let (mut node, is_shared) = match answer {
+    let (mut node, is_hit) = match answer {
         Answer::Hit(node) => (node, true),
         Answer::Shared(node) => (node, false),
-        Answer::Own(error) => return X::own(error).map(S::failed).expect(ONE_TYPE),
+        Answer::Own(error) => return S::failed(X::own(error)),
     };
-    let sole = if is_shared {
-        None
-    } else {
-        Arc::get_mut(&mut node)
+    let sole = if is_hit { None } else { sole(&mut node) };
+    let held = match sole {
+        Some(node) => taken::<S::Kept, X::Held>(node),
+        None => copied(&node),
     };
-    let output = match sole {
-        Some(node) => take::<S, X>(node),
-        None => again::<S, X>(&node),
-    };
-    output.expect(ONE_TYPE)
+    match held {
+        Some(Ok(kept)) => S::kept(kept),
+        Some(Err(held)) => S::failed(X::release(held)),
+        None => another_type(),
+    }
 }
 
-fn again<S, X>(node: &Node) -> Option<S::Output>
-where
-    S: Shape,
-    S::Kept: Clone + Send + Sync + 'static,
-    X: Sharing<S::Error>,
-{
+#[inline(never)]
+fn sole(node: &mut Arc<Node>) -> Option<&mut Node> {
+    Arc::get_mut(node)
+}
+
+#[inline]
+fn copied<V: Clone + 'static, H: Clone + 'static>(node: &Node) -> Option<Result<V, H>> {
     let stored: &dyn Any = node.stored();
-    match stored.downcast_ref::<Outcome<S::Kept, X::Held>>()? {
-        Outcome::Value(value) => Some(S::kept(value.clone())),
-        Outcome::Error(held) => Some(S::failed(X::again(held))),
-        Outcome::Gone => None,
+    match stored.downcast_ref::<Outcome<V, H>>() {
+        Some(outcome) => outcome.0.clone(),
+        None => None,
     }
 }
 
-fn take<S, X>(node: &mut Node) -> Option<S::Output>
-where
-    S: Shape,
-    S::Kept: Send + Sync + 'static,
-    X: Sharing<S::Error>,
-{
+#[inline]
+fn taken<V: 'static, H: 'static>(node: &mut Node) -> Option<Result<V, H>> {
     let stored: &mut dyn Any = node.stored_mut();
-    let outcome = stored.downcast_mut::<Outcome<S::Kept, X::Held>>()?;
-    match std::mem::replace(outcome, Outcome::Gone) {
-        Outcome::Value(value) => Some(S::kept(value)),
-        Outcome::Error(held) => Some(S::failed(X::again(&held))),
-        Outcome::Gone => None,
+    match stored.downcast_mut::<Outcome<V, H>>() {
+        Some(outcome) => outcome.0.take(),
+        None => None,
     }
+}
+
+/// # Panics
+///
+/// Always: a flight holds the values of one function, and a function has one return type.
+#[cold]
+fn another_type() -> ! {
+    unreachable!("an answer is of the type that its function returns")
 }

@@ -35,28 +35,35 @@ mod strategy;
 /// ```text
 /// async fn user(db: &Db, id: u64) -> Result<User, DbError> {
 ///     use ::cache_core::__private as __cached;
-///     static SITE = ..;
-///     let begin = move || {
-///         let returned = ..;                          // what the return type is, and its bounds
-///         let begun = begin(&SITE, .., |key| ..);     // looks into memory
+///     const SITE = ..;
+///     let begin = move |instance| {
+///         let returned = ..;                             // what the return type is, and its bounds
+///         let begun = begin(instance, .., &|key| ..);    // looks into memory
 ///         match begun {
 ///             Ok(answered) => Ok(answered),
 ///             Err(missed) => {
-///                 let keep = ..;                      // what becomes of a loaded value
+///                 let keep = ..;                         // what becomes of a loaded value
 ///                 Err(mode.launch(missed, &keep, async move { BODY }))
 ///             }
 ///         }
 ///     };
-///     let answered = match begin() {
-///         Ok(answered) => answered,
-///         Err(answering) => answering.await,
+///     let answered = 'answer: {
+///         {
+///             let instance = Instance::of(SITE, &begin);
+///             match begin(instance) {
+///                 Ok(answered) => break 'answer answered,
+///                 Err(answering) => answering,
+///             }
+///         }
+///         .await
 ///     };
 ///     answered.output()
 /// }
 /// ```
 ///
 /// What waits for nothing is in a closure: in the `async` function itself each call would be compiled with
-/// what undoes it.
+/// what undoes it. Its type, which no other function has, stands for the function. Nothing is left of it but what is
+/// awaited: else the future would hold both.
 ///
 /// A function that returns a boxed future does the same in a boxed `async` block, and `BODY` makes the
 /// future of the load.
@@ -89,7 +96,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     let mut answer = quote_spanned! {Span::mixed_site()=>
         #import
         #site
-        let __cached_begin = move || {
+        let __cached_begin = move |__cached_instance| {
             #returned
             #peeked
             #prefetch
@@ -102,9 +109,16 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
                 }
             }
         };
-        let __cached_answered = match __cached_begin() {
-            ::core::result::Result::Ok(__cached_answered) => __cached_answered,
-            ::core::result::Result::Err(__cached_answering) => __cached_answering.await,
+        let __cached_answered = '__cached_answer: {
+            {
+                let __cached_instance = __cached::Instance::of(__CACHED_SITE, &__cached_begin);
+                let __cached_answering = match __cached_begin(__cached_instance) {
+                    ::core::result::Result::Ok(__cached_answered) => break '__cached_answer __cached_answered,
+                    ::core::result::Result::Err(__cached_answering) => __cached_answering,
+                };
+                __cached_answering
+            }
+            .await
         };
         __cached_answered.output()
     };
@@ -174,6 +188,10 @@ impl<'a> Context<'a> {
             let loads = Literal::u32_unsuffixed(loads.value);
             site.extend(quote_spanned!(mixed=> .max_concurrent_loads(#loads)));
         }
+        if let Some(listened) = &model.options.invalidate_on {
+            let late = listened.value.by_value.is_some();
+            site.extend(quote_spanned!(mixed=> .invalidated(#late)));
+        }
         if model.options.inherits.is_some() {
             site.extend(quote_spanned!(mixed=> .inherits()));
         }
@@ -188,7 +206,7 @@ impl<'a> Context<'a> {
             site.extend(quote_spanned!(mixed=> .settle(#time)));
         }
         site.extend(self.strategy());
-        quote_spanned!(mixed=> static __CACHED_SITE: __cached::Site = #site;)
+        quote_spanned!(mixed=> const __CACHED_SITE: &__cached::Site = &#site;)
     }
 
     /// Which shape the return type has. The last call asserts its bounds.
@@ -233,7 +251,7 @@ impl<'a> Context<'a> {
         let begin = quote_spanned!(mixed=> __cached::begin);
         let cache = cache(self.model.options.cache.as_ref());
         let call = quote_spanned! {mixed=>
-            #begin(&__CACHED_SITE, &|| (), &__cached_returned, __cached_cache, #key, #interests)
+            #begin(__cached_instance, &__cached_returned, __cached_cache, &#key, #interests)
         };
         quote_spanned!(mixed=> let __cached_begun = { #cache #call };)
     }

@@ -14,13 +14,6 @@ fn mistakes_are_reported_where_they_are() {
 /// How a case says that it holds more than one mistake.
 const MISTAKES: &str = "//! Mistakes: ";
 
-/// Where one mistake has more than one error, and why.
-const MORE_THAN_ONE: [(&str, usize, &str); 1] = [(
-    "key_moves_its_argument",
-    2,
-    "the compiler refuses that the key moves the argument, and then that the load still uses it",
-)];
-
 #[test]
 fn each_mistake_is_one_error() {
     let texts = texts();
@@ -32,12 +25,10 @@ fn each_mistake_is_one_error() {
         };
         let stated = source.lines().find_map(|line| line.strip_prefix(MISTAKES));
         let stated = stated.map(|rest| rest.trim_end_matches('.').parse::<usize>());
-        let known = MORE_THAN_ONE.iter().find(|(case, ..)| case == name);
-        let mistakes = match (stated, known) {
-            (None, None) => 1,
-            (None, Some((_, errors, _))) => *errors,
-            (Some(Ok(mistakes)), None) if mistakes > 1 => mistakes,
-            _ => {
+        let mistakes = match stated {
+            None => 1,
+            Some(Ok(mistakes)) if mistakes > 1 => mistakes,
+            Some(_) => {
                 faults.push(format!(
                     "{name} does not state how many mistakes it holds, as in `{MISTAKES}2.`"
                 ));
@@ -54,14 +45,6 @@ fn each_mistake_is_one_error() {
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     assert!(texts.len() > 120, "the cases are somewhere else");
-}
-
-#[test]
-fn what_has_more_errors_than_mistakes_is_a_case() {
-    let texts = texts();
-    for (name, ..) in MORE_THAN_ONE {
-        assert!(texts.contains_key(name), "there is no {name}");
-    }
 }
 
 fn starting(said: &str, level: &str) -> usize {

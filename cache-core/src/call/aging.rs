@@ -13,10 +13,13 @@ use tokio::{
 
 use super::{
     BoxFuture,
-    miss::{Body, Call, Flown, Place, Rider, may_rely_on},
+    body::{Body, Running},
+    guarding,
+    miss::{Call, Flown, Place, Rider},
     run::{Around, joined},
 };
 use crate::{
+    cache::Cache,
     clock::after,
     context,
     explain::Stale,
@@ -24,9 +27,9 @@ use crate::{
     l1::Node,
     site::SiteState,
     stats::Counters,
-    strategy::{Decision, Known, Strategy, THROTTLE},
+    strategy::{Decision, Strategy, THROTTLE},
     tasks,
-    value::{Answer, Loaded},
+    value::Answer,
 };
 
 /// A load in the background that takes longer is given up: its slot is free again, and what it gives is kept nowhere.
@@ -92,6 +95,26 @@ pub(crate) fn refresh(call: &Call, node: &Arc<Node>, body: Body<'_>) {
     });
 }
 
+/// What is served since a load has failed that the call waited for.
+pub(crate) fn stand_in(call: &Call, underway: &Underway) -> Option<Arc<Node>> {
+    let is_wanted = |load: &Arc<Load>| !load.is_renewal() && !load.is_succession();
+    underway.load().filter(|load| is_wanted(load))?;
+    let node = call.cache.flights().l1.get(&call.key.as_ref())?;
+    let (entry, clock) = (node.entry(), call.cache.clock());
+    // Not what is void, though it were served for a while: this may be a part of what is newer.
+    let is_good = entry.is_usable(clock) || entry.stands_in(clock);
+    (is_good && entry.on_read(clock) == Decision::Serve).then_some(node)
+}
+
+/// What was to be replaced by a load that failed is not tried to be at once again; what is there may stand in until
+/// then.
+pub(crate) fn put_off(cache: &Cache, load: &Load, may_stand_in: bool) {
+    let node = cache.flights().l1.get(&load.key().as_ref());
+    if let Some(terms) = node.as_ref().and_then(|node| node.entry().terms()) {
+        terms.put_off(after(cache.clock().now(), THROTTLE), may_stand_in);
+    }
+}
+
 /// Loads in a task of its own, for a caller who may not wait for it to the end.
 ///
 /// # Panics
@@ -101,7 +124,7 @@ pub(crate) fn lead(
     call: &Call,
     (member, underway): (Member, Underway),
     outer: Option<Arc<Load>>,
-    body: BoxFuture<'static, Loaded>,
+    body: Running<'static>,
     runtime: &Handle,
 ) -> BoxFuture<'static, Flown> {
     let running = call.cache.tasks().enter();
@@ -157,14 +180,14 @@ impl Call {
         member: Member,
         first: Option<Underway>,
         outer: Option<Arc<Load>>,
-        body: BoxFuture<'static, Loaded>,
+        body: Running<'static>,
     ) -> impl Future<Output = Flown> + Send + 'static {
         let rider = Rider {
             outer,
             wait: None,
             around: Some(Around::here()),
         };
-        async move { self.ride_on(member, first, rider, Body::Inline(body)).await }
+        async move { self.ride_on(member, first, rider, Body::here(body)).await }
     }
 }
 
@@ -212,18 +235,15 @@ impl Aged<'_> {
         let node = self.found()?;
         let entry = node.entry();
         let is_served = entry.on_read(clock) != Decision::Decline;
-        let is_good_enough = || {
-            self.outer.is_none()
-                || entry.known(clock) == Known::Valid && may_rely_on(self.outer.as_ref(), &node)
-        };
-        (is_served && is_good_enough()).then_some(node)
+        let (events, outer) = (self.call.site.events, self.outer.as_ref());
+        (is_served && guarding::may_serve(events, outer, entry, clock)).then_some(node)
     }
 
     /// The stale value that answers in place of a load.
     fn stand_in(&self, stale: Stale) -> Option<Flown> {
         let clock = self.call.cache.clock();
         let node = self.found().filter(|node| {
-            node.entry().stands_in(clock) && may_rely_on(self.outer.as_ref(), node)
+            node.entry().stands_in(clock) && self.call.may_rely_on(self.outer.as_ref(), node)
         })?;
         Some(self.call.served(node, Some(stale)))
     }
@@ -249,7 +269,7 @@ impl Aged<'_> {
         if let Some(flown) = self.give_up() {
             return flown;
         }
-        match call.late.as_ref().and_then(|late| late(hard)) {
+        match call.late.as_ref().map(|late| late(hard)) {
             Some(late) => {
                 Counters::add(&call.site.counters.timeouts);
                 Flown::loaded(late)

@@ -6,12 +6,12 @@ use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 
 use super::{
     BoxFuture, Opened,
-    miss::{Body, Call, Flown, Place, may_rely_on, take},
+    body::{Body, Running},
+    miss::{Call, Flown, Place},
     remote::Remote,
     run::{Around, Run},
 };
 use crate::{
-    clock::system_now,
     coherence::{Doubt, Guard},
     context::{self, Ask, Question},
     explain::{Miss, Source, Stamp, Trace},
@@ -70,13 +70,13 @@ impl Call {
         let miss = looked.as_ref().err().copied();
         let outer = context::load();
         let flown = match (ask, looked) {
-            (Ask::Peek, Ok(node)) if may_rely_on(outer.as_ref(), &node) => {
+            (Ask::Peek, Ok(node)) if self.may_rely_on(outer.as_ref(), &node) => {
                 node.entry().count_hit();
                 Flown::by(Answer::Hit(node), Source::Memory)
             }
             (Ask::Explain, Ok(node))
                 if node.entry().is_quiet(self.cache.clock())
-                    && may_rely_on(outer.as_ref(), &node) =>
+                    && self.may_rely_on(outer.as_ref(), &node) =>
             {
                 node.entry().count_hit();
                 Flown::by(Answer::Hit(node), Source::Memory)
@@ -86,17 +86,14 @@ impl Call {
                 let remote = self.remote.as_ref()?;
                 let read = remote.peek(&self.cache, &snapshot).await;
                 let node = read.found.ok()?;
-                if read.is_unsent && !may_rely_on(outer.as_ref(), &node) {
+                if read.is_unsent && !self.may_rely_on(outer.as_ref(), &node) {
                     return None;
                 }
-                take(outer.as_ref(), &node);
+                self.take(outer.as_ref(), &node);
                 Flown::by(Answer::Shared(node), Source::Redis)
             }
-            (Ask::Explain, _) => self.answer(None, body).await,
-            (Ask::Refresh, _) => match &self.site.aging {
-                None => self.fly(Place::InNewFlight, body).await,
-                Some(aging) => (aging.fly)(self, None, Place::InNewFlight, body).await,
-            },
+            (Ask::Explain, _) => self.answer(None, Place::InAnyFlight, body).await,
+            (Ask::Refresh, _) => self.answer(None, Place::InNewFlight, body).await,
             (Ask::Bypass, _) => self.run_uncached(body, None).await,
             (Ask::Evict, _) => {
                 self.evict().await;
@@ -161,7 +158,7 @@ impl Call {
     }
 
     /// Reads Redis or loads in a task of its own, in which the member waits for its turn.
-    fn ride_apart(&self, mut member: Member, body: BoxFuture<'static, Loaded>, runtime: &Handle) {
+    fn ride_apart(&self, mut member: Member, body: Running<'static>, runtime: &Handle) {
         let (cache, remote, around) = (self.cache.clone(), self.remote.clone(), Around::here());
         let turn = member.try_turn();
         // Whoever waits for another call's load leaves nothing behind when the cache is closed.
@@ -217,18 +214,9 @@ impl Call {
         else {
             return;
         };
-        // It counts as loaded now, of which no server has told a version: others have to load.
-        let mut snapshot = self.capture();
-        snapshot.extend(&self.cache.coherence().capture(&tags, system_now()));
-        let (is_guarded, coherence) = (!snapshot.is_empty(), self.cache.coherence());
-        if let Some(node) = Arc::get_mut(&mut node) {
-            node.entry_mut()
-                .guard_by(coherence.guard(&snapshot, system_now(), None));
-        }
-        // Of what inherits nobody knows what this was made of.
-        let is_kept = !self.site.inherits
-            && !snapshot.is_held()
-            && coherence.may_keep(&snapshot, None, system_now());
+        let guarded = self.site.events.zip(Arc::get_mut(&mut node));
+        let is_kept =
+            guarded.is_none_or(|(events, node)| events.guard_put(self, node.entry_mut(), &tags));
         let arrival = Arrival {
             node: &node,
             fate: if is_kept { fate } else { Fate::Forget },
@@ -241,7 +229,6 @@ impl Call {
         };
         let is_in_memory = self.site.is_in_memory;
         self.cache.flights().put(&self.key, is_in_memory, &arrival);
-        debug_assert!(!is_guarded || node.entry().guard().is_some());
     }
 
     /// Why Redis did not answer, where it was not even asked.

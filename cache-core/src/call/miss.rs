@@ -5,16 +5,14 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
-use tokio::runtime::Handle;
-
 use super::{
-    BoxFuture,
+    body::{Body, Running},
     remote::{Found, Remote},
-    run::{Around, Ended, Run, named, settled},
+    run::{Around, Ended, Run},
 };
 use crate::{
     cache::Cache,
-    clock::{Nanos, system_now},
+    clock::system_now,
     coherence::Snapshot,
     context,
     event::Tag,
@@ -25,49 +23,8 @@ use crate::{
     l2::{Notice, RedisMiss},
     site::SiteState,
     stats::Counters,
-    strategy::Decision,
     value::{Answer, LateAnswer, Loaded},
 };
-
-/// The body of a call, not yet running.
-pub(crate) enum Body<'a> {
-    Inline(BoxFuture<'a, Loaded>),
-    Detached(BoxFuture<'static, Loaded>),
-    /// Owned copies of the arguments are made when the body is needed, not for every waiter.
-    Borrowing(Box<dyn Make + 'a>),
-}
-
-/// What makes the body of a call. Not `FnOnce`, with which each function has more code.
-pub(crate) trait Make: Send {
-    fn make(self: Box<Self>) -> BoxFuture<'static, Loaded>;
-}
-
-impl<'a> Body<'a> {
-    pub(super) fn start(self) -> BoxFuture<'a, Loaded> {
-        match self {
-            Self::Inline(body) | Self::Detached(body) => body,
-            Self::Borrowing(body) => body.make(),
-        }
-    }
-
-    /// What runs in a task of its own; the body itself where it is to run in the caller's.
-    pub(super) fn apart(self) -> Result<BoxFuture<'static, Loaded>, Self> {
-        match self {
-            Self::Inline(_) => Err(self),
-            Self::Detached(body) => Ok(body),
-            Self::Borrowing(body) => Ok(body.make()),
-        }
-    }
-
-    /// The runtime for a task of its own; nothing where the body runs in the caller's.
-    pub(super) fn runtime(&self) -> Option<Handle> {
-        match self {
-            Self::Inline(_) => None,
-            // Outside a runtime there are no tasks.
-            Self::Detached(_) | Self::Borrowing(_) => Handle::try_current().ok(),
-        }
-    }
-}
 
 /// Which flight answers a call.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -165,25 +122,36 @@ impl Call {
         &self.site.counters
     }
 
-    /// The state of what the entry depends on. Whoever asks needs somebody who hears when that changes.
+    /// The state of what the entry depends on.
     pub(super) fn capture(&self) -> Snapshot {
-        let is_guarded = self.is_late || !self.tags.is_empty();
-        if is_guarded && let Some(courier) = self.cache.courier() {
-            courier.attend();
+        match self.site.events {
+            None => Snapshot::default(),
+            Some(events) => events.capture(self),
         }
-        let (coherence, now) = (self.cache.coherence(), system_now());
-        if self.is_late {
-            coherence.capture_late(&self.tags, now)
-        } else {
-            coherence.capture(&self.tags, now)
+    }
+
+    /// Whether the load that the call is part of may be made of what others have read.
+    pub(super) fn may_rely_on(&self, outer: Option<&Arc<Load>>, node: &Node) -> bool {
+        self.site.may_rely_on(outer, node.entry())
+    }
+
+    /// The load that the call is part of is made of what was read for this call, after that load began.
+    pub(super) fn take(&self, outer: Option<&Arc<Load>>, node: &Node) {
+        if let (Some(events), Some(outer)) = (self.site.events, outer) {
+            events.take(outer, node.entry());
         }
     }
 
     /// Answers the call; by an entry, where one is `due` to be replaced and still to be served.
-    pub(super) async fn answer(&self, due: Option<Arc<Node>>, body: Body<'_>) -> Flown {
+    pub(super) async fn answer(
+        &self,
+        due: Option<Arc<Node>>,
+        place: Place,
+        body: Body<'_>,
+    ) -> Flown {
         match &self.site.aging {
-            None => self.fly(Place::InAnyFlight, body).await,
-            Some(aging) => (aging.fly)(self, due, Place::InAnyFlight, body).await,
+            None => self.fly(place, body).await,
+            Some(aging) => (aging.fly)(self, due, place, body).await,
         }
     }
 
@@ -201,8 +169,8 @@ impl Call {
         }
         // Before anything is read.
         let snapshot = self.capture();
-        if let Some(outer) = &outer {
-            outer.reaches(&snapshot, &self.site);
+        if let (Some(events), Some(outer)) = (self.site.events, &outer) {
+            events.reaches(outer, &snapshot, &self.site);
         }
         let joined = match place {
             Place::InAnyFlight => {
@@ -211,7 +179,7 @@ impl Call {
             Place::InNewFlight => Joined::Member(flights.renew(&self.key, &self.site, &snapshot)),
         };
         let member = match joined {
-            Joined::Hit(node) if may_rely_on(outer.as_ref(), &node) => {
+            Joined::Hit(node) if self.may_rely_on(outer.as_ref(), &node) => {
                 node.entry().count_hit();
                 return Flown::by(Answer::Hit(node), Source::Memory);
             }
@@ -257,15 +225,16 @@ impl Call {
                 None => member.turn(outer, is_apart).await,
             };
             let mut underway = match turn {
-                Turn::Answer(node) if may_rely_on(outer, &node) => return self.share(node),
+                Turn::Answer(node) if self.may_rely_on(outer, &node) => return self.share(node),
                 Turn::Answer(_) => {
                     member = flights.read_anew(&self.key, &self.site, &self.capture());
                     continue;
                 }
                 Turn::Load(underway) => underway,
             };
-            if let Some(node) = self.stand_in(&underway)
-                && may_rely_on(outer, &node)
+            if let Some(aging) = &self.site.aging
+                && let Some(node) = (aging.stand_in)(self, &underway)
+                && self.may_rely_on(outer, &node)
             {
                 return self.served(node, Some(Stale::Failed));
             }
@@ -284,8 +253,8 @@ impl Call {
             let _reading = self.reading.as_deref().map(Reading::begin);
             // In this task also where the load has one of its own: an answer is worth no task.
             match remote.answer(&self.cache, &mut underway).await {
-                Ok(Found { node, is_unsent }) if !is_unsent || may_rely_on(outer, &node) => {
-                    take(outer, &node);
+                Ok(Found { node, is_unsent }) if !is_unsent || self.may_rely_on(outer, &node) => {
+                    self.take(outer, &node);
                     return self.found(&node, body);
                 }
                 // It may be older than what is made of it.
@@ -311,7 +280,7 @@ impl Call {
         match ended {
             Ended::Loaded(loaded) => {
                 if let Loaded::Node { node, .. } = &loaded {
-                    take(outer, node);
+                    self.take(outer, node);
                 }
                 Flown {
                     redis,
@@ -325,18 +294,6 @@ impl Call {
                 )
             }
         }
-    }
-
-    /// What is served since a load has failed that the call waited for.
-    fn stand_in(&self, underway: &Underway) -> Option<Arc<Node>> {
-        self.site.aging?;
-        let is_wanted = |load: &Arc<Load>| !load.is_renewal() && !load.is_succession();
-        underway.load().filter(|load| is_wanted(load))?;
-        let node = self.cache.flights().l1.get(&self.key.as_ref())?;
-        let (entry, clock) = (node.entry(), self.cache.clock());
-        // Not what is void, though it were served for a while: this may be a part of what is newer.
-        let is_good = entry.is_usable(clock) || entry.stands_in(clock);
-        (is_good && entry.on_read(clock) == Decision::Serve).then_some(node)
     }
 
     /// Answers with what is in memory, as its terms have it.
@@ -360,7 +317,7 @@ impl Call {
         flown
     }
 
-    fn run<'a>(&self, underway: Underway, body: BoxFuture<'a, Loaded>, around: Around) -> Run<'a> {
+    fn run<'a>(&self, underway: Underway, body: Running<'a>, around: Around) -> Run<'a> {
         let beyond = (self.remote.clone(), self.notice.clone());
         Run::new(&self.cache, underway, beyond, body, around)
     }
@@ -381,15 +338,19 @@ impl Call {
     /// Runs the body past the cache, for a reason where the caller did not ask for it.
     pub(super) async fn run_uncached(&self, body: Body<'_>, miss: Option<Miss>) -> Flown {
         Counters::add(&self.counters().loads);
-        let reached = context::load().map(|outer| {
-            let snapshot = self.capture();
-            outer.reaches(&snapshot, &self.site);
-            (outer, snapshot)
-        });
+        let reached = self
+            .site
+            .events
+            .zip(context::load())
+            .map(|(events, outer)| {
+                let snapshot = self.capture();
+                events.reaches(&outer, &snapshot, &self.site);
+                (events, outer, snapshot)
+            });
         let began = system_now();
         let loaded = body.start().await;
-        if let Some((outer, snapshot)) = reached {
-            self.hand_up(&loaded, &outer, snapshot, began);
+        if let Some((events, outer, snapshot)) = reached {
+            events.hand_up(self, &loaded, &outer, snapshot, (began, system_now()));
         }
         if loaded.has_failed() {
             Counters::add(&self.counters().failures);
@@ -397,21 +358,6 @@ impl Call {
         Flown {
             miss,
             ..Flown::by(loaded.into_answer(), Source::Uncached)
-        }
-    }
-
-    /// What is made of a value that is not kept depends on what only the value told, and is good for no longer than it
-    /// would have been.
-    fn hand_up(&self, loaded: &Loaded, outer: &Load, mut snapshot: Snapshot, began: Nanos) {
-        let loading = (began, system_now());
-        if let Loaded::Node { tags, .. } = loaded {
-            let named = named(self.cache.coherence(), tags, loading);
-            outer.reaches(&named, &self.site);
-            snapshot.extend(&named);
-        }
-        let lag = self.site.settle;
-        if let Some(time) = settled(&self.cache, lag, (&snapshot, None), loading) {
-            outer.settles_at(time);
         }
     }
 }
@@ -429,17 +375,5 @@ impl<'a> Reading<'a> {
 impl Drop for Reading<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Relaxed);
-    }
-}
-
-/// Whether a load that the call is part of may be made of what others have read.
-pub(super) fn may_rely_on(outer: Option<&Arc<Load>>, node: &Arc<Node>) -> bool {
-    outer.is_none_or(|outer| outer.may_rely_on(node.entry()))
-}
-
-/// A load that the call is part of is made of what was read for this call, after that load began.
-pub(super) fn take(outer: Option<&Arc<Load>>, node: &Arc<Node>) {
-    if let Some(outer) = outer {
-        outer.take(node.entry());
     }
 }

@@ -4,12 +4,14 @@ use std::{
     borrow::Borrow,
     future::Future,
     marker::PhantomData,
-    pin::Pin,
     task::{Context, Poll, ready},
 };
 
-use super::{Answering, Body, BoxFuture, Missed, miss::Make};
-use crate::value::{self, Keep, Loaded, Maker, ONE_TYPE, Shape};
+use super::{
+    Answering, BoxFuture, Missed,
+    body::{Given, Make, Typed},
+};
+use crate::value::{Judge, Keep, Loaded, Maker, Shape};
 
 /// The load runs in a task of its own, with owned copies of the arguments.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +59,8 @@ impl<O: Borrow<T>, T: ?Sized> Held<O, T> {
 
 impl Detached {
     /// An owned copy of an argument.
-    #[inline]
+    // Compiled for each type, not for each function.
+    #[inline(never)]
     pub fn hold<T>(self, argument: &T) -> Held<T::Owned, T>
     where
         T: ToOwned<Owned: Send + Sync + 'static> + ?Sized,
@@ -161,9 +164,8 @@ impl Missed {
         keep: &Keep<S, X>,
         body: BoxFuture<'static, S::Output>,
     ) -> Answering<'a, S, X> {
-        let (opened, maker) = self.open(keep);
-        let loading = Loading::boxed(body, keep, maker);
-        Answering::of(opened.answer(Body::Detached(loading)), keep)
+        let body = Given::Detached(Box::new(Loading { body, keep: *keep }));
+        Answering::of(self.answer(body), keep)
     }
 
     #[inline(never)]
@@ -172,10 +174,8 @@ impl Missed {
         keep: &Keep<S, X>,
         start: Box<dyn Start<S::Output> + 'a>,
     ) -> Answering<'a, S, X> {
-        let (opened, maker) = self.open(keep);
-        let keep = *keep;
-        let making = Box::new(Making { start, keep, maker });
-        Answering::of(opened.answer(Body::Borrowing(making)), &keep)
+        let body = Given::Borrowing(Box::new(Making { start, keep: *keep }));
+        Answering::of(self.answer(body), keep)
     }
 
     #[inline(never)]
@@ -184,9 +184,8 @@ impl Missed {
         keep: &Keep<S, X>,
         body: BoxFuture<'a, S::Output>,
     ) -> Answering<'a, S, X> {
-        let (opened, maker) = self.open(keep);
-        let loading = Loading::boxed(body, keep, maker);
-        Answering::of(opened.answer(Body::Inline(loading)), keep)
+        let body = Given::Inline(Box::new(Loading { body, keep: *keep }));
+        Answering::of(self.answer(body), keep)
     }
 }
 
@@ -194,13 +193,19 @@ impl Missed {
 struct Making<'a, S: Shape, X> {
     start: Box<dyn Start<S::Output> + 'a>,
     keep: Keep<S, X>,
-    maker: Maker,
 }
 
 impl<S: Shape, X: 'static> Make for Making<'_, S, X> {
-    fn make(self: Box<Self>) -> BoxFuture<'static, Loaded> {
-        let Self { start, keep, maker } = *self;
-        Loading::boxed(start.start(), &keep, maker)
+    fn judge(&self) -> &dyn Judge {
+        &self.keep
+    }
+
+    fn make(self: Box<Self>) -> Box<dyn Typed> {
+        let body = self.start.start();
+        Box::new(Loading {
+            body,
+            keep: self.keep,
+        })
     }
 }
 
@@ -209,27 +214,16 @@ impl<S: Shape, X: 'static> Make for Making<'_, S, X> {
 struct Loading<'a, S: Shape, X> {
     body: BoxFuture<'a, S::Output>,
     keep: Keep<S, X>,
-    maker: Maker,
 }
 
-impl<'a, S: Shape, X: 'static> Loading<'a, S, X> {
-    fn boxed(
-        body: BoxFuture<'a, S::Output>,
-        keep: &Keep<S, X>,
-        maker: Maker,
-    ) -> BoxFuture<'a, Loaded> {
-        let keep = *keep;
-        Box::pin(Self { body, keep, maker })
+impl<S: Shape, X: 'static> Typed for Loading<'_, S, X> {
+    fn judge(&self) -> &dyn Judge {
+        &self.keep
     }
-}
 
-impl<S: Shape, X> Future for Loading<'_, S, X> {
-    type Output = Loaded;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Loaded> {
-        let mut output = Some(ready!(self.body.as_mut().poll(cx)));
-        let loaded = value::erase(&self.keep, &self.maker, &mut output);
-        Poll::Ready(loaded.expect(ONE_TYPE))
+    fn poll(&mut self, maker: &Maker, cx: &mut Context<'_>) -> Poll<Loaded> {
+        let output = ready!(self.body.as_mut().poll(cx));
+        Poll::Ready(self.keep.load(maker, output))
     }
 }
 

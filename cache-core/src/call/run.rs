@@ -12,18 +12,14 @@ use std::{
 
 use tokio::{runtime::Handle, task::JoinHandle};
 
-use super::{BoxFuture, remote::Remote};
+use super::{body::Running, remote::Remote};
 use crate::{
     cache::Cache,
-    clock::{Nanos, after, nanos, system_now},
-    coherence::{Coherence, Snapshot, Stamps},
+    clock::{Nanos, nanos, system_now},
     context,
-    event::Tag,
-    flight::{Arrival, Guarded, Load, Overtaken, Target, Underway, Wait, wait},
-    l1::Entry,
+    flight::{Arrival, Load, Overtaken, Target, Underway, Wait, wait},
     l2::{Notice, RedisMiss},
     stats::Counters,
-    strategy::THROTTLE,
     tasks,
     value::{Fate, Loaded},
     watchdog::Patience,
@@ -43,7 +39,7 @@ pub(super) struct Run<'a> {
     remote: Option<Arc<dyn Remote>>,
     notice: Option<Notice>,
     phase: Phase,
-    body: BoxFuture<'a, Loaded>,
+    body: Running<'a>,
     around: Around,
     /// Behind the body: when the next load begins, this one has dropped what it held.
     underway: Underway,
@@ -83,7 +79,7 @@ impl<'a> Run<'a> {
         cache: &Cache,
         underway: Underway,
         (remote, notice): (Option<Arc<dyn Remote>>, Option<Notice>),
-        body: BoxFuture<'a, Loaded>,
+        body: Running<'a>,
         around: Around,
     ) -> Self {
         Self {
@@ -138,7 +134,7 @@ impl<'a> Run<'a> {
         let polled = catch_unwind(AssertUnwindSafe(|| {
             let _entered = self.around.span.enter();
             context::within_load(load, self.around.scope.as_ref(), || {
-                self.body.as_mut().poll(cx)
+                Pin::new(&mut self.body).poll(cx)
             })
         }));
         polled.unwrap_or_else(|panic| {
@@ -159,12 +155,8 @@ impl<'a> Run<'a> {
 
     /// What was to be replaced is not tried to be at once again.
     fn put_off_the_next(&self, load: &Load, may_stand_in: bool) {
-        if load.site().aging.is_none() {
-            return;
-        }
-        let node = self.cache.flights().l1.get(&load.key().as_ref());
-        if let Some(terms) = node.as_ref().and_then(|node| node.entry().terms()) {
-            terms.put_off(after(self.cache.clock().now(), THROTTLE), may_stand_in);
+        if let Some(aging) = &load.site().aging {
+            (aging.put_off)(&self.cache, load, may_stand_in);
         }
     }
 
@@ -190,7 +182,9 @@ impl<'a> Run<'a> {
         let load_time = self.time_loading();
         if let Some(node) = Arc::get_mut(node) {
             node.entry_mut().took(load_time);
-            if !guard(&self.cache, load, node.entry_mut(), tags, (began, now)) {
+            if let Some(events) = load.site().events
+                && !events.guard(&self.cache, load, node.entry_mut(), tags, (began, now))
+            {
                 *fate = Fate::Leave;
             }
         }
@@ -281,73 +275,4 @@ pub(super) async fn joined<T>(task: JoinHandle<T>) -> T {
         Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
         Err(error) => panic!("the runtime that ran this load was shut down: {error}"),
     }
-}
-
-/// Guards what a load gave by what it depends on. Gives whether it is worth keeping: where something changed since the
-/// load began, or may be changing, it answers those who wait, and nobody after them.
-fn guard(
-    cache: &Cache,
-    load: &Load,
-    entry: &mut Entry,
-    tags: &[Tag],
-    (began, now): (Nanos, Nanos),
-) -> bool {
-    let coherence = cache.coherence();
-    let Guarded {
-        mut snapshot,
-        proven,
-        stamps,
-        settles,
-    } = load.guarded(began);
-    snapshot.extend(&named(coherence, tags, (began, now)));
-    if snapshot.is_empty() {
-        return true;
-    }
-    if !coherence.owns(&snapshot) {
-        // Nor is what is made of it.
-        snapshot.make_void();
-    }
-    let lag = load.site().settle;
-    let own = settled(cache, lag, (&snapshot, stamps.as_ref()), (began, now));
-    let settles = own.unwrap_or(Nanos::MAX).min(settles);
-    if settles < Nanos::MAX {
-        entry.settle_at(settles);
-    }
-    let is_current = coherence.is_current(&snapshot)
-        && !snapshot.is_held()
-        && coherence.may_keep(&snapshot, stamps.as_ref(), now);
-    entry.guard_by(coherence.guard(&snapshot, proven, stamps));
-    is_current
-}
-
-/// What a value says that it depends on, which was loaded from one moment to the other. It is captured only now: what
-/// may have changed before is void, and with it all that is made of the value.
-pub(super) fn named(coherence: &Coherence, tags: &[Tag], (began, now): (Nanos, Nanos)) -> Snapshot {
-    if tags.is_empty() {
-        return Snapshot::default();
-    }
-    let mut snapshot = coherence.capture(tags, now);
-    if !coherence.is_quiet(tags, began, now) {
-        snapshot.make_void();
-    }
-    snapshot
-}
-
-/// When the source of a value has settled that was read from one moment to the other, under these versions; nothing where
-/// it had by then. `lag` is how far behind an event it may be.
-pub(super) fn settled(
-    cache: &Cache,
-    lag: Duration,
-    (snapshot, stamps): (&Snapshot, Option<&Stamps>),
-    (began, now): (Nanos, Nanos),
-) -> Option<Nanos> {
-    if lag.is_zero() || snapshot.is_empty() {
-        return None;
-    }
-    let coherence = cache.coherence();
-    let changed = coherence.time_since_change(snapshot, stamps, cache.store_time(), now);
-    let loading = Duration::from_nanos(now.saturating_sub(began));
-    // When it was read, a replica may still have had what was before: it is looked at again when it has not.
-    let had_settled = changed.saturating_sub(loading) >= lag;
-    (!had_settled).then(|| after(cache.clock().now(), lag.saturating_sub(changed)))
 }

@@ -285,7 +285,7 @@ impl Load {
         let answer = self.flight.state.lock().answer.clone();
         let outer = self.outer.as_ref();
         if let Some(answer) = answer
-            && outer.is_none_or(|outer| outer.may_rely_on(answer.entry()))
+            && self.site().may_rely_on(outer, answer.entry())
         {
             return Poll::Ready(Overtaken::Answered(answer));
         }

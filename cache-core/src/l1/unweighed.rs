@@ -2,7 +2,7 @@
 //! cannot fill the machine.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
@@ -12,8 +12,8 @@ use crate::{key::Key, lock::Mutex, stats::Counters};
 #[derive(Debug)]
 pub(super) struct Unweighed {
     limit: usize,
-    /// By the address of the function's counters, which its cache keeps.
-    functions: Mutex<HashMap<usize, VecDeque<Place>>>,
+    /// By the address of the function's counters, which its cache keeps. A list: few functions have such values.
+    functions: Mutex<Vec<(usize, VecDeque<Place>)>>,
 }
 
 /// An entry's key, and the address of its node: a later entry of the key has another one.
@@ -35,14 +35,20 @@ impl Unweighed {
         &self,
         counters: &Arc<Counters>,
         place: Place,
-        is_there: impl Fn(&Place) -> bool,
+        is_there: &dyn Fn(&Place) -> bool,
     ) -> Vec<Place> {
         let mut functions = self.functions.lock();
-        let queue = functions.entry(Arc::as_ptr(counters).addr()).or_default();
+        let function = Arc::as_ptr(counters).addr();
+        let known = functions.iter().position(|(known, _)| *known == function);
+        let at = known.unwrap_or_else(|| {
+            functions.push((function, VecDeque::new()));
+            functions.len() - 1
+        });
+        let queue = &mut functions[at].1;
         queue.push_back(place);
         let entries = usize::try_from(counters.unweighed.load(Relaxed)).unwrap_or(usize::MAX);
         if queue.len() > entries.saturating_mul(2).saturating_add(SLACK) {
-            queue.retain(&is_there);
+            queue.retain(is_there);
         }
         let mut leaving = Vec::new();
         while entries.saturating_sub(leaving.len()) > self.limit

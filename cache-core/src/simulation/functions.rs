@@ -78,6 +78,7 @@ macro_rules! cached_function {
             static SITE: cached::Site = cached::Site::new()
                 .named(stringify!($name))
                 .keyed("id: u8")
+                .invalidated(false)
                 .tiers(cached::Tiers::$tiers);
             let returned = {
                 let probe = cached::Probe::of(|| -> Result<Seen, Failed> {
@@ -90,11 +91,10 @@ macro_rules! cached_function {
             let interests: fn(u8, &mut cached::Interests) = $interests;
             let key = key_of($number, id);
             let begun = cached::begin(
-                &SITE,
-                &|| (),
+                cached::Instance::of(&SITE, &|| ()),
                 &returned,
                 None,
-                |writer: &mut KeyWriter| {
+                &|writer: &mut KeyWriter| {
                     key.write(writer);
                     cached::Written
                 },

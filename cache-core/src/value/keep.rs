@@ -12,7 +12,7 @@ use super::{
 use crate::{
     error::TimedOut,
     event::{Interests, Tag},
-    l1::{Entry, Node},
+    l1::Node,
     l2::{Age, RedisMiss, codec::Codec},
 };
 
@@ -34,6 +34,8 @@ pub struct Keep<S: Shape, X> {
     events_of: Option<EventsOf<S>>,
     /// What asks for those: named only beside it, as above.
     tags: Option<TagsOf<S, X>>,
+    /// What asks for the two below, as above.
+    asked_of_error: Option<AskedOfError<S, X>>,
     err_ttl: Option<fn(&S::Error) -> Duration>,
     stale_if_error: Option<fn(&S::Error) -> bool>,
     /// How values travel. What receives them is named only beside it.
@@ -81,27 +83,57 @@ pub(crate) struct Judged {
     pub(super) tags: Vec<Tag>,
 }
 
-// Compiled once, and not into each function that judges.
 impl Judged {
-    #[inline(never)]
-    fn kept(lifetime: Duration) -> Box<Self> {
-        let fate = if lifetime.is_zero() {
-            Fate::Forget
-        } else {
-            Fate::Keep
-        };
-        Self::new(lifetime, fate)
+    pub(super) fn kept(lifetime: Duration, size: usize) -> Box<Self> {
+        let mut judged = Self::new(size, Fate::Keep);
+        judged.live_for(lifetime);
+        judged
     }
 
-    #[inline(never)]
-    fn failed(ttl: Option<Duration>) -> Box<Self> {
-        let lifetime = ttl.unwrap_or_default();
+    pub(super) fn failed(lifetime: Duration, size: usize) -> Box<Self> {
         let fate = if lifetime.is_zero() {
             Fate::Leave
         } else {
             Fate::KeepUnlessFresh
         };
-        Self::new(lifetime, fate)
+        let mut judged = Self::new(size, fate);
+        judged.lifetime = lifetime;
+        judged.is_replaceable = true;
+        judged
+    }
+
+    /// A value is kept for so long, or not at all.
+    fn live_for(&mut self, lifetime: Duration) {
+        self.lifetime = lifetime;
+        self.fate = if lifetime.is_zero() {
+            Fate::Forget
+        } else {
+            Fate::Keep
+        };
+    }
+
+    fn is_kept(&self) -> bool {
+        self.fate == Fate::Keep
+    }
+
+    /// With what was built of it.
+    #[expect(
+        clippy::boxed_local,
+        reason = "the caller is compiled for each type: it hands on what it has"
+    )]
+    #[inline(never)]
+    fn loaded(self: Box<Self>, built: Built) -> Loaded {
+        match built {
+            Ok(node) => Loaded::Node {
+                node,
+                fate: self.fate,
+                tags: self.tags,
+            },
+            Err(error) => Loaded::Own {
+                error,
+                is_replaceable: self.is_replaceable,
+            },
+        }
     }
 
     /// Of the life that this process gives it, and the one that its envelope gives it, the shorter one.
@@ -112,21 +144,21 @@ impl Judged {
         self.stale_for = stale_for.max(age.stale_for);
         self.most = age.left;
         // What it was not to be kept for, it is not kept for either.
-        if self.fate != Fate::Keep {
+        if !self.is_kept() {
             self.most = Duration::ZERO;
         }
     }
 
-    fn new(lifetime: Duration, fate: Fate) -> Box<Self> {
+    fn new(size: usize, fate: Fate) -> Box<Self> {
         Box::new(Self {
             age: Duration::ZERO,
-            lifetime,
+            lifetime: Duration::ZERO,
             stale_for: Duration::ZERO,
             most: Duration::MAX,
             load_time: Duration::ZERO,
             is_replaceable: false,
             bytes: None,
-            size: 0,
+            size,
             fate,
             tags: Vec::new(),
         })
@@ -135,6 +167,9 @@ impl Judged {
 
 /// Asks what is given as closures.
 type Asked<S, X> = fn(&Keep<S, X>, &<S as Shape>::Kept, &Maker) -> Box<Judged>;
+
+/// The same of an error.
+type AskedOfError<S, X> = fn(&Keep<S, X>, &<S as Shape>::Error, &Maker) -> Box<Judged>;
 
 /// Adds the events that a value names.
 type EventsOf<S> = fn(&<S as Shape>::Inner, &mut Interests);
@@ -178,6 +213,7 @@ impl<S: Shape, X> Keep<S, X> {
             weight: None,
             events_of: None,
             tags: None,
+            asked_of_error: None,
             err_ttl: None,
             stale_if_error: None,
             travel: None,
@@ -259,6 +295,7 @@ impl<S: Shape, X> Keep<S, X> {
         S::Output: KeepsErrors,
     {
         self.err_ttl = Some(ttl);
+        self.asked_of_error = Some(Self::ask_of_error);
         self
     }
 
@@ -270,6 +307,7 @@ impl<S: Shape, X> Keep<S, X> {
         S::Output: CanFail,
     {
         self.stale_if_error = Some(stands_in);
+        self.asked_of_error = Some(Self::ask_of_error);
         self
     }
 
@@ -281,12 +319,12 @@ impl<S: Shape, X> Keep<S, X> {
         S::Output: TimesOut<Error = S::Error>,
         X: 'static,
     {
-        let late: Late<S, X> = |keep, maker| {
+        let late: Late<S, X> = |keep, maker, beyond| {
             let (keep, maker) = (*keep, maker.clone());
-            Arc::new(move |after| {
+            beyond.late = Some(Arc::new(move |after| {
                 let error = S::Output::timed_out(TimedOut { after });
-                erase(&keep, &maker, &mut Some(S::failed(error)))
-            })
+                keep.load(&maker, S::failed(error))
+            }));
         };
         self.timeout = Some(late);
         self
@@ -332,36 +370,52 @@ impl<S: Shape, X> Keep<S, X> {
     }
 
     /// What becomes of a value.
-    fn judge_kept(&self, kept: &S::Kept, maker: &Maker) -> Box<Judged> {
-        let mut judged = match self.asked {
-            Some(ask) => ask(self, kept, maker),
-            None => Judged::kept(maker.lifetime(self.times, S::inner(kept).is_none())),
-        };
-        if self.weight.is_none() && judged.fate == Fate::Keep {
+    fn judge(&self, kept: &S::Kept, maker: &Maker) -> Box<Judged> {
+        if let Some(ask) = self.asked {
+            return ask(self, kept, maker);
+        }
+        let mut judged = maker.judge(self.times, S::inner(kept).is_none(), size_of::<Split<S>>());
+        if judged.is_kept() {
             judged.bytes = (self.measure)(kept);
         }
-        judged.size = size_of::<Split<S>>();
         judged
     }
 
-    /// [`judge_kept`](Self::judge_kept) where a closure has something to say.
+    /// The same where a closure has something to say.
     fn ask(&self, kept: &S::Kept, maker: &Maker) -> Box<Judged> {
         let inner = S::inner(kept);
-        let lifetime = match (inner, self.ttl) {
-            (Some(inner), _) if !self.keep_if.is_none_or(|keep| keep(inner)) => Duration::ZERO,
-            (Some(inner), Some(ttl)) if maker.ttl().is_none() => ttl(inner),
-            (None, Some(_)) if self.times.none_ttl.is_none() => Duration::ZERO,
-            _ => maker.lifetime(self.times, inner.is_none()),
-        };
-        let mut judged = Judged::kept(lifetime);
-        if let Some(weight) = self.weight
-            && judged.fate == Fate::Keep
-        {
-            judged.bytes = Some(inner.map_or(size_of::<S::Kept>(), weight));
+        let mut judged = maker.judge(self.times, inner.is_none(), size_of::<Split<S>>());
+        if maker.keeps {
+            match (inner, self.ttl) {
+                (Some(inner), _) if !self.keep_if.is_none_or(|keep| keep(inner)) => {
+                    judged.live_for(Duration::ZERO);
+                }
+                (Some(inner), Some(ttl)) if maker.ttl().is_none() => judged.live_for(ttl(inner)),
+                (None, Some(_)) if self.times.none_ttl.is_none() => judged.live_for(Duration::ZERO),
+                _ => {}
+            }
         }
+        if judged.is_kept() {
+            judged.bytes = match self.weight {
+                Some(weight) => Some(inner.map_or(size_of::<S::Kept>(), weight)),
+                None => (self.measure)(kept),
+            };
+        }
+        // Nobody may keep it, but perhaps what is made of it.
         if let Some(tags) = self.tags {
             judged.tags = tags(self, kept);
         }
+        judged
+    }
+
+    /// What becomes of an error where a closure has something to say.
+    fn ask_of_error(&self, error: &S::Error, maker: &Maker) -> Box<Judged> {
+        let times = Times {
+            err_ttl: self.err_ttl.map(|ttl| ttl(error)).or(self.times.err_ttl),
+            ..self.times
+        };
+        let mut judged = maker.judge_error(times, size_of::<Split<S>>());
+        judged.is_replaceable = self.stale_if_error.is_none_or(|stands_in| stands_in(error));
         judged
     }
 
@@ -378,50 +432,33 @@ impl<S: Shape, X> Keep<S, X> {
 
 /// A [`Keep`], for the engine, which knows no value type.
 pub(crate) trait Judge {
-    /// What becomes of the output in an `Option`. Runs the closures of the user's options. Nothing where the output is of
-    /// another type.
-    fn judge(&self, maker: &Maker, output: &dyn Any) -> Option<Box<Judged>>;
+    /// What is made of the output in an `Option`; nothing where it is of another type.
+    fn load_any(&self, maker: &Maker, output: &mut dyn Any) -> Option<Loaded>;
 
-    /// Takes the output out of the `Option`.
-    fn build(&self, entry: Entry, output: &mut dyn Any) -> Option<Built>;
+    /// What the options ask for beyond a load in this process; how values travel only where there is somewhere to go.
+    fn beyond(&self, maker: &Maker, is_shared: bool, beyond: &mut Beyond);
+}
 
+/// What a function asks for beyond a load in this process.
+#[derive(Default)]
+pub(crate) struct Beyond {
+    /// What answers a call whose load takes too long, where there is a limit.
+    pub(crate) late: Option<LateAnswer>,
     /// How values travel; nothing where they do not, or where whoever reads one would not know what to ask for with
     /// it.
-    fn travel(&self, maker: &Maker) -> Option<Travelling>;
-
-    /// Whether the events that make a value void are known only from the value.
-    fn depends_on_value(&self) -> bool;
-
-    /// What answers a call whose load takes too long, where there is a limit.
-    fn late(&self, maker: &Maker) -> Option<LateAnswer>;
+    pub(crate) travelling: Option<Travelling>,
 }
 
 /// What answers a call whose load takes longer than this.
-pub(crate) type LateAnswer = Arc<dyn Fn(Duration) -> Option<Loaded> + Send + Sync>;
+pub(crate) type LateAnswer = Arc<dyn Fn(Duration) -> Loaded + Send + Sync>;
 
 /// What makes that answer.
-type Late<S, X> = fn(&Keep<S, X>, &Maker) -> LateAnswer;
-
-/// Takes an output out of an `Option`, and makes of it what the engine takes. Nothing where it is of another type.
-pub(crate) fn erase(keep: &dyn Judge, maker: &Maker, output: &mut dyn Any) -> Option<Loaded> {
-    let judged = keep.judge(maker, output)?;
-    Some(match keep.build(maker.entry(&judged), output)? {
-        Ok(node) => Loaded::Node {
-            node,
-            fate: judged.fate,
-            tags: judged.tags,
-        },
-        Err(error) => Loaded::Own {
-            error,
-            is_replaceable: judged.is_replaceable,
-        },
-    })
-}
+type Late<S, X> = fn(&Keep<S, X>, &Maker, &mut Beyond);
 
 /// How values travel, and what says so to the shared tier.
 type Travel<S, X> = (
     Transport<<S as Shape>::Kept>,
-    fn(&Keep<S, X>, &Maker, Transport<<S as Shape>::Kept>) -> Travelling,
+    fn(&Keep<S, X>, &Maker, &mut Beyond),
 );
 
 /// How the values of a function leave the process and come back.
@@ -436,62 +473,51 @@ pub(crate) struct Travelling {
 pub(crate) type Receiver = Arc<dyn Fn(&[u8], Age) -> Result<Arc<Node>, RedisMiss> + Send + Sync>;
 
 impl<S: Shape, X> Judge for Keep<S, X> {
-    fn judge(&self, maker: &Maker, output: &dyn Any) -> Option<Box<Judged>> {
-        let output = output.downcast_ref::<Option<S::Output>>()?.as_ref()?;
-        let mut judged = match S::look(output) {
-            Ok(kept) if maker.keeps => return Some(self.judge_kept(kept, maker)),
-            // Nobody keeps it, but perhaps what is made of it.
-            Ok(kept) => {
-                let mut judged = Judged::kept(Duration::ZERO);
-                if let Some(tags) = self.tags {
-                    judged.tags = tags(self, kept);
-                }
-                judged
-            }
-            Err(error) => {
-                let ttl = self.err_ttl.map(|ttl| ttl(error)).or(self.times.err_ttl);
-                let mut judged = Judged::failed(maker.err_ttl().or(ttl));
-                judged.is_replaceable =
-                    self.stale_if_error.is_none_or(|stands_in| stands_in(error));
-                judged
-            }
-        };
-        judged.size = size_of::<Split<S>>();
-        Some(judged)
+    fn load_any(&self, maker: &Maker, output: &mut dyn Any) -> Option<Loaded> {
+        let output: &mut Option<S::Output> = output.downcast_mut()?;
+        Some(self.load(maker, output.take()?))
     }
 
-    fn build(&self, entry: Entry, output: &mut dyn Any) -> Option<Built> {
-        self.returned.build(entry, output)
-    }
-
-    fn travel(&self, maker: &Maker) -> Option<Travelling> {
-        let (transport, travelling) = self.travel?;
-        if self.events_of.is_some() {
-            return None;
+    fn beyond(&self, maker: &Maker, is_shared: bool, beyond: &mut Beyond) {
+        if let Some(late) = self.timeout {
+            late(self, maker, beyond);
         }
-        Some(travelling(self, maker, transport))
-    }
-
-    fn depends_on_value(&self) -> bool {
-        self.events_of.is_some()
-    }
-
-    fn late(&self, maker: &Maker) -> Option<LateAnswer> {
-        Some((self.timeout?)(self, maker))
+        if let Some((_, travel)) = self.travel
+            && is_shared
+            && self.events_of.is_none()
+        {
+            travel(self, maker, beyond);
+        }
     }
 }
 
 impl<S: Shape, X> Keep<S, X> {
-    fn travelling(&self, maker: &Maker, transport: Transport<S::Kept>) -> Travelling
+    /// What the engine takes, made of an output. Runs the closures of the user's options.
+    // Compiled for each type, not for each function.
+    #[inline(never)]
+    pub(crate) fn load(&self, maker: &Maker, output: S::Output) -> Loaded {
+        let judged = match (S::look(&output), self.asked_of_error) {
+            (Ok(kept), _) => self.judge(kept, maker),
+            (Err(error), Some(ask)) => ask(self, error, maker),
+            (Err(_), None) => maker.judge_error(self.times, size_of::<Split<S>>()),
+        };
+        let built = self.returned.build(maker.entry(&judged), output);
+        judged.loaded(built)
+    }
+
+    fn travelling(&self, maker: &Maker, beyond: &mut Beyond)
     where
         X: 'static,
     {
         let (keep, maker) = (*self, maker.clone());
-        Travelling {
+        let Some((transport, _)) = self.travel else {
+            return;
+        };
+        beyond.travelling = Some(Travelling {
             wire: transport.wire(),
             compress_from: self.compress,
             receive: Arc::new(move |bytes, age| keep.receive(&maker, &transport, bytes, age)),
-        }
+        });
     }
 
     /// Makes an entry for as long as this process would keep the value. What a user wrote may panic over
@@ -505,14 +531,13 @@ impl<S: Shape, X> Keep<S, X> {
     ) -> Result<Arc<Node>, RedisMiss> {
         let received = guarded(|| {
             let kept = transport.decode(bytes)?;
-            let mut judged = self.judge_kept(&kept, maker);
+            let mut judged = self.judge(&kept, maker);
             let (left, stale_for) = self.left(&kept, judged.lifetime, age.since_load);
             judged.limit(age, left, stale_for);
             let entry = maker.entry(&judged);
             let is_over = entry.kept_until() <= maker.clock.now();
-            let built = self.returned.build(entry, &mut Some(S::kept(kept)));
-            let built = built.and_then(Result::ok);
-            Ok((is_over, built.ok_or("a value is not an error")?))
+            let built = self.returned.build(entry, S::kept(kept));
+            Ok((is_over, built.map_err(|_| "a value is not an error")?))
         });
         match received {
             Ok((true, _)) => Err(RedisMiss::Expired),

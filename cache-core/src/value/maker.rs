@@ -9,9 +9,7 @@ use super::{
 use crate::{
     clock::{Clock, after, before, nanos},
     l1::{Entry, terms::unit},
-    policy::Policy,
-    site::Aging,
-    stats::Counters,
+    site::{Aging, SiteState},
     strategy::Life,
 };
 
@@ -19,13 +17,9 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Maker {
     pub(crate) clock: Clock,
-    pub(crate) counters: Arc<Counters>,
+    pub(crate) site: Arc<SiteState>,
     /// Off where no tier would take the value.
     pub(crate) keeps: bool,
-    /// What becomes of values as they grow old, where the function says so.
-    pub(crate) aging: Option<Aging>,
-    /// What the configuration says.
-    pub(crate) policy: Option<Arc<Policy>>,
     /// A number that is the same for the key in every process, by which lifetimes differ from key to key.
     pub(crate) jitter: u64,
     /// A number that is not.
@@ -37,23 +31,33 @@ const JITTER: u64 = 10;
 
 // Compiled once, and not into each function that judges.
 impl Maker {
+    /// What becomes of a value that takes `size` bytes where it stands.
     #[inline(never)]
-    pub(super) fn lifetime(&self, times: Times, is_none: bool) -> Duration {
-        let policy = self.policy.as_deref();
+    pub(super) fn judge(&self, times: Times, is_none: bool, size: usize) -> Box<Judged> {
+        let policy = self.site.policy.as_ref();
         let times = Times {
             ttl: self.ttl().unwrap_or(times.ttl),
             none_ttl: policy.and_then(|policy| policy.none_ttl).or(times.none_ttl),
             ..times
         };
-        self.jittered(times.value(is_none))
+        let lifetime = if self.keeps {
+            self.jittered(times.value(is_none))
+        } else {
+            Duration::ZERO
+        };
+        Judged::kept(lifetime, size)
+    }
+
+    /// What becomes of an error.
+    #[inline(never)]
+    pub(super) fn judge_error(&self, times: Times, size: usize) -> Box<Judged> {
+        let policy = self.site.policy.as_ref();
+        let ttl = policy.and_then(|policy| policy.err_ttl).or(times.err_ttl);
+        Judged::failed(ttl.unwrap_or_default(), size)
     }
 
     pub(super) fn ttl(&self) -> Option<Duration> {
-        self.policy.as_ref()?.ttl
-    }
-
-    pub(super) fn err_ttl(&self) -> Option<Duration> {
-        self.policy.as_ref()?.err_ttl
+        self.site.policy.as_ref()?.ttl
     }
 
     /// The lifetime as that of this key. Under a clock that is moved by hand it is exact.
@@ -77,14 +81,14 @@ impl Maker {
             fresh_until.min(after(now, judged.most)),
             judged.bytes.unwrap_or(judged.size),
             judged.bytes.is_some(),
-            Arc::clone(&self.counters),
+            Arc::clone(&self.site.counters),
         );
         if judged.is_replaceable {
             entry = entry.replaceable();
         }
         let Some(Aging {
             strategy, terms, ..
-        }) = &self.aging
+        }) = &self.site.aging
         else {
             return entry;
         };

@@ -6,7 +6,7 @@
 use std::{any::Any, convert::Infallible, marker::PhantomData};
 
 use super::{
-    Sharing,
+    Sharing, another_type,
     shape::{Fallible, FallibleOptional, Optional, Plain, Shape},
 };
 use crate::{
@@ -110,28 +110,40 @@ pub struct Unshared;
 
 impl<E: Clone + Send + Sync + 'static> Sharing<E> for Shared {
     type Held = E;
-    fn hold(error: E) -> Result<E, E> {
-        Ok(error)
+    fn hold<K>(split: Result<K, E>) -> Result<Result<K, E>, E> {
+        Ok(split)
     }
-    fn again(held: &E) -> E {
-        held.clone()
+    fn release(held: E) -> E {
+        held
     }
-    fn own(_error: Box<dyn Any + Send>) -> Option<E> {
-        None
+    fn own(error: Box<dyn Any + Send>) -> E {
+        nobody_has(error)
     }
 }
 
 impl<E: 'static> Sharing<E> for Unshared {
     type Held = Infallible;
-    fn hold(error: E) -> Result<Infallible, E> {
-        Err(error)
+    fn hold<K>(split: Result<K, E>) -> Result<Result<K, Infallible>, E> {
+        split.map(Ok)
     }
-    fn again(held: &Infallible) -> E {
-        match *held {}
+    fn release(held: Infallible) -> E {
+        match held {}
     }
-    fn own(mut error: Box<dyn Any + Send>) -> Option<E> {
-        error.downcast_mut::<Option<E>>()?.take()
+    fn own(error: Box<dyn Any + Send>) -> E {
+        match error.downcast::<E>() {
+            Ok(error) => *error,
+            Err(error) => nobody_has(error),
+        }
     }
+}
+
+/// # Panics
+///
+/// Always: a function has one error type, of which each error is shared, or none is.
+#[cold]
+#[inline(never)]
+fn nobody_has(_error: Box<dyn Any + Send>) -> ! {
+    another_type()
 }
 
 /// [`ErrorProbe`] for errors that can be shared.

@@ -12,12 +12,23 @@ use serde::ser::{
 };
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
+/// A value whose size serde shows. Not `Serialize`, of which there is no table.
+pub(super) trait Measured {
+    fn walk(&self, walk: &mut Walk<false>) -> Result<(), Refused>;
+}
+
+impl<T: Serialize> Measured for T {
+    fn walk(&self, walk: &mut Walk<false>) -> Result<(), Refused> {
+        self.serialize(walk)
+    }
+}
+
 /// The size of what `value` holds, itself included; nothing where it refuses to be serialized.
-pub(super) fn size<T: Serialize>(value: &T) -> Option<usize> {
+pub(super) fn size(value: &dyn Measured) -> Option<usize> {
     // As numbers rather than texts, where a type can be both.
     let mut walk = Walk::<false>::new(false);
-    value.serialize(&mut walk).ok()?;
-    Some(walk.bytes.max(size_of::<T>()))
+    value.walk(&mut walk).ok()?;
+    Some(walk.bytes.max(size_of_val(value)))
 }
 
 /// What `value` consists of, as one number; nothing where it refuses to be serialized.
@@ -82,7 +93,7 @@ fn mix(a: u64, b: u64) -> u64 {
 }
 
 /// The shape costs more than the size, so it is computed only where it is wanted.
-struct Walk<const HAS_SHAPE: bool> {
+pub(super) struct Walk<const HAS_SHAPE: bool> {
     bytes: usize,
     /// The sum of all that was noted, each together with the place that it was noted at.
     shape: u64,
@@ -179,7 +190,7 @@ impl<const HAS_SHAPE: bool> Walk<HAS_SHAPE> {
 
 /// A value's own reason not to be serialized. Nobody reads it: the value is then not weighed.
 #[derive(Debug)]
-struct Refused;
+pub(super) struct Refused;
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,7 +7,12 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Keep, Returned, shape::Shape, size::size, transport::Transport};
+use super::{
+    Keep, Returned,
+    shape::Shape,
+    size::{Measured, size},
+    transport::Transport,
+};
 use crate::l2::codec::Postcard;
 
 /// Asks what is known of a kept value: `(&&TravelProbe::of(&returned)).__cached_weigh()`.
@@ -72,7 +77,7 @@ impl<T> Weigh<T> for CannotTravel {
 
 /// Nothing where the value refuses to be serialized, or its implementation panics: a value that cannot
 /// be weighed must not become a call that fails.
-fn size_of_value<T: Serialize>(value: &T) -> Option<usize> {
+fn size_of_value(value: &dyn Measured) -> Option<usize> {
     catch_unwind(AssertUnwindSafe(|| size(value)))
         .ok()
         .flatten()

@@ -23,7 +23,7 @@ impl Context<'_> {
     /// ```text
     /// let returned = ..;                              // what there is for each key
     /// let keep = ..;
-    /// Batch { site: &SITE, .. }
+    /// Batch { instance: Instance::of(&SITE, ..), .. }
     ///     .run(ids, Element { .. }, |keys| { async move { let ids = &*keys; BODY } })
     ///     .await
     /// ```
@@ -53,8 +53,7 @@ impl Context<'_> {
             #keep
             #cache
             __cached::Batch {
-                site: &__CACHED_SITE,
-                identity: &|| (),
+                instance: __cached::Instance::of(__CACHED_SITE, &|| ()),
                 returned: &__cached_returned,
                 keep: &__cached_keep,
                 cache: __cached_cache,

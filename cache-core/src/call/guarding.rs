@@ -1,0 +1,203 @@
+//! What events have a call do: it captures what its entry depends on before anything is read, and guards by that what
+//! it keeps. A table that only functions with events hold: programs without have no code for it.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::Call;
+use crate::{
+    cache::Cache,
+    clock::{Clock, Nanos, after, system_now},
+    coherence::{Coherence, Snapshot, Stamps},
+    event::Tag,
+    flight::{Guarded, Load},
+    l1::Entry,
+    site::SiteState,
+    strategy::Known,
+    value::Loaded,
+};
+
+/// From when until when something was loaded.
+type Loading = (Nanos, Nanos);
+
+/// The table.
+pub(crate) trait Guarding: fmt::Debug + Sync {
+    /// The state of what the entry of a call depends on. Whoever asks needs somebody who hears when that changes.
+    fn capture(&self, call: &Call) -> Snapshot;
+
+    /// Whether a load may be made of an entry. It is, if so.
+    fn may_rely_on(&self, load: &Load, entry: &Entry) -> bool;
+
+    /// A load is made of an entry that was read for it, after it began.
+    fn take(&self, load: &Load, entry: &Entry);
+
+    /// A load has reached a function whose values depend on what was captured.
+    fn reaches(&self, load: &Load, captured: &Snapshot, function: &SiteState);
+
+    /// Guards what a load gave by what it depends on. Gives whether it is worth keeping: where something changed since
+    /// the load began, or may be changing, it answers those who wait, and nobody after them.
+    fn guard(
+        &self,
+        cache: &Cache,
+        load: &Load,
+        entry: &mut Entry,
+        tags: &[Tag],
+        loading: Loading,
+    ) -> bool;
+
+    /// The same for what a handle puts.
+    fn guard_put(&self, call: &Call, entry: &mut Entry, tags: &[Tag]) -> bool;
+
+    /// What is made of a value that is not kept depends on what only the value told, and is good for no longer than it
+    /// would have been.
+    fn hand_up(
+        &self,
+        call: &Call,
+        loaded: &Loaded,
+        outer: &Load,
+        captured: Snapshot,
+        loading: Loading,
+    );
+}
+
+/// The table of functions with events.
+#[derive(Debug)]
+pub(crate) struct ByEvents;
+
+impl Guarding for ByEvents {
+    fn capture(&self, call: &Call) -> Snapshot {
+        let is_guarded = call.is_late || !call.tags.is_empty();
+        if is_guarded && let Some(courier) = call.cache.courier() {
+            courier.attend();
+        }
+        let (coherence, now) = (call.cache.coherence(), system_now());
+        if call.is_late {
+            coherence.capture_late(&call.tags, now)
+        } else {
+            coherence.capture(&call.tags, now)
+        }
+    }
+
+    fn may_rely_on(&self, load: &Load, entry: &Entry) -> bool {
+        load.may_rely_on(entry)
+    }
+
+    fn take(&self, load: &Load, entry: &Entry) {
+        load.take(entry);
+    }
+
+    fn reaches(&self, load: &Load, captured: &Snapshot, function: &SiteState) {
+        load.reaches(captured, function);
+    }
+
+    fn guard(
+        &self,
+        cache: &Cache,
+        load: &Load,
+        entry: &mut Entry,
+        tags: &[Tag],
+        loading: Loading,
+    ) -> bool {
+        let coherence = cache.coherence();
+        let (began, now) = loading;
+        let Guarded {
+            mut snapshot,
+            proven,
+            stamps,
+            settles,
+        } = load.guarded(began);
+        snapshot.extend(&named(coherence, tags, loading));
+        if snapshot.is_empty() {
+            return true;
+        }
+        if !coherence.owns(&snapshot) {
+            // Nor is what is made of it.
+            snapshot.make_void();
+        }
+        let lag = load.site().settle;
+        let own = settled(cache, lag, (&snapshot, stamps.as_ref()), loading);
+        let settles = own.unwrap_or(Nanos::MAX).min(settles);
+        if settles < Nanos::MAX {
+            entry.settle_at(settles);
+        }
+        let is_current = coherence.is_current(&snapshot)
+            && !snapshot.is_held()
+            && coherence.may_keep(&snapshot, stamps.as_ref(), now);
+        entry.guard_by(coherence.guard(&snapshot, proven, stamps));
+        is_current
+    }
+
+    fn guard_put(&self, call: &Call, entry: &mut Entry, tags: &[Tag]) -> bool {
+        // It counts as loaded now, of which no server has told a version: others have to load.
+        let (coherence, now) = (call.cache.coherence(), system_now());
+        let mut snapshot = self.capture(call);
+        snapshot.extend(&coherence.capture(tags, now));
+        entry.guard_by(coherence.guard(&snapshot, now, None));
+        // Of what inherits nobody knows what this was made of.
+        !call.site.inherits && !snapshot.is_held() && coherence.may_keep(&snapshot, None, now)
+    }
+
+    fn hand_up(
+        &self,
+        call: &Call,
+        loaded: &Loaded,
+        outer: &Load,
+        mut captured: Snapshot,
+        loading: Loading,
+    ) {
+        if let Loaded::Node { tags, .. } = loaded {
+            let named = named(call.cache.coherence(), tags, loading);
+            outer.reaches(&named, &call.site);
+            captured.extend(&named);
+        }
+        let lag = call.site.settle;
+        if let Some(time) = settled(&call.cache, lag, (&captured, None), loading) {
+            outer.settles_at(time);
+        }
+    }
+}
+
+/// Whether a call may be answered with an entry that is perhaps void by now and served for a while all the same: of
+/// that no load is made. `events` are those of the called function.
+pub(super) fn may_serve(
+    events: Option<&dyn Guarding>,
+    outer: Option<&Arc<Load>>,
+    entry: &Entry,
+    clock: &Clock,
+) -> bool {
+    outer.is_none_or(|outer| {
+        entry.known(clock) == Known::Valid
+            && events.is_none_or(|events| events.may_rely_on(outer, entry))
+    })
+}
+
+/// What a value says that it depends on, which was loaded from one moment to the other. It is captured only now: what
+/// may have changed before is void, and with it all that is made of the value.
+fn named(coherence: &Coherence, tags: &[Tag], (began, now): Loading) -> Snapshot {
+    if tags.is_empty() {
+        return Snapshot::default();
+    }
+    let mut snapshot = coherence.capture(tags, now);
+    if !coherence.is_quiet(tags, began, now) {
+        snapshot.make_void();
+    }
+    snapshot
+}
+
+/// When the source of a value has settled that was read from one moment to the other, under these versions; nothing where
+/// it had by then. `lag` is how far behind an event it may be.
+fn settled(
+    cache: &Cache,
+    lag: Duration,
+    (snapshot, stamps): (&Snapshot, Option<&Stamps>),
+    (began, now): Loading,
+) -> Option<Nanos> {
+    if lag.is_zero() || snapshot.is_empty() {
+        return None;
+    }
+    let coherence = cache.coherence();
+    let changed = coherence.time_since_change(snapshot, stamps, cache.store_time(), now);
+    let loading = Duration::from_nanos(now.saturating_sub(began));
+    // When it was read, a replica may still have had what was before: it is looked at again when it has not.
+    let had_settled = changed.saturating_sub(loading) >= lag;
+    (!had_settled).then(|| after(cache.clock().now(), lag.saturating_sub(changed)))
+}

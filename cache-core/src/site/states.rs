@@ -1,0 +1,102 @@
+//! The functions that a cache has met, and what a configuration says of them.
+
+use std::{any::TypeId, sync::Arc};
+
+use super::{Aging, Instance, SiteState};
+use crate::{error::Error, lock::RwLock, policy::Policy, stats::is_called};
+
+/// The states of all functions that a cache has met, in the order of their types.
+#[derive(Debug)]
+pub(crate) struct SiteStates {
+    known: RwLock<Vec<(TypeId, Arc<SiteState>)>>,
+    policies: Policies,
+}
+
+/// What a configuration says of functions. A table that only the option fills: programs without one have no code for it.
+pub(crate) trait Book: std::fmt::Debug + Send + Sync {
+    /// What it says of a function of this name.
+    fn of(&self, function: &str) -> Option<Arc<Policy>>;
+
+    /// What becomes of the values of a function then, of which its attribute says this.
+    fn aging(&self, policy: &Policy, own: Option<Aging>) -> Option<Aging>;
+
+    /// # Errors
+    ///
+    /// What makes no sense in it.
+    fn check(&self) -> Result<(), Error>;
+}
+
+pub(crate) type Policies = Option<Arc<dyn Book>>;
+
+/// Policies by the names of functions.
+#[derive(Debug)]
+pub(crate) struct Named(pub(crate) Vec<(String, Arc<Policy>)>);
+
+impl Book for Named {
+    fn of(&self, function: &str) -> Option<Arc<Policy>> {
+        let policies = self.0.iter();
+        let fitting = policies.filter(|(name, _)| is_called(function, name));
+        let longest = fitting.max_by_key(|(name, _)| name.len());
+        longest.map(|(_, policy)| Arc::clone(policy))
+    }
+
+    fn aging(&self, policy: &Policy, own: Option<Aging>) -> Option<Aging> {
+        policy.strategy(own.map(|own| own.strategy)).map(Aging::by)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        self.0
+            .iter()
+            .try_for_each(|(name, policy)| policy.check(name))
+    }
+}
+
+impl SiteStates {
+    pub(crate) fn new(policies: Policies) -> Self {
+        Self {
+            known: RwLock::default(),
+            policies,
+        }
+    }
+
+    pub(crate) fn of(&self, instance: &Instance) -> Arc<SiteState> {
+        let place = |known: &[(TypeId, _)]| known.binary_search_by_key(&instance.id, |(id, _)| *id);
+        let known = self.known.read();
+        if let Ok(place) = place(&known) {
+            return Arc::clone(&known[place].1);
+        }
+        drop(known);
+        let mut state = SiteState::new(instance, &self.policies);
+        let mut known = self.known.write();
+        let place = match place(&known) {
+            Ok(place) => return Arc::clone(&known[place].1),
+            Err(place) => place,
+        };
+        let is_named_so = |(_, other): &(_, Arc<SiteState>)| other.name == state.name;
+        let is_taken = instance.site.name.is_none() && known.iter().any(is_named_so);
+        if state.is_shared && (is_taken || instance.is_nameless()) {
+            state.is_shared = false;
+            state.warn_of_staying(
+                "another function may have the same name, as inside a block, or a type parameter has none, as a \
+                 closure: write `name = \"..\"` or move it, or write `tiers = memory`",
+            );
+        }
+        let state = Arc::new(state);
+        known.insert(place, (instance.id, Arc::clone(&state)));
+        state
+    }
+
+    /// The functions of this name: one, but for those in blocks.
+    pub(crate) fn named(&self, name: &str) -> Vec<TypeId> {
+        let known = self.known.read();
+        let named = known.iter().filter(|(_, state)| state.name == name);
+        named.map(|(id, _)| *id).collect()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<SiteState>> {
+        let known = self.known.read();
+        let mut states: Vec<_> = known.iter().map(|(_, state)| Arc::clone(state)).collect();
+        states.sort_by(|a, b| a.name.cmp(&b.name));
+        states
+    }
+}
