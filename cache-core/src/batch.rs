@@ -25,14 +25,14 @@ use tokio::{runtime::Handle, task::JoinHandle};
 
 use self::gathering::{Gathering, Taken};
 pub use self::output::Output;
-pub(crate) use self::output::{Each, KeyOf, Map};
+pub(crate) use self::output::{BatchKey, Each, KeyOf, Map};
 use crate::{
     cache::Cache,
     call::{Answering, BoxFuture, Inline, Missed, Written, begin},
     context,
     event::Interests,
     flight::{Load, Target, wait},
-    key::{CacheKey, KeyWriter},
+    key::KeyWriter,
     lock::Mutex,
     site::{Instance, SiteState},
     slot::{Slot, Slots},
@@ -99,7 +99,7 @@ where
     ) -> BoxFuture<'b, O>
     where
         S: Shape<Output = Each<O>>,
-        K: CacheKey + Clone + Eq + Hash + Send + Sync + 'static,
+        K: BatchKey,
         O: Output<Map: Map<Key = K>> + 'static,
         O::Error: Clone + Send,
         F: Future<Output = O> + Send + 'static,
@@ -202,7 +202,7 @@ struct Driving<'a, O: Output> {
 
 impl<O> Driving<'_, O>
 where
-    O: Output<Map: Map<Key: Clone + Eq + Hash + Send + Sync + 'static>> + 'static,
+    O: Output + 'static,
     O::Error: Clone + Send,
     Each<O>: Send,
 {

@@ -216,9 +216,9 @@ impl<'a> Context<'a> {
     fn returned(&self) -> TokenStream {
         let (output, allow) = (&self.output.ty, self.output.allow_complexity());
         let probe = if self.model.options.batch.is_some() {
-            quote_spanned!(at(self.output.span)=> __cached::each)
+            quote_spanned!(at(self.output.span)=> __cached::each(|| -> #output { loop {} }))
         } else {
-            quote_spanned!(Span::mixed_site()=> __cached::Probe::of)
+            quote_spanned!(Span::mixed_site()=> __cached::Probe::of(|| -> #output { loop {} }))
         };
         let assertion = quote_spanned! {at(self.output.span)=>
             __cached::returned(__cached_shape, __cached_errors)
@@ -229,7 +229,7 @@ impl<'a> Context<'a> {
                     ProbeFallibleOptional as _, ProbeLayer as _, ProbePlain as _, ProbeShared as _, ProbeUnshared as _,
                 };
                 #allow
-                let __cached_probe = #probe(|| -> #output { loop {} });
+                let __cached_probe = #probe;
                 let __cached_shape = (&&&__cached_probe).__cached_shape();
                 let __cached_errors = (&&__cached::ErrorProbe::of(&__cached_shape)).__cached_sharing();
                 #assertion

@@ -6,10 +6,25 @@ use std::{
     hash::{BuildHasher, Hash},
 };
 
+use crate::key::CacheKey;
+
+/// The key of one value of many. All that is asked of it in one, so that what it lacks is one error.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the key of a function under `batch(..)`",
+    label = "this lacks `CacheKey`, `Clone`, `Eq` or `Hash`, or what it takes to go from thread to thread",
+    note = "for a type of your own, write `#[derive(CacheKey, Clone, PartialEq, Eq, Hash)]` above it",
+    note = "floats have no canonical form: take something that has one, such as `value.to_bits()`"
+)]
+pub trait BatchKey: CacheKey + Clone + Eq + Hash + Send + Sync + 'static {}
+
+// Else the compiler would report the bounds, and not why they are asked for.
+#[diagnostic::do_not_recommend]
+impl<K: CacheKey + Clone + Eq + Hash + Send + Sync + 'static> BatchKey for K {}
+
 /// A map from keys to values.
 pub trait Map: Sized {
     /// A key.
-    type Key;
+    type Key: BatchKey;
     /// A value.
     type Value;
 
@@ -21,7 +36,7 @@ pub trait Map: Sized {
     fn take(&mut self, key: &Self::Key) -> Option<Self::Value>;
 }
 
-impl<K: Eq + Hash, V, S: BuildHasher + Default> Map for HashMap<K, V, S> {
+impl<K: BatchKey, V, S: BuildHasher + Default> Map for HashMap<K, V, S> {
     type Key = K;
     type Value = V;
 
@@ -38,7 +53,7 @@ impl<K: Eq + Hash, V, S: BuildHasher + Default> Map for HashMap<K, V, S> {
     }
 }
 
-impl<K: Ord, V> Map for BTreeMap<K, V> {
+impl<K: BatchKey + Ord, V> Map for BTreeMap<K, V> {
     type Key = K;
     type Value = V;
 

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
-use syn::Type;
+use syn::{Expr, Type};
 
 use super::{Context, at, cache};
 use crate::{argument::Argument, function::find, model::Part, options::Batch};
@@ -32,9 +32,9 @@ impl Context<'_> {
         let (returned, keep) = (self.returned(), self.keep());
         let cache = cache(self.model.options.cache.as_ref());
         let most = Literal::u32_unsuffixed(batch.most.unwrap_or(MOST));
-        let is_element = |ident: &Ident| *ident == batch.element;
+        let names_element = |ident: &Ident| *ident == batch.element;
         let is_common = |part: &&Part| match part {
-            Part::Expr(expr) => find(expr.to_token_stream(), &is_element).is_none(),
+            Part::Expr(expr) => find(expr.to_token_stream(), &names_element).is_none(),
             Part::Text(_) | Part::Argument(_) => true,
         };
         let key = self.key_writes(self.model.key.iter());
@@ -44,10 +44,19 @@ impl Context<'_> {
         let Some(elements) = self.elements() else {
             return TokenStream::new();
         };
-        let keys = elements.outer_at(batch.elements.span());
         let (holds, body) = (self.holds(), self.body());
-        // Where the return type is asked what it is, so that what both report is one error.
-        let run = Ident::new("run", at(self.output.span));
+        // Where the return type is asked what it is, so that what all report is one error.
+        let place = at(self.output.span);
+        let run = Ident::new("run", place);
+        let keys = elements.outer_at(batch.elements.span());
+        let common = quote_spanned!(mixed=> &|__cached_key| { let _ = &__cached_key; #common __cached::Written });
+        let each = quote_spanned! {place=>
+            &__cached::Element {
+                key: &|__cached_element, __cached_key| { #element #key __cached::Written },
+                common: #common,
+                interests: #interests,
+            }
+        };
         quote_spanned! {mixed=>
             #returned
             #keep
@@ -61,11 +70,7 @@ impl Context<'_> {
             }
             .#run(
                 #keys.iter().cloned(),
-                &__cached::Element {
-                    key: &|__cached_element, __cached_key| { #element #key __cached::Written },
-                    common: &|__cached_key| { let _ = &__cached_key; #common __cached::Written },
-                    interests: #interests,
-                },
+                #each,
                 |__cached_keys| { #holds async move #body },
             )
             .await
@@ -78,6 +83,14 @@ impl Context<'_> {
         let name = &batch.value.elements;
         let mut arguments = self.model.arguments.iter();
         arguments.find(|argument| argument.names.contains(name))
+    }
+
+    /// Whether this is one key of a batch, and nothing else.
+    pub(super) fn is_element(&self, expr: &Expr) -> bool {
+        let batch = self.model.options.batch.as_ref();
+        batch.is_some_and(
+            |batch| matches!(expr, Expr::Path(path) if path.path.is_ident(&batch.value.element)),
+        )
     }
 
     /// Whether the argument holds the keys of a batch.

@@ -33,7 +33,12 @@ impl Context<'_> {
             writes.extend(match part {
                 Part::Text(text) => literal(text),
                 Part::Expr(expr) => {
-                    let place = expr.span();
+                    let place = if self.is_element(expr) {
+                        // What it lacks, the map of the return type does not have either: one error.
+                        self.output.span
+                    } else {
+                        expr.span()
+                    };
                     let part =
                         quote_spanned!(at(place)=> __cached::part::<_>(__cached_key, &(#expr)););
                     quote_spanned!(mixed=> #between #part)
