@@ -115,6 +115,17 @@ fn a_hit_in_a_scope_allocates_nothing_under_either_policy() {
 }
 
 #[test]
+fn the_future_of_a_call_holds_its_arguments_twice_and_what_it_awaits() {
+    // A boxed future, the functions of its type, and how far it is.
+    let awaited = 4 * size_of::<usize>();
+    assert!(size_of_val(&by_number(1)) <= 2 * size_of::<u64>() + awaited);
+    let arguments = size_of::<&Shop>() + size_of::<u64>();
+    assert!(size_of_val(&Shop.method(1)) <= 2 * arguments + awaited);
+    let arguments = size_of::<u64>() + size_of::<&str>() + size_of::<&[&str]>();
+    assert!(size_of_val(&by_text(1, NAME, &[])) <= 2 * arguments + awaited);
+}
+
+#[test]
 fn a_cache_that_is_dropped_leaves_no_memory_behind() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
