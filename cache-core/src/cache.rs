@@ -12,6 +12,8 @@ use std::{
 
 pub use builder::CacheBuilder;
 
+#[cfg(test)]
+use crate::clock::simulated;
 use crate::{
     call::remote::Shared,
     clock::Clock,
@@ -110,7 +112,7 @@ impl Cache {
             sites: SiteStates::new(policies),
             tasks: Arc::default(),
             background_limit,
-            spread: RandomState::new().hash_one(0),
+            spread: spread(number),
         });
         if let Some(courier) = &inner.peers.courier {
             let inner = Arc::downgrade(&inner);
@@ -340,4 +342,15 @@ pub struct Leftover {
     pub fills: usize,
     /// Emissions that Redis has not acknowledged: other processes may serve what they make void.
     pub events: usize,
+}
+
+/// A random number, by which caches differ in when they refresh. In a simulation it is the same in each run.
+fn spread(number: u64) -> u64 {
+    #[cfg(test)]
+    if simulated::is_on() {
+        return number << 32;
+    }
+    #[cfg(not(test))]
+    let _ = number;
+    RandomState::new().hash_one(0)
 }

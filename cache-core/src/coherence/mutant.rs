@@ -46,6 +46,8 @@ pub(crate) enum Mutant {
     B18,
     /// What was loaded without versions is believed for as long as others, though a mark may not have been heard of.
     B19,
+    /// An old value is served though an event has made it void, or nobody knows whether one has.
+    B20,
 }
 
 /// Whether a rule is broken: never, outside tests.

@@ -13,7 +13,10 @@ use std::{
 use super::unweighed::Place;
 use crate::{
     clock::{Clock, Nanos},
-    coherence::{Doubt, Guard},
+    coherence::{
+        Doubt, Guard,
+        mutant::{self, Mutant},
+    },
     key::Key,
     stats::Counters,
     strategy::{Decision, Known, Life},
@@ -226,6 +229,9 @@ impl Entry {
     /// What is known of it besides its age.
     pub(crate) fn known(&self, clock: &Clock) -> Known {
         let now = clock.system_at(clock.now());
+        if mutant::is(Mutant::B20) {
+            return Known::Valid;
+        }
         let doubt = self
             .guard()
             .and_then(|guard| Some((guard, guard.doubt(now)?)));

@@ -1,7 +1,7 @@
 //! What must hold of every value that is served, and at the end.
 
 use super::{
-    functions::{IN_MEMORY, Seen},
+    functions::{IN_MEMORY, Seen, grace_of},
     history::{History, Who},
     network::{MS, Network, load_in},
     plan::Setup,
@@ -60,8 +60,9 @@ impl Network {
         let loaded = &self.history.loads[number];
         let now = system_now();
         let ended = loaded.ended.unwrap_or(now);
-        // What is served while the call goes on was fresh at some moment of it.
-        if !setup.steps_clock && start > ended + (setup.ttl + 1) * MS {
+        // What is served while the call goes on was of use at some moment of it.
+        let grace = nanos(grace_of(loaded.key.0));
+        if !setup.steps_clock && start > ended + (setup.ttl + 1) * MS + grace {
             return Some(format!("I6: {} is past its hard time", seen.load));
         }
         if !setup.steps_clock
@@ -138,8 +139,8 @@ impl Network {
         let rows = seen.rows.iter();
         let mut newer = rows.flat_map(|(row, version)| self.commits_after(*row, *version));
         let (number, _) = newer.find(|(_, commit)| {
-            let is_known = |marked: Nanos| {
-                self.listens[who.process] < marked && marked <= self.fences[who.process]
+            let is_known = |(began, marked): (Nanos, Nanos)| {
+                self.listens[who.process] < began && marked <= self.fences[who.process]
             };
             let is_late = commit.at + bound < start || commit.marked.is_some_and(is_known);
             commit.marked.is_some() && commit.at < start && is_late

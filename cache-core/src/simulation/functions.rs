@@ -51,7 +51,19 @@ pub(super) struct Seen {
 pub(super) struct Failed;
 
 /// The cached functions, by number.
-pub(super) const FUNCTIONS: usize = 5;
+pub(super) const FUNCTIONS: usize = 7;
+
+/// How long a value of those with a strategy is of use after its time.
+const GRACE: Duration = Duration::from_millis(800);
+
+/// For how long the values of a function are served that are old, and nothing else.
+pub(super) fn grace_of(function: usize) -> Duration {
+    if WITH_STRATEGY.contains(&function) {
+        GRACE
+    } else {
+        Duration::ZERO
+    }
+}
 
 /// The rows that a call of a function reads.
 pub(super) fn rows_of(function: usize, id: u8) -> Vec<u8> {
@@ -68,7 +80,7 @@ pub(super) fn key_of(function: usize, id: u8) -> u8 {
 }
 
 macro_rules! cached_function {
-    ($name:ident, $number:literal, $mode:ident, $tiers:ident, $interests:expr) => {
+    ($name:ident, $number:literal, $mode:ident, $tiers:ident, $interests:expr $(, $strategy:expr)?) => {
         async fn $name(at: Arc<Process>, id: u8) -> Result<Seen, Failed> {
             #[allow(unused_imports, reason = "the type decides which of them answers")]
             use cached::{
@@ -79,6 +91,7 @@ macro_rules! cached_function {
                 .named(stringify!($name))
                 .keyed("id: u8")
                 .invalidated(false)
+                $(.aging(const { &cached::Aging::by($strategy) }))?
                 .tiers(cached::Tiers::$tiers);
             let returned = {
                 let probe = cached::Probe::of(|| -> Result<Seen, Failed> {
@@ -132,6 +145,28 @@ cached_function!(local, 3, Detached, Memory, |id, to| to
 cached_function!(distant, 4, Inline, Redis, |id, to| to
     .add(&RowChanged::of(id)));
 
+cached_function!(
+    ahead,
+    5,
+    Detached,
+    Both,
+    |id, to| to.add(&RowChanged::of(id)),
+    cached::Strategy::new()
+        .refresh_ahead(0.5)
+        .stale_while_revalidate(GRACE)
+);
+cached_function!(
+    spare,
+    6,
+    Detached,
+    Both,
+    |id, to| to.add(&RowChanged::of(id)),
+    cached::Strategy::new().stale_if_error(GRACE)
+);
+
+/// Those that have a use for old values, the last ones.
+pub(super) const WITH_STRATEGY: [usize; 2] = [5, 6];
+
 /// The one that asks for no versions.
 pub(super) const IN_MEMORY: usize = 3;
 
@@ -146,6 +181,8 @@ pub(super) fn call(
         1 => Box::pin(pair(at, id)),
         2 => Box::pin(group(at, id)),
         3 => Box::pin(local(at, id)),
+        5 => Box::pin(ahead(at, id)),
+        6 => Box::pin(spare(at, id)),
         _ => Box::pin(distant(at, id)),
     }
 }

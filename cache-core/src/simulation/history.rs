@@ -24,8 +24,8 @@ pub(super) struct Commit {
     tags: BTreeMap<String, Option<Nanos>>,
     /// When all of them were.
     pub(super) bumped: Option<Nanos>,
-    /// When all had been told that it would come, where they were.
-    pub(super) marked: Option<Nanos>,
+    /// From when until when all were being told that it would come, where they were.
+    pub(super) marked: Option<(Nanos, Nanos)>,
     /// When whoever made it went on.
     pub(super) returned: Option<Nanos>,
     /// Which processes were told, with when they were.

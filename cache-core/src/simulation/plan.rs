@@ -1,7 +1,7 @@
 //! What happens in a run, made of its seed: calls, changes and faults, each at its time.
 
 use super::{
-    functions::{FUNCTIONS, IN_MEMORY},
+    functions::{FUNCTIONS, IN_MEMORY, WITH_STRATEGY},
     history::{PROCESSES, ROWS},
     random::Random,
 };
@@ -201,7 +201,7 @@ impl Plan {
         let at = random.below(self.setup.horizon);
         let process = random.index(PROCESSES);
         let soon = random.between(1, self.setup.bound * 3);
-        match random.below(27) {
+        match random.below(30) {
             0 => self.fault(at, Fault::Reset(Some(process))),
             1 => self.fault(at, Fault::Reset(None)),
             2 => {
@@ -261,6 +261,7 @@ impl Plan {
             19 => self.add_outage(random),
             20..=23 => self.add_return(random),
             24..=26 => self.add_guarded(random),
+            27..=29 => self.add_apart(random),
             16 => {
                 self.fault(at, Fault::Full(true));
                 self.fault(at + soon, Fault::Full(false));
@@ -312,6 +313,46 @@ impl Plan {
                 self.steps.push(Step { at, action });
             }
         }
+    }
+
+    /// A process goes on listening to a primary that nobody else has any more, and asks the new one.
+    fn add_apart(&mut self, random: &mut Random) {
+        self.setup.bound = 400;
+        let process = random.index(PROCESSES);
+        let other = (process + 1 + random.index(PROCESSES - 1)) % PROCESSES;
+        let at = random.between(300, self.setup.horizon / 2);
+        let lag = random.below(50);
+        let is_isolated = true;
+        self.fault(at, Fault::Failover { lag, is_isolated });
+        let listens = false;
+        self.fault(at + random.between(1, 50), Fault::Part { process, listens });
+        self.fault(at + random.between(1, 50), Fault::Reset(Some(other)));
+        let action = Action::Change {
+            process: other,
+            rows: vec![0],
+            breadth: Breadth::Row,
+            style: Style::Emitted,
+            polls: None,
+        };
+        let changed = at + random.between(250, 700);
+        self.steps.push(Step {
+            at: changed,
+            action,
+        });
+        for (from, to) in [(at + 50, changed), (changed + 400, changed + 1_200)] {
+            for _ in 0..4 {
+                let mut action = call(random, 1);
+                if let Action::Call {
+                    process: asks, how, ..
+                } = &mut action
+                {
+                    (*asks, *how) = (process, How::Get);
+                }
+                let at = random.between(from, to);
+                self.steps.push(Step { at, action });
+            }
+        }
+        self.fault(changed + 1_300, Fault::Demote);
     }
 
     /// A guarded change, whose writer may die before it says that it made it.
@@ -426,7 +467,11 @@ fn call(random: &mut Random, hot: u8) -> Action {
     ];
     Action::Call {
         process: random.index(PROCESSES),
-        function: random.index(FUNCTIONS),
+        function: if random.percent(15) {
+            random.pick(&WITH_STRATEGY)
+        } else {
+            random.index(FUNCTIONS - WITH_STRATEGY.len())
+        },
         id: u8::try_from(random.below(hot.into())).expect("rows are few"),
         how: if random.percent(75) {
             How::Get

@@ -14,14 +14,14 @@ use super::{
 use crate::{coherence::mutant::Mutant, lock::Mutex};
 
 /// A broken rule is found within so many seeds.
-const MOST_SEEDS: u64 = 5_000;
+const MOST_SEEDS: u64 = 10_000;
 const MOST_TIME: Duration = Duration::from_mins(5);
 
 fn from_environment(name: &str) -> Option<u64> {
     env::var(name).ok()?.parse().ok()
 }
 
-const MUTANTS: [(&str, Mutant); 19] = [
+const MUTANTS: [(&str, Mutant); 20] = [
     ("b1", Mutant::B1),
     ("b2", Mutant::B2),
     ("b3", Mutant::B3),
@@ -41,12 +41,13 @@ const MUTANTS: [(&str, Mutant); 19] = [
     ("b17", Mutant::B17),
     ("b18", Mutant::B18),
     ("b19", Mutant::B19),
+    ("b20", Mutant::B20),
 ];
 
 fn broken() -> Option<Mutant> {
     let named = env::var("SIM_MUTANT").ok()?;
     let known = MUTANTS.iter().find(|(name, _)| *name == named);
-    Some(known.expect("a broken rule is one of b1 to b19").1)
+    Some(known.expect("a broken rule is one of b1 to b20").1)
 }
 
 /// The first seed that fails, and how.
@@ -205,4 +206,5 @@ broken_rules! {
     b17_a_load_that_is_blind_to_a_mark_is_noticed: B17,
     b18_a_server_that_is_not_listened_to_is_noticed: B18,
     b19_a_load_that_may_be_blind_to_a_mark_is_noticed: B19,
+    b20_an_old_value_that_is_void_is_noticed: B20,
 }
