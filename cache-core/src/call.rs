@@ -117,7 +117,7 @@ impl Lookup<'_> {
             entry.count_hit();
             return Ok(node);
         }
-        let decision = entry.on_read(cache.clock());
+        let decision = self.decide(entry, cache.clock());
         self.obey(decision, cache, key, node)
     }
 

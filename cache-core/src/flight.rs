@@ -200,6 +200,14 @@ impl Flights {
         drop(left);
     }
 
+    /// Removes an entry in memory that was found to be void. Loads go on.
+    pub(crate) fn drop_entry(&self, key: &Key, node: &Arc<Node>) {
+        let shard = self.shard(key);
+        let left = self.l1.remove_this(key, node);
+        drop(shard);
+        drop(left);
+    }
+
     /// Puts an arrival in place as if it had just been loaded. Loads begun before are not kept.
     pub(crate) fn put(&self, key: &Key, is_in_memory: bool, arrival: &Arrival<'_>) {
         let mut shard = self.shard(key);

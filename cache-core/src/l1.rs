@@ -182,6 +182,11 @@ impl L1 {
         self.remove_if(key, |_| true)
     }
 
+    /// Removes an entry, where it is still that of its key.
+    pub(crate) fn remove_this(&self, key: &Key, node: &Arc<Node>) -> Option<Arc<Node>> {
+        self.remove_if(key, |there| Arc::ptr_eq(there, node))
+    }
+
     fn remove_if(&self, key: &Key, mut is_it: impl FnMut(&Arc<Node>) -> bool) -> Option<Arc<Node>> {
         match &self.tier {
             Tier::Adaptive(cache) => cache.remove_if(key, is_it).map(|(_, node)| node),

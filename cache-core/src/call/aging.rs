@@ -242,8 +242,10 @@ impl Aged<'_> {
     /// The stale value that answers in place of a load.
     fn stand_in(&self, stale: Stale) -> Option<Flown> {
         let clock = self.call.cache.clock();
+        let (events, outer) = (self.call.site.events, self.outer.as_ref());
         let node = self.found().filter(|node| {
-            node.entry().stands_in(clock) && self.call.may_rely_on(self.outer.as_ref(), node)
+            let entry = node.entry();
+            entry.stands_in(clock) && guarding::may_serve(events, outer, entry, clock)
         })?;
         Some(self.call.served(node, Some(stale)))
     }

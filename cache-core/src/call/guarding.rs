@@ -107,6 +107,9 @@ impl Guarding for ByEvents {
         } = load.guarded(began);
         snapshot.extend(&named(coherence, tags, loading));
         if snapshot.is_empty() {
+            if settles < Nanos::MAX {
+                entry.settle_at(settles);
+            }
             return true;
         }
         if !coherence.owns(&snapshot) {

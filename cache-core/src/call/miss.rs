@@ -7,6 +7,7 @@ use std::sync::{
 
 use super::{
     body::{Body, Running},
+    guarding,
     remote::{Found, Remote},
     run::{Around, Ended, Run},
 };
@@ -208,7 +209,7 @@ impl Call {
         mut rider: Rider,
         body: Body<'_>,
     ) -> Flown {
-        let runtime = body.runtime();
+        let (runtime, began) = (body.runtime(), system_now());
         let is_apart = rider.around.is_some() || runtime.is_some() && self.remote.is_none();
         let outer = rider.outer.clone();
         let outer = outer.as_ref();
@@ -234,7 +235,7 @@ impl Call {
             };
             if let Some(aging) = &self.site.aging
                 && let Some(node) = (aging.stand_in)(self, &underway)
-                && self.may_rely_on(outer, &node)
+                && guarding::may_serve(self.site.events, outer, node.entry(), self.cache.clock())
             {
                 return self.served(node, Some(Stale::Failed));
             }
@@ -279,8 +280,14 @@ impl Call {
         };
         match ended {
             Ended::Loaded(loaded) => {
-                if let Loaded::Node { node, .. } = &loaded {
-                    self.take(outer, node);
+                match (&loaded, self.site.events, outer) {
+                    (Loaded::Node { node, .. }, ..) => self.take(outer, node),
+                    // It is in no entry that would say how good it is.
+                    (Loaded::Own { .. }, Some(events), Some(outer)) => {
+                        let loading = (began, system_now());
+                        events.hand_up(self, &loaded, outer, self.capture(), loading);
+                    }
+                    _ => {}
                 }
                 Flown {
                     redis,

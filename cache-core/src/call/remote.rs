@@ -236,6 +236,10 @@ impl Elsewhere {
         let (stamps, sent) = read.stamps?;
         let guard = suspect.entry().guard()?;
         if !guard.bless(snapshot, sent, &stamps) {
+            if guard.is_refuted_by(&stamps) {
+                // Nor does it stand in for a load that fails.
+                cache.flights().drop_entry(load.key(), &suspect);
+            }
             return None;
         }
         Counters::add(&coherence.counters.blessed);

@@ -333,6 +333,14 @@ impl Guard {
         self.captured.is_same(&snapshot.captured)
     }
 
+    /// Whether the server that gave the entry its versions now says others: something changed, though nobody here has
+    /// heard of it.
+    pub(crate) fn is_refuted_by(&self, found: &Stamps) -> bool {
+        self.stamps
+            .as_ref()
+            .is_some_and(|own| own.lineage == found.lineage && !own.are(found))
+    }
+
     /// The stamps of a suspect were found to be those of the server, asked at `sent`, after `snapshot` was
     /// captured. Gives whether the entry is valid again.
     pub(crate) fn bless(&self, snapshot: &Snapshot, sent: Nanos, found: &Stamps) -> bool {

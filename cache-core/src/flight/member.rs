@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Arrival, Flight, Flights, Purpose, State};
+use super::{Arrival, Flight, Flights, Purpose, State, waits::Places};
 use crate::{
     clock::{Nanos, after, system_now},
     coherence::{Snapshot, Stamps},
@@ -196,15 +196,32 @@ impl Load {
         }))
     }
 
-    /// This load and those beside it.
+    /// This load and those beside it, and beside those.
     pub(super) fn in_one_go(&self) -> impl Iterator<Item = &Self> {
-        std::iter::once(self).chain(self.beside.iter().map(|load| &**load))
+        self.reach(|_| None).into_iter()
     }
 
-    /// This load, those beside it, and the loads it was called from, inside out.
-    pub(super) fn chain(&self) -> impl Iterator<Item = &Load> {
-        let inside_out = std::iter::successors(Some(self), |load| load.outer.as_deref());
-        inside_out.flat_map(Load::in_one_go)
+    /// This load, those beside it, and the loads that each was called from.
+    pub(super) fn chain(&self) -> impl Iterator<Item = &Self> {
+        self.reach(|load| load.outer.as_deref()).into_iter()
+    }
+
+    /// Each load once that is beside this one, or behind it as `behind` says, and so on.
+    fn reach<'a>(&'a self, behind: fn(&'a Self) -> Option<&'a Self>) -> Vec<&'a Self> {
+        let mut reached: Vec<&Self> = vec![self];
+        let mut known = Places::default();
+        known.insert(self.slot.id(), 0);
+        let mut at = 0;
+        while let Some(&load) = reached.get(at) {
+            at += 1;
+            let beside = load.beside.iter().map(|load| &**load);
+            for next in beside.chain(behind(load)) {
+                if known.insert(next.slot.id(), 0).is_none() {
+                    reached.push(next);
+                }
+            }
+        }
+        reached
     }
 
     /// Whether this load, or one it was called from, is for `key` of the same cache.

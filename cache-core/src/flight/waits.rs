@@ -25,7 +25,7 @@ pub(crate) enum Target {
 }
 
 /// Numbers of loads, or of targets, with a place for each. One kind of map for all that is asked here.
-type Places = HashMap<u64, usize, KeyHasher>;
+pub(super) type Places = HashMap<u64, usize, KeyHasher>;
 
 /// What loads wait for.
 #[derive(Default)]
