@@ -291,8 +291,8 @@ impl Missed {
 
     /// Hands the call with its body to the engine.
     #[inline(never)]
-    fn answer(self: Box<Self>, given: Given<'_>) -> BoxFuture<'_, Answer> {
-        let (opened, maker) = self.open(given.judge());
+    fn answer<'a>(self: Box<Self>, given: Given<'a>, keep: &dyn Judge) -> BoxFuture<'a, Answer> {
+        let (opened, maker) = self.open(keep);
         opened.answer(Body::new(given, maker))
     }
 

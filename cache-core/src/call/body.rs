@@ -8,22 +8,16 @@ use std::{
 
 use tokio::runtime::Handle;
 
-use crate::value::{Judge, Loaded, Maker};
+use crate::value::{Loaded, Maker};
 
 /// A body with an output of a type that only it knows.
 pub(crate) trait Typed: Send {
-    /// What becomes of its output.
-    fn judge(&self) -> &dyn Judge;
-
     /// Runs it, and has the maker make of its output what the engine takes.
     fn poll(&mut self, maker: &Maker, cx: &mut Context<'_>) -> Poll<Loaded>;
 }
 
 /// What makes such a body. Not `FnOnce`, with which each function has more code.
 pub(crate) trait Make: Send {
-    /// As of the body.
-    fn judge(&self) -> &dyn Judge;
-
     fn make(self: Box<Self>) -> Box<dyn Typed>;
 }
 
@@ -33,15 +27,6 @@ pub(crate) enum Given<'a> {
     Detached(Box<dyn Typed>),
     /// Owned copies of the arguments are made when the body is needed, not for every waiter.
     Borrowing(Box<dyn Make + 'a>),
-}
-
-impl Given<'_> {
-    pub(super) fn judge(&self) -> &dyn Judge {
-        match self {
-            Self::Inline(body) | Self::Detached(body) => body.judge(),
-            Self::Borrowing(body) => body.judge(),
-        }
-    }
 }
 
 /// The body of a call, not yet running.

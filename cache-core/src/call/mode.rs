@@ -11,7 +11,7 @@ use super::{
     Answering, BoxFuture, Missed,
     body::{Given, Make, Typed},
 };
-use crate::value::{Judge, Keep, Loaded, Maker, Shape};
+use crate::value::{Keep, Loaded, Maker, Shape};
 
 /// The load runs in a task of its own, with owned copies of the arguments.
 #[derive(Clone, Copy, Debug)]
@@ -165,7 +165,7 @@ impl Missed {
         body: BoxFuture<'static, S::Output>,
     ) -> Answering<'a, S, X> {
         let body = Given::Detached(Box::new(Loading { body, keep: *keep }));
-        Answering::of(self.answer(body), keep)
+        Answering::of(self.answer(body, keep), keep)
     }
 
     #[inline(never)]
@@ -175,7 +175,7 @@ impl Missed {
         start: Box<dyn Start<S::Output> + 'a>,
     ) -> Answering<'a, S, X> {
         let body = Given::Borrowing(Box::new(Making { start, keep: *keep }));
-        Answering::of(self.answer(body), keep)
+        Answering::of(self.answer(body, keep), keep)
     }
 
     #[inline(never)]
@@ -185,7 +185,7 @@ impl Missed {
         body: BoxFuture<'a, S::Output>,
     ) -> Answering<'a, S, X> {
         let body = Given::Inline(Box::new(Loading { body, keep: *keep }));
-        Answering::of(self.answer(body), keep)
+        Answering::of(self.answer(body, keep), keep)
     }
 }
 
@@ -196,10 +196,6 @@ struct Making<'a, S: Shape, X> {
 }
 
 impl<S: Shape, X: 'static> Make for Making<'_, S, X> {
-    fn judge(&self) -> &dyn Judge {
-        &self.keep
-    }
-
     fn make(self: Box<Self>) -> Box<dyn Typed> {
         let body = self.start.start();
         Box::new(Loading {
@@ -217,10 +213,6 @@ struct Loading<'a, S: Shape, X> {
 }
 
 impl<S: Shape, X: 'static> Typed for Loading<'_, S, X> {
-    fn judge(&self) -> &dyn Judge {
-        &self.keep
-    }
-
     fn poll(&mut self, maker: &Maker, cx: &mut Context<'_>) -> Poll<Loaded> {
         let output = ready!(self.body.as_mut().poll(cx));
         Poll::Ready(self.keep.load(maker, output))
