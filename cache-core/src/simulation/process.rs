@@ -305,10 +305,10 @@ impl Process {
 
     async fn guards(&self, rows: &[u8], changes: &Changes, polls: Option<u64>) {
         let _guarding = Guarding::begin(self);
-        let began = system_now();
+        let from = system_now();
         let begun = Mutation::begin_guarded(Some(&self.cache), changes.clone()).await;
         let Ok(mutation) = begun else { return };
-        let marked = (began, system_now());
+        let marked = (from, system_now());
         sleep(ms(self.world.pick(600))).await;
         let number = self.commit(rows, changes);
         self.world.network().history.of(number).marked = Some(marked);
