@@ -15,7 +15,7 @@ use crate::{coherence::mutant::Mutant, lock::Mutex};
 
 /// A broken rule is found within so many seeds.
 const MOST_SEEDS: u64 = 10_000;
-const MOST_TIME: Duration = Duration::from_mins(5);
+const MOST_TIME: Duration = Duration::from_mins(15);
 
 fn from_environment(name: &str) -> Option<u64> {
     env::var(name).ok()?.parse().ok()
