@@ -297,7 +297,7 @@ async fn within_loads<O>(
 {
     let held = Held(&site.slots, Slot::new(true));
     let loads = taken.requests.iter().filter_map(|request| request.load());
-    let load = Load::of_all(loads.collect(), &held.1);
+    let load = Load::of_all(&loads.collect::<Vec<_>>(), &held.1);
     held.take(load.as_deref()).await;
     if !taken.is_wanted() {
         return;

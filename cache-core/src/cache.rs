@@ -350,7 +350,5 @@ fn spread(number: u64) -> u64 {
     if simulated::is_on() {
         return number << 32;
     }
-    #[cfg(not(test))]
-    let _ = number;
-    RandomState::new().hash_one(0)
+    RandomState::new().hash_one(number)
 }

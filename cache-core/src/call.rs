@@ -117,7 +117,7 @@ impl Lookup<'_> {
             entry.count_hit();
             return Ok(node);
         }
-        let decision = self.decide(entry, cache.clock());
+        let decision = self.unless_void(entry.on_read(cache.clock()), entry, cache.clock());
         self.obey(decision, cache, key, node)
     }
 
@@ -154,7 +154,13 @@ impl Lookup<'_> {
             let Some(node) = cache.flights().l1.get(&key) else {
                 return Err(self.missed(cache, key, None));
             };
-            let decision = self.decide(node.entry(), cache.clock());
+            let (entry, clock) = (node.entry(), cache.clock());
+            let decision = if entry.is_quiet(clock) {
+                Decision::Serve
+            } else {
+                entry.on_read(clock)
+            };
+            let decision = self.unless_void(decision, entry, clock);
             return self.obey(decision, &cache, key, node);
         };
         if matches!(question.ask, Ask::Prefetch)
@@ -176,13 +182,8 @@ impl Lookup<'_> {
         Err(self.to_miss(cache, key, Some(text), None, Some(Box::new(question))))
     }
 
-    /// What a call does that finds an entry, and that may be part of a load: that is not made of what is void.
-    fn decide(&self, entry: &Entry, clock: &Clock) -> Decision {
-        let decision = if entry.is_quiet(clock) {
-            Decision::Serve
-        } else {
-            entry.on_read(clock)
-        };
+    /// The decision, but for a call that is part of a load: that is not made of what is void.
+    fn unless_void(&self, decision: Decision, entry: &Entry, clock: &Clock) -> Decision {
         let (events, outer) = (self.instance.site.events(), context::load());
         if decision == Decision::Decline
             || guarding::may_serve(events, outer.as_ref(), entry, clock)
@@ -319,7 +320,6 @@ impl Missed {
         let mut opened = Opened {
             call: Call {
                 cache,
-                is_late: site.is_late,
                 site,
                 key,
                 tags,

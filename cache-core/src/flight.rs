@@ -19,6 +19,7 @@ use std::{
     time::Duration,
 };
 
+use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 pub(crate) use member::{Load, Member, Overtaken, Turn, Underway};
@@ -373,7 +374,7 @@ struct State {
     stamps: Option<(Stamps, Nanos)>,
     /// Of values that its loads took.
     reliance: Reliance,
-    loading: Vec<Arc<Slot>>,
+    loading: SmallVec<[Arc<Slot>; 1]>,
     /// With what its waiters cannot share.
     has_failed: bool,
     /// Loads that may run at once: one, until one has failed.
@@ -411,7 +412,7 @@ impl State {
     }
 
     fn stop(&mut self, slot: &Arc<Slot>) {
-        self.loading.retain(|other| !Arc::ptr_eq(other, slot));
+        self.loading.retain(|other| !Arc::ptr_eq(&*other, slot));
     }
 
     /// The wakers of as many waiters as may load now.
@@ -451,7 +452,7 @@ impl Flight {
                 redis: None,
                 stamps: None,
                 reliance: Reliance::default(),
-                loading: Vec::new(),
+                loading: SmallVec::new(),
                 has_failed: false,
                 at_once: 1,
                 is_offered: false,

@@ -15,6 +15,7 @@ use std::{
 
 pub(crate) use entry::{Entry, Node, Stored, Terms};
 use quick_cache::OptionsBuilder;
+use smallvec::SmallVec;
 
 use self::{
     lru::LruTier,
@@ -42,14 +43,14 @@ pub enum Eviction {
 #[derive(Debug, Default)]
 pub(crate) struct Evicted {
     inserted: Option<(Key, Arc<Node>)>,
-    nodes: Vec<Arc<Node>>,
+    nodes: SmallVec<[Arc<Node>; 2]>,
 }
 
 impl Evicted {
     fn by(key: &Key, node: &Arc<Node>) -> Self {
         Self {
             inserted: Some((key.clone(), Arc::clone(node))),
-            nodes: Vec::new(),
+            nodes: SmallVec::new(),
         }
     }
 

@@ -215,11 +215,6 @@ impl Site {
         self.inherits
     }
 
-    /// Whether what an entry depends on is known only after its load.
-    pub(crate) fn is_late(&self) -> bool {
-        self.is_late
-    }
-
     /// How long the source may lag behind a change.
     pub(crate) fn settles_in(&self) -> Duration {
         self.settle

@@ -65,12 +65,12 @@ pub(crate) struct ByEvents;
 
 impl Guarding for ByEvents {
     fn capture(&self, call: &Call) -> Snapshot {
-        let is_guarded = call.is_late || !call.tags.is_empty();
+        let is_guarded = call.site.is_late || !call.tags.is_empty();
         if is_guarded && let Some(courier) = call.cache.courier() {
             courier.attend();
         }
         let (coherence, now) = (call.cache.coherence(), system_now());
-        if call.is_late {
+        if call.site.is_late {
             coherence.capture_late(&call.tags, now)
         } else {
             coherence.capture(&call.tags, now)
@@ -106,12 +106,6 @@ impl Guarding for ByEvents {
             settles,
         } = load.guarded(began);
         snapshot.extend(&named(coherence, tags, loading));
-        if snapshot.is_empty() {
-            if settles < Nanos::MAX {
-                entry.settle_at(settles);
-            }
-            return true;
-        }
         if !coherence.owns(&snapshot) {
             // Nor is what is made of it.
             snapshot.make_void();
@@ -121,6 +115,9 @@ impl Guarding for ByEvents {
         let settles = own.unwrap_or(Nanos::MAX).min(settles);
         if settles < Nanos::MAX {
             entry.settle_at(settles);
+        }
+        if snapshot.is_empty() {
+            return true;
         }
         let is_current = coherence.is_current(&snapshot)
             && !snapshot.is_held()

@@ -44,8 +44,6 @@ pub(crate) struct Call {
     pub(super) key: Key,
     /// What the entry depends on.
     pub(super) tags: Vec<Tag>,
-    /// Whether it may come to depend on more, as its load finds out.
-    pub(super) is_late: bool,
     /// What others are told, where something is done to the entry by hand.
     pub(super) notice: Option<Notice>,
     /// The entry in the shared tier, where there is one that is worth asking for.

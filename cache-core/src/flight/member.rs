@@ -138,6 +138,7 @@ impl Flight {
                 || outer.is_some_and(|outer| outer.is_guarded()),
             outer: outer.cloned(),
             beside: Vec::new(),
+            behind: Vec::new(),
         })))
     }
 }
@@ -169,8 +170,10 @@ pub(crate) struct Load {
     pub(crate) slot: Arc<Slot>,
     /// The load that this one was called from.
     outer: Option<Arc<Load>>,
-    /// Loads of other keys, whose values are made in one go with that of this one.
+    /// Loads of other keys, whose values are made in one go with that of this one: all of them, however nested.
     beside: Vec<Arc<Load>>,
+    /// The loads that any of those was called from.
+    behind: Vec<Arc<Load>>,
     /// Whether an event can make its value void, or that of a load it was called from.
     pub(super) is_guarded: bool,
 }
@@ -185,43 +188,45 @@ impl Load {
     }
 
     /// What is made for all of these loads in one go, in a slot of its own.
-    pub(crate) fn of_all(loads: Vec<Arc<Self>>, slot: &Arc<Slot>) -> Option<Arc<Self>> {
+    pub(crate) fn of_all(loads: &[Arc<Self>], slot: &Arc<Slot>) -> Option<Arc<Self>> {
         let first = loads.first()?;
+        let mut known = Places::default();
+        let mut is_new = |load: &&Arc<Self>| known.insert(load.slot.id(), 0).is_none();
+        let in_one_go = loads
+            .iter()
+            .flat_map(|load| std::iter::once(load).chain(&load.beside));
+        let beside: Vec<_> = in_one_go.filter(&mut is_new).cloned().collect();
+        let outers = beside.iter().flat_map(|load| load.outers());
+        let behind = outers.filter(&mut is_new).cloned().collect();
         Some(Arc::new(Self {
             flight: Arc::clone(&first.flight),
             slot: Arc::clone(slot),
-            outer: first.outer.clone(),
+            outer: None,
             is_guarded: loads.iter().any(|load| load.is_guarded),
-            beside: loads,
+            beside,
+            behind,
         }))
     }
 
-    /// This load and those beside it, and beside those.
+    /// This load and those beside it.
     pub(super) fn in_one_go(&self) -> impl Iterator<Item = &Self> {
-        self.reach(|_| None).into_iter()
+        std::iter::once(self).chain(self.beside.iter().map(|load| &**load))
     }
 
     /// This load, those beside it, and the loads that each was called from.
     pub(super) fn chain(&self) -> impl Iterator<Item = &Self> {
-        self.reach(|load| load.outer.as_deref()).into_iter()
+        self.in_one_go().chain(self.outers().map(|load| &**load))
     }
 
-    /// Each load once that is beside this one, or behind it as `behind` says, and so on.
-    fn reach<'a>(&'a self, behind: fn(&'a Self) -> Option<&'a Self>) -> Vec<&'a Self> {
-        let mut reached: Vec<&Self> = vec![self];
-        let mut known = Places::default();
-        known.insert(self.slot.id(), 0);
-        let mut at = 0;
-        while let Some(&load) = reached.get(at) {
-            at += 1;
-            let beside = load.beside.iter().map(|load| &**load);
-            for next in beside.chain(behind(load)) {
-                if known.insert(next.slot.id(), 0).is_none() {
-                    reached.push(next);
-                }
-            }
-        }
-        reached
+    /// The loads that this one, or one beside it, was called from, with those beside them.
+    fn outers(&self) -> impl Iterator<Item = &Arc<Self>> {
+        let inside_out = std::iter::successors(self.outer.as_ref(), |load| load.outer.as_ref());
+        let each = inside_out.flat_map(|load| {
+            std::iter::once(load)
+                .chain(&load.beside)
+                .chain(&load.behind)
+        });
+        self.behind.iter().chain(each)
     }
 
     /// Whether this load, or one it was called from, is for `key` of the same cache.

@@ -8,6 +8,8 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
+use smallvec::SmallVec;
+
 use super::{Flight, Load};
 use crate::{
     key::KeyHasher,
@@ -24,55 +26,11 @@ pub(crate) enum Target {
     Slots(Arc<Slots>),
 }
 
+/// By the waiting load.
+type Waits = HashMap<u64, Vec<Target>, KeyHasher>;
+
 /// Numbers of loads, or of targets, with a place for each. One kind of map for all that is asked here.
 pub(super) type Places = HashMap<u64, usize, KeyHasher>;
-
-/// What loads wait for.
-#[derive(Default)]
-struct Waits {
-    /// The place of each that waits.
-    places: Places,
-    targets: Vec<Vec<Target>>,
-    /// Places that nobody has.
-    free: Vec<usize>,
-}
-
-impl Waits {
-    fn of(&self, load: u64) -> &[Target] {
-        self.places
-            .get(&load)
-            .map_or(&[], |place| &self.targets[*place])
-    }
-
-    fn add(&mut self, load: u64, target: Target) {
-        let Self {
-            places,
-            targets,
-            free,
-        } = self;
-        let place = *places.entry(load).or_insert_with(|| {
-            free.pop().unwrap_or_else(|| {
-                targets.push(Vec::new());
-                targets.len() - 1
-            })
-        });
-        targets[place].push(target);
-    }
-
-    fn remove(&mut self, load: u64, target: u64) {
-        let Some(&place) = self.places.get(&load) else {
-            return;
-        };
-        let targets = &mut self.targets[place];
-        if let Some(at) = targets.iter().position(|other| other.address() == target) {
-            targets.swap_remove(at);
-        }
-        if targets.is_empty() {
-            self.places.remove(&load);
-            self.free.push(place);
-        }
-    }
-}
 
 /// Over all caches of the process.
 static WAITS: LazyLock<Mutex<Waits>> = LazyLock::new(Mutex::default);
@@ -117,7 +75,7 @@ impl Target {
 /// One recorded wait, while it lasts.
 #[derive(Debug)]
 pub(crate) struct Wait {
-    from: Vec<u64>,
+    from: SmallVec<[u64; 1]>,
     target: Target,
 }
 
@@ -138,9 +96,9 @@ pub(crate) fn wait(load: &Load, target: Target) -> Option<Wait> {
     if !Reachable::from(&target, &waits, &chain, most)?.goes_on() {
         return None;
     }
-    let from: Vec<_> = load.in_one_go().map(|load| load.slot.id()).collect();
+    let from: SmallVec<_> = load.in_one_go().map(|load| load.slot.id()).collect();
     for load in &from {
-        waits.add(*load, target.clone());
+        waits.entry(*load).or_default().push(target.clone());
     }
     Some(Wait { from, target })
 }
@@ -169,7 +127,7 @@ impl<'a> Reachable<'a> {
                 if visited.insert(load, 0).is_some() {
                     continue;
                 }
-                let targets = waits.of(load).iter().map(|target| {
+                let targets = waits.get(&load).into_iter().flatten().map(|target| {
                     *places.entry(target.address()).or_insert_with(|| {
                         to_visit.push(target);
                         to_visit.len() - 1
@@ -211,7 +169,18 @@ impl Drop for Wait {
     fn drop(&mut self) {
         let mut waits = waits();
         for load in &self.from {
-            waits.remove(*load, self.target.address());
+            let Some(targets) = waits.get_mut(load) else {
+                continue;
+            };
+            if let Some(at) = targets
+                .iter()
+                .position(|target| target.address() == self.target.address())
+            {
+                targets.swap_remove(at);
+            }
+            if targets.is_empty() {
+                waits.remove(load);
+            }
         }
     }
 }

@@ -79,7 +79,7 @@ impl SiteState {
             is_in_memory: instance.site.is_in_memory(),
             is_shared: instance.site.is_shared(),
             events: instance.site.events(),
-            is_late: instance.site.is_late(),
+            is_late: instance.site.is_late,
             inherits: instance.site.is_inheriting(),
             settle: instance.site.settles_in(),
             is_fleet: instance.site.fleet,

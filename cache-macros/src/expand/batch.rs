@@ -23,7 +23,7 @@ impl Context<'_> {
     /// ```text
     /// let returned = ..;                              // what there is for each key
     /// let keep = ..;
-    /// Batch { instance: Instance::of(&SITE, ..), .. }
+    /// Batch { instance: Instance::of(SITE, ..), .. }
     ///     .run(ids, Element { .. }, |keys| { async move { let ids = &*keys; BODY } })
     ///     .await
     /// ```
