@@ -97,8 +97,7 @@ impl Default for Bounds {
 pub(crate) struct Coherence {
     registry: Arc<Registry>,
     bounds: Bounds,
-    /// Nothing where this process is alone: then nothing has to be proven.
-    beat: Option<Arc<Beat>>,
+    beat: Arc<Beat>,
     /// What tells messages of this process from those of others.
     origin: Box<str>,
     /// What is doubted after an outage: its two times.
@@ -108,6 +107,7 @@ pub(crate) struct Coherence {
     blind_until: AtomicU64,
     state: Mutex<State>,
     recent: Recent,
+    /// Also of what nothing depends on yet.
     invalidations: AtomicU64,
     marks: Marks,
     /// Told when there is something to send.
@@ -161,10 +161,14 @@ pub(crate) enum Verdict {
 impl Coherence {
     /// A process that shares entries with others only where `origin` tells it apart from them.
     pub(crate) fn new(namespace: &str, bounds: Bounds, origin: Option<&str>) -> Arc<Self> {
+        let beat = Arc::new(match origin {
+            Some(_) => Beat::new(bounds.staleness),
+            None => Beat::alone(),
+        });
         Arc::new(Self {
-            registry: Registry::new(namespace),
+            registry: Registry::new(namespace, Arc::clone(&beat)),
             bounds,
-            beat: origin.map(|_| Arc::new(Beat::new(bounds.staleness))),
+            beat,
             origin: origin.unwrap_or_default().into(),
             doubts_until: AtomicU64::new(0),
             doubted_before: AtomicU64::new(0),
@@ -178,6 +182,11 @@ impl Coherence {
             listening: Notify::new(),
             counters: Counters::default(),
         })
+    }
+
+    /// Whether there is no other process to be heard.
+    fn is_alone(&self) -> bool {
+        self.beat.is_alone()
     }
 
     pub(crate) fn origin(&self) -> &str {
@@ -205,10 +214,8 @@ impl Coherence {
     fn capture_now(&self, tags: &[Tag], invalidations: Option<u64>, now: Nanos) -> Snapshot {
         // In this order: a tear while the generations are captured must show, and a fence that advances then is
         // not yet to be counted on.
-        let (oldest, gap) = self.beat.as_ref().map_or((0, 0), |beat| {
-            let oldest = rules::oldest_capture(now, beat.fence(), beat.bound());
-            (oldest, beat.gap())
-        });
+        let oldest = rules::oldest_capture(now, self.beat.fence(), self.beat.bound());
+        let gap = self.beat.gap();
         let cells = tags.iter().map(|tag| self.registry.get_or_create(tag));
         Snapshot {
             gap,
@@ -224,9 +231,8 @@ impl Coherence {
         if snapshot.is_empty() {
             return true;
         }
-        let is_of_gap = |beat: &Arc<Beat>| beat.gap() == snapshot.gap;
         rules::may_keep(
-            self.beat.as_ref().is_none_or(is_of_gap),
+            self.beat.gap() == snapshot.gap,
             snapshot.captured.is_current(),
         )
     }
@@ -245,7 +251,7 @@ impl Coherence {
     ) -> Option<Guard> {
         let is_blind = stamps.is_none() && proven < self.blind_until.load(Acquire);
         (!snapshot.is_empty()).then(|| {
-            let beat = self.beat.clone();
+            let beat = Arc::clone(&self.beat);
             Guard::new(beat, snapshot.clone(), (proven, is_blind), stamps)
         })
     }
@@ -338,9 +344,8 @@ impl Coherence {
         // In this order: whoever captures in between finds it among the recent ones.
         self.recent.add(tags.clone(), now);
         self.invalidations.fetch_add(1, AcqRel);
-        for cell in tags.into_iter().filter_map(|tag| self.registry.get(tag)) {
-            cell.invalidate();
-        }
+        let alive = tags.into_iter().filter_map(|tag| self.registry.get(tag));
+        self.registry.invalidate(alive);
     }
 
     pub(crate) fn stats(&self) -> EventStats {

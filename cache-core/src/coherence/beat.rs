@@ -13,6 +13,8 @@ use crate::clock::{Nanos, nanos};
 pub(crate) struct Beat {
     fence: AtomicU64,
     gap: AtomicU64,
+    /// How often anything was invalidated here that something depends on, or may have been missed.
+    changes: AtomicU64,
     /// How long what was proven is believed without new proof.
     bound: Nanos,
 }
@@ -22,8 +24,28 @@ impl Beat {
         Self {
             fence: AtomicU64::new(0),
             gap: AtomicU64::new(0),
+            changes: AtomicU64::new(0),
             bound: nanos(bound),
         }
+    }
+
+    /// Of a process that is alone: there is nobody to be heard, so nothing has to be proven.
+    pub(super) fn alone() -> Self {
+        Self::new(Duration::MAX)
+    }
+
+    pub(super) fn is_alone(&self) -> bool {
+        self.bound == Nanos::MAX
+    }
+
+    /// Whoever sees a number here sees the generations and gaps that it counts.
+    #[inline]
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    pub(super) fn count_change(&self) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
     }
 
     #[inline]
@@ -50,5 +72,6 @@ impl Beat {
     /// Something may have been missed.
     pub(super) fn tear(&self) {
         self.gap.fetch_add(1, Ordering::AcqRel);
+        self.count_change();
     }
 }

@@ -2,6 +2,7 @@
 //! long as somebody does: memory is bounded by what is alive, not by how many tags there ever were.
 
 use std::{
+    borrow::Borrow,
     collections::HashMap,
     fmt,
     hash::BuildHasher,
@@ -14,6 +15,7 @@ use std::{
 
 use smallvec::SmallVec;
 
+use super::beat::Beat;
 use crate::{
     clock::{Nanos, system_now},
     event::Tag,
@@ -69,8 +71,8 @@ impl Cell {
         self.changed.load(Ordering::Relaxed)
     }
 
-    /// What was loaded before this is void from here on.
-    pub(super) fn invalidate(&self) {
+    /// What was loaded before this is void from here on, and seen to be so when [`Beat::count_change`] was called.
+    fn invalidate(&self) {
         self.changed.store(system_now(), Ordering::Relaxed);
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
@@ -126,6 +128,7 @@ type Shard = HashMap<Tag, Weak<Cell>, KeyHasher>;
 pub(crate) struct Registry {
     /// What comes before a tag in its key.
     prefix: String,
+    beat: Arc<Beat>,
     hasher: KeyHasher,
     shards: [Mutex<Shard>; SHARDS],
 }
@@ -140,12 +143,18 @@ impl fmt::Debug for Registry {
 }
 
 impl Registry {
-    pub(super) fn new(namespace: &str) -> Arc<Self> {
+    pub(super) fn new(namespace: &str, beat: Arc<Beat>) -> Arc<Self> {
         Arc::new(Self {
             prefix: format!("{namespace}:t:"),
+            beat,
             hasher: KeyHasher::default(),
             shards: std::array::from_fn(|_| Mutex::default()),
         })
+    }
+
+    #[cfg(test)]
+    pub(super) fn alone(namespace: &str) -> Arc<Self> {
+        Self::new(namespace, Arc::new(Beat::alone()))
     }
 
     fn shard(&self, tag: &Tag) -> MutexGuard<'_, Shard> {
@@ -175,6 +184,18 @@ impl Registry {
         });
         shard.insert(tag.clone(), Arc::downgrade(&cell));
         cell
+    }
+
+    /// What was loaded before this is void from here on.
+    pub(super) fn invalidate(&self, cells: impl IntoIterator<Item = impl Borrow<Cell>>) {
+        let mut cells = cells.into_iter().peekable();
+        if cells.peek().is_none() {
+            return;
+        }
+        for cell in cells {
+            cell.borrow().invalidate();
+        }
+        self.beat.count_change();
     }
 
     /// Whether these are cells of this registry.
@@ -270,7 +291,7 @@ mod tests {
 
     #[test]
     fn cells_are_bounded_by_what_is_alive_over_millions_of_tags() {
-        let registry = Registry::new("shop");
+        let registry = Registry::alone("shop");
         let mut alive = std::collections::VecDeque::new();
         for id in 0..2_000_000 {
             alive.push_back(registry.get_or_create(&Tag::from_name(&format!("E:{id}"))));
@@ -287,11 +308,11 @@ mod tests {
 
     #[test]
     fn a_cell_that_is_held_is_the_cell_of_its_tag() {
-        let registry = Registry::new("shop");
+        let registry = Registry::alone("shop");
         let tag = Tag::from_name("E:7");
         let cell = registry.get_or_create(&tag);
         assert_eq!(&**cell.key(), "shop:t:E:7");
-        cell.invalidate();
+        registry.invalidate([&*cell]);
         assert!(Arc::ptr_eq(&cell, &registry.get_or_create(&tag)));
         drop(cell);
         assert!(registry.get(&tag).is_none());
@@ -300,7 +321,7 @@ mod tests {
 
     #[test]
     fn cells_made_and_dropped_by_many_threads_stay_one_for_each_tag() {
-        let registry = Registry::new("shop");
+        let registry = Registry::alone("shop");
         let tag = Tag::from_name("E:7");
         std::thread::scope(|scope| {
             for _ in 0..4 {

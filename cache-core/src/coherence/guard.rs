@@ -127,19 +127,21 @@ fn names(snapshot: &Snapshot) -> u64 {
     hash.digest()
 }
 
-/// What makes one entry valid.
+/// What makes one entry valid. What a hit reads is in front, in this order: it fits a cache line.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Guard {
-    /// Nothing where this process is alone.
-    beat: Option<Arc<Beat>>,
+    beat: Arc<Beat>,
+    /// At how many [changes](Beat::changes) it was last found that none of them was one of it.
+    unchanged_at: AtomicU64,
     gap: AtomicU64,
     /// When the entry was last known to contain all that was bumped before.
     proven: AtomicU64,
     /// A mark may stand that nobody here has heard of: it is believed for the bound, however much is heard since.
     is_blind: bool,
-    captured: Captured,
     /// What proves it again; nothing where that was not to be had.
     stamps: Option<Stamps>,
+    captured: Captured,
     /// The generations that a broken rule believed instead, added up.
     #[cfg(test)]
     believed: AtomicU64,
@@ -156,7 +158,7 @@ pub(crate) enum Doubt {
 
 impl Guard {
     pub(super) fn new(
-        beat: Option<Arc<Beat>>,
+        beat: Arc<Beat>,
         snapshot: Snapshot,
         (proven, is_blind): (Nanos, bool),
         stamps: Option<Stamps>,
@@ -168,6 +170,7 @@ impl Guard {
         };
         Self {
             beat,
+            unchanged_at: AtomicU64::new(u64::MAX),
             gap: AtomicU64::new(snapshot.gap),
             proven: AtomicU64::new(proven),
             is_blind,
@@ -182,23 +185,43 @@ impl Guard {
     /// that this was known.
     #[inline]
     pub(crate) fn is_usable(&self, now: Nanos) -> bool {
-        let Some(beat) = &self.beat else {
-            return self.is_current();
-        };
         // First: what was applied before the fence advanced is seen below. Looked at last it could be that of a
         // connection whose gap was not seen.
+        let beat = &*self.beat;
         let mut fence = self.fence(beat);
-        let (is_of_gap, is_current) = (self.is_of_gap(beat), self.is_current());
+        let is_unchanged = self.is_unchanged(beat);
         #[cfg(test)]
         mutant::preempt();
         if mutant::is(Mutant::B12) {
             fence = self.fence(beat);
         }
         let lease = rules::lease(self.proven.load(Ordering::Acquire), fence, beat.bound());
-        rules::is_usable(is_of_gap, is_current, now, lease)
+        rules::is_usable(is_unchanged, now, lease)
     }
 
+    /// Whether nothing of it was invalidated, and nothing can have been missed. Where nothing has changed since that was
+    /// found, it is not looked at again.
     #[inline]
+    fn is_unchanged(&self, beat: &Beat) -> bool {
+        self.unchanged_at.load(Ordering::Relaxed) == beat.changes() || self.is_still_unchanged(beat)
+    }
+
+    #[cold]
+    fn is_still_unchanged(&self, beat: &Beat) -> bool {
+        // First: what is counted by then is seen below.
+        let mut changes = beat.changes();
+        let is_unchanged = self.is_of_gap() && self.is_current();
+        #[cfg(test)]
+        mutant::preempt();
+        if mutant::is(Mutant::B21) {
+            changes = beat.changes();
+        }
+        if is_unchanged {
+            self.unchanged_at.store(changes, Ordering::Relaxed);
+        }
+        is_unchanged
+    }
+
     fn is_current(&self) -> bool {
         #[cfg(test)]
         if mutant::is(Mutant::B11)
@@ -218,9 +241,8 @@ impl Guard {
         beat.fence()
     }
 
-    #[inline]
-    fn is_of_gap(&self, beat: &Beat) -> bool {
-        self.gap.load(Ordering::Acquire) == beat.gap()
+    fn is_of_gap(&self) -> bool {
+        self.gap.load(Ordering::Acquire) == self.beat.gap()
     }
 
     /// Why the entry is not usable.
@@ -252,9 +274,10 @@ impl Guard {
 
     /// Until when all that was bumped is known to be in the entry.
     pub(crate) fn known_until(&self) -> Nanos {
-        let fence = |beat: &Arc<Beat>| self.fence(beat);
-        let fence = self.beat.as_ref().map_or(Nanos::MAX, fence);
-        self.proven().max(fence)
+        if self.beat.is_alone() {
+            return Nanos::MAX;
+        }
+        self.proven().max(self.fence(&self.beat))
     }
 
     /// What was captured before the entry was read.
@@ -291,9 +314,8 @@ impl Guard {
     pub(crate) fn is_valid_since(&self, time: Nanos) -> bool {
         // First, as in `is_usable`.
         let known_until = self.known_until();
-        let is_of_gap = self.beat.as_ref().is_none_or(|beat| self.is_of_gap(beat));
         // Later, as the clock stands still between its ticks.
-        known_until > time && is_of_gap && self.is_current()
+        known_until > time && self.is_unchanged(&self.beat)
     }
 
     /// Whether the versions that it was read under are no older than `stamps`, which are of `snapshot`: those of all

@@ -44,8 +44,10 @@ impl Coherence {
 
     /// A connection hears what is published from here on.
     pub(crate) fn connected(&self, lineage: Lineage, now: Nanos) {
-        let Some(beat) = &self.beat else { return };
-        let bound = self.bounds.staleness;
+        if self.is_alone() {
+            return;
+        }
+        let (beat, bound) = (&self.beat, self.bounds.staleness);
         if let Some(doubted) = Doubted::after_outage(beat.fence(), now, bound, DRAIN) {
             self.doubted_before.store(doubted.created_before, Relaxed);
             self.doubts_until.store(doubted.until, Relaxed);
@@ -64,10 +66,9 @@ impl Coherence {
 
     /// Waits until a connection hears what is published for the first time: what is loaded before is not kept.
     pub(crate) async fn listening(&self) {
-        let Some(beat) = &self.beat else { return };
         loop {
             let listening = self.listening.notified();
-            if beat.gap() > 0 {
+            if self.is_alone() || self.beat.gap() > 0 {
                 return;
             }
             listening.await;
@@ -76,7 +77,9 @@ impl Coherence {
 
     /// All that was published before `sent` has been heard.
     pub(crate) fn fenced(&self, sent: Nanos, lineage: Lineage, now: Nanos) {
-        let Some(beat) = &self.beat else { return };
+        if self.is_alone() {
+            return;
+        }
         let mut state = self.state.lock();
         if state.listens_to.replace(lineage) != Some(lineage) {
             // What it acknowledged did not count.
@@ -85,7 +88,7 @@ impl Coherence {
         }
         drop(state);
         self.observe(lineage, now);
-        beat.advance(sent);
+        self.beat.advance(sent);
     }
 
     /// Nothing that is published arrives from here on.
@@ -95,8 +98,8 @@ impl Coherence {
 
     /// Something may have been missed.
     pub(crate) fn tear(&self, now: Nanos) {
-        if let Some(beat) = &self.beat {
-            beat.tear();
+        if !self.is_alone() {
+            self.beat.tear();
             self.recent.tear(now);
             self.counters.gaps.fetch_add(1, Relaxed);
         }

@@ -48,6 +48,8 @@ pub(crate) enum Mutant {
     B19,
     /// An old value is served though an event has made it void, or nobody knows whether one has.
     B20,
+    /// What was found unchanged is taken for that until after what changed while it was looked at.
+    B21,
 }
 
 /// Whether a rule is broken: never, outside tests.

@@ -49,7 +49,7 @@ impl Coherence {
     /// done.
     pub(crate) fn emit(&self, tags: &[Tag], outcome: Outcome, ack: Ack, now: Nanos) {
         let Ack { nonce, waiter } = ack;
-        if self.beat.is_none() {
+        if self.is_alone() {
             self.invalidate(tags, now);
             if let Some(waiter) = waiter {
                 let _ = waiter.send(true);
@@ -131,7 +131,7 @@ impl Coherence {
 
     /// How many changes have not been acknowledged.
     pub(crate) fn unsent(&self) -> usize {
-        if self.beat.is_none() {
+        if self.is_alone() {
             return 0;
         }
         let state = self.state.lock();

@@ -224,7 +224,7 @@ impl Queue {
     fn collapse_later(&mut self, event: &str, due: Nanos, registry: &Arc<Registry>) {
         let mut whole = Job::of_whole(event, registry);
         whole.expect_ack();
-        whole.cells.iter().for_each(|cell| cell.invalidate());
+        registry.invalidate(whole.cells.iter().map(|cell| &**cell));
         let crowds = &mut self.by_and_by;
         self.later.retain(|(at, _), job| {
             let given = job.give_up(event);
@@ -332,7 +332,7 @@ mod tests {
 
     #[test]
     fn a_crowd_of_one_event_becomes_one_bump_also_where_others_are_emitted_with_it() {
-        let (registry, mut queue) = (Registry::new("shop"), Queue::default());
+        let (registry, mut queue) = (Registry::alone("shop"), Queue::default());
         let first = registry.get_or_create(&Tag::from_name("E:0"));
         for id in 0..=MOST_TAGS {
             let tags = [format!("E:{id}"), format!("F:{}", id % 7)];
@@ -356,7 +356,7 @@ mod tests {
 
     #[test]
     fn a_crowd_that_was_never_sent_becomes_one_bump_that_its_callers_wait_for() {
-        let (registry, mut queue) = (Registry::new("shop"), Queue::default());
+        let (registry, mut queue) = (Registry::alone("shop"), Queue::default());
         let mut waiting = Vec::new();
         for (id, tags) in (0..=MOST_READY).map(|id| (id, vec![format!("E:{id}")])) {
             let mut job = job(&registry, &tags, 0);
@@ -392,7 +392,7 @@ mod tests {
 
     #[test]
     fn what_is_to_be_said_later_is_said_then_though_it_is_in_a_crowd() {
-        let (registry, mut queue) = (Registry::new("shop"), Queue::default());
+        let (registry, mut queue) = (Registry::alone("shop"), Queue::default());
         queue.push_later(job(&registry, &["E:x".into()], 0), 5 * SECOND, &registry);
         for id in 0..MOST_TAGS {
             let failed = job(&registry, &[format!("E:{id}")], 1);

@@ -16,10 +16,10 @@ pub(super) fn lease(proven: Nanos, fence: Nanos, bound: Nanos) -> Nanos {
     proven.max(fence).saturating_add(bound)
 }
 
-/// Whether an entry of this gap and these generations may be served.
+/// Whether an entry may be served. Unchanged: of this gap, and of these generations.
 #[inline]
-pub(super) fn is_usable(is_of_gap: bool, is_current: bool, now: Nanos, lease: Nanos) -> bool {
-    is_of_gap && is_current && now < lease
+pub(super) fn is_usable(is_unchanged: bool, now: Nanos, lease: Nanos) -> bool {
+    is_unchanged && now < lease
 }
 
 /// What is against an entry.

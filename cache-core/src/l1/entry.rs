@@ -105,6 +105,7 @@ const MOST_BYTES: u32 = REPLACEABLE - 1;
 
 /// What not every entry has.
 #[derive(Debug, Default)]
+#[repr(C)]
 struct More {
     /// What has to hold besides its time.
     guard: Option<Guard>,

@@ -180,18 +180,15 @@ impl World {
         let is_last = mutant::is(Mutant::B12);
         let fence = if is_last { process.fence } else { look.fence };
         let lease = rules::lease(look.entry.proven.into(), fence.into(), nanos(super::BOUND));
-        let (is_of_gap, is_current) = if is_last {
-            (look.is_current, look.is_current)
+        let is_unchanged = if is_last {
+            look.is_current
         } else {
             let snapshot = &look.entry.snapshot;
-            (
-                snapshot.gap == process.gap,
-                snapshot.generations == process.generations,
-            )
+            snapshot.gap == process.gap && snapshot.generations == process.generations
         };
         let mut next = self.clone();
         next.processes[p].look = None;
-        if rules::is_usable(is_of_gap, is_current, look.now.into(), lease) {
+        if rules::is_usable(is_unchanged, look.now.into(), lease) {
             next.serve(look.entry.value, look.floor);
         }
         Some(next)

@@ -57,13 +57,8 @@ impl Process {
 
     pub(super) fn is_usable(&self, memory: &Memory, now: u8) -> bool {
         let lease = rules::lease(memory.proven.into(), self.fence.into(), nanos(BOUND));
-        let is_current = self.is_current(memory.snapshot);
-        rules::is_usable(
-            memory.snapshot.gap == self.gap,
-            is_current,
-            now.into(),
-            lease,
-        )
+        let is_unchanged = memory.snapshot.gap == self.gap && self.is_current(memory.snapshot);
+        rules::is_usable(is_unchanged, now.into(), lease)
     }
 
     fn suspect(&self, now: u8) -> Option<Memory> {
