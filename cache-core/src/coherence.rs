@@ -14,10 +14,6 @@
 
 mod beat;
 mod cell;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the simulated store has it, that of Redis is to")
-)]
 mod connection;
 mod guard;
 mod hearing;
@@ -46,8 +42,6 @@ use std::{
 
 use tokio::sync::Notify;
 
-#[cfg(test)]
-pub(crate) use self::connection::{Connection, Connections};
 use self::{
     beat::Beat,
     cell::{Captured, Registry},
@@ -59,6 +53,7 @@ use self::{
 };
 pub(crate) use self::{
     cell::Cell,
+    connection::Standing,
     guard::{Doubt, Guard, Snapshot, Stamps},
     outgoing::{Ack, Outcome, Outgoing},
     version::{Lineage, Version},

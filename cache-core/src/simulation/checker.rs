@@ -11,8 +11,10 @@ use crate::{
     coherence::GUARD,
 };
 
-/// How long a flight may ask before it loads.
+/// How long a flight may ask before it loads, where answers are seen as they arrive.
 const FLIGHT: Nanos = 250 * MS;
+/// How often it asks.
+const QUESTIONS: Nanos = 2;
 
 /// One call that gave a value.
 #[derive(Clone, Copy, Debug)]
@@ -160,11 +162,12 @@ impl Network {
             .filter(|old| old.by == new.by && old.key == new.key);
         let last = same.rfind(|old| !old.is_put)?;
         // The flight of the one before may have begun so long before its load.
-        if new.cause + FLIGHT >= last.began {
+        let flight = FLIGHT + QUESTIONS * setup.slowest_caller * MS;
+        if new.cause + flight >= last.began {
             return None;
         }
         // Whoever may be deaf joins no flight that is older than the bound, as old as it may be.
-        let is_young = new.began + FLIGHT < last.began + setup.bound * MS;
+        let is_young = new.began + flight < last.began + setup.bound * MS;
         // What asks for no versions is believed for the bound only, while it may not have heard of all marks.
         let is_blind = new.key.0 == IN_MEMORY
             && last.began < self.listens[new.by.process] + nanos(GUARD)

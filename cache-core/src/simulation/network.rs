@@ -86,6 +86,7 @@ pub(super) struct Network {
     numbers: u64,
     lineages: u64,
     pub(super) slowest: u64,
+    pub(super) slowest_caller: u64,
     /// Added to the time of all servers, in microseconds.
     pub(super) clock_step: i64,
     ticks: u64,
@@ -138,6 +139,7 @@ impl Network {
             numbers: 0,
             lineages: 1,
             slowest,
+            slowest_caller: 0,
             clock_step: 0,
             ticks: 0,
             is_cut: [false; 3],
@@ -257,6 +259,12 @@ impl Network {
             self.schedule(due, Event::Question(link, number, command));
         }
         receiver
+    }
+
+    /// How long the one who asked does not see an answer that has arrived, where it is not at once.
+    pub(super) fn stalls(&mut self) -> Option<u64> {
+        let slowest = self.slowest_caller;
+        (slowest > 0 && self.random.percent(30)).then(|| self.random.below(slowest))
     }
 
     pub(super) fn next_due(&self) -> Option<Nanos> {

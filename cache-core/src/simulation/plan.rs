@@ -20,6 +20,8 @@ pub(super) struct Setup {
     pub(super) ttl: u64,
     pub(super) slowest_message: u64,
     pub(super) slowest_load: u64,
+    /// How long whoever asked may not see an answer that has arrived.
+    pub(super) slowest_caller: u64,
     pub(super) horizon: u64,
     /// Of a hundred loads.
     pub(super) failing_loads: u64,
@@ -158,6 +160,11 @@ impl Plan {
                 2
             },
             slowest_load: random.pick(&[5, 50, 50, 300, 1_500]),
+            slowest_caller: if has_faults {
+                random.pick(&[0, 0, 0, 0, 0, 0, 0, 300])
+            } else {
+                0
+            },
             horizon: random.pick(&[2_000, 4_000, 6_000]),
             failing_loads: random.pick(&[0, 0, 0, 15]),
             has_faults,
@@ -201,7 +208,7 @@ impl Plan {
         let at = random.below(self.setup.horizon);
         let process = random.index(PROCESSES);
         let soon = random.between(1, self.setup.bound * 3);
-        match random.below(30) {
+        match random.below(34) {
             0 => self.fault(at, Fault::Reset(Some(process))),
             1 => self.fault(at, Fault::Reset(None)),
             2 => {
@@ -262,6 +269,7 @@ impl Plan {
             20..=23 => self.add_return(random),
             24..=26 => self.add_guarded(random),
             27..=29 => self.add_apart(random),
+            30..=33 => self.add_moved(random),
             16 => {
                 self.fault(at, Fault::Full(true));
                 self.fault(at + soon, Fault::Full(false));
@@ -353,6 +361,25 @@ impl Plan {
             }
         }
         self.fault(changed + 1_300, Fault::Demote);
+    }
+
+    /// Answers of a server are not seen before another one has taken its place.
+    fn add_moved(&mut self, random: &mut Random) {
+        self.setup.slowest_caller = 1_500;
+        let at = random.between(100, 1_000);
+        let lag = random.below(50);
+        let is_isolated = false;
+        self.fault(at, Fault::Failover { lag, is_isolated });
+        for (from, to) in [(at - 30, at), (at + 1_000, at + 3_000)] {
+            for _ in 0..12 {
+                let mut action = call(random, 4);
+                if let Action::Call { how, polls, .. } = &mut action {
+                    (*how, *polls) = (How::Get, None);
+                }
+                let at = random.between(from, to);
+                self.steps.push(Step { at, action });
+            }
+        }
     }
 
     /// A guarded change, whose writer may die before it says that it made it.

@@ -22,7 +22,10 @@ use super::{
 };
 use crate::{
     clock::{Nanos, system_now},
-    coherence::{Connection, Connections, Lineage},
+    coherence::{
+        Lineage, Standing,
+        mutant::{self, Mutant},
+    },
     l2::{Asked, Batch, Listener, Pending, Store, StoreError, StoreTime, Tagged, Write},
     lock::Mutex,
 };
@@ -34,15 +37,21 @@ pub(super) const LONGEST_WAIT: u64 = 200;
 pub(super) struct SimulatedStore {
     world: Arc<World>,
     pub(super) who: Who,
-    connections: Connections,
     state: Mutex<State>,
     is_listening: AtomicBool,
     pub(super) is_dead: AtomicBool,
 }
 
+/// The connection that questions go to, until it is lost.
+#[derive(Clone)]
+struct Data {
+    link: u64,
+    standing: Arc<Standing>,
+}
+
 #[derive(Default)]
 struct State {
-    data: Option<u64>,
+    data: Option<Data>,
     /// What the server's clock showed, to a question sent and answered then.
     time: Option<(u64, Nanos, Nanos)>,
 }
@@ -64,7 +73,6 @@ impl SimulatedStore {
         Arc::new(Self {
             world: Arc::clone(world),
             who,
-            connections: Connections::default(),
             state: Mutex::default(),
             is_listening: AtomicBool::new(false),
             is_dead: AtomicBool::new(false),
@@ -80,24 +88,36 @@ impl SimulatedStore {
         command: Command,
         within: Duration,
     ) -> Result<(Answer, Lineage, Nanos), StoreError> {
-        let data = self.state.lock().data;
-        let (Some(link), Some(asked), false) = (data, self.connections.ask(), self.is_dead())
-        else {
+        let (Some(data), false) = (self.data(), self.is_dead()) else {
             return Err(StoreError::Unavailable);
         };
-        let sent = system_now();
-        let answer = self.world.network().ask(link, command);
+        let (asked, sent) = (data.standing.lineage(), system_now());
+        let answer = self.world.network().ask(data.link, command);
         let answer = match timeout(within, answer).await {
             Err(_) => return Err(StoreError::Late),
             Ok(Err(_)) => return Err(StoreError::Unavailable),
             Ok(Ok(Answer::Refused(error))) => return Err(error),
             Ok(Ok(answer)) => answer,
         };
-        let lineage = self
-            .connections
-            .answered(&asked)
-            .ok_or(StoreError::Unavailable)?;
-        Ok((answer, lineage, sent))
+        self.stall().await;
+        let lineage = if mutant::is(Mutant::B9) {
+            self.data().map(|data| data.standing.lineage())
+        } else {
+            data.standing.of_reply(asked)
+        };
+        Ok((answer, lineage.ok_or(StoreError::Unavailable)?, sent))
+    }
+
+    fn data(&self) -> Option<Data> {
+        self.state.lock().data.clone()
+    }
+
+    /// What has arrived is not always seen at once.
+    async fn stall(&self) {
+        let stalls = self.world.network().stalls();
+        if let Some(stall) = stalls {
+            sleep(ms(stall)).await;
+        }
     }
 
     async fn ask_tagged(&self, command: Command, within: Duration) -> Result<Tagged, StoreError> {
@@ -137,15 +157,17 @@ impl SimulatedStore {
             let link = self.world.network().open(self.who);
             if let Some(link) = link {
                 if let Some(said) = self.beat(link, every).await.filter(|said| said.is_master) {
-                    let connection = Connection::new(said.lineage);
-                    self.connections.replace(Some(Arc::clone(&connection)));
-                    self.state.lock().data = Some(link);
+                    let standing = Arc::new(Standing::new(said.lineage));
+                    self.state.lock().data = Some(Data {
+                        link,
+                        standing: Arc::clone(&standing),
+                    });
                     wait = FIRST_WAIT;
                     sleep(every).await;
                     while let Some(said) =
                         self.beat(link, every).await.filter(|said| said.is_master)
                     {
-                        connection.beat(said.lineage);
+                        standing.beat(said.lineage);
                         sleep(every).await;
                     }
                     self.state.lock().data = None;
@@ -184,7 +206,7 @@ impl SimulatedStore {
         let Some(said) = self.beat(link, every).await.filter(|said| said.is_master) else {
             return false;
         };
-        let connection = Connection::new(said.lineage);
+        let standing = Standing::new(said.lineage);
         let ear = Ear {
             listener: Arc::clone(listener),
             origin: origin.to_owned(),
@@ -207,9 +229,10 @@ impl SimulatedStore {
             if self.is_dead() {
                 return true;
             }
-            connection.beat(said.lineage);
-            if self.connections.lineage() == Some(connection.lineage()) {
-                listener.fenced(sent, connection.lineage());
+            standing.beat(said.lineage);
+            let asked = self.data().map(|data| data.standing.lineage());
+            if asked == Some(standing.lineage()) {
+                listener.fenced(sent, standing.lineage());
                 self.world.network().fences[self.who.process] = sent;
             }
             sleep(every).await;

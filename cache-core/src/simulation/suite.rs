@@ -186,8 +186,6 @@ macro_rules! broken_rules {
     };
 }
 
-// B9 is missing: of a reply that arrives over a connection which was replaced nobody hears here. The exhaustive model of
-// `coherence` notices it.
 broken_rules! {
     b1_stamps_from_when_the_value_is_written_are_noticed: B1,
     b2_no_bump_here_after_the_acknowledgement_is_noticed: B2,
@@ -197,6 +195,7 @@ broken_rules! {
     b6_entries_of_any_lineage_are_noticed: B6,
     b7_versions_that_come_back_are_noticed: B7,
     b8_asking_the_shared_tier_after_a_failed_bump_is_noticed: B8,
+    b9_a_reply_that_counts_for_another_connection_is_noticed: B9,
     b10_a_server_that_is_not_told_again_is_noticed: B10,
     b11_a_suspect_blessed_with_a_moved_generation_is_noticed: B11,
     b12_the_fence_looked_at_last_is_noticed: B12,

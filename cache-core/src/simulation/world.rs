@@ -73,7 +73,8 @@ impl World {
     fn new(plan: Plan, is_logged: bool) -> Arc<Self> {
         let random = Random::new(plan.seed ^ 0x00C0_FFEE);
         let setup = &plan.setup;
-        let network = Network::new(random, setup.slowest_message, setup.bound * MS, is_logged);
+        let mut network = Network::new(random, setup.slowest_message, setup.bound * MS, is_logged);
+        network.slowest_caller = setup.slowest_caller;
         Arc::new(Self {
             plan,
             network: Mutex::new(network),

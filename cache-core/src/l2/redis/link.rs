@@ -7,10 +7,7 @@
 use std::{
     sync::{
         Arc, Weak,
-        atomic::{
-            AtomicBool, AtomicU32, AtomicU64,
-            Ordering::{AcqRel, Acquire, Relaxed},
-        },
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -34,6 +31,7 @@ use super::{
 };
 use crate::{
     clock::{Nanos, system_now},
+    coherence::Standing,
     l2::{Lineage, StoreError},
     lock::RwLock,
     tasks,
@@ -102,8 +100,7 @@ pub(super) struct Live {
     connection: MultiplexedConnection,
     driver: Driver,
     since: Instant,
-    /// As of the last beat.
-    lineage: AtomicU64,
+    standing: Standing,
     timeouts: AtomicU32,
     /// Since when it is of another history than the other connections; zero while it is not.
     stray_since: AtomicU64,
@@ -125,7 +122,7 @@ impl Live {
             connection: opened.connection,
             driver: opened.driver,
             since: Instant::now(),
-            lineage: AtomicU64::new(opened.pulse.origin.lineage.0),
+            standing: Standing::new(opened.pulse.origin.lineage),
             timeouts: AtomicU32::new(0),
             stray_since: AtomicU64::new(0),
         }
@@ -136,7 +133,7 @@ impl Live {
     }
 
     pub(super) fn lineage(&self) -> Lineage {
-        Lineage(self.lineage.load(Acquire))
+        self.standing.lineage()
     }
 
     pub(super) fn age(&self) -> Duration {
@@ -301,7 +298,7 @@ impl Link {
         if !origin.is_primary {
             return self.lose(live.generation, "it is a replica now");
         }
-        if live.lineage.swap(origin.lineage.0, AcqRel) != origin.lineage.0 {
+        if live.standing.beat(origin.lineage) {
             live.stray_since.store(0, Relaxed);
         }
         let Some(ear) = &self.ear else { return };
@@ -374,10 +371,10 @@ impl Link {
     pub(super) fn accept(&self, live: &Live, answer: Stamped) -> Result<Stamped, StoreError> {
         match answer.value {
             Value::ServerError(error) => Err(self.blame(live, fault::answered(&error))),
-            _ if answer.lineage != live.lineage() || !self.is_current(live) => {
-                Err(StoreError::Unavailable)
+            _ if live.standing.of_reply(answer.lineage).is_some() && self.is_current(live) => {
+                Ok(answer)
             }
-            _ => Ok(answer),
+            _ => Err(StoreError::Unavailable),
         }
     }
 
