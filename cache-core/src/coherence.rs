@@ -7,7 +7,7 @@
 //!    tags are read before the load.
 //! 2. *Validate on read*, in both tiers: [`Guard::is_usable`] in memory, [`Coherence::judge`] behind it.
 //! 3. *Missing evidence is a miss*: [`Verdict`] has one way to be valid.
-//! 4. *Join only flights of your own generation*: [`Snapshot::is_same`].
+//! 4. *Join only flights of your own generation*: [`Snapshot::may_answer`].
 //! 5. *Versions are unique and never come back*, and each names its [`Lineage`]: [`Stamps::are`].
 //!
 //! Flights, both tiers and the connections call it; it calls nobody.

@@ -91,19 +91,26 @@ impl Flights {
 
     /// Joins the flight of a key, or starts it. A usable entry is looked for once more: it may have come
     /// since the caller looked. A flight that began before something changed loses its place to a new one,
-    /// and keeps its waiters.
+    /// and keeps its waiters. Where only the value will tell whether what changed concerns it, the caller may join
+    /// provisionally, unless it wants to be `sure`.
     pub(crate) fn join(
         self: &Arc<Self>,
         key: &Key,
         site: &Arc<SiteState>,
         clock: &Clock,
         snapshot: &Snapshot,
+        sure: bool,
     ) -> Joined {
         let mut shard = self.shard(key);
         if let Some(flight) = shard.get(key)
-            && flight.snapshot.is_same(snapshot)
+            && flight.snapshot.may_answer(snapshot)
         {
-            return Joined::Member(flight.enter());
+            let is_provisional = !flight.snapshot.is_same(snapshot);
+            if !(is_provisional && sure) {
+                let mut member = flight.enter();
+                member.is_provisional = is_provisional;
+                return Joined::Member(member);
+            }
         }
         let node = if site.is_in_memory {
             self.l1.get(&key.as_ref())
@@ -153,7 +160,7 @@ impl Flights {
         let mut shard = self.shard(key);
         if shard
             .get(key)
-            .is_some_and(|flight| flight.snapshot.is_same(snapshot))
+            .is_some_and(|flight| flight.snapshot.may_answer(snapshot))
         {
             return None;
         }
@@ -177,7 +184,7 @@ impl Flights {
         let shard = self.shard(key);
         shard
             .get(key)
-            .is_some_and(|flight| flight.snapshot.is_same(snapshot))
+            .is_some_and(|flight| flight.snapshot.may_answer(snapshot))
     }
 
     /// Removes the entry of a key, also at the end of its route. Loads begun before are not kept.
@@ -472,6 +479,7 @@ impl Flight {
             ticket: state.next_ticket,
             patience: Patience::default(),
             is_stand_in: false,
+            is_provisional: false,
         }
     }
 

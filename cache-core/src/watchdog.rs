@@ -79,9 +79,14 @@ fn is_waited_for(watched: &Weak<dyn Watched>) -> bool {
 /// Wakes tasks. One whose waker panics must not take along those behind it, nor the caller.
 pub(crate) fn wake(wakers: Vec<Waker>) {
     for waker in wakers {
-        if panic::catch_unwind(AssertUnwindSafe(|| waker.wake())).is_err() {
-            tracing::error!("a waker panicked: its task may sleep on");
-        }
+        shielded(|| waker.wake());
+    }
+}
+
+/// Runs what wakes a task.
+pub(crate) fn shielded(wake: impl FnOnce()) {
+    if panic::catch_unwind(AssertUnwindSafe(wake)).is_err() {
+        tracing::error!("a waker panicked: its task may sleep on");
     }
 }
 

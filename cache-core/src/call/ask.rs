@@ -148,7 +148,7 @@ impl Call {
             return;
         };
         let (clock, snapshot) = (self.cache.clock(), self.capture());
-        let joined = flights.join(&self.key, &self.site, clock, &snapshot);
+        let joined = flights.join(&self.key, &self.site, clock, &snapshot, false);
         if let Joined::Member(mut member) = joined
             && member.stand_in()
             && let Ok(body) = body.apart()

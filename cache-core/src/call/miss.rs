@@ -171,20 +171,13 @@ impl Call {
         if let (Some(events), Some(outer)) = (self.site.events, &outer) {
             events.reaches(outer, &snapshot, &self.site);
         }
-        let joined = match place {
-            Place::InAnyFlight => {
-                flights.join(&self.key, &self.site, self.cache.clock(), &snapshot)
-            }
-            Place::InNewFlight => Joined::Member(flights.renew(&self.key, &self.site, &snapshot)),
+        let member = match place {
+            Place::InAnyFlight => self.join(outer.as_ref(), &snapshot, false),
+            Place::InNewFlight => Ok(flights.renew(&self.key, &self.site, &snapshot)),
         };
-        let member = match joined {
-            Joined::Hit(node) if self.may_rely_on(outer.as_ref(), &node) => {
-                node.entry().count_hit();
-                return Flown::by(Answer::Hit(node), Source::Memory);
-            }
-            // Good enough for others, but not for what is being made of it.
-            Joined::Hit(_) => flights.read_anew(&self.key, &self.site, &snapshot),
-            Joined::Member(member) => member,
+        let member = match member {
+            Ok(member) => member,
+            Err(node) => return Flown::by(Answer::Hit(node), Source::Memory),
         };
         let rider = Rider {
             outer,
@@ -192,6 +185,25 @@ impl Call {
             around: None,
         };
         self.ride(member, rider, body).await
+    }
+
+    /// A place in the flight of the key; or the entry, where it has come meanwhile and is good enough.
+    fn join(
+        &self,
+        outer: Option<&Arc<Load>>,
+        snapshot: &Snapshot,
+        sure: bool,
+    ) -> Result<Member, Arc<Node>> {
+        let (flights, clock) = (self.cache.flights(), self.cache.clock());
+        match flights.join(&self.key, &self.site, clock, snapshot, sure) {
+            Joined::Hit(node) if self.may_rely_on(outer, &node) => {
+                node.entry().count_hit();
+                Err(node)
+            }
+            // Good enough for others, but not for what is being made of it.
+            Joined::Hit(_) => Ok(flights.read_anew(&self.key, &self.site, snapshot)),
+            Joined::Member(member) => Ok(member),
+        }
     }
 
     /// Waits for the answer of a flight, or runs the body for it.
@@ -224,6 +236,13 @@ impl Call {
                 None => member.turn(outer, is_apart).await,
             };
             let mut underway = match turn {
+                Turn::Answer(node) if !member.may_take(&node) => {
+                    match self.join(outer, &self.capture(), true) {
+                        Ok(next) => member = next,
+                        Err(node) => return Flown::by(Answer::Hit(node), Source::Memory),
+                    }
+                    continue;
+                }
                 Turn::Answer(node) if self.may_rely_on(outer, &node) => return self.share(node),
                 Turn::Answer(_) => {
                     member = flights.read_anew(&self.key, &self.site, &self.capture());

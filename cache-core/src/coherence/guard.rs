@@ -52,15 +52,20 @@ impl Snapshot {
         self.captured.make_void();
     }
 
-    /// Whether what is read under this answers one who captured `other` later: both saw the same, and so short a
+    /// Whether what is read under this may answer one who captured `other` later: both saw the same, and so short a
     /// time apart, where nothing may have been heard since, that it would be believed of an entry too.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
+    pub(crate) fn may_answer(&self, other: &Self) -> bool {
         rules::may_join(
             self.gap == other.gap,
-            self.captured.is_same(&other.captured) && self.invalidations == other.invalidations,
+            self.captured.is_same(&other.captured),
             self.taken,
             other.oldest,
         )
+    }
+
+    /// Whether it does, whatever it will turn out to depend on: nothing at all was invalidated in between.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.may_answer(other) && self.invalidations == other.invalidations
     }
 
     /// Whether the shared tier may be behind what this process knows.
@@ -243,6 +248,11 @@ impl Guard {
 
     fn is_of_gap(&self) -> bool {
         self.gap.load(Ordering::Acquire) == self.beat.gap()
+    }
+
+    /// Whether something that it depends on has changed.
+    pub(crate) fn is_void(&self) -> bool {
+        !self.is_current()
     }
 
     /// Why the entry is not usable.

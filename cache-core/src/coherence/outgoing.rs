@@ -9,13 +9,14 @@ use super::{
     Coherence, State,
     cell::Cell,
     mutant::{self, Mutant},
-    queue::{Job, Queue},
+    queue::{Answers, Job, Queue},
     version::Lineage,
 };
 use crate::{
     clock::{Nanos, after},
     event::Tag,
     lock::MutexGuard,
+    watchdog,
 };
 
 /// What becomes of a change whose outcome is known, or is not.
@@ -66,7 +67,11 @@ impl Coherence {
             // Nobody waits for the acknowledgement that would do it.
             self.invalidate(tags, now);
         }
-        self.state.lock().queue.push(job, &self.registry);
+        let mut state = self.state.lock();
+        state.queue.push(job, &self.registry);
+        let given_up = std::mem::take(&mut state.queue.given_up);
+        drop(state);
+        given_up.give();
         self.work.notify_one();
     }
 
@@ -192,9 +197,10 @@ impl Outgoing {
             }
             job.has_ack();
         }
+        let mut answers = Answers::default();
         for mut job in std::mem::take(&mut self.jobs) {
             state.under_way -= 1;
-            job.tell(true);
+            job.tell(true, &mut answers);
             if let Some(again) = job.again.take() {
                 job.attempts = 0;
                 job.nonce = None;
@@ -204,7 +210,8 @@ impl Outgoing {
         }
         drop(state);
         coherence.observe(lineage, now);
-        coherence.emptied.notify_waiters();
+        answers.give();
+        watchdog::shielded(|| coherence.emptied.notify_waiters());
     }
 
     /// It is not known to have arrived.
@@ -219,17 +226,19 @@ impl Outgoing {
         let coherence = Arc::clone(&self.coherence);
         let failed = self.jobs.len() as u64;
         coherence.counters.bumps_failed.fetch_add(failed, Relaxed);
-        let mut state = coherence.state.lock();
+        let (mut state, mut answers) = (coherence.state.lock(), Answers::default());
         for mut job in std::mem::take(&mut self.jobs) {
             state.under_way -= 1;
             if job.is_to_be_said(now) {
                 coherence.invalidate(job.tags(), now);
             }
             job.attempts = job.attempts.saturating_add(1);
-            job.tell(false);
+            job.tell(false, &mut answers);
             let due = Queue::retry_at(now, job.attempts);
             state.queue.push_later(job, due, &coherence.registry);
         }
+        drop(state);
+        answers.give();
     }
 }
 

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     clock::{Nanos, after},
     event::Tag,
+    watchdog,
 };
 
 /// Tags in one round trip, about: more where more wait, so that a long line carries as many as are emitted.
@@ -104,10 +105,26 @@ impl Job {
         is_to_be_said
     }
 
-    pub(super) fn tell(&mut self, is_acknowledged: bool) {
-        for waiter in self.waiters.drain(..) {
-            // Whoever waited may be gone.
-            let _ = waiter.send(is_acknowledged);
+    pub(super) fn tell(&mut self, is_acknowledged: bool, answers: &mut Answers) {
+        let waiters = self.waiters.drain(..);
+        answers
+            .0
+            .extend(waiters.map(|waiter| (waiter, is_acknowledged)));
+    }
+}
+
+/// What those who wait are to be told where no lock is held: a waker may do anything.
+#[derive(Debug, Default)]
+#[must_use]
+pub(super) struct Answers(Vec<(oneshot::Sender<bool>, bool)>);
+
+impl Answers {
+    pub(super) fn give(self) {
+        for (waiter, is_acknowledged) in self.0 {
+            watchdog::shielded(|| {
+                // Whoever waited may be gone.
+                let _ = waiter.send(is_acknowledged);
+            });
         }
     }
 }
@@ -169,6 +186,8 @@ pub(super) struct Queue {
     later: BTreeMap<(Nanos, u64), Job>,
     last: u64,
     by_and_by: Crowds,
+    /// Of those whose jobs became parts of others.
+    pub(super) given_up: Answers,
 }
 
 impl Queue {
@@ -200,7 +219,7 @@ impl Queue {
         let mut whole = Job::of_whole(event, registry);
         // Before those of the others cease to be.
         whole.expect_ack();
-        let crowds = &mut self.at_once;
+        let (crowds, given_up) = (&mut self.at_once, &mut self.given_up);
         self.ready.retain_mut(|job| {
             // A mark is taken away from what has it.
             if job.nonce.is_none() {
@@ -212,7 +231,7 @@ impl Queue {
                         whole.waiters.append(&mut job.waiters);
                     }
                     // Of one in two parts nobody would know when both have arrived.
-                    job.tell(false);
+                    job.tell(false, given_up);
                 }
             }
             !job.cells.is_empty()
@@ -374,9 +393,11 @@ mod tests {
         }
         assert_eq!(queue.len(), 2);
         let mut batch = queue.next_batch(SECOND);
+        let mut told = std::mem::take(&mut queue.given_up);
         for job in &mut batch {
-            job.tell(true);
+            job.tell(true, &mut told);
         }
+        told.give();
         let answers: Vec<_> = waiting
             .iter_mut()
             .map(oneshot::Receiver::try_recv)

@@ -33,11 +33,18 @@ pub(crate) struct Member {
     pub(super) ticket: u64,
     pub(super) patience: Patience,
     pub(super) is_stand_in: bool,
+    /// Something was invalidated since the flight began, and only its value will tell whether that concerns it.
+    pub(super) is_provisional: bool,
 }
 
 impl Member {
     pub(crate) fn flight(&self) -> &Arc<Flight> {
         &self.flight
+    }
+
+    /// Whether an answer of the flight is one to this caller.
+    pub(crate) fn may_take(&self, answer: &Node) -> bool {
+        !self.is_provisional || !answer.entry().is_void()
     }
 
     /// Waits for the answer, or for the turn to load.
@@ -308,6 +315,8 @@ impl Load {
         let outer = self.outer.as_ref();
         if let Some(answer) = answer
             && self.site().may_rely_on(outer, answer.entry())
+            // Whoever waits for this load may have come behind what made it void.
+            && !answer.entry().is_void()
         {
             return Poll::Ready(Overtaken::Answered(answer));
         }

@@ -217,6 +217,11 @@ impl Entry {
         self.more.as_ref()?.guard.as_ref()
     }
 
+    /// Whether something that it depends on has changed.
+    pub(crate) fn is_void(&self) -> bool {
+        self.guard().is_some_and(Guard::is_void)
+    }
+
     pub(crate) fn guard_by(&mut self, guard: Option<Guard>) {
         if guard.is_some() || self.guard().is_some() {
             self.more_mut().guard = guard;
