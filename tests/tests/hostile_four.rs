@@ -79,10 +79,10 @@ async fn a_server_that_was_a_replica_between_two_beats_may_have_missed_events() 
     let (there, table) = (on(a.url(), bound).await, Table::default());
     // Past the beat that sees what attaching a replica did.
     sleep(ms(1_500)).await;
-    for flips in 1.. {
+    // A beat may see it as a replica, and mostly does not.
+    for _ in 0..3 {
         within(&there, row(&table, 1)).await;
         sleep(ms(300)).await;
-        let before = there.stats().events;
         // `a` is apart from here on, and something is written to both.
         b.command(&["REPLICAOF", "NO", "ONE"]);
         a.command(&["SET", "other", "1"]);
@@ -93,24 +93,13 @@ async fn a_server_that_was_a_replica_between_two_beats_may_have_missed_events() 
         replicates(&a, &b);
         is_synced(&a).await;
         a.command(&["REPLICAOF", "NO", "ONE"]);
-        sleep(ms(2_500)).await;
-        let after = there.stats().events;
-        println!("{flips}: {before:?} {after:?}");
-        if after.gaps == before.gaps {
-            assert!(
-                after.lineages > before.lineages,
-                "it was seen by its lineage alone"
-            );
-            break;
-        }
-        assert!(flips < 6, "each time a beat saw it");
+        sleep(bound).await;
+        let read = explained(&there, row(&table, 1)).await;
+        assert_eq!(read.value, table.value(), "{read}");
         replicates(&b, &a);
         is_synced(&b).await;
         sleep(ms(1_500)).await;
     }
-    sleep(bound).await;
-    let read = explained(&there, row(&table, 1)).await;
-    assert_eq!(read.value, table.value(), "{read}");
 }
 
 /// `coherence.md`: what the own process changed is not served from the moment in which the change returned.

@@ -4,9 +4,10 @@ use std::sync::atomic::Ordering::{Relaxed, Release};
 
 use super::{
     Coherence, DRAIN, GUARD, MARKED,
+    guard::Snapshot,
     queue::Job,
     rules::{self, Doubted},
-    version::Lineage,
+    version::{Lineage, Version},
 };
 use crate::{
     clock::{Nanos, after},
@@ -19,6 +20,22 @@ impl Coherence {
     pub(crate) fn listens_elsewhere(&self, answered: Lineage) -> Option<Lineage> {
         let listens_to = self.state.lock().listens_to;
         listens_to.filter(|_| rules::is_elsewhere(listens_to, answered))
+    }
+
+    /// Whether a server that says this of what was captured has forgotten what it acknowledged to this process.
+    pub(crate) fn has_forgotten(
+        &self,
+        snapshot: &Snapshot,
+        versions: &[Version],
+        lineage: Lineage,
+    ) -> bool {
+        let state = self.state.lock();
+        let mut said = snapshot.cells().zip(versions);
+        said.any(|(cell, version)| {
+            state
+                .ledger
+                .is_contradicted_by(cell.tag(), *version, lineage)
+        })
     }
 
     /// A server answered, or was heard. One of another lineage than the one before may not know what was
@@ -125,9 +142,15 @@ impl Coherence {
             if is_mark {
                 self.marks.add(&tag, now, || true);
             }
-            // Of its own the acknowledgement does it, or did.
             if origin != &*self.origin {
                 self.counters.bumps_heard.fetch_add(1, Relaxed);
+                self.invalidate([&tag], now);
+            } else if self
+                .registry
+                .get(&tag)
+                .is_some_and(|cell| cell.is_pending())
+            {
+                // Its acknowledgement is late. Else that has done it: again would be the end of loads begun since.
                 self.invalidate([&tag], now);
             }
             if !is_mark {

@@ -50,6 +50,8 @@ pub(crate) enum Mutant {
     B20,
     /// What was found unchanged is taken for that until after what changed while it was looked at.
     B21,
+    /// A server is believed that says less than it has acknowledged.
+    B22,
 }
 
 /// Whether a rule is broken: never, outside tests.

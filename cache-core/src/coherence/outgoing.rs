@@ -10,7 +10,7 @@ use super::{
     cell::Cell,
     mutant::{self, Mutant},
     queue::{Answers, Job, Queue},
-    version::Lineage,
+    version::{Lineage, Version},
 };
 use crate::{
     clock::{Nanos, after},
@@ -173,9 +173,9 @@ impl Outgoing {
         self.jobs.first().and_then(|job| job.nonce.clone())
     }
 
-    /// A server of this lineage has acknowledged all of it. One that is not listened to is none that counts: others may
-    /// ask another.
-    pub(crate) fn acknowledged(mut self, lineage: Lineage, now: Nanos) {
+    /// A server of this lineage has acknowledged all of it, and given the [cells](Self::cells) these versions. One that is
+    /// not listened to is none that counts: others may ask another.
+    pub(crate) fn acknowledged(mut self, versions: &[Version], lineage: Lineage, now: Nanos) {
         let coherence = Arc::clone(&self.coherence);
         if coherence.listens_elsewhere(lineage).is_some() {
             return self.fail(now);
@@ -185,10 +185,8 @@ impl Outgoing {
             .bumps
             .fetch_add(self.jobs.len() as u64, Relaxed);
         let mut state = coherence.state.lock();
-        for job in &self.jobs {
-            for cell in &job.cells {
-                state.ledger.add(cell.tag(), lineage, now);
-            }
+        for (cell, version) in self.cells().into_iter().zip(versions) {
+            state.ledger.add(cell.tag(), lineage, *version, now);
         }
         for job in &mut self.jobs {
             // What was read since it was sent may be from before it arrived.

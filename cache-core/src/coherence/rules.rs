@@ -130,6 +130,11 @@ pub(super) fn is_elsewhere(listens_to: Option<Lineage>, answered: Lineage) -> bo
     listens_to.is_some_and(|heard| heard != answered) && !mutant::is(Mutant::B18)
 }
 
+/// Whether a server says less of a tag than it has acknowledged: it was replaced, or made a replica, behind the connection.
+pub(super) fn has_forgotten(acknowledged: (u64, Lineage), says: (u64, Lineage)) -> bool {
+    says.1 == acknowledged.1 && says.0 < acknowledged.0 && !mutant::is(Mutant::B22)
+}
+
 /// Whether a server of another lineage than the one before is to be told of recent bumps.
 pub(super) fn is_replaced(before: Option<Lineage>, now: Lineage) -> bool {
     before.is_some_and(|before| before != now)

@@ -285,7 +285,7 @@ impl Route {
         let mut batch = self.batch(outgoing.cells(), TAG_LIFE);
         batch.nonce = outgoing.nonce();
         match self.store.bump(batch, WITHIN).await {
-            Ok(bumped) => outgoing.acknowledged(bumped.lineage, system_now()),
+            Ok(bumped) => outgoing.acknowledged(&bumped.versions, bumped.lineage, system_now()),
             Err(error) => {
                 if error.may_pass() || self.has_warned.swap(true, Relaxed) {
                     tracing::debug!(%error, "a bump did not arrive: it is tried again");

@@ -197,6 +197,9 @@ impl L2 {
         }
         coherence.observe(tagged.lineage, now);
         coherence.has_read(reading.snapshot, &tagged.versions, now);
+        if coherence.has_forgotten(reading.snapshot, &tagged.versions, tagged.lineage) {
+            return None;
+        }
         Stamps::of(reading.snapshot, &tagged.versions, tagged.lineage)
     }
 

@@ -31,10 +31,9 @@ impl Network {
         let bound = setup.bound * MS;
         let since = start.saturating_sub(bound);
         let is_astray = self.is_astray(who.process, since);
-        let excuses = (is_astray, self.is_misled(who.process, since));
         for (row, version) in &seen.rows {
             for (number, commit) in self.commits_after(*row, *version) {
-                if let Some(reason) = History::must_see(commit, who, start, bound, excuses) {
+                if let Some(reason) = History::must_see(commit, who, start, bound, is_astray) {
                     return Some(format!(
                         "{reason}, yet process {} was served row {row} as of commit {version} and not {number}, in {}",
                         who.process, seen.load

@@ -57,7 +57,8 @@ impl Network {
             }
             Fault::Rename => {
                 self.renamed = now;
-                self.servers[primary].lineage = self.next_lineage();
+                let lineage = self.next_lineage();
+                self.servers[primary].rename(lineage);
             }
             Fault::Stop => {
                 self.servers[primary].is_up = false;

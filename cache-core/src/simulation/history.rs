@@ -168,9 +168,9 @@ impl History {
         who: Who,
         start: Nanos,
         bound: Nanos,
-        (is_astray, is_misled): (bool, bool),
+        is_astray: bool,
     ) -> Option<&'static str> {
-        if commit.by == who && !is_misled && commit.returned.is_some_and(|at| at < start) {
+        if commit.by == who && commit.returned.is_some_and(|at| at < start) {
             return Some("I3: an own mutation had returned");
         }
         // Who listens to a primary that was replaced hears nothing of the one that is, until it finds that out.

@@ -94,8 +94,6 @@ pub(super) struct Network {
     pub(super) is_cut: [bool; 3],
     /// When a process last left a server that was no longer the primary.
     astray: [Nanos; 3],
-    /// The same of one that was made a replica, and has what the primary has in place of what it was told.
-    misled: [Nanos; 3],
     pub(super) history: History,
     pub(super) given: Vec<Given>,
     /// When processes last had a reason to load anew.
@@ -144,7 +142,6 @@ impl Network {
             ticks: 0,
             is_cut: [false; 3],
             astray: [0; 3],
-            misled: [0; 3],
             history: History::default(),
             given: Vec::new(),
             causes: [0; 3],
@@ -444,9 +441,6 @@ impl Network {
         if self.follows_another(process) {
             self.astray[process] = now;
         }
-        if self.follows_replica(process) {
-            self.misled[process] = now;
-        }
     }
 
     /// Whether a process follows, or just followed, a server that is no longer the primary.
@@ -454,17 +448,8 @@ impl Network {
         self.astray[process] > since || self.follows_another(process)
     }
 
-    /// Whether a process follows, or just followed, a server that has forgotten what it was told.
-    pub(super) fn is_misled(&self, process: usize, since: Nanos) -> bool {
-        self.misled[process] > since || self.follows_replica(process)
-    }
-
     fn follows_another(&self, process: usize) -> bool {
         self.follows(process, |server| server != self.primary)
-    }
-
-    fn follows_replica(&self, process: usize) -> bool {
-        self.follows(process, |server| !self.servers[server].is_master)
     }
 
     /// Whether a process listens to such a server, or to none and asks one.

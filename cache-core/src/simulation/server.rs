@@ -37,6 +37,7 @@ pub(super) enum Answer {
     Beat {
         lineage: u64,
         is_master: bool,
+        was_replica: bool,
         time: u64,
     },
     Subscribed,
@@ -84,6 +85,8 @@ pub(super) struct Server {
     log: VecDeque<Logged>,
     pub(super) lineage: u64,
     pub(super) is_master: bool,
+    /// Before it had this lineage.
+    was_replica: bool,
     pub(super) is_up: bool,
     pub(super) is_full: bool,
     /// Until when its event loop hangs.
@@ -100,6 +103,7 @@ impl Server {
         Self {
             lineage,
             is_master: true,
+            was_replica: false,
             is_up: true,
             ..Self::default()
         }
@@ -116,6 +120,12 @@ impl Server {
         }
     }
 
+    /// Has a lineage of its own, as for its first replica.
+    pub(super) fn rename(&mut self, lineage: u64) {
+        self.lineage = lineage;
+        self.was_replica = false;
+    }
+
     /// Becomes a replica of `other`.
     pub(super) fn follow(&mut self, other: &Self) {
         self.items.clone_from(&other.items);
@@ -130,6 +140,7 @@ impl Server {
         self.replica = other.replica;
         self.log.clear();
         self.lineage = lineage;
+        self.was_replica = true;
     }
 
     fn replicate_until(&mut self, time: Nanos) {
@@ -189,6 +200,7 @@ impl Server {
             Command::Beat => Answer::Beat {
                 lineage: self.lineage,
                 is_master: self.is_master,
+                was_replica: self.was_replica,
                 time,
             },
             Command::Subscribe => Answer::Subscribed,

@@ -66,6 +66,7 @@ impl fmt::Debug for SimulatedStore {
 struct Said {
     lineage: Lineage,
     is_master: bool,
+    was_replica: bool,
 }
 
 impl SimulatedStore {
@@ -139,6 +140,7 @@ impl SimulatedStore {
         let Answer::Beat {
             lineage,
             is_master,
+            was_replica,
             time,
         } = timeout(within, answer).await.ok()?.ok()?
         else {
@@ -148,6 +150,7 @@ impl SimulatedStore {
         Some(Said {
             lineage: Lineage(lineage),
             is_master,
+            was_replica,
         })
     }
 
@@ -229,7 +232,9 @@ impl SimulatedStore {
             if self.is_dead() {
                 return true;
             }
-            standing.beat(said.lineage);
+            if standing.beat(said.lineage) && said.was_replica {
+                return true;
+            }
             let asked = self.data().map(|data| data.standing.lineage());
             if asked == Some(standing.lineage()) {
                 listener.fenced(sent, standing.lineage());

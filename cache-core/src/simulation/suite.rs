@@ -21,7 +21,7 @@ fn from_environment(name: &str) -> Option<u64> {
     env::var(name).ok()?.parse().ok()
 }
 
-const MUTANTS: [(&str, Mutant); 21] = [
+const MUTANTS: [(&str, Mutant); 22] = [
     ("b1", Mutant::B1),
     ("b2", Mutant::B2),
     ("b3", Mutant::B3),
@@ -43,12 +43,13 @@ const MUTANTS: [(&str, Mutant); 21] = [
     ("b19", Mutant::B19),
     ("b20", Mutant::B20),
     ("b21", Mutant::B21),
+    ("b22", Mutant::B22),
 ];
 
 fn broken() -> Option<Mutant> {
     let named = env::var("SIM_MUTANT").ok()?;
     let known = MUTANTS.iter().find(|(name, _)| *name == named);
-    Some(known.expect("a broken rule is one of b1 to b21").1)
+    Some(known.expect("a broken rule is one of b1 to b22").1)
 }
 
 /// The first seed that fails, and how.
@@ -208,4 +209,5 @@ broken_rules! {
     b19_a_load_that_may_be_blind_to_a_mark_is_noticed: B19,
     b20_an_old_value_that_is_void_is_noticed: B20,
     b21_what_changed_while_an_entry_was_looked_at_is_noticed: B21,
+    b22_a_server_that_forgot_what_it_acknowledged_is_noticed: B22,
 }

@@ -298,10 +298,15 @@ impl Link {
         if !origin.is_primary {
             return self.lose(live.generation, "it is a replica now");
         }
-        if live.standing.beat(origin.lineage) {
+        let is_changed = live.standing.beat(origin.lineage);
+        if is_changed {
             live.stray_since.store(0, Relaxed);
         }
         let Some(ear) = &self.ear else { return };
+        if is_changed && origin.was_replica {
+            // What was published to others meanwhile was not published here.
+            return self.lose(live.generation, "it was a replica meanwhile");
+        }
         let state = self.state.read();
         let Some((asked, lineage)) = ear.asked().filter(|_| state.is_current(live.generation))
         else {

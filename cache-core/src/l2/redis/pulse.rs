@@ -29,6 +29,9 @@ pub(super) struct Origin {
     pub(super) lineage: Lineage,
     /// One that does not say is taken for one.
     pub(super) is_primary: bool,
+    /// It was a replica before it had this history. One that only made a new one for itself, as for its first replica, was
+    /// not.
+    pub(super) was_replica: bool,
 }
 
 pub(super) enum PulseFault {
@@ -80,6 +83,7 @@ impl Origin {
     const UNKNOWN: Self = Self {
         lineage: Lineage::UNKNOWN,
         is_primary: true,
+        was_replica: false,
     };
 
     /// From the text of `INFO replication`.
@@ -91,6 +95,8 @@ impl Origin {
                 Lineage(xxh3_64(replid.as_bytes()).max(1))
             }),
             is_primary: field(text, "role").is_none_or(|role| role.trim() == "master"),
+            was_replica: field(text, "master_replid2")
+                .is_some_and(|former| former.trim().bytes().any(|digit| digit != b'0')),
         }
     }
 }
@@ -116,6 +122,17 @@ mod tests {
         for text in ["", "role", "master_replid:\r\n", "redis_version:7.2.0\r\n"] {
             assert_eq!(Origin::read(text), Origin::UNKNOWN, "{text}");
         }
+    }
+
+    #[test]
+    fn a_primary_that_was_a_replica_knows_of_the_history_before() {
+        let read = |former: &str| {
+            Origin::read(&format!(
+                "role:master\r\nmaster_replid:a1\r\nmaster_replid2:{former}\r\n"
+            ))
+        };
+        assert!(read("b2").was_replica);
+        assert!(!read("0000000000").was_replica && !read("").was_replica);
     }
 
     #[test]
