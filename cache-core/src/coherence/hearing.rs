@@ -123,7 +123,7 @@ impl Coherence {
             // Around the invalidation: who captures what comes behind a mark finds it, and who read one before it was
             // gone finds that something came.
             if is_mark {
-                self.marks.add(&tag, now, || true);
+                self.marks.add(&tag, self.beat.gap(), now, || true);
             }
             // Of its own the acknowledgement does it, or did.
             if origin != &*self.origin {
