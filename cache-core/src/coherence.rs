@@ -55,7 +55,7 @@ pub(crate) use self::{
     cell::Cell,
     connection::Standing,
     guard::{Doubt, Guard, Snapshot, Stamps},
-    outgoing::{Ack, Outcome, Outgoing},
+    outgoing::{Ack, Nonces, Outcome, Outgoing},
     version::{Lineage, Version},
 };
 use crate::{clock::Nanos, event::Tag, lock::Mutex, stats::EventStats};
@@ -276,23 +276,28 @@ impl Coherence {
 
     /// The versions of what a snapshot was captured of were read.
     pub(crate) fn has_read(&self, snapshot: &Snapshot, versions: &[Version], now: Nanos) {
-        let read = snapshot.captured.0.iter().zip(versions);
-        for ((cell, generation), _) in read.filter(|(_, version)| **version == Version::Marked) {
-            // What was heard since may have been that it is gone.
-            let is_current = || cell.generation() == *generation;
-            self.marks.add(cell.tag(), now, is_current);
+        for ((cell, generation), version) in snapshot.captured.0.iter().zip(versions) {
+            if *version == Version::Marked {
+                // What was heard since may have been that it is gone.
+                let is_current = || cell.generation() == *generation;
+                self.marks.add(cell.tag(), snapshot.gap, now, is_current);
+            } else {
+                self.marks.end(cell.tag(), snapshot.taken, now);
+            }
         }
+    }
+
+    /// What a snapshot is to be captured of, and its versions [read](Self::has_read), as nothing may have been heard of
+    /// the end of marks that are known to stand.
+    pub(crate) fn doubted_marks(&self, most: usize, now: Nanos) -> Vec<Tag> {
+        self.marks.doubted(self.beat.gap(), now, most)
     }
 
     /// Whether what was loaded under this snapshot may be kept, as far as guarded mutations go: those of others are
     /// seen where versions were read, or heard of.
-    pub(crate) fn may_keep(
-        &self,
-        snapshot: &Snapshot,
-        stamps: Option<&Stamps>,
-        now: Nanos,
-    ) -> bool {
-        let is_marked = self.marks.has(snapshot.cells().map(|cell| cell.tag()), now);
+    pub(crate) fn may_keep(&self, snapshot: &Snapshot, stamps: Option<&Stamps>) -> bool {
+        let tags = snapshot.cells().map(|cell| cell.tag());
+        let is_marked = self.marks.has(tags, snapshot.taken);
         rules::may_keep_loaded(stamps.is_some(), is_marked)
     }
 

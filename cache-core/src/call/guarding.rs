@@ -98,7 +98,7 @@ impl Guarding for ByEvents {
         loading: Loading,
     ) -> bool {
         let coherence = cache.coherence();
-        let (began, now) = loading;
+        let (began, _) = loading;
         let Guarded {
             mut snapshot,
             proven,
@@ -121,7 +121,7 @@ impl Guarding for ByEvents {
         }
         let is_current = coherence.is_current(&snapshot)
             && !snapshot.is_held()
-            && coherence.may_keep(&snapshot, stamps.as_ref(), now);
+            && coherence.may_keep(&snapshot, stamps.as_ref());
         entry.guard_by(coherence.guard(&snapshot, proven, stamps));
         is_current
     }
@@ -133,7 +133,7 @@ impl Guarding for ByEvents {
         snapshot.extend(&coherence.capture(tags, now));
         entry.guard_by(coherence.guard(&snapshot, now, None));
         // Of what inherits nobody knows what this was made of.
-        !call.site.inherits && !snapshot.is_held() && coherence.may_keep(&snapshot, None, now)
+        !call.site.inherits && !snapshot.is_held() && coherence.may_keep(&snapshot, None)
     }
 
     fn hand_up(

@@ -78,10 +78,10 @@ impl Snapshot {
         if other.is_empty() {
             return;
         }
-        self.gap = if self.is_empty() && !self.is_late() {
-            other.gap
+        (self.gap, self.taken) = if self.is_empty() && !self.is_late() {
+            (other.gap, other.taken)
         } else {
-            self.gap.min(other.gap)
+            (self.gap.min(other.gap), self.taken.min(other.taken))
         };
         self.captured.extend(&other.captured);
     }

@@ -140,7 +140,7 @@ impl Coherence {
             // Around the invalidation: who captures what comes behind a mark finds it, and who read one before it was
             // gone finds that something came.
             if is_mark {
-                self.marks.add(&tag, now, || true);
+                self.marks.add(&tag, self.beat.gap(), now, || true);
             }
             if origin != &*self.origin {
                 self.counters.bumps_heard.fetch_add(1, Relaxed);

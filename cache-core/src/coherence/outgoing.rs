@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
+use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 use super::{
@@ -27,6 +28,9 @@ pub(crate) enum Outcome {
     /// It may have been, or may yet be.
     Unknown,
 }
+
+/// What tells the marks of guarded mutations apart: unique, without comma and space.
+pub(crate) type Nonces = SmallVec<[Arc<str>; 1]>;
 
 /// What comes of an acknowledgement.
 #[derive(Debug, Default)]
@@ -160,17 +164,22 @@ impl Coherence {
 }
 
 impl Outgoing {
-    /// The tags to be bumped, each once.
-    pub(crate) fn cells(&self) -> Vec<&Arc<Cell>> {
-        let mut cells: Vec<_> = self.jobs.iter().flat_map(|job| &job.cells).collect();
-        cells.sort_unstable_by(|a, b| a.tag().cmp(b.tag()));
-        cells.dedup_by(|a, b| Arc::ptr_eq(a, b));
+    /// The tags to be bumped, each once, with those whose marks on it go.
+    pub(crate) fn cells(&self) -> Vec<(&Arc<Cell>, Nonces)> {
+        let of_job = self.jobs.iter().flat_map(|job| {
+            let nonces = Nonces::from_iter(job.nonce.clone());
+            job.cells.iter().map(move |cell| (cell, nonces.clone()))
+        });
+        let mut cells: Vec<_> = of_job.collect();
+        cells.sort_unstable_by(|(a, _), (b, _)| a.tag().cmp(b.tag()));
+        cells.dedup_by(|(next, nonces), (cell, all)| {
+            let is_same = Arc::ptr_eq(next, cell);
+            if is_same {
+                all.append(nonces);
+            }
+            is_same
+        });
         cells
-    }
-
-    /// The mark that goes with it.
-    pub(crate) fn nonce(&self) -> Option<Arc<str>> {
-        self.jobs.first().and_then(|job| job.nonce.clone())
     }
 
     /// A server of this lineage has acknowledged all of it, and given the [cells](Self::cells) these versions. One that is
@@ -178,14 +187,14 @@ impl Outgoing {
     pub(crate) fn acknowledged(mut self, versions: &[Version], lineage: Lineage, now: Nanos) {
         let coherence = Arc::clone(&self.coherence);
         if coherence.listens_elsewhere(lineage).is_some() {
-            return self.fail(now);
+            return self.fail(now, Queue::retry_at);
         }
         coherence
             .counters
             .bumps
             .fetch_add(self.jobs.len() as u64, Relaxed);
         let mut state = coherence.state.lock();
-        for (cell, version) in self.cells().into_iter().zip(versions) {
+        for ((cell, _), version) in self.cells().into_iter().zip(versions) {
             state.ledger.add(cell.tag(), lineage, *version, now);
         }
         for job in &mut self.jobs {
@@ -214,10 +223,15 @@ impl Outgoing {
 
     /// It is not known to have arrived.
     pub(crate) fn failed(mut self, now: Nanos) {
-        self.fail(now);
+        self.fail(now, Queue::retry_at);
     }
 
-    fn fail(&mut self, now: Nanos) {
+    /// Nor will it before this process is allowed more.
+    pub(crate) fn refused(mut self, now: Nanos) {
+        self.fail(now, Queue::retry_refused_at);
+    }
+
+    fn fail(&mut self, now: Nanos, retry_at: fn(Nanos, u32) -> Nanos) {
         if self.jobs.is_empty() {
             return;
         }
@@ -232,7 +246,7 @@ impl Outgoing {
             }
             job.attempts = job.attempts.saturating_add(1);
             job.tell(false, &mut answers);
-            let due = Queue::retry_at(now, job.attempts);
+            let due = retry_at(now, job.attempts);
             state.queue.push_later(job, due, &coherence.registry);
         }
         drop(state);
@@ -243,6 +257,6 @@ impl Outgoing {
 impl Drop for Outgoing {
     fn drop(&mut self) {
         // The source was written before it was handed out: what is loaded since has that.
-        self.fail(self.since);
+        self.fail(self.since, Queue::retry_at);
     }
 }

@@ -25,6 +25,8 @@ const LARGEST_BATCH: usize = 4_096;
 const MOST_READY: usize = 50_000;
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 const LAST_RETRY: Duration = Duration::from_secs(1);
+const FIRST_RETRY_OF_REFUSED: Duration = Duration::from_secs(1);
+const LAST_RETRY_OF_REFUSED: Duration = Duration::from_secs(30);
 
 /// The bumps of one change.
 #[derive(Debug)]
@@ -210,29 +212,32 @@ impl Queue {
 
     /// When a job that failed is tried again.
     pub(super) fn retry_at(now: Nanos, attempts: u32) -> Nanos {
-        let wait = FIRST_RETRY.saturating_mul(1 << attempts.saturating_sub(1).min(8));
-        after(now, wait.min(LAST_RETRY))
+        after(now, doubled(FIRST_RETRY, attempts).min(LAST_RETRY))
     }
 
-    /// Makes one bump of the whole event of all that are to be sent: coarser, and nothing lost.
+    /// The same where it is refused, and each attempt asks much of the server for nothing.
+    pub(super) fn retry_refused_at(now: Nanos, attempts: u32) -> Nanos {
+        let wait = doubled(FIRST_RETRY_OF_REFUSED, attempts);
+        after(now, wait.min(LAST_RETRY_OF_REFUSED))
+    }
+
+    /// Makes one bump of the whole event of all that are to be sent: coarser, and nothing lost. The marks that some of them
+    /// would have taken away end by themselves.
     fn collapse_ready(&mut self, event: &str, registry: &Arc<Registry>) {
         let mut whole = Job::of_whole(event, registry);
         // Before those of the others cease to be.
         whole.expect_ack();
         let (crowds, given_up) = (&mut self.at_once, &mut self.given_up);
         self.ready.retain_mut(|job| {
-            // A mark is taken away from what has it.
-            if job.nonce.is_none() {
-                let given = job.give_up(event);
-                crowds.remove(event, given);
-                if given > 0 {
-                    whole.again = whole.again.max(job.again);
-                    if job.cells.is_empty() {
-                        whole.waiters.append(&mut job.waiters);
-                    }
-                    // Of one in two parts nobody would know when both have arrived.
-                    job.tell(false, given_up);
+            let given = job.give_up(event);
+            crowds.remove(event, given);
+            if given > 0 {
+                whole.again = whole.again.max(job.again);
+                if job.cells.is_empty() {
+                    whole.waiters.append(&mut job.waiters);
                 }
+                // Of one in two parts nobody would know when both have arrived.
+                job.tell(false, given_up);
             }
             !job.cells.is_empty()
         });
@@ -279,16 +284,10 @@ impl Queue {
         let most = self.at_once.all.clamp(BATCH, LARGEST_BATCH);
         let (mut batch, mut tags) = (Vec::new(), 0);
         while tags < most
-            // One that takes a mark away goes alone: a batch has one nonce.
-            && self.ready.front().is_some_and(|next| tags == 0 || next.nonce.is_none())
             && let Some(mut job) = self.ready.pop_front()
         {
             self.at_once.forget(&job);
-            tags += if job.nonce.is_some() {
-                most
-            } else {
-                job.cells.len()
-            };
+            tags += job.cells.len();
             job.expect_ack();
             batch.push(job);
         }
@@ -329,6 +328,11 @@ impl Queue {
     pub(super) fn len(&self) -> usize {
         self.ready.len() + self.later.len()
     }
+}
+
+/// The first wait, and twice the one before after each of the attempts behind it.
+fn doubled(first: Duration, attempts: u32) -> Duration {
+    first.saturating_mul(1 << attempts.saturating_sub(1).min(8))
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 
 use std::{
     fmt,
+    future::poll_fn,
+    pin::pin,
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
@@ -24,17 +26,17 @@ use super::{
 use crate::{
     call::BoxFuture,
     clock::{Nanos, system_now},
-    coherence::{Cell, Coherence, Lineage, Outgoing},
+    coherence::{Cell, Coherence, Lineage, Nonces, Outgoing},
     event::Tag,
-    l2::{Batch, Bump, Listener, Message, Store, TAG_LIFE},
+    l2::{Batch, Bump, Listener, Message, Store, StoreError, TAG_LIFE},
     lock::Mutex,
     tasks,
 };
 
 /// How long one round trip of bumps may take. Whoever waits for it waits no longer than the budget.
-const WITHIN: Duration = Duration::from_secs(1);
+pub(super) const WITHIN: Duration = Duration::from_secs(1);
 /// How often the task shows that it is alive.
-const SIGN_EVERY: Duration = Duration::from_millis(500);
+pub(super) const SIGN_EVERY: Duration = Duration::from_millis(500);
 /// A task without a sign of life for so long is on a runtime that nobody drives.
 const ABANDONED: Nanos = 3_000_000_000;
 /// What a machine sleeps without anybody noticing.
@@ -88,7 +90,7 @@ pub(super) struct Route {
     begun: Mutex<Vec<BoxFuture<'static, ()>>>,
     /// Without any what is left is sent, and then it is over.
     couriers: AtomicUsize,
-    /// It was said that Redis refuses bumps.
+    /// It was said that Redis refuses bumps and marks, and it has taken none since.
     has_warned: AtomicBool,
 }
 
@@ -243,7 +245,19 @@ impl Drop for InCharge {
 }
 
 impl InCharge {
+    /// Neither waits for what the other was to be answered.
     async fn run(self) {
+        let mut upkeep = pin!(self.route.keep_marks());
+        let mut carrying = pin!(self.carry());
+        poll_fn(|cx| {
+            // It never ends.
+            let _ = upkeep.as_mut().poll(cx);
+            carrying.as_mut().poll(cx)
+        })
+        .await;
+    }
+
+    async fn carry(&self) {
         let route = &*self.route;
         let mut slept = asleep();
         while route.epoch.load(Relaxed) == self.epoch {
@@ -255,7 +269,6 @@ impl InCharge {
             slept = asleep();
             let beat = route.coherence.bounds().staleness / 4;
             route.store.listen(&route.channel, beat, &route.ears.0);
-            route.renew_marks(system_now()).await;
             let begun = std::mem::take(&mut *route.begun.lock());
             for carried in begun {
                 carried.await;
@@ -264,7 +277,7 @@ impl InCharge {
                 route.carry(outgoing).await;
                 // While Redis is down each of them fails without a wait.
                 yield_now().await;
-                // Where there is always more to carry, marks are renewed and what was begun is ended all the same.
+                // Where there is always more to carry, what was begun is ended all the same.
                 continue;
             }
             if route.couriers.load(Relaxed) == 0 && route.coherence.unsent() == 0 {
@@ -282,24 +295,42 @@ impl Route {
             outgoing.failed(system_now());
             return;
         }
-        let mut batch = self.batch(outgoing.cells(), TAG_LIFE);
-        batch.nonce = outgoing.nonce();
+        let batch = self.batch(outgoing.cells(), TAG_LIFE);
         match self.store.bump(batch, WITHIN).await {
-            Ok(bumped) => outgoing.acknowledged(&bumped.versions, bumped.lineage, system_now()),
-            Err(error) => {
-                if error.may_pass() || self.has_warned.swap(true, Relaxed) {
-                    tracing::debug!(%error, "a bump did not arrive: it is tried again");
-                } else {
-                    tracing::warn!(
-                        %error,
-                        "Redis refuses to be told what is invalidated: until its user may do that (`ACL SETUSER .. &{}`, \
-                         and scripts on the keys of the namespace), other processes do not hear of it, and this one does \
-                         not ask Redis for what depends on it",
-                        self.channel
-                    );
-                }
-                outgoing.failed(system_now());
+            Ok(bumped) => {
+                self.is_allowed();
+                outgoing.acknowledged(&bumped.versions, bumped.lineage, system_now());
             }
+            Err(error) => {
+                self.tell(&error);
+                if error.may_pass() {
+                    outgoing.failed(system_now());
+                } else {
+                    outgoing.refused(system_now());
+                }
+            }
+        }
+    }
+
+    /// Redis takes bumps and marks.
+    pub(super) fn is_allowed(&self) {
+        if self.has_warned.load(Relaxed) {
+            self.has_warned.store(false, Relaxed);
+        }
+    }
+
+    /// Redis did not take a bump or a mark.
+    pub(super) fn tell(&self, error: &StoreError) {
+        if error.may_pass() || self.has_warned.swap(true, Relaxed) {
+            tracing::debug!(%error, "Redis was not told what is invalidated, or is about to be");
+        } else {
+            tracing::warn!(
+                %error,
+                "Redis refuses to be told what is invalidated: until its user may do that (`ACL SETUSER .. &{}`, and \
+                 scripts on the keys of the namespace), other processes do not hear of it, this one does not ask Redis \
+                 for what depends on it, and mutations that are `guarded` are refused",
+                self.channel
+            );
         }
     }
 
@@ -329,18 +360,18 @@ impl Route {
     /// These tags, to live so long at least.
     pub(super) fn batch<'a>(
         &self,
-        cells: impl IntoIterator<Item = &'a Arc<Cell>>,
+        cells: impl IntoIterator<Item = (&'a Arc<Cell>, Nonces)>,
         life: Duration,
     ) -> Batch {
-        let bump = |cell: &Arc<Cell>| Bump {
+        let bump = |(cell, nonces): (&Arc<Cell>, Nonces)| Bump {
             key: Arc::clone(cell.key()),
             name: cell.tag().name(),
             life,
+            nonces,
         };
         Batch {
             channel: Arc::clone(&self.channel),
             tail: Arc::clone(&self.tail),
-            nonce: None,
             bumps: cells.into_iter().map(bump).collect(),
         }
     }

@@ -3,6 +3,7 @@
 //! tag that is not there is a miss.
 
 use std::{
+    convert::Infallible,
     hash::{BuildHasher, RandomState},
     sync::{
         Arc, Weak,
@@ -10,21 +11,24 @@ use std::{
     },
 };
 
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use super::courier::Route;
+use super::courier::{Route, SIGN_EVERY, WITHIN};
 use crate::{
     clock::{Nanos, after, system_now},
-    coherence::{GUARD, Held},
+    coherence::{Ack, Coherence, GUARD, Held, Nonces, Outcome},
     event::Tag,
-    l2::{Batch, Version},
+    l2::{Asked, Batch, StoreError, Tagged, Version},
     lock::Mutex,
 };
+
+/// Marks that are renewed in one round trip, and tags that are asked for in one.
+const MOST_AT_ONCE: usize = 256;
 
 /// What a guarded mutation has marked, while it runs.
 #[derive(Debug)]
 pub(crate) struct Mark {
-    batch: Batch,
+    nonce: Arc<str>,
     renew_at: AtomicU64,
     ends: AtomicU64,
     is_lost: AtomicBool,
@@ -34,9 +38,35 @@ pub(crate) struct Mark {
 
 impl Mark {
     /// Gives what takes it away. It is not renewed behind that.
-    pub(super) fn end(&self) -> Option<Arc<str>> {
+    pub(super) fn end(&self) -> Arc<str> {
         self.renew_at.store(Nanos::MAX, Relaxed);
-        self.batch.nonce.clone()
+        Arc::clone(&self.nonce)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.renew_at.load(Relaxed) == Nanos::MAX
+    }
+
+    /// Whether it is to be renewed now, and by whoever asks.
+    fn is_due(&self, now: Nanos) -> bool {
+        let next = |due| (due <= now).then(|| after(now, GUARD / 3));
+        let renew_at = &self.renew_at;
+        renew_at.fetch_update(Relaxed, Relaxed, next).is_ok()
+    }
+
+    /// It was made to last longer at `now`, if so, and was there before, if so.
+    fn is_renewed(&self, now: Nanos, was_there: Option<bool>) {
+        let is_whole = match was_there {
+            Some(was_there) => {
+                self.ends.store(after(now, GUARD), Relaxed);
+                was_there
+            }
+            // Before it ends there is time for more attempts.
+            None => now < self.ends.load(Relaxed),
+        };
+        if !is_whole && !self.is_lost.swap(true, Relaxed) {
+            self.warn();
+        }
     }
 
     fn warn(&self) {
@@ -60,29 +90,79 @@ impl Mark {
 #[derive(Debug, Default)]
 pub(super) struct Marks(Mutex<Vec<Weak<Mark>>>);
 
+impl Marks {
+    /// Those that are to be renewed now.
+    fn due(&self, now: Nanos) -> Vec<Arc<Mark>> {
+        let mut marks = self.0.lock();
+        marks.retain(|mark| mark.strong_count() > 0);
+        let marks = marks.iter().filter_map(Weak::upgrade);
+        marks.filter(|mark| mark.is_due(now)).collect()
+    }
+}
+
+/// A mark that may have been made, of a mutation that has not begun: dropped so, the mark is taken away.
+struct Attempt<'a> {
+    coherence: &'a Coherence,
+    tags: &'a [Tag],
+    nonce: Option<Arc<str>>,
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if let Some(nonce) = self.nonce.take() {
+            take_away(self.coherence, self.tags, nonce);
+        }
+    }
+}
+
+fn take_away(coherence: &Coherence, tags: &[Tag], nonce: Arc<str>) {
+    let ack = Ack {
+        nonce: Some(nonce),
+        waiter: None,
+    };
+    coherence.emit(tags, Outcome::Written, ack, system_now());
+}
+
 impl Route {
     /// Marks tags; nothing where the others could not be told.
     ///
     /// # Cancel safety
     ///
-    /// A mark that was made nevertheless expires.
+    /// A mark that may have been made nevertheless is taken away.
     pub(super) async fn mark(&self, tags: &[Tag]) -> Option<Arc<Mark>> {
         let held = self.coherence.hold(tags);
         if !self.store.is_ready() {
             return None;
         }
-        let mut batch = self.batch(held.cells(), GUARD);
-        batch.nonce = Some(nonce().into());
-        let marked = timeout(self.budget, self.store.mark(batch.clone(), self.budget));
-        let marked = marked.await.ok()?.ok()?;
+        let nonce: Arc<str> = nonce().into();
+        let mut attempt = Attempt {
+            coherence: &self.coherence,
+            tags,
+            nonce: Some(Arc::clone(&nonce)),
+        };
+        let batch = self.marks_of([(&held, &nonce)]);
+        let marked = timeout(self.budget, self.store.mark(batch, self.budget)).await;
+        let marked = match marked.unwrap_or(Err(StoreError::Late)) {
+            Ok(marked) => marked,
+            Err(error) => {
+                if !error.may_have_happened() {
+                    attempt.nonce = None;
+                }
+                self.tell(&error);
+                return None;
+            }
+        };
         if self.coherence.listens_elsewhere(marked.lineage).is_some() {
             return None;
         }
+        self.is_allowed();
         // Its own message is not listened to.
         self.coherence.invalidate(tags, system_now());
+        attempt.nonce = None;
+        drop(attempt);
         let now = system_now();
         let mark = Arc::new(Mark {
-            batch,
+            nonce,
             renew_at: AtomicU64::new(after(now, GUARD / 3)),
             ends: AtomicU64::new(after(now, GUARD)),
             is_lost: AtomicBool::new(false),
@@ -92,40 +172,72 @@ impl Route {
         Some(mark)
     }
 
+    fn marks_of<'a>(&self, marks: impl IntoIterator<Item = (&'a Held, &'a Arc<str>)>) -> Batch {
+        let cells = marks.into_iter().flat_map(|(held, nonce)| {
+            let cells = held.cells().iter();
+            cells.map(move |cell| (cell, Nonces::from_iter([Arc::clone(nonce)])))
+        });
+        self.batch(cells, GUARD)
+    }
+
+    /// Sees to the marks of this process, and to what it knows of those of others, for as long as it is polled.
+    pub(super) async fn keep_marks(&self) -> Infallible {
+        loop {
+            self.renew_marks(system_now()).await;
+            self.ask_for_marks(system_now()).await;
+            sleep(SIGN_EVERY).await;
+        }
+    }
+
     /// Makes marks last longer whose time is a third over.
-    pub(super) async fn renew_marks(&self, now: Nanos) {
-        let due = {
-            let mut marks = self.marks.0.lock();
-            marks.retain(|mark| mark.strong_count() > 0);
-            let marks = marks.iter().filter_map(Weak::upgrade);
-            marks
-                .filter(|mark| mark.renew_at.load(Relaxed) <= now)
-                .collect::<Vec<_>>()
-        };
-        for mark in due {
-            let due = mark.renew_at.load(Relaxed);
-            let next = after(now, GUARD / 3);
-            // It may have ended meanwhile.
-            if due > now
-                || mark
-                    .renew_at
-                    .compare_exchange(due, next, Relaxed, Relaxed)
-                    .is_err()
-            {
-                continue;
-            }
-            let renewed = self.store.mark(mark.batch.clone(), self.budget).await;
-            let is_whole = match renewed {
-                Ok(renewed) if self.coherence.listens_elsewhere(renewed.lineage).is_none() => {
-                    mark.ends.store(after(now, GUARD), Relaxed);
-                    renewed.versions.iter().all(|was| *was == Version::Marked)
+    async fn renew_marks(&self, now: Nanos) {
+        for marks in self.marks.due(now).chunks(MOST_AT_ONCE) {
+            let batch = self.marks_of(marks.iter().map(|mark| (&mark.held, &mark.nonce)));
+            let renewed = match self.store.mark(batch, WITHIN).await {
+                Ok(renewed) => Some(renewed),
+                Err(error) => {
+                    self.tell(&error);
+                    None
                 }
-                // Before it ends there is time for more attempts.
-                _ => now < mark.ends.load(Relaxed),
             };
-            if !is_whole && !mark.is_lost.swap(true, Relaxed) {
-                mark.warn();
+            let is_heard = |it: &Tagged| self.coherence.listens_elsewhere(it.lineage).is_none();
+            let renewed = renewed.filter(is_heard);
+            let mut versions = renewed.as_ref().map(|renewed| renewed.versions.iter());
+            for mark in marks {
+                let cells = mark.held.cells();
+                let was_there = versions.as_mut().map(|versions| {
+                    let own = versions.by_ref().take(cells.len());
+                    own.filter(|was| **was != Version::Marked).count() == 0
+                });
+                if !mark.has_ended() {
+                    mark.is_renewed(now, was_there);
+                    continue;
+                }
+                // Its end may have arrived before this did.
+                let tags: Vec<_> = cells.iter().map(|cell| cell.tag().clone()).collect();
+                take_away(&self.coherence, &tags, Arc::clone(&mark.nonce));
             }
+        }
+    }
+
+    /// Asks whether marks of others still stand whose end may have been missed.
+    async fn ask_for_marks(&self, now: Nanos) {
+        let coherence = &self.coherence;
+        let tags = coherence.doubted_marks(MOST_AT_ONCE, now);
+        if tags.is_empty() || !self.store.is_ready() {
+            return;
+        }
+        let snapshot = coherence.capture(&tags, now);
+        let keys: Vec<&str> = snapshot.cells().map(|cell| &**cell.key()).collect();
+        let asked = Asked {
+            entry: None,
+            expected: 0,
+            tags: &keys,
+        };
+        if let Ok(read) = self.store.get_tagged(asked, WITHIN).await
+            && coherence.listens_elsewhere(read.lineage).is_none()
+        {
+            coherence.has_read(&snapshot, &read.versions, system_now());
         }
     }
 }

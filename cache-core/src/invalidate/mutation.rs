@@ -13,8 +13,8 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the mutation was refused, and nothing was written: the other processes could not be told that it would begin, as \
-     Redis cannot be reached or takes no writes; try again when it does, or remove `guarded` where that matters less than \
-     to write at any time"
+     Redis cannot be reached, takes no writes, or refuses this user what the log names with the `ACL` rule to write; try \
+     again when that is over, or remove `guarded` where it matters less than to write at any time"
 )]
 #[non_exhaustive]
 pub struct Refused;
@@ -58,7 +58,7 @@ impl Mutation {
     ///
     /// # Cancel safety
     ///
-    /// Nothing has begun; a mark that was made expires.
+    /// Nothing has begun; a mark that may have been made is taken away.
     pub async fn begin_guarded(cache: Option<&Cache>, changes: Changes) -> Result<Self, Refused> {
         let cache = cache.cloned().unwrap_or_else(Cache::current);
         let tags = changes.tags();
@@ -115,7 +115,7 @@ impl Mutation {
         let Some(tags) = self.tags.take() else { return };
         // Not acknowledged is no error of the mutation: it is queued, and this process knows.
         let mark = self.mark.take();
-        let nonce = mark.as_ref().and_then(|mark| mark.end());
+        let nonce = mark.as_ref().map(|mark| mark.end());
         self.cache.emit_tags(&tags, outcome, nonce).await;
         drop(mark);
     }
@@ -125,7 +125,7 @@ impl Mutation {
 impl Drop for Mutation {
     fn drop(&mut self) {
         if let Some(tags) = self.tags.take() {
-            let nonce = self.mark.take().and_then(|mark| mark.end());
+            let nonce = self.mark.take().map(|mark| mark.end());
             self.cache.emit_behind(&tags, Outcome::Unknown, nonce);
         }
     }

@@ -8,8 +8,8 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 use smallvec::SmallVec;
 
 use super::Message;
-use crate::clock::Nanos;
 pub(crate) use crate::coherence::{Lineage, Version};
+use crate::{clock::Nanos, coherence::Nonces};
 
 /// A future of a store.
 pub(crate) type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -59,13 +59,13 @@ pub(crate) trait Store: fmt::Debug + Send + Sync {
     ) -> Pending<'a, Result<Tagged, StoreError>>;
 
     /// Gives tags new versions and publishes that, in one round trip and as one change. A server that takes no
-    /// writes because it is full loses the tags instead, which is as good. A tag that others have marked stays so,
-    /// less the mark of this batch's nonce.
+    /// writes because it is full loses the tags instead, which is as good. A tag that others have marked stays so, less
+    /// the marks of its own nonces. Refused, it has changed nothing.
     fn bump(&self, batch: Batch, within: Duration) -> Pending<'_, Result<Tagged, StoreError>>;
 
-    /// Marks tags with the batch's nonce, for their lives at least, and publishes that: a second call makes the marks last
-    /// longer, and tells those who did not listen to the first. Gives those as [`Version::Marked`] which it had, and all
-    /// others as missing.
+    /// Marks each tag with its one nonce, for its life at least, and publishes that: a second call makes the marks last
+    /// longer, and tells those who did not listen to the first. A tag may be there once for each of several nonces. Gives
+    /// those as [`Version::Marked`] which it had marked, and all others as missing. Refused, it has changed nothing.
     fn mark(&self, batch: Batch, within: Duration) -> Pending<'_, Result<Tagged, StoreError>>;
 
     /// Listens to a channel for as long as the store and the listener live, and proves every `beat`, or every second
@@ -108,8 +108,6 @@ pub(crate) struct Batch {
     pub(crate) channel: Arc<str>,
     /// Behind each tag and version in what is published: `origin site`.
     pub(crate) tail: Arc<str>,
-    /// Of a guarded mutation: unique, without comma and space.
-    pub(crate) nonce: Option<Arc<str>>,
     pub(crate) bumps: Vec<Bump>,
 }
 
@@ -122,6 +120,8 @@ pub(crate) struct Bump {
     pub(crate) name: Arc<str>,
     /// How long the tag is to live without another word, at least.
     pub(crate) life: Duration,
+    /// Those who mark it, or whose marks end.
+    pub(crate) nonces: Nonces,
 }
 
 /// Whoever wants to know what is published. Called in the connection's read loop and under its locks: short, never
@@ -175,6 +175,11 @@ impl StoreError {
     /// Whether the same may succeed later.
     pub(crate) fn may_pass(&self) -> bool {
         !matches!(self, Self::Refused(_) | Self::OtherType)
+    }
+
+    /// Whether it may have been done, or may yet be.
+    pub(crate) fn may_have_happened(&self) -> bool {
+        matches!(self, Self::Unavailable | Self::Late)
     }
 }
 

@@ -258,7 +258,7 @@ impl Server {
         let mut message = String::new();
         for bump in &batch.bumps {
             let (current, mut writers, marked_until) = self.look(&bump.key, time);
-            writers.retain(|writer| batch.nonce.as_deref() != Some(writer));
+            writers.retain(|writer| bump.nonces.iter().all(|nonce| **nonce != **writer));
             if !writers.is_empty() && !self.is_full {
                 let bytes = mark_of(current, &writers);
                 let expires = marked_until;
@@ -307,12 +307,13 @@ impl Server {
 
     fn mark(&mut self, batch: &Batch, time: u64, now: Nanos) -> (Answer, Effects) {
         let (mut message, mut versions) = (String::new(), Versions::new());
-        let nonce = batch.nonce.as_deref().unwrap_or_default();
         for bump in &batch.bumps {
             let (version, mut writers, marked_until) = self.look(&bump.key, time);
-            let was_held = writers.iter().any(|writer| writer == nonce);
+            let nonce = bump.nonces.first().map(|nonce| &**nonce);
+            let nonce = nonce.unwrap_or_default().to_owned();
+            let was_held = writers.contains(&nonce);
             if !was_held {
-                writers.push(nonce.to_owned());
+                writers.push(nonce);
             }
             let _ = writeln!(message, "{} {MARKED} {}", bump.name, batch.tail);
             let life = u64::try_from(bump.life.as_micros()).expect("a life is short");

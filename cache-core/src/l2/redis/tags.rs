@@ -106,10 +106,10 @@ async fn change(
 ) -> Result<Tagged, StoreError> {
     let keys: Vec<&str> = batch.bumps.iter().map(|bump| &*bump.key).collect();
     run(link, script, &keys, within, |command| {
-        let nonce = batch.nonce.as_deref().unwrap_or_default();
-        command.arg(&*batch.channel).arg(&*batch.tail).arg(nonce);
+        command.arg(&*batch.channel).arg(&*batch.tail);
         for bump in &batch.bumps {
             command.arg(&*bump.name).arg(milliseconds(bump.life));
+            command.arg(bump.nonces.join(","));
         }
     })
     .await

@@ -171,7 +171,7 @@ impl State {
         for bump in &batch.bumps {
             let mut tag = self.held.tag(&bump.key, now).cloned().unwrap_or_default();
             tag.writers.retain(|_, ends| now < *ends);
-            if let Some(nonce) = &batch.nonce {
+            for nonce in &bump.nonces {
                 tag.writers.remove(&**nonce);
             }
             let last = tag.writers.values().max().copied();
@@ -196,19 +196,20 @@ impl State {
         (versions, message)
     }
 
-    /// Gives which tags the nonce had marked before, and what is published of all.
+    /// Gives which tags their nonces had marked before, and what is published of all.
     pub(super) fn mark(
         &mut self,
         batch: &Batch,
         now: u64,
     ) -> Result<(Versions, String), StoreError> {
         self.check_room()?;
-        let nonce = batch.nonce.as_deref().unwrap_or_default();
         let mut held = Versions::new();
         for bump in &batch.bumps {
             let mut tag = self.held.tag(&bump.key, now).cloned().unwrap_or_default();
             tag.writers.retain(|_, ends| now < *ends);
-            let before = tag.writers.insert(nonce.into(), end(now, bump.life));
+            let nonce = bump.nonces.first().map(|nonce| &**nonce);
+            let ends = end(now, bump.life);
+            let before = tag.writers.insert(nonce.unwrap_or_default().into(), ends);
             tag.expires = tag.writers.values().max().copied().unwrap_or(now);
             self.held.tags.insert(bump.key.to_string(), tag);
             held.push(before.map_or(Version::Missing, |_| Version::Marked));

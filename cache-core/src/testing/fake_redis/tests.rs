@@ -20,11 +20,11 @@ fn batch(nonce: Option<&str>, names: &[&str]) -> Batch {
         key: format!("t:{name}").into(),
         name: (*name).into(),
         life: HOUR,
+        nonces: nonce.map(Arc::from).into_iter().collect(),
     });
     Batch {
         channel: "events".into(),
         tail: "origin site".into(),
-        nonce: nonce.map(Arc::from),
         bumps: bumps.collect(),
     }
 }

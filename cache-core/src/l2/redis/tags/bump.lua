@@ -1,43 +1,40 @@
--- With marks, or versions of the future. What it is given is said in `quick.lua`.
-local channel, tail, nonce = ARGV[1], ARGV[2], ARGV[3]
+-- With marks, or versions of the future, or on a full server. What it is given is said in `quick.lua`.
+local channel, tail = ARGV[1], ARGV[2]
 local now = server_time()
-local versions, lines = {}, {}
-
-local function bump(key, life)
-  local found = look(key, now, nonce)
-  if #found.others > 0 then
-    local mark = mark_of(found.version, found.others)
-    return mark, '!', found.is_own and set(key, mark, 'PXAT', printed(found.last))
-  end
-  local next = math.max(found.version + 1, now)
-  local lives = math.max(life, redis.call('PTTL', key))
-  return printed(next), printed(next), set(key, printed(next), 'PX', printed(lives))
+local refused = refusal(KEYS[1])
+-- A full server still deletes, and a tag that is not there is a miss.
+if refused and not string.find(refused.err, '^OOM') then
+  return refused
 end
 
--- But for what others have marked: that is a miss already, and would cease to be one.
-local function lose_all()
-  for i, key in ipairs(KEYS) do
-    local found = look(key, now, nonce)
-    versions[i] = #found.others > 0 and mark_of(found.version, found.others)
-    if not versions[i] then
-      redis.call('UNLINK', key)
-    end
-    lines[i] = ARGV[2 + 2 * i] .. (versions[i] and ' ! ' or ' 0 ') .. tail
-  end
-end
-
+local all, versions, lines = {}, {}, {}
 for i, key in ipairs(KEYS) do
-  local value, version, failed = bump(key, tonumber(ARGV[3 + 2 * i]))
-  if failed then
-    if not string.find(failed.err, '^OOM') then
-      return failed
-    end
-    -- A full server still deletes, and a tag that is not there is a miss.
-    lose_all()
-    break
+  local found = look(key, now, ARGV[3 * i + 2])
+  local said
+  if #found.others > 0 then
+    versions[i], said = mark_of(found.version, found.others), '!'
+  elseif refused then
+    versions[i], said = false, '0'
+  else
+    versions[i] = printed(math.max(found.version + 1, now))
+    said = versions[i]
   end
-  versions[i] = value
-  lines[i] = ARGV[2 + 2 * i] .. ' ' .. version .. ' ' .. tail
+  all[i], lines[i] = found, ARGV[3 * i] .. ' ' .. said .. ' ' .. tail
 end
 redis.call('PUBLISH', channel, table.concat(lines, '\n'))
+
+for i, key in ipairs(KEYS) do
+  local found, failed = all[i], nil
+  if #found.others > 0 then
+    failed = found.is_own and not refused and set(key, versions[i], 'PXAT', printed(found.last))
+  elseif refused then
+    redis.call('UNLINK', key)
+  else
+    local lives = math.max(tonumber(ARGV[3 * i + 1]), redis.call('PTTL', key))
+    failed = set(key, versions[i], 'PX', printed(lives))
+  end
+  if failed then
+    return failed
+  end
+end
 return versions

@@ -1,10 +1,23 @@
--- KEYS: tags. ARGV: channel, tail and nonce, and for each tag its name and how many milliseconds the mark lasts.
-local channel, tail, nonce = ARGV[1], ARGV[2], ARGV[3]
+-- KEYS: tags. ARGV: channel and tail, and for each tag its name, how many milliseconds the mark lasts, and its nonce.
+local channel, tail = ARGV[1], ARGV[2]
 local now = server_time()
-local held, lines = {}, {}
+local refused = refusal(KEYS[1])
+if refused then
+  return refused
+end
+
+-- Those that it had marked before too: whoever did not listen then hears of them now.
+local lines = {}
+for i in ipairs(KEYS) do
+  lines[i] = ARGV[3 * i] .. ' ! ' .. tail
+end
+redis.call('PUBLISH', channel, table.concat(lines, '\n'))
+
+local held = {}
 for i, key in ipairs(KEYS) do
+  local nonce = ARGV[3 * i + 2]
   local found = look(key, now, nonce)
-  local ends = math.floor(now / 1000) + tonumber(ARGV[3 + 2 * i])
+  local ends = math.floor(now / 1000) + tonumber(ARGV[3 * i + 1])
   table.insert(found.others, nonce .. '@' .. printed(ends))
   local last = printed(math.max(ends, found.last))
   local failed = set(key, mark_of(found.version, found.others), 'PXAT', last)
@@ -12,8 +25,5 @@ for i, key in ipairs(KEYS) do
     return failed
   end
   held[i] = found.is_own and '!'
-  lines[i] = ARGV[2 + 2 * i] .. ' ! ' .. tail
 end
--- Those that it had marked before too: whoever did not listen then hears of them now.
-redis.call('PUBLISH', channel, table.concat(lines, '\n'))
 return held

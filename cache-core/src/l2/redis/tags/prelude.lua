@@ -17,11 +17,11 @@ local function number_of(text)
   return number < 9007199254740991 and number or 0
 end
 
--- What is under a tag: its version, 0 without one, and whether it is marked; by which writers but that of `nonce`, until
--- when those marks last, and whether `nonce` has marked it too.
+-- What is under a tag: its version, 0 without one, and whether it is marked; by which writers but those of `nonces`, until
+-- when those marks last, and whether one of `nonces` has marked it too.
 -- A mark is `!version nonce@ends,nonce@ends`: the last version before it, and when each of the marks ends, in milliseconds
 -- since 1970. The writer of one that has ended is dead.
-local function look(key, now, nonce)
+local function look(key, now, nonces)
   local found = { version = 0, others = {}, last = 0, is_own = false }
   local value = redis.pcall('GET', key)
   if type(value) ~= 'string' then
@@ -33,10 +33,11 @@ local function look(key, now, nonce)
     return found
   end
   found.version, found.is_marked = number_of(version), true
+  local own = ',' .. (nonces or '') .. ','
   for writer, ends in string.gmatch(writers, '([^,@]+)@(%d+)') do
     ends = tonumber(ends)
-    if writer == nonce then
-      found.is_own = ends * 1000 > now
+    if string.find(own, ',' .. writer .. ',', 1, true) then
+      found.is_own = found.is_own or ends * 1000 > now
     elseif ends * 1000 > now then
       table.insert(found.others, writer .. '@' .. printed(ends))
       found.last = math.max(found.last, ends)
@@ -53,7 +54,14 @@ end
 -- gets lost where `call` raises it, before Redis 7.
 local function set(...)
   local reply = redis.pcall('SET', ...)
-  if reply.err then
+  if reply and reply.err then
     return { err = string.gsub(reply.err, '^%-', '') }
   end
+end
+
+-- Why nothing can be written; nothing where it can. It changes nothing.
+-- A script is not rolled back: so it asks, says what it is about to write, which may be refused too, and writes. Nobody
+-- reads in between.
+local function refusal(key)
+  return set(key, '', redis.pcall('GET', key) and 'NX' or 'XX')
 end

@@ -133,7 +133,7 @@ async fn a_mark_is_published_whenever_it_is_made_to_last_longer() {
         let notes = listening(&store).await;
         for nonce in ["one", "one", "two"] {
             let mut batch = batch(&["a"]);
-            batch.nonce = Some(nonce.into());
+            batch.bumps[0].nonces.push(nonce.into());
             store.mark(batch, SOON).await.unwrap();
         }
         proven(&notes).await;

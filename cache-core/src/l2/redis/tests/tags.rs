@@ -1,7 +1,10 @@
 //! Versions of tags on a real server: they grow, never come back, and are read with what depends on them.
 
 use super::*;
-use crate::l2::{Batch, Bump, Lineage, Version};
+use crate::{
+    coherence::Nonces,
+    l2::{Batch, Bump, Lineage, Version},
+};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -10,11 +13,11 @@ pub(super) fn batch(names: &[&str]) -> Batch {
         key: format!("t:{name}").into(),
         name: (*name).into(),
         life: HOUR,
+        nonces: Nonces::new(),
     });
     Batch {
         channel: "ns:events".into(),
         tail: "origin site".into(),
-        nonce: None,
         bumps: bumps.collect(),
     }
 }
@@ -354,7 +357,7 @@ async fn without_a_server_nothing_of_tags_is_available() {
 
 fn guarded(nonce: &str, life: Duration) -> Batch {
     let mut batch = batch(&["a"]);
-    batch.nonce = Some(nonce.into());
+    batch.bumps[0].nonces.push(nonce.into());
     batch.bumps[0].life = life;
     batch
 }
