@@ -117,6 +117,10 @@ struct State {
     lineage: Option<Lineage>,
     /// Of the server whose messages arrive; nothing while none do.
     listens_to: Option<Lineage>,
+    /// Of the server that is told of changes, and stands in for the one that is listened to where there is none.
+    speaks_to: Option<Lineage>,
+    /// Of one that answered in place of that.
+    stray: Option<Lineage>,
     ledger: Ledger,
     queue: Queue,
     /// Changes that were handed out and are not answered.
@@ -353,7 +357,7 @@ impl Coherence {
         EventStats {
             acknowledged: counters.bumps.load(Relaxed),
             failed: counters.bumps_failed.load(Relaxed),
-            pending: self.unsent() as u64,
+            pending: self.unacknowledged() as u64,
             heard: counters.bumps_heard.load(Relaxed),
             gaps: counters.gaps.load(Relaxed),
             lineages: counters.lineages.load(Relaxed),

@@ -154,6 +154,8 @@ impl Cache {
         let is_acknowledged = answer.is_ok_and(|answer| answer == Ok(true));
         if is_acknowledged {
             unanswered.tags = &[];
+        } else {
+            courier.look_again();
         }
         is_acknowledged
     }

@@ -18,8 +18,23 @@ impl Coherence {
     /// The server that is listened to, where that is another than the one of this lineage, which answered. What that one
     /// says is not believed.
     pub(crate) fn listens_elsewhere(&self, answered: Lineage) -> Option<Lineage> {
-        let listens_to = self.state.lock().listens_to;
-        listens_to.filter(|_| rules::is_elsewhere(listens_to, answered))
+        let mut state = self.state.lock();
+        let minds = state.listens_to.or(state.speaks_to);
+        let elsewhere = minds.filter(|_| rules::is_elsewhere(minds, answered))?;
+        if state.listens_to.is_none() {
+            state.stray = Some(answered);
+        }
+        Some(elsewhere)
+    }
+
+    /// The server that is told of changes has this lineage.
+    pub(crate) fn speaks_to(&self, lineage: Lineage) {
+        self.state.lock().speaks_to = Some(lineage);
+    }
+
+    /// Another server than that answered, while none is listened to: nobody knows which of both is the right one.
+    pub(crate) fn take_stray(&self) -> Option<Lineage> {
+        self.state.lock().stray.take()
     }
 
     /// Whether a server that says this of what was captured has forgotten what it acknowledged to this process.

@@ -133,12 +133,47 @@ impl Coherence {
         })
     }
 
+    /// Leaves what is still to be sent to another, which knows of it from here on. Gives whether that is all there is.
+    pub(crate) fn leave_to(&self, other: &Self, now: Nanos) -> bool {
+        let mut state = self.state.lock();
+        let jobs = state.queue.take_all();
+        let is_all = state.under_way == 0;
+        drop(state);
+        for job in jobs {
+            let tags: Vec<_> = job.tags().cloned().collect();
+            let outcome = match job.again {
+                Some(_) => Outcome::Unknown,
+                None => Outcome::Written,
+            };
+            let nonce = job.nonce.clone();
+            other.emit(
+                &tags,
+                outcome,
+                Ack {
+                    nonce,
+                    waiter: None,
+                },
+                now,
+            );
+        }
+        is_all
+    }
+
     /// When there is something to send.
     pub(crate) fn next_due(&self) -> Option<Nanos> {
         self.state.lock().queue.next_due()
     }
 
-    /// How many changes have not been acknowledged.
+    /// How many changes have not been acknowledged: of what depends on them the shared tier is not asked.
+    pub(super) fn unacknowledged(&self) -> usize {
+        if self.is_alone() {
+            return 0;
+        }
+        let state = self.state.lock();
+        state.queue.unacknowledged() + state.under_way
+    }
+
+    /// How many changes are still to be sent, those that are to be said once more among them.
     pub(crate) fn unsent(&self) -> usize {
         if self.is_alone() {
             return 0;

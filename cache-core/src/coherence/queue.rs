@@ -317,6 +317,15 @@ impl Queue {
         }
     }
 
+    pub(super) fn take_all(&mut self) -> Vec<Job> {
+        let queue = std::mem::take(self);
+        queue
+            .ready
+            .into_iter()
+            .chain(queue.later.into_values())
+            .collect()
+    }
+
     /// When the next job is due that is not ready yet.
     pub(super) fn next_due(&self) -> Option<Nanos> {
         if !self.ready.is_empty() {
@@ -327,6 +336,12 @@ impl Queue {
 
     pub(super) fn len(&self) -> usize {
         self.ready.len() + self.later.len()
+    }
+
+    /// Those that their cells wait for.
+    pub(super) fn unacknowledged(&self) -> usize {
+        let jobs = self.ready.iter().chain(self.later.values());
+        jobs.filter(|job| job.is_pending).count()
     }
 }
 

@@ -16,7 +16,7 @@ use std::{
 use tokio::{
     runtime::{Handle, Id},
     task::yield_now,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use super::{
@@ -56,6 +56,9 @@ pub(crate) trait Carrier: fmt::Debug + Send + Sync {
     /// What was just emitted is to be sent.
     fn begin(&self);
 
+    /// An event was not acknowledged in time: on this runtime somebody looks whether it is still being carried.
+    fn look_again(&self);
+
     /// The caches that hear what is changed by hand.
     fn hearers(&self) -> &Hearers;
 
@@ -88,6 +91,7 @@ pub(super) struct Route {
     runtime: Mutex<Option<Id>>,
     /// What was begun in another task, for the one in charge to see to its end.
     begun: Mutex<Vec<BoxFuture<'static, ()>>>,
+    is_looked_after: AtomicBool,
     /// Without any what is left is sent, and then it is over.
     couriers: AtomicUsize,
     /// It was said that Redis refuses bumps and marks, and it has taken none since.
@@ -129,6 +133,7 @@ impl Courier {
             runtime: Mutex::default(),
             begun: Mutex::default(),
             couriers: AtomicUsize::new(0),
+            is_looked_after: AtomicBool::new(false),
             has_warned: AtomicBool::new(false),
         });
         Self::of(route)
@@ -178,26 +183,37 @@ impl Carrier for Courier {
     }
 
     fn attend(&self) {
-        let (now, route) = (system_now(), &self.route);
-        let seen = route.seen.load(Relaxed);
-        if seen != 0 && now.saturating_sub(seen) < ABANDONED {
-            return;
-        }
+        self.route.attend();
+    }
+
+    fn look_again(&self) {
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
-        // Of those who see it at once, one acts.
-        let exchanged = route
-            .seen
-            .compare_exchange(seen, now.max(1), Relaxed, Relaxed);
-        if exchanged.is_ok() {
-            let epoch = route.epoch.fetch_add(1, Relaxed) + 1;
-            *route.runtime.lock() = Some(runtime.id());
-            let in_charge = InCharge {
-                route: Arc::clone(route),
-                epoch,
-            };
-            tasks::spawn(&runtime, in_charge.run());
+        let route = &self.route;
+        if route.is_here(&runtime) || route.is_looked_after.swap(true, Relaxed) {
+            return;
+        }
+        let looking = Looking(Arc::downgrade(route));
+        tasks::spawn(&runtime, async move {
+            while let Some(route) = looking.0.upgrade()
+                && route.coherence.unsent() > 0
+            {
+                route.attend();
+                drop(route);
+                sleep(SIGN_EVERY).await;
+            }
+        });
+    }
+}
+
+/// Looks whether what is to be carried is, from a runtime that is driven.
+struct Looking(Weak<Route>);
+
+impl Drop for Looking {
+    fn drop(&mut self) {
+        if let Some(route) = self.0.upgrade() {
+            route.is_looked_after.store(false, Relaxed);
         }
     }
 }
@@ -210,8 +226,30 @@ impl Drop for Courier {
         // They hold the route that holds them.
         let begun = std::mem::take(&mut *self.route.begun.lock());
         drop(begun);
+        if self.route.coherence.unsent() > 0 {
+            LEFT.lock().push(Arc::clone(&self.route));
+            // It may have been sent meanwhile.
+            if self.route.coherence.unsent() == 0 {
+                is_no_longer_left(&self.route);
+            }
+        }
         self.route.coherence.work.notify_one();
     }
+}
+
+/// The routes without a courier that have something to send: whoever comes next in their place knows of it, though the
+/// runtime that would have sent it may be gone.
+static LEFT: Mutex<Vec<Arc<Route>>> = Mutex::new(Vec::new());
+
+fn is_no_longer_left(route: &Arc<Route>) {
+    let mut left = LEFT.lock();
+    let (gone, kept) = std::mem::take(&mut *left)
+        .into_iter()
+        .partition(|other| Arc::ptr_eq(other, route));
+    *left = kept;
+    drop(left);
+    // Not before: what it holds may do anything when it is dropped.
+    drop::<Vec<_>>(gone);
 }
 
 /// A courier that may have been dropped with something to send.
@@ -226,6 +264,7 @@ impl Rest {
     /// Goes on where that ended: what it has not sent is known to be unsent.
     pub(super) fn resume(&self) -> Option<Courier> {
         let route = self.0.upgrade()?;
+        is_no_longer_left(&route);
         (route.coherence.unsent() > 0).then(|| Courier::of(route))
     }
 }
@@ -267,6 +306,12 @@ impl InCharge {
                 route.coherence.tear(system_now());
             }
             slept = asleep();
+            if let Some(lineage) = route.store.lineage() {
+                route.coherence.speaks_to(lineage);
+            }
+            if let Some(lineage) = route.coherence.take_stray() {
+                route.store.follow(lineage);
+            }
             let beat = route.coherence.bounds().staleness / 4;
             route.store.listen(&route.channel, beat, &route.ears.0);
             let begun = std::mem::take(&mut *route.begun.lock());
@@ -281,7 +326,7 @@ impl InCharge {
                 continue;
             }
             if route.couriers.load(Relaxed) == 0 && route.coherence.unsent() == 0 {
-                return;
+                return is_no_longer_left(&self.route);
             }
             // Woken early or not, there is something to see.
             let _ = timeout(route.wait(), route.coherence.work.notified()).await;
@@ -290,6 +335,34 @@ impl InCharge {
 }
 
 impl Route {
+    fn attend(self: &Arc<Self>) {
+        let (now, seen) = (system_now(), self.seen.load(Relaxed));
+        if seen != 0 && now.saturating_sub(seen) < ABANDONED {
+            return;
+        }
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        // Of those who see it at once, one acts.
+        let exchanged = self
+            .seen
+            .compare_exchange(seen, now.max(1), Relaxed, Relaxed);
+        if exchanged.is_ok() {
+            let epoch = self.epoch.fetch_add(1, Relaxed) + 1;
+            *self.runtime.lock() = Some(runtime.id());
+            let in_charge = InCharge {
+                route: Arc::clone(self),
+                epoch,
+            };
+            tasks::spawn(&runtime, in_charge.run());
+        }
+    }
+
+    /// Whether the task in charge is of this runtime.
+    fn is_here(&self, runtime: &Handle) -> bool {
+        *self.runtime.lock() == Some(runtime.id())
+    }
+
     async fn carry(&self, outgoing: Outgoing) {
         if !self.store.is_ready() {
             outgoing.failed(system_now());
@@ -337,9 +410,8 @@ impl Route {
     /// Has what is to be sent on its way when this returns, where nothing else is: the task in charge, which sees to
     /// its end, need not be woken for it.
     fn begin(self: &Arc<Self>) {
-        let here = Handle::try_current().ok().map(|runtime| runtime.id());
         // Its timers live no longer than this runtime.
-        if here.is_none() || *self.runtime.lock() != here {
+        if !Handle::try_current().is_ok_and(|runtime| self.is_here(&runtime)) {
             return;
         }
         let Some(outgoing) = self.coherence.next_batch_if_idle(system_now()) else {

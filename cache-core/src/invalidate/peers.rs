@@ -9,6 +9,7 @@ use std::{
 
 use super::courier::{Carrier, Courier, Rest};
 use crate::{
+    clock::system_now,
     coherence::{Bounds, Coherence},
     error::{Error, ErrorKind},
     l2::L2,
@@ -78,11 +79,24 @@ impl Peers {
             peers.check(bounds)?;
             return Ok(peers);
         }
-        let resumed = at_place.and_then(|known| known.rest.resume());
-        let courier = resumed.unwrap_or_else(make);
+        let courier = match at_place.and_then(|known| known.rest.resume()) {
+            None => make(),
+            Some(resumed) if resumed.coherence().bounds() == bounds => resumed,
+            Some(resumed) => {
+                let courier = make();
+                let (before, after) = (resumed.coherence(), courier.coherence());
+                if !before.leave_to(after, system_now()) {
+                    return Err(Error::new(
+                        ErrorKind::Configuration,
+                        "a cache with this Redis and `namespace`, and another `staleness_bound` or `unknown_outcome`, was \
+                         dropped with events that are on their way: close it first, and wait for that (`Cache::close`)",
+                    ));
+                }
+                courier
+            }
+        };
         let rest = courier.rest();
         let peers = Self::with(courier);
-        peers.check(bounds)?;
         known.retain(|_, known| known.rest.is_there());
         let weak = Arc::downgrade(&peers);
         known.insert(place, Known { peers: weak, rest });

@@ -220,6 +220,10 @@ impl Store for RedisStore {
     fn follow(&self, lineage: Lineage) {
         self.data.follow(lineage, system_now());
     }
+
+    fn lineage(&self) -> Option<Lineage> {
+        Some(self.data.live()?.lineage())
+    }
 }
 
 impl Drop for RedisStore {

@@ -77,6 +77,11 @@ pub(crate) trait Store: fmt::Debug + Send + Sync {
     /// Another server is listened to, of this lineage. Where that stays so for longer than it takes to find out that one
     /// server has another lineage now, the connections are made anew: they may lead elsewhere by then.
     fn follow(&self, _lineage: Lineage) {}
+
+    /// Of the server that is asked, where that is known.
+    fn lineage(&self) -> Option<Lineage> {
+        None
+    }
 }
 
 /// What a read asks for. All keys are whole.
