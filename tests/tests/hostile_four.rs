@@ -8,20 +8,18 @@
 )]
 
 use std::{
-    future::pending,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use cache_core::{Cache, Refused, Source, invalidates};
 use tests::{
-    log::Said,
     proxy::Proxy,
     rows::{RowChanged, Table, explained, ms, row, row_here, within, write},
     server::Server,
     spawn_in, until,
 };
-use tokio::{runtime::Builder, sync::Semaphore, time::sleep};
+use tokio::{runtime::Builder, time::sleep};
 
 const BOUND: Duration = Duration::from_secs(2);
 
@@ -168,113 +166,6 @@ fn what_a_process_changed_is_not_served_by_its_next_cache_though_a_runtime_ended
     assert_eq!(lost_with_its_runtime(true), 1, "with the next one");
 }
 
-#[invalidates(RowChanged { id }, guarded)]
-async fn write_and_die(table: Table, id: u64, steps: Arc<Steps>) -> Result<(), Denied> {
-    steps.begun.add_permits(1);
-    steps.go.acquire().await.unwrap().forget();
-    table.change();
-    steps.committed.add_permits(1);
-    pending().await
-}
-
-struct Steps {
-    begun: Semaphore,
-    go: Semaphore,
-    committed: Semaphore,
-}
-
-fn doomed(url: String, table: &Table) -> (Arc<Steps>, std::thread::JoinHandle<()>) {
-    let none = || Semaphore::new(0);
-    let steps = Arc::new(Steps {
-        begun: none(),
-        go: none(),
-        committed: none(),
-    });
-    let (table, dying) = (table.clone(), Arc::clone(&steps));
-    let process = std::thread::spawn(move || {
-        let runtime = runtime();
-        runtime.block_on(async {
-            let cache = on(url, BOUND).await;
-            let mutation = write_and_die(table, 1, Arc::clone(&dying));
-            std::mem::forget(spawn_in(&cache, mutation));
-            dying.committed.acquire().await.unwrap().forget();
-            std::mem::forget(cache);
-        });
-        std::mem::forget(runtime);
-    });
-    (steps, process)
-}
-
-async fn dead_writer(with_another_database: bool) -> u64 {
-    let server = Server::start();
-    let (to_there, to_writer) = (Proxy::to(&server), Proxy::to(&server));
-    let there = on(to_there.url(), BOUND).await;
-    let elsewhere = on(format!("{}3", server.url()), BOUND).await;
-    let table = Table::default();
-    // Longer than it is blind.
-    sleep(ms(31_000)).await;
-    let heard = there.stats().events.heard;
-    let (steps, process) = doomed(to_writer.url(), &table);
-    steps.begun.acquire().await.unwrap().forget();
-    until("the mark is heard", || there.stats().events.heard > heard).await;
-    if with_another_database {
-        let heard = there.stats().events.heard;
-        elsewhere.emit(RowChanged { id: 1 }).await.unwrap();
-        until("it is heard", || there.stats().events.heard > heard).await;
-    }
-    assert_eq!(within(&there, row_here(&table, 1)).await, 0);
-    steps.go.add_permits(1);
-    process.join().unwrap();
-    sleep(BOUND + ms(1_000)).await;
-    let read = explained(&there, row_here(&table, 1)).await;
-    println!("{read}");
-    read.value
-}
-
-/// `coherence.md`: a guarded mutation leaves nothing stale behind where its process dies.
-#[tokio::test]
-async fn an_event_in_another_database_of_the_server_takes_no_mark_away() {
-    let (without, with) = tokio::join!(dead_writer(false), dead_writer(true));
-    assert_eq!((without, with), (1, 1));
-}
-
-/// The brief: once a fault is over, all is kept again.
-#[tokio::test]
-async fn a_guarded_mutation_that_was_refused_leaves_nothing_that_hinders_others() {
-    let server = Server::start();
-    let proxy = Proxy::to(&server);
-    let (here, there) = (on(proxy.url(), BOUND).await, on(server.url(), BOUND).await);
-    let table = Table::default();
-    within(&there, row_here(&table, 1)).await;
-    assert_eq!(
-        explained(&there, row_here(&table, 1)).await.source,
-        Source::Memory
-    );
-    // The server knows the script.
-    within(&here, write_guarded(&table, 2)).await.unwrap();
-    proxy.delay(ms(70));
-    let refused = within(&here, write_guarded(&table, 1)).await;
-    println!("{refused:?} {:?}", there.stats().events);
-    assert!(refused.is_err(), "the line is too slow for it");
-    proxy.pass();
-    sleep(BOUND * 2).await;
-    let mut sources = Vec::new();
-    for at in [4, 20, 40] {
-        for cache in [&here, &there] {
-            for _ in 0..2 {
-                within(cache, row_here(&table, 1)).await;
-                within(cache, row(&table, 1)).await;
-            }
-            let memory = explained(cache, row_here(&table, 1)).await.source;
-            let both = explained(cache, row(&table, 1)).await.source;
-            sources.push((at, memory, both));
-        }
-        sleep(ms(18_000)).await;
-    }
-    let is_kept = |it: &(i32, Source, Source)| (it.1, it.2) == (Source::Memory, Source::Memory);
-    assert!(sources.iter().all(is_kept), "{sources:?}");
-}
-
 /// `coherence.md`: an event is sent until it arrives.
 #[test]
 fn an_event_is_sent_though_the_runtime_that_built_the_cache_stands_still() {
@@ -293,37 +184,6 @@ fn an_event_is_sent_though_the_runtime_that_built_the_cache_stands_still() {
         let read = explained(&there, row(&table, 1)).await;
         assert_eq!(read.value, 1, "{read}, {:?}", here.stats().events);
     });
-}
-
-/// What is said where a mutation is refused is why.
-#[tokio::test]
-async fn a_guarded_mutation_that_an_acl_refuses_says_so() {
-    use tracing_subscriber::prelude::*;
-    let said = Said::from(tracing::Level::WARN);
-    let _guard =
-        tracing::subscriber::set_default(tracing_subscriber::registry().with(said.clone()));
-    let server = Server::start();
-    server.command(&[
-        "ACL",
-        "SETUSER",
-        "u",
-        "on",
-        ">p",
-        "~*",
-        "+@all",
-        "resetchannels",
-    ]);
-    let url = format!("redis://u:p@127.0.0.1:{}/", server.port());
-    let (cache, table) = (on(url, BOUND).await, Table::default());
-    sleep(ms(300)).await;
-    let _ = said.take();
-    let Denied(refused) = within(&cache, write_guarded(&table, 1)).await.unwrap_err();
-    let lines = said.take();
-    println!("{refused} {lines:?}");
-    assert!(
-        refused.to_string().contains("ACL") || lines.iter().any(|it| it.contains("ACL")),
-        "{refused} {lines:?}"
-    );
 }
 
 fn clients(server: &Server) -> Vec<String> {
@@ -491,131 +351,6 @@ async fn odd_namespaces_are_as_good_as_others() {
         assert_eq!(within(&there, row(&table, 1)).await, 1, "{namespace:?}");
         println!("{namespace:?}: {:?}", there.stats().events.heard);
     }
-}
-
-/// The brief: once a fault is over, all is kept again.
-#[tokio::test]
-async fn a_process_that_did_not_hear_the_end_of_a_guarded_mutation_keeps_values_again() {
-    let server = Server::start();
-    let proxy = Proxy::to(&server);
-    let (here, there) = (on(server.url(), BOUND).await, on(proxy.url(), BOUND).await);
-    let table = Table::default();
-    within(&there, row_here(&table, 1)).await;
-    let steps = Arc::new(Steps {
-        begun: Semaphore::new(0),
-        go: Semaphore::new(0),
-        committed: Semaphore::new(0),
-    });
-    let heard = there.stats().events.heard;
-    let mutation = spawn_in(&here, write_slowly(table.clone(), 1, Arc::clone(&steps)));
-    steps.begun.acquire().await.unwrap().forget();
-    until("the mark is heard", || there.stats().events.heard > heard).await;
-    proxy.refuse();
-    proxy.close_all();
-    steps.go.add_permits(1);
-    mutation.await.unwrap().unwrap();
-    sleep(ms(100)).await;
-    proxy.pass();
-    sleep(BOUND * 2).await;
-    let mut sources = Vec::new();
-    for at in [4, 35] {
-        for cache in [&here, &there] {
-            within(cache, row_here(&table, 1)).await;
-            within(cache, row(&table, 1)).await;
-            let memory = explained(cache, row_here(&table, 1)).await.source;
-            sources.push((at, memory, explained(cache, row(&table, 1)).await.source));
-        }
-        if at == 4 {
-            sleep(ms(31_000)).await;
-        }
-    }
-    let is_kept = |it: &(i32, Source, Source)| (it.1, it.2) == (Source::Memory, Source::Memory);
-    assert!(sources.iter().all(is_kept), "{sources:?}");
-}
-
-#[invalidates(RowChanged { id }, guarded)]
-async fn write_slowly(table: Table, id: u64, steps: Arc<Steps>) -> Result<(), Denied> {
-    steps.begun.add_permits(1);
-    steps.go.acquire().await.unwrap().forget();
-    table.change();
-    Ok(())
-}
-
-/// `coherence.md`: others hear of an event when the message arrives, which takes as long as any message through Redis.
-#[tokio::test]
-async fn an_event_does_not_wait_behind_the_ends_of_guarded_mutations() {
-    let server = Server::start();
-    let proxy = Proxy::to(&server);
-    let (here, there) = (on(proxy.url(), BOUND).await, on(server.url(), BOUND).await);
-    let table = Table::default();
-    within(&here, write_guarded(&table, 2)).await.unwrap();
-    // A line to the next region, within the budget.
-    proxy.delay(ms(20));
-    let all = (100..250).map(|id| {
-        let (cache, table) = (here.clone(), table.clone());
-        async move { within(&cache, write_guarded(&table, id)).await }
-    });
-    let ended = futures::future::join_all(all).await;
-    let refused = ended.iter().filter(|it| it.is_err()).count();
-    within(&there, row(&table, 1)).await;
-    let value = table.change();
-    let begin = Instant::now();
-    let told = here.emit(RowChanged { id: 1 }).await;
-    loop {
-        if within(&there, row(&table, 1)).await == value {
-            break;
-        }
-        assert!(begin.elapsed() < ms(20_000));
-        sleep(ms(5)).await;
-    }
-    let took = begin.elapsed();
-    println!("{refused} of 150 refused, {told:?}, {took:?}");
-    assert!(took < BOUND, "{refused} of 150 refused, {told:?}, {took:?}");
-}
-
-/// The same of guarded mutations that run.
-#[tokio::test]
-async fn an_event_does_not_wait_while_marks_are_renewed() {
-    let server = Server::start();
-    let proxy = Proxy::to(&server);
-    let (here, there) = (on(proxy.url(), BOUND).await, on(server.url(), BOUND).await);
-    let table = Table::default();
-    within(&here, write_guarded(&table, 2)).await.unwrap();
-    proxy.delay(ms(20));
-    let steps = Arc::new(Steps {
-        begun: Semaphore::new(0),
-        go: Semaphore::new(0),
-        committed: Semaphore::new(0),
-    });
-    for id in 100..250 {
-        drop(spawn_in(
-            &here,
-            write_slowly(table.clone(), id, Arc::clone(&steps)),
-        ));
-    }
-    sleep(ms(2_000)).await;
-    let begun = steps.begun.available_permits();
-    let until = Instant::now() + ms(14_000);
-    let mut longest = Duration::ZERO;
-    let mut failed = 0;
-    while Instant::now() < until {
-        within(&there, row(&table, 1)).await;
-        let value = table.change();
-        let begin = Instant::now();
-        failed += usize::from(here.emit(RowChanged { id: 1 }).await.is_err());
-        while within(&there, row(&table, 1)).await != value {
-            assert!(begin.elapsed() < ms(20_000));
-            sleep(ms(5)).await;
-        }
-        longest = longest.max(begin.elapsed());
-        sleep(ms(50)).await;
-    }
-    steps.go.add_permits(1_000);
-    println!("{begun} begun, {failed} not acknowledged, {longest:?}");
-    assert!(
-        longest < BOUND,
-        "{begun} begun, {failed} not acknowledged, {longest:?}"
-    );
 }
 
 #[derive(cache_core::Event)]
@@ -820,72 +555,6 @@ fn whoever_waits_for_an_acknowledgement_may_be_dropped_by_it() {
     // What it holds emits nothing.
     woken_and_dropped(false);
     woken_and_dropped(true);
-}
-
-async fn sources_behind_an_event(channels: &str) -> Vec<Source> {
-    let server = Server::start();
-    server.command(&[
-        "ACL", "SETUSER", "d", "on", ">p", "~test:*", "+@all", channels,
-    ]);
-    let url = format!("redis://d:p@127.0.0.1:{}/", server.port());
-    let (mute, there) = (on(url, BOUND).await, on(server.url(), BOUND).await);
-    let other = Proxy::to(&server);
-    let third = on(other.url(), BOUND).await;
-    let table = Table::default();
-    within(&mute, write(&table, 1)).await;
-    // Heard, where it is to be heard.
-    sleep(ms(100)).await;
-    let mut sources = Vec::new();
-    for _ in 0..4 {
-        within(&there, row(&table, 1)).await;
-        sleep(ms(1_500)).await;
-        third.clear();
-        let read = explained(&third, row(&table, 1)).await;
-        println!(
-            "{channels}: {read} {:?}",
-            there.stats().function("row").map(|it| it.redis_fills)
-        );
-        sources.push(read.source);
-        there.clear();
-    }
-    sources
-}
-
-/// `coherence.md`: an event that Redis refuses to this user is as one of a process that cannot reach Redis: what others
-/// load behind it is kept.
-#[tokio::test]
-async fn an_event_that_redis_refuses_does_not_make_void_again_and_again_what_others_load() {
-    assert_eq!(sources_behind_an_event("&*").await, [Source::Redis; 4]);
-    assert_eq!(
-        sources_behind_an_event("resetchannels").await,
-        [Source::Redis; 4]
-    );
-}
-
-/// `Refused`: nothing was written, and nothing is marked.
-#[tokio::test]
-async fn a_guarded_mutation_that_an_acl_refuses_leaves_nothing_that_hinders_others() {
-    let server = Server::start();
-    server.command(&[
-        "ACL",
-        "SETUSER",
-        "d",
-        "on",
-        ">p",
-        "~test:*",
-        "+@all",
-        "resetchannels",
-    ]);
-    let url = format!("redis://d:p@127.0.0.1:{}/", server.port());
-    let (mute, there) = (on(url, BOUND).await, on(server.url(), BOUND).await);
-    let table = Table::default();
-    within(&mute, write_guarded(&table, 1)).await.unwrap_err();
-    sleep(BOUND * 2).await;
-    within(&there, row(&table, 1)).await;
-    assert_eq!(
-        explained(&there, row(&table, 1)).await.source,
-        Source::Memory
-    );
 }
 
 /// `EventStats::pending`: emissions that are not acknowledged yet, of which nothing is read from Redis.

@@ -119,9 +119,14 @@ impl Courier {
             hearers: Hearers::default(),
             has_told: AtomicBool::new(false),
         });
+        // Keys of another database are others, and channels are the same.
+        let channel = match store.database() {
+            0 => format!("{namespace}:b"),
+            other => format!("{namespace}:b:{other}"),
+        };
         let route = Arc::new(Route {
             coherence: Arc::clone(coherence),
-            channel: format!("{namespace}:b").into(),
+            channel: channel.into(),
             tail: format!("{} -", coherence.origin()).into(),
             store,
             ears: Ears(Arc::clone(&ear) as _),

@@ -155,6 +155,10 @@ impl Store for RedisStore {
         self.data.is_up()
     }
 
+    fn database(&self) -> u32 {
+        self.data.address.database
+    }
+
     fn time(&self) -> Option<StoreTime> {
         self.data.clock.at(Instant::now())
     }

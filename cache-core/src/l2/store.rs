@@ -24,6 +24,11 @@ pub(crate) trait Store: fmt::Debug + Send + Sync {
     /// time by. Cheap: every miss asks.
     fn is_ready(&self) -> bool;
 
+    /// Which of the databases of its server it is, whose keys are apart.
+    fn database(&self) -> u32 {
+        0
+    }
+
     /// What the store's clock shows now; nothing before it was heard of.
     fn time(&self) -> Option<StoreTime>;
 
