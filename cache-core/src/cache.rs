@@ -257,6 +257,12 @@ impl Cache {
         self.0.shared.as_ref()
     }
 
+    /// How long a call may be held for the shared tier, in all.
+    pub(crate) fn redis_budget(&self) -> Duration {
+        self.shared()
+            .map_or(Duration::ZERO, |shared| shared.budget())
+    }
+
     /// Whether there is a shared tier that is worth asking.
     pub(crate) fn is_worth_asking(&self) -> bool {
         self.shared()

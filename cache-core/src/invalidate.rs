@@ -150,7 +150,7 @@ impl Cache {
         if Handle::try_current().is_err() {
             return false;
         }
-        let answer = timeout(courier.budget(), acknowledged).await;
+        let answer = timeout(self.redis_budget(), acknowledged).await;
         let is_acknowledged = answer.is_ok_and(|answer| answer == Ok(true));
         if is_acknowledged {
             unanswered.tags = &[];

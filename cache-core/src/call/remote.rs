@@ -31,6 +31,9 @@ pub(crate) struct Text {
 pub(crate) trait Shared: Teller {
     fn store(&self) -> &Arc<dyn Store>;
 
+    /// How long a call waits for it, in all.
+    fn budget(&self) -> Duration;
+
     /// Whether it is worth asking. Every miss asks this first, and pays next to nothing for a no.
     fn is_worth_asking(self: Arc<Self>) -> bool;
 
@@ -56,6 +59,10 @@ pub(crate) trait Shared: Teller {
 impl Shared for L2 {
     fn store(&self) -> &Arc<dyn Store> {
         self.store()
+    }
+
+    fn budget(&self) -> Duration {
+        self.budget()
     }
 
     fn is_worth_asking(self: Arc<Self>) -> bool {

@@ -44,11 +44,8 @@ const NAP: Nanos = 500_000_000;
 
 /// What calls and mutations ask of the courier. A table: programs without a shared tier hold nothing of it.
 pub(crate) trait Carrier: fmt::Debug + Send + Sync {
-    /// Marks what is about to change; nothing where the others could not be told.
-    fn mark<'a>(&'a self, tags: &'a [Tag]) -> BoxFuture<'a, Option<Arc<Mark>>>;
-
-    /// How long a caller waits for an acknowledgement.
-    fn budget(&self) -> Duration;
+    /// Marks what is about to change; nothing where the others could not be told in time.
+    fn mark<'a>(&'a self, tags: &'a [Tag], within: Duration) -> BoxFuture<'a, Option<Arc<Mark>>>;
 
     /// Makes sure that somebody carries: on this runtime, if the one before is gone or nobody drives it.
     fn attend(&self);
@@ -82,7 +79,6 @@ pub(super) struct Route {
     channel: Arc<str>,
     /// Behind each tag that is published.
     tail: Arc<str>,
-    pub(super) budget: Duration,
     /// When the task was last seen; zero without one.
     seen: AtomicU64,
     /// Which task is in charge: the latest.
@@ -108,12 +104,7 @@ impl fmt::Debug for Route {
 }
 
 impl Courier {
-    pub(crate) fn new(
-        namespace: &str,
-        coherence: &Arc<Coherence>,
-        store: Arc<dyn Store>,
-        budget: Duration,
-    ) -> Self {
+    pub(crate) fn new(namespace: &str, coherence: &Arc<Coherence>, store: Arc<dyn Store>) -> Self {
         let ear = Arc::new(Ear {
             coherence: Arc::clone(coherence),
             hearers: Hearers::default(),
@@ -132,7 +123,6 @@ impl Courier {
             ears: Ears(Arc::clone(&ear) as _),
             ear,
             marks: Marks::default(),
-            budget,
             seen: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
             runtime: Mutex::default(),
@@ -162,8 +152,8 @@ impl Courier {
 }
 
 impl Carrier for Courier {
-    fn mark<'a>(&'a self, tags: &'a [Tag]) -> BoxFuture<'a, Option<Arc<Mark>>> {
-        Box::pin(self.route.mark(tags))
+    fn mark<'a>(&'a self, tags: &'a [Tag], within: Duration) -> BoxFuture<'a, Option<Arc<Mark>>> {
+        Box::pin(self.route.mark(tags, within))
     }
 
     fn begin(&self) {
@@ -181,10 +171,6 @@ impl Carrier for Courier {
             channel: Arc::clone(&self.route.channel),
             text: hearers::message((cache, origin), function, record).into(),
         }
-    }
-
-    fn budget(&self) -> Duration {
-        self.route.budget
     }
 
     fn attend(&self) {

@@ -9,6 +9,7 @@ use std::{
         Arc, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use tokio::time::{sleep, timeout};
@@ -129,7 +130,7 @@ impl Route {
     /// # Cancel safety
     ///
     /// A mark that may have been made nevertheless is taken away.
-    pub(super) async fn mark(&self, tags: &[Tag]) -> Option<Arc<Mark>> {
+    pub(super) async fn mark(&self, tags: &[Tag], within: Duration) -> Option<Arc<Mark>> {
         let held = self.coherence.hold(tags);
         if !self.store.is_ready() {
             return None;
@@ -141,7 +142,7 @@ impl Route {
             nonce: Some(Arc::clone(&nonce)),
         };
         let batch = self.marks_of([(&held, &nonce)]);
-        let marked = timeout(self.budget, self.store.mark(batch, self.budget)).await;
+        let marked = timeout(within, self.store.mark(batch, within)).await;
         let marked = match marked.unwrap_or(Err(StoreError::Late)) {
             Ok(marked) => marked,
             Err(error) => {

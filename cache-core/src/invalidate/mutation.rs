@@ -65,7 +65,12 @@ impl Mutation {
         let mark = match cache.courier() {
             Some(courier) if !tags.is_empty() => {
                 courier.attend();
-                Some(courier.mark(&tags).await.ok_or(Refused)?)
+                Some(
+                    courier
+                        .mark(&tags, cache.redis_budget())
+                        .await
+                        .ok_or(Refused)?,
+                )
             }
             _ => None,
         };

@@ -67,7 +67,7 @@ impl Peers {
         let make = || {
             let coherence = Coherence::new(namespace, bounds, Some(&origin()));
             let store = Arc::clone(l2.store());
-            Courier::new(namespace, &coherence, store, l2.budget())
+            Courier::new(namespace, &coherence, store)
         };
         let Some(place) = place else {
             return Ok(Self::with(make()));
