@@ -11,6 +11,8 @@ use std::{
 
 use cache_core::{Cache, CachedCall, Event, Explained, cached, invalidates};
 
+use crate::until;
+
 /// A row is not what it was.
 #[derive(Debug, Event)]
 pub struct RowChanged {
@@ -91,6 +93,44 @@ pub async fn write_that_hangs(id: u64) {
 pub async fn alone() -> Cache {
     let built = Cache::builder().build().await;
     built.expect("the defaults are valid")
+}
+
+/// A cache on the Redis of this URL, with this bound.
+///
+/// # Panics
+///
+/// When it cannot be built.
+pub async fn on(url: impl Into<String>, bound: Duration) -> Cache {
+    let builder = Cache::builder().namespace("test").redis(url);
+    let built = builder.staleness_bound(bound).require_redis().build().await;
+    built.expect("the server takes us")
+}
+
+/// Waits until something that this function loaded has been written to Redis.
+///
+/// # Panics
+///
+/// When that takes too long.
+pub async fn filled(cache: &Cache, function: &str) {
+    let fills = || {
+        cache
+            .stats()
+            .function(function)
+            .map_or(0, |it| it.redis_fills)
+    };
+    until("the entry is written", || fills() > 0).await;
+}
+
+/// Waits until this cache has heard of a change that another one makes.
+///
+/// # Panics
+///
+/// When that takes too long.
+pub async fn hears<F: Future>(cache: &Cache, change: F) -> F::Output {
+    let heard = cache.stats().events.heard;
+    let output = change.await;
+    until("it is heard of", || cache.stats().events.heard > heard).await;
+    output
 }
 
 /// What a call gives in this cache.

@@ -1,0 +1,115 @@
+//! Values that say only when they are loaded which events make them void: their loads are shared, and they are kept,
+//! while other events arrive.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test may fail")]
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    time::Instant,
+};
+
+use cache_core::{Event, cached};
+use tests::{
+    rows::{RowChanged, Table, alone, ms, within},
+    spawn_in,
+};
+use tokio::time::sleep;
+
+#[derive(Event)]
+#[event(used_elsewhere)]
+struct OtherChanged {
+    id: u64,
+}
+
+type Loads = Arc<AtomicU64>;
+
+async fn read(table: &Table, loads: &Loads) -> u64 {
+    loads.fetch_add(1, SeqCst);
+    let value = table.value();
+    sleep(ms(60)).await;
+    value
+}
+
+#[cached(ttl = 1h, tiers = memory, skip(table, loads), invalidate_on = |row| RowChanged { id: row.0 })]
+async fn naming(table: &Table, loads: &Loads, id: u64) -> (u64, u64) {
+    (id, read(table, loads).await)
+}
+
+#[cached(ttl = 1h, tiers = memory, skip(table), invalidate_on = RowChanged { id })]
+async fn known(table: &Table, id: u64) -> u64 {
+    table.value()
+}
+
+#[cached(ttl = 1h, tiers = memory, skip(table, loads), inherits)]
+async fn inheriting(table: &Table, loads: &Loads, id: u64) -> (u64, u64) {
+    let value = known(table, id).await;
+    read(table, loads).await;
+    (id, value)
+}
+
+/// Loads within two seconds of a key that is called all the time, while something else changes as often.
+async fn loads_beside_events<F: Future<Output = (u64, u64)> + Send + 'static>(
+    call: impl Fn(Table, Loads) -> F,
+) -> u64 {
+    let (cache, table, loads) = (alone().await, Table::default(), Loads::default());
+    let (begin, mut running) = (Instant::now(), Vec::new());
+    while begin.elapsed() < ms(2_000) {
+        cache.emit(OtherChanged { id: 1 }).await.unwrap();
+        running.push(spawn_in(&cache, call(table.clone(), Arc::clone(&loads))));
+        sleep(ms(20)).await;
+    }
+    for call in running {
+        call.await.unwrap();
+    }
+    loads.load(SeqCst)
+}
+
+#[tokio::test]
+async fn a_load_that_names_its_events_is_shared_while_others_are_emitted() {
+    let loads = loads_beside_events(|table, loads| async move { naming(&table, &loads, 1).await });
+    // Until the first one names its events nobody takes notes of what is emitted.
+    assert!(loads.await <= 2);
+}
+
+#[tokio::test]
+async fn a_load_that_inherits_its_events_is_shared_while_others_are_emitted() {
+    let loads =
+        loads_beside_events(|table, loads| async move { inheriting(&table, &loads, 1).await });
+    assert_eq!(loads.await, 1);
+}
+
+/// What three callers get: one before something changes that the value depends on, two behind it, while it is loaded.
+async fn around_a_change<F: Future<Output = (u64, u64)> + Send + 'static>(
+    call: impl Fn(Table, Loads) -> F,
+) -> ([u64; 3], u64) {
+    let (cache, table, loads) = (alone().await, Table::default(), Loads::default());
+    let begin = || spawn_in(&cache, call(table.clone(), Arc::clone(&loads)));
+    let first = begin();
+    sleep(ms(20)).await;
+    table.set(1);
+    cache.emit(RowChanged { id: 1 }).await.unwrap();
+    let (second, third) = (begin(), begin());
+    let seen = [
+        first.await.unwrap().1,
+        second.await.unwrap().1,
+        third.await.unwrap().1,
+    ];
+    // It is kept, as that of the two is.
+    assert_eq!(
+        within(&cache, call(table.clone(), Arc::clone(&loads)))
+            .await
+            .1,
+        1
+    );
+    (seen, loads.load(SeqCst))
+}
+
+#[tokio::test]
+async fn who_calls_behind_an_event_that_a_value_turns_out_to_depend_on_gets_none_from_before() {
+    let seen = around_a_change(|table, loads| async move { naming(&table, &loads, 1).await });
+    assert_eq!(seen.await, ([0, 1, 1], 2), "the two behind it share a load");
+    let seen = around_a_change(|table, loads| async move { inheriting(&table, &loads, 1).await });
+    assert_eq!(seen.await, ([0, 1, 1], 2), "the two behind it share a load");
+}
