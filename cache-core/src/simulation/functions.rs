@@ -1,12 +1,13 @@
-//! What a program would have: events, and cached functions that depend on them, written out as the attribute would.
+//! What a program would have: events, and cached functions that depend on them. Most are written out as the attribute
+//! would: what differs between them is then a word.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use super::world::Process;
 use crate::{
-    __private as cached, Event, Prefix, event,
+    __private as cached, Event, Prefix, cached as cached_function, event,
     key::{CacheKey, KeyWriter},
 };
 
@@ -51,7 +52,10 @@ pub(super) struct Seen {
 pub(super) struct Failed;
 
 /// The cached functions, by number.
-pub(super) const FUNCTIONS: usize = 7;
+pub(super) const FUNCTIONS: usize = 10;
+
+/// How many of them have nothing special, the first ones.
+pub(super) const PLAIN: usize = 5;
 
 /// How long a value of those with a strategy is of use after its time.
 const GRACE: Duration = Duration::from_millis(800);
@@ -79,7 +83,7 @@ pub(super) fn key_of(function: usize, id: u8) -> u8 {
     if function == 2 { group_of(id) } else { id }
 }
 
-macro_rules! cached_function {
+macro_rules! written_out {
     ($name:ident, $number:literal, $mode:ident, $tiers:ident, $interests:expr $(, $strategy:expr)?) => {
         async fn $name(at: Arc<Process>, id: u8) -> Result<Seen, Failed> {
             #[allow(unused_imports, reason = "the type decides which of them answers")]
@@ -131,21 +135,21 @@ macro_rules! cached_function {
     };
 }
 
-cached_function!(item, 0, Detached, Both, |id, to| to
+written_out!(item, 0, Detached, Both, |id, to| to
     .add(&RowChanged::of(id)));
-cached_function!(pair, 1, Inline, Both, |id, to| {
+written_out!(pair, 1, Inline, Both, |id, to| {
     to.add(&RowChanged::of(id));
     to.add(&RowChanged::of((id + 1) % 4));
 });
-cached_function!(group, 2, Detached, Both, |id, to| {
+written_out!(group, 2, Detached, Both, |id, to| {
     to.add(&RowChanged::anywhere_in(group_of(id)));
 });
-cached_function!(local, 3, Detached, Memory, |id, to| to
+written_out!(local, 3, Detached, Memory, |id, to| to
     .add(&RowChanged::of(id)));
-cached_function!(distant, 4, Inline, Redis, |id, to| to
+written_out!(distant, 4, Inline, Redis, |id, to| to
     .add(&RowChanged::of(id)));
 
-cached_function!(
+written_out!(
     ahead,
     5,
     Detached,
@@ -155,7 +159,7 @@ cached_function!(
         .refresh_ahead(0.5)
         .stale_while_revalidate(GRACE)
 );
-cached_function!(
+written_out!(
     spare,
     6,
     Detached,
@@ -164,8 +168,46 @@ cached_function!(
     cached::Strategy::new().stale_if_error(GRACE)
 );
 
-/// Those that have a use for old values, the last ones.
+/// Those that have a use for old values.
 pub(super) const WITH_STRATEGY: [usize; 2] = [5, 6];
+
+/// One that loads several rows at once, and those that know what they depend on when they have loaded.
+pub(super) const OTHERS: [usize; 3] = [MANY, NAMING, INHERITING];
+
+/// The one that has no handles.
+pub(super) const MANY: usize = 7;
+const NAMING: usize = 8;
+const INHERITING: usize = 9;
+
+#[cached_function(
+    ttl = at.ttl(),
+    skip(at),
+    batch(id in ids),
+    invalidate_on = RowChanged { group: group_of(id), row: id },
+)]
+async fn many(at: Arc<Process>, ids: &[u8]) -> Result<BTreeMap<u8, Seen>, Failed> {
+    at.load_many(MANY, ids).await
+}
+
+#[cached_function(
+    ttl = at.ttl(),
+    skip(at),
+    tiers = memory,
+    invalidate_on = |seen| RowChanged { group: group_of(seen.rows[0].0), row: seen.rows[0].0 },
+)]
+async fn naming(at: Arc<Process>, id: u8) -> Result<Seen, Failed> {
+    at.load(NAMING, id).await
+}
+
+#[cached_function(ttl = at.ttl(), skip(at), inherits)]
+async fn inheriting(at: Arc<Process>, id: u8) -> Result<Seen, Failed> {
+    let inner = item(Arc::clone(&at), id).await?;
+    let own = at.load(INHERITING, id).await?;
+    Ok(Seen {
+        load: own.load,
+        rows: inner.rows,
+    })
+}
 
 /// The one that asks for no versions.
 pub(super) const IN_MEMORY: usize = 3;
@@ -183,6 +225,12 @@ pub(super) fn call(
         3 => Box::pin(local(at, id)),
         5 => Box::pin(ahead(at, id)),
         6 => Box::pin(spare(at, id)),
+        MANY => Box::pin(async move {
+            let mut rows = many(at, &[id, (id + 1) % 4]).await?;
+            Ok(rows.remove(&id).expect("all are loaded"))
+        }),
+        NAMING => Box::pin(naming(at, id)),
+        INHERITING => Box::pin(inheriting(at, id)),
         _ => Box::pin(distant(at, id)),
     }
 }

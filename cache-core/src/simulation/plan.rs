@@ -1,7 +1,7 @@
 //! What happens in a run, made of its seed: calls, changes and faults, each at its time.
 
 use super::{
-    functions::{FUNCTIONS, IN_MEMORY, WITH_STRATEGY},
+    functions::{IN_MEMORY, MANY, OTHERS, PLAIN, WITH_STRATEGY},
     history::{PROCESSES, ROWS},
     random::Random,
 };
@@ -492,15 +492,16 @@ fn call(random: &mut Random, hot: u8) -> Action {
         How::Peek,
         How::Clear,
     ];
+    let function = match random.below(20) {
+        0..3 => random.pick(&WITH_STRATEGY),
+        3..7 => random.pick(&OTHERS),
+        _ => random.index(PLAIN),
+    };
     Action::Call {
         process: random.index(PROCESSES),
-        function: if random.percent(15) {
-            random.pick(&WITH_STRATEGY)
-        } else {
-            random.index(FUNCTIONS - WITH_STRATEGY.len())
-        },
+        function,
         id: u8::try_from(random.below(hot.into())).expect("rows are few"),
-        how: if random.percent(75) {
+        how: if function == MANY || random.percent(75) {
             How::Get
         } else {
             random.pick(&hows)

@@ -1,6 +1,7 @@
 //! One process: a cache, and what its program does.
 
 use std::{
+    collections::BTreeMap,
     pin::pin,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
@@ -187,15 +188,28 @@ impl Process {
 
     /// The body of a cached function.
     pub(super) async fn load(&self, function: usize, id: u8) -> Result<Seen, Failed> {
-        let number = self.begin_load(function, id, false);
+        let mut seen = self.load_many(function, &[id]).await?;
+        Ok(seen.remove(&id).expect("it is what was asked for"))
+    }
+
+    /// The body of one that loads several in one go.
+    pub(super) async fn load_many(
+        &self,
+        function: usize,
+        ids: &[u8],
+    ) -> Result<BTreeMap<u8, Seen>, Failed> {
         let setup = &self.world.plan.setup;
-        let wrong = self.world.network().judge_load(number, setup);
-        self.world.violated(wrong);
-        let mut ending = Ending {
-            process: self,
-            number,
-            has_failed: true,
+        let begin = |id: &u8| {
+            let number = self.begin_load(function, *id, false);
+            let wrong = self.world.network().judge_load(number, setup);
+            self.world.violated(wrong);
+            Ending {
+                process: self,
+                number,
+                has_failed: true,
+            }
         };
+        let mut endings: Vec<_> = ids.iter().map(begin).collect();
         let (before, behind, fails) = {
             let random = &mut self.world.network().random;
             let takes = random.below(setup.slowest_load + 1);
@@ -203,16 +217,18 @@ impl Process {
             (before, takes - before, random.percent(setup.failing_loads))
         };
         sleep(ms(before)).await;
-        let rows = self.read(function, id);
+        let rows: Vec<_> = ids.iter().map(|id| self.read(function, *id)).collect();
         sleep(ms(behind)).await;
         if fails {
             return Err(Failed);
         }
-        ending.has_failed = false;
-        Ok(Seen {
-            load: format!("LOAD:{number:08}"),
-            rows,
-        })
+        let mut seen = BTreeMap::new();
+        for ((id, rows), ending) in ids.iter().zip(rows).zip(&mut endings) {
+            ending.has_failed = false;
+            let load = format!("LOAD:{:08}", ending.number);
+            seen.insert(*id, Seen { load, rows });
+        }
+        Ok(seen)
     }
 
     /// Writes rows, as a transaction would.

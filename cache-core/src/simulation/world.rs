@@ -29,6 +29,9 @@ use crate::{
     lock::{Mutex, MutexGuard},
 };
 
+/// How long whoever could not send waits before it tries again, at most, and until that arrives; in milliseconds.
+const RETRY: u64 = 1_500;
+
 pub(super) struct World {
     pub(super) plan: Plan,
     network: Mutex<Network>,
@@ -264,7 +267,9 @@ impl World {
                 Ok(_) => {}
             }
         }
-        sleep(ms(self.plan.setup.bound * 2 + UNKNOWN_OUTCOME + 3_000)).await;
+        // The bound and a heartbeat; before that the last second words, and one more attempt.
+        let bound = self.plan.setup.bound;
+        sleep(ms(bound + bound / 4 + UNKNOWN_OUTCOME + RETRY)).await;
         self.agree().await;
         self.nothing_is_left().await;
     }
