@@ -46,7 +46,7 @@ use self::{
     beat::Beat,
     cell::{Captured, Registry},
     ledger::Ledger,
-    marks::Marks,
+    marks::{DoubtedMarks, Marks},
     queue::Queue,
     recent::Recent,
     rules::Doubted,
@@ -291,10 +291,19 @@ impl Coherence {
         }
     }
 
-    /// What a snapshot is to be captured of, and its versions [read](Self::has_read), as nothing may have been heard of
-    /// the end of marks that are known to stand.
-    pub(crate) fn doubted_marks(&self, most: usize, now: Nanos) -> Vec<Tag> {
-        self.marks.doubted(self.beat.gap(), now, most)
+    /// Marks whose end may have been missed, as keys whose versions are to be read.
+    pub(crate) fn doubted_marks(&self, most: usize, now: Nanos) -> (DoubtedMarks, Vec<String>) {
+        let doubted = self.marks.doubted(self.beat.gap(), now, most);
+        let keys = doubted.tags.iter().map(|tag| self.registry.key_of(tag));
+        let keys = keys.collect();
+        (doubted, keys)
+    }
+
+    /// They were read.
+    pub(crate) fn has_asked(&self, doubted: &DoubtedMarks, versions: &[Version], now: Nanos) {
+        let are_marked = versions.iter().map(|version| *version == Version::Marked);
+        let are_marked: Vec<_> = are_marked.collect();
+        self.marks.settle(doubted, &are_marked, now);
     }
 
     /// Whether what was loaded under this snapshot may be kept, as far as guarded mutations go: those of others are

@@ -168,6 +168,11 @@ impl Registry {
         self.shard(tag).get(tag)?.upgrade()
     }
 
+    /// A tag as a key of the store.
+    pub(super) fn key_of(&self, tag: &Tag) -> String {
+        self.prefix.clone() + tag.as_str()
+    }
+
     pub(super) fn get_or_create(self: &Arc<Self>, tag: &Tag) -> Arc<Cell> {
         let mut shard = self.shard(tag);
         if let Some(cell) = shard.get(tag).and_then(Weak::upgrade) {
@@ -175,7 +180,7 @@ impl Registry {
         }
         let cell = Arc::new(Cell {
             tag: tag.clone(),
-            key: (self.prefix.clone() + tag.as_str()).into(),
+            key: self.key_of(tag).into(),
             generation: AtomicU64::new(0),
             changed: AtomicU64::new(0),
             pending: AtomicU32::new(0),

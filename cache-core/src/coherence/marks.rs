@@ -84,12 +84,37 @@ impl Marks {
     }
 
     /// Those that are known from before this gap, in which their end may have been missed; `most` of them.
-    pub(super) fn doubted(&self, gap: u64, now: Nanos, most: usize) -> Vec<Tag> {
+    pub(super) fn doubted(&self, gap: u64, now: Nanos, most: usize) -> DoubtedMarks {
         let state = self.0.lock();
         let is_doubted = |stand: &Stand| stand.gap != gap && now < stand.until;
         let doubted = state.tags.iter().filter(|(_, stand)| is_doubted(stand));
-        doubted.map(|(tag, _)| tag.clone()).take(most).collect()
+        DoubtedMarks {
+            gap,
+            since: now,
+            tags: doubted.map(|(tag, _)| tag.clone()).take(most).collect(),
+        }
     }
+
+    /// It was asked whether these stand.
+    pub(super) fn settle(&self, doubted: &DoubtedMarks, are_there: &[bool], now: Nanos) {
+        for (tag, is_there) in doubted.tags.iter().zip(are_there) {
+            if !is_there {
+                self.end(tag, doubted.since, now);
+            } else if let Some(stand) = self.0.lock().tags.get_mut(tag) {
+                // What was heard since may have been that it is gone: then it is not here.
+                stand.gap = doubted.gap;
+                stand.until = after(now, GUARD);
+            }
+        }
+    }
+}
+
+/// Marks of which nobody here knows whether they still stand.
+#[derive(Debug)]
+pub(crate) struct DoubtedMarks {
+    gap: u64,
+    since: Nanos,
+    pub(super) tags: Vec<Tag>,
 }
 
 #[cfg(test)]
@@ -132,15 +157,21 @@ mod tests {
     fn whether_a_mark_stands_is_asked_where_its_end_may_have_been_missed() {
         let (marks, tag) = (Marks::default(), Tag::from_name("E:1"));
         known(&marks, &tag, SECOND);
-        let doubted = |gap, now| marks.doubted(gap, now, 9).len();
+        let doubted = |gap, now| marks.doubted(gap, now, 9);
+        let count = |gap, now| doubted(gap, now).tags.len();
         assert_eq!(
-            [
-                doubted(1, SECOND),
-                doubted(2, SECOND),
-                doubted(2, 31 * SECOND)
-            ],
+            [count(1, SECOND), count(2, SECOND), count(2, 31 * SECOND)],
             [0, 1, 0]
         );
+        marks.settle(&doubted(2, 20 * SECOND), &[true], 21 * SECOND);
+        assert_eq!([count(2, 22 * SECOND), count(3, 22 * SECOND)], [0, 1]);
+        marks.settle(&doubted(3, 40 * SECOND), &[false], 41 * SECOND);
+        let has = |since| marks.has([&tag].into_iter(), since);
+        assert!(has(40 * SECOND) && !has(41 * SECOND));
+        let asked = doubted(4, 40 * SECOND);
+        marks.remove(&tag);
+        marks.settle(&asked, &[true], 41 * SECOND);
+        assert!(!has(SECOND), "it was heard meanwhile that it is gone");
     }
 
     #[test]

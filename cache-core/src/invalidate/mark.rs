@@ -224,12 +224,11 @@ impl Route {
     /// Asks whether marks of others still stand whose end may have been missed.
     async fn ask_for_marks(&self, now: Nanos) {
         let coherence = &self.coherence;
-        let tags = coherence.doubted_marks(MOST_AT_ONCE, now);
-        if tags.is_empty() || !self.store.is_ready() {
+        let (doubted, keys) = coherence.doubted_marks(MOST_AT_ONCE, now);
+        if keys.is_empty() || !self.store.is_ready() {
             return;
         }
-        let snapshot = coherence.capture(&tags, now);
-        let keys: Vec<&str> = snapshot.cells().map(|cell| &**cell.key()).collect();
+        let keys: Vec<&str> = keys.iter().map(|key| &**key).collect();
         let asked = Asked {
             entry: None,
             expected: 0,
@@ -238,7 +237,7 @@ impl Route {
         if let Ok(read) = self.store.get_tagged(asked, WITHIN).await
             && coherence.listens_elsewhere(read.lineage).is_none()
         {
-            coherence.has_read(&snapshot, &read.versions, system_now());
+            coherence.has_asked(&doubted, &read.versions, system_now());
         }
     }
 }

@@ -126,6 +126,24 @@ async fn a_full_server_still_publishes_without_versions() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_written_is_not_published() {
+    let server = Server::start(&["--min-replicas-to-write", "1"]);
+    bounded(async {
+        let store = open(&server.url()).await;
+        let notes = listening(&store).await;
+        for names in [&["a"][..], &["a", "b"]] {
+            store.bump(batch(names), SOON).await.unwrap_err();
+        }
+        let mut marks = batch(&["a"]);
+        marks.bumps[0].nonces.push("one".into());
+        store.mark(marks, SOON).await.unwrap_err();
+        proven(&notes).await;
+        assert!(notes.messages().is_empty(), "{:?}", notes.messages());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_mark_is_published_whenever_it_is_made_to_last_longer() {
     let server = Server::start(&[]);
     bounded(async {

@@ -488,3 +488,55 @@ async fn a_full_server_keeps_the_marks_of_others() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_marks_of_many_writers_end_in_one_batch() {
+    let server = Server::start(&[]);
+    bounded(async {
+        let store = open(&server.url()).await;
+        let mut marks = guarded("one", HOUR);
+        marks.bumps.extend(guarded("two", HOUR).bumps);
+        marks.bumps.extend(guarded("three", HOUR).bumps);
+        let marked = store.mark(marks.clone(), SOON).await.unwrap();
+        assert_eq!(marked.versions.as_slice(), [Version::Missing; 3]);
+        let marked = store.mark(marks, SOON).await.unwrap();
+        assert_eq!(marked.versions.as_slice(), [Version::Marked; 3]);
+        let mut ends = batch(&["a", "b"]);
+        ends.bumps[0].nonces = ["one", "three"].map(Into::into).into_iter().collect();
+        let ended = store.bump(ends.clone(), SOON).await.unwrap().versions;
+        assert_eq!(ended[0], Version::Marked);
+        number(ended[1]);
+        ends.bumps[0].nonces.push("two".into());
+        number(store.bump(ends, SOON).await.unwrap().versions[0]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_redis_refuses_to_publish_is_not_written() {
+    let server = Server::start(&[]);
+    let rules = ["ACL", "SETUSER", "u", "on", ">p", "~*", "+@all", "&none"];
+    assert_eq!(server.command(&rules), "+OK");
+    bounded(async {
+        let store = open(&format!("redis://u:p@127.0.0.1:{}/", server.port)).await;
+        let ahead = micros_since_1970() + 3_600_000_000;
+        // By the other way than the quick one.
+        server.command(&["SET", "t:b", &ahead.to_string()]);
+        for name in ["b", "none"] {
+            let refused = store.bump(batch(&[name]), SOON).await;
+            assert!(
+                matches!(refused, Err(StoreError::Refused(_))),
+                "{refused:?}"
+            );
+        }
+        let refused = store.mark(guarded("one", HOUR), SOON).await;
+        assert!(
+            matches!(refused, Err(StoreError::Refused(_))),
+            "{refused:?}"
+        );
+        let versions = read(&store, None, &["t:b", "t:none", "t:a"]).await.versions;
+        let before = [Version::Number(ahead), Version::Missing, Version::Missing];
+        assert_eq!(versions.as_slice(), before);
+    })
+    .await;
+}
