@@ -1,7 +1,9 @@
 //! What happens in a run, made of its seed: calls, changes and faults, each at its time.
 
+mod scenarios;
+
 use super::{
-    functions::{IN_MEMORY, MANY, OTHERS, PLAIN, WITH_STRATEGY},
+    functions::{MANY, OTHERS, PLAIN, WITH_STRATEGY},
     history::{PROCESSES, ROWS},
     random::Random,
 };
@@ -208,7 +210,7 @@ impl Plan {
         let at = random.below(self.setup.horizon);
         let process = random.index(PROCESSES);
         let soon = random.between(1, self.setup.bound * 3);
-        match random.below(34) {
+        match random.below(37) {
             0 => self.fault(at, Fault::Reset(Some(process))),
             1 => self.fault(at, Fault::Reset(None)),
             2 => {
@@ -270,6 +272,7 @@ impl Plan {
             24..=26 => self.add_guarded(random),
             27..=29 => self.add_apart(random),
             30..=33 => self.add_moved(random),
+            34..=36 => self.add_forgotten(random),
             16 => {
                 self.fault(at, Fault::Full(true));
                 self.fault(at + soon, Fault::Full(false));
@@ -278,202 +281,6 @@ impl Plan {
                 self.setup.steps_clock = true;
                 let step = i64::try_from(random.below(20_000_003)).unwrap_or(0) - 10_000_001;
                 self.fault(at, Fault::StepClock(step));
-            }
-        }
-    }
-}
-
-impl Plan {
-    /// Nobody can be reached for longer than the bound, which includes whoever changes something meanwhile; and some
-    /// are back before others.
-    fn add_outage(&mut self, random: &mut Random) {
-        self.setup.bound = 400;
-        let begins = random.between(300, self.setup.horizon / 2);
-        let ends = begins + random.between(600, 1_600);
-        let (first, changes) = (random.index(PROCESSES), random.index(PROCESSES));
-        for process in 0..PROCESSES {
-            self.fault(begins, Fault::Cut(process));
-            let is_first = process == first && process != changes;
-            let late = if is_first {
-                0
-            } else {
-                random.between(0, 1_500)
-            };
-            self.fault(ends + late, Fault::Mend(process));
-        }
-        let action = Action::Change {
-            process: changes,
-            rows: vec![0],
-            breadth: Breadth::Row,
-            style: Style::Emitted,
-            polls: None,
-        };
-        let at = random.between(begins, ends);
-        self.steps.push(Step { at, action });
-        for (from, to) in [(0, begins), (ends, ends + 1_500)] {
-            for _ in 0..6 {
-                let mut action = call(random, 1);
-                if let Action::Call { process, how, .. } = &mut action {
-                    *how = How::Get;
-                    *process = if random.percent(60) { first } else { *process };
-                }
-                let at = random.between(from, to);
-                self.steps.push(Step { at, action });
-            }
-        }
-    }
-
-    /// A process goes on listening to a primary that nobody else has any more, and asks the new one.
-    fn add_apart(&mut self, random: &mut Random) {
-        self.setup.bound = 400;
-        let process = random.index(PROCESSES);
-        let other = (process + 1 + random.index(PROCESSES - 1)) % PROCESSES;
-        let at = random.between(300, self.setup.horizon / 2);
-        let lag = random.below(50);
-        let is_isolated = true;
-        self.fault(at, Fault::Failover { lag, is_isolated });
-        let listens = false;
-        self.fault(at + random.between(1, 50), Fault::Part { process, listens });
-        self.fault(at + random.between(1, 50), Fault::Reset(Some(other)));
-        let action = Action::Change {
-            process: other,
-            rows: vec![0],
-            breadth: Breadth::Row,
-            style: Style::Emitted,
-            polls: None,
-        };
-        let changed = at + random.between(250, 700);
-        self.steps.push(Step {
-            at: changed,
-            action,
-        });
-        for (from, to) in [(at + 50, changed), (changed + 400, changed + 1_200)] {
-            for _ in 0..4 {
-                let mut action = call(random, 1);
-                if let Action::Call {
-                    process: asks, how, ..
-                } = &mut action
-                {
-                    (*asks, *how) = (process, How::Get);
-                }
-                let at = random.between(from, to);
-                self.steps.push(Step { at, action });
-            }
-        }
-        self.fault(changed + 1_300, Fault::Demote);
-    }
-
-    /// Answers of a server are not seen before another one has taken its place.
-    fn add_moved(&mut self, random: &mut Random) {
-        self.setup.slowest_caller = 1_500;
-        let at = random.between(100, 1_000);
-        let lag = random.below(50);
-        let is_isolated = false;
-        self.fault(at, Fault::Failover { lag, is_isolated });
-        for (from, to) in [(at - 30, at), (at + 1_000, at + 3_000)] {
-            for _ in 0..12 {
-                let mut action = call(random, 4);
-                if let Action::Call { how, polls, .. } = &mut action {
-                    (*how, *polls) = (How::Get, None);
-                }
-                let at = random.between(from, to);
-                self.steps.push(Step { at, action });
-            }
-        }
-    }
-
-    /// A guarded change, whose writer may die before it says that it made it.
-    fn add_guarded(&mut self, random: &mut Random) {
-        self.setup.slowest_load = random.pick(&[5, 50]);
-        let (process, at) = (random.index(PROCESSES), random.between(200, 1_500));
-        let action = Action::Change {
-            process,
-            rows: vec![0],
-            breadth: random.pick(&[Breadth::Row, Breadth::Group]),
-            style: Style::Guarded,
-            polls: None,
-        };
-        self.steps.push(Step { at, action });
-        if random.percent(70) {
-            self.fault(at + random.between(50, 1_000), Fault::Crash(process));
-        }
-        if random.percent(50) {
-            self.add_newcomer(random, (process + 1) % PROCESSES, at);
-        }
-        for _ in 0..30 {
-            let mut action = call(random, 1);
-            if let Action::Call { how, .. } = &mut action {
-                *how = How::Get;
-            }
-            let at = random.between(at - 200, at + 2_500);
-            self.steps.push(Step { at, action });
-        }
-    }
-
-    /// A process that starts behind a mark, and hears of it only when it is renewed.
-    fn add_newcomer(&mut self, random: &mut Random, process: usize, marked: u64) {
-        self.setup.bound = 400;
-        self.fault(marked + random.between(20, 200), Fault::Crash(process));
-        for from in [marked + 100, marked + 1_200] {
-            for _ in 0..3 {
-                let action = Action::Call {
-                    process,
-                    function: IN_MEMORY,
-                    id: 0,
-                    how: How::Get,
-                    polls: None,
-                };
-                let at = random.between(from, from + 400);
-                self.steps.push(Step { at, action });
-            }
-        }
-    }
-
-    /// A process is back, and is asked for all it has just when it begins to hear again: what it missed was changed
-    /// before, or is changed at that moment.
-    fn add_return(&mut self, random: &mut Random) {
-        self.setup.bound = 400;
-        self.setup.slowest_message = 20;
-        self.setup.slowest_load = 50;
-        let process = random.index(PROCESSES);
-        let warm = random.between(100, 600);
-        let begins = warm + 400;
-        let is_long = random.percent(50);
-        let (fault, ends, change) = if is_long {
-            let ends = begins + random.between(500, 700);
-            (Fault::Cut(process), ends, begins + random.below(20))
-        } else {
-            // It takes so long until it hears again.
-            let change = begins + random.between(70, 170);
-            (Fault::Reset(Some(process)), begins, change)
-        };
-        self.fault(begins, fault);
-        self.fault(ends, Fault::Mend(process));
-        let action = Action::Change {
-            process: (process + 1) % PROCESSES,
-            rows: (0..4).collect(),
-            breadth: Breadth::Row,
-            style: Style::Emitted,
-            polls: None,
-        };
-        self.steps.push(Step { at: change, action });
-        let back = if is_long {
-            (ends, ends + 300)
-        } else {
-            (ends + 60, ends + 190)
-        };
-        let asks = [(warm, begins - 100), back, (ends + 300, ends + 600)];
-        for (from, to) in asks {
-            for key in 0..3 * 4 {
-                let action = Action::Call {
-                    process,
-                    function: usize::from(key / 4),
-                    id: key % 4,
-                    how: How::Get,
-                    polls: None,
-                };
-                let at = random.between(from, to);
-                self.steps.push(Step { at, action });
             }
         }
     }

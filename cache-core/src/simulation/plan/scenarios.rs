@@ -1,0 +1,204 @@
+//! What goes wrong only where several things come together, which chance alone would seldom bring about.
+
+use std::ops::RangeInclusive;
+
+use super::{Action, Breadth, Fault, How, Plan, Step, Style, call};
+use crate::simulation::{
+    functions::{IN_MEMORY, PLAIN},
+    history::PROCESSES,
+    random::Random,
+};
+
+/// From one millisecond to another.
+type Span = RangeInclusive<u64>;
+
+impl Plan {
+    fn step(&mut self, at: u64, action: Action) {
+        self.steps.push(Step { at, action });
+    }
+
+    fn change(&mut self, at: u64, process: usize, rows: Vec<u8>) {
+        let action = Action::Change {
+            process,
+            rows,
+            breadth: Breadth::Row,
+            style: Style::Emitted,
+            polls: None,
+        };
+        self.step(at, action);
+    }
+
+    fn get(
+        &mut self,
+        random: &mut Random,
+        span: &Span,
+        (process, function, id): (usize, usize, u8),
+    ) {
+        let action = Action::Call {
+            process,
+            function,
+            id,
+            how: How::Get,
+            polls: None,
+        };
+        self.step(random.between(*span.start(), *span.end()), action);
+    }
+
+    /// Calls of anything, of one process where one is given.
+    fn get_some(
+        &mut self,
+        random: &mut Random,
+        span: &Span,
+        (count, rows): (usize, u8),
+        by: impl Fn(&mut Random) -> Option<usize>,
+    ) {
+        for _ in 0..count {
+            let mut action = call(random, rows);
+            if let Action::Call { process, how, .. } = &mut action {
+                *how = How::Get;
+                *process = by(random).unwrap_or(*process);
+            }
+            self.step(random.between(*span.start(), *span.end()), action);
+        }
+    }
+
+    /// Nobody can be reached for longer than the bound, which includes whoever changes something meanwhile; and some
+    /// are back before others.
+    pub(super) fn add_outage(&mut self, random: &mut Random) {
+        self.setup.bound = 400;
+        let begins = random.between(300, self.setup.horizon / 2);
+        let ends = begins + random.between(600, 1_600);
+        let (first, changes) = (random.index(PROCESSES), random.index(PROCESSES));
+        for process in 0..PROCESSES {
+            self.fault(begins, Fault::Cut(process));
+            let is_first = process == first && process != changes;
+            let late = if is_first {
+                0
+            } else {
+                random.between(0, 1_500)
+            };
+            self.fault(ends + late, Fault::Mend(process));
+        }
+        self.change(random.between(begins, ends), changes, vec![0]);
+        for span in [0..=begins, ends..=ends + 1_500] {
+            let mostly_first = |random: &mut Random| random.percent(60).then_some(first);
+            self.get_some(random, &span, (6, 1), mostly_first);
+        }
+    }
+
+    /// A process goes on listening to a primary that nobody else has any more, and asks the new one.
+    pub(super) fn add_apart(&mut self, random: &mut Random) {
+        self.setup.bound = 400;
+        let process = random.index(PROCESSES);
+        let other = (process + 1 + random.index(PROCESSES - 1)) % PROCESSES;
+        let at = random.between(300, self.setup.horizon / 2);
+        self.isolate(at, random.below(50));
+        let listens = false;
+        self.fault(at + random.between(1, 50), Fault::Part { process, listens });
+        self.fault(at + random.between(1, 50), Fault::Reset(Some(other)));
+        let changed = at + random.between(250, 700);
+        self.change(changed, other, vec![0]);
+        for span in [at + 50..=changed, changed + 400..=changed + 1_200] {
+            self.get_some(random, &span, (4, 1), |_| Some(process));
+        }
+        self.fault(changed + 1_300, Fault::Demote);
+    }
+
+    /// A replica takes the place of a primary, which goes on without anybody noticing.
+    fn isolate(&mut self, at: u64, lag: u64) {
+        let is_isolated = true;
+        self.fault(at, Fault::Failover { lag, is_isolated });
+    }
+
+    /// A primary acknowledges a change, and has the data of another one before anybody looks at what it is.
+    pub(super) fn add_forgotten(&mut self, random: &mut Random) {
+        self.setup.slowest_message = 1;
+        self.setup.slowest_load = 5;
+        let (process, at) = (random.index(PROCESSES), random.between(700, 1_500));
+        self.isolate(at - 10, 0);
+        self.change(at, process, vec![0]);
+        self.fault(at + 20, Fault::Demote);
+        for span in [at - 500..=at - 100, at + 22..=at + 80] {
+            for function in 0..PLAIN {
+                self.get(random, &span, (process, function, 0));
+            }
+        }
+    }
+
+    /// Answers of a server are not seen before another one has taken its place.
+    pub(super) fn add_moved(&mut self, random: &mut Random) {
+        self.setup.slowest_caller = 1_500;
+        let at = random.between(100, 1_000);
+        let lag = random.below(50);
+        let is_isolated = false;
+        self.fault(at, Fault::Failover { lag, is_isolated });
+        for span in [at - 30..=at, at + 1_000..=at + 3_000] {
+            self.get_some(random, &span, (12, 4), |_| None);
+        }
+    }
+
+    /// A guarded change, whose writer may die before it says that it made it.
+    pub(super) fn add_guarded(&mut self, random: &mut Random) {
+        self.setup.slowest_load = random.pick(&[5, 50]);
+        let (process, at) = (random.index(PROCESSES), random.between(200, 1_500));
+        let action = Action::Change {
+            process,
+            rows: vec![0],
+            breadth: random.pick(&[Breadth::Row, Breadth::Group]),
+            style: Style::Guarded,
+            polls: None,
+        };
+        self.step(at, action);
+        if random.percent(70) {
+            self.fault(at + random.between(50, 1_000), Fault::Crash(process));
+        }
+        if random.percent(50) {
+            self.add_newcomer(random, (process + 1) % PROCESSES, at);
+        }
+        self.get_some(random, &(at - 200..=at + 2_500), (30, 1), |_| None);
+    }
+
+    /// A process that starts behind a mark, and hears of it only when it is renewed.
+    fn add_newcomer(&mut self, random: &mut Random, process: usize, marked: u64) {
+        self.setup.bound = 400;
+        self.fault(marked + random.between(20, 200), Fault::Crash(process));
+        for from in [marked + 100, marked + 1_200] {
+            for _ in 0..3 {
+                self.get(random, &(from..=from + 400), (process, IN_MEMORY, 0));
+            }
+        }
+    }
+
+    /// A process is back, and is asked for all it has just when it begins to hear again: what it missed was changed
+    /// before, or is changed at that moment.
+    pub(super) fn add_return(&mut self, random: &mut Random) {
+        self.setup.bound = 400;
+        self.setup.slowest_message = 20;
+        self.setup.slowest_load = 50;
+        let process = random.index(PROCESSES);
+        let warm = random.between(100, 600);
+        let begins = warm + 400;
+        let is_long = random.percent(50);
+        let (fault, ends, change) = if is_long {
+            let ends = begins + random.between(500, 700);
+            (Fault::Cut(process), ends, begins + random.below(20))
+        } else {
+            // It takes so long until it hears again.
+            let change = begins + random.between(70, 170);
+            (Fault::Reset(Some(process)), begins, change)
+        };
+        self.fault(begins, fault);
+        self.fault(ends, Fault::Mend(process));
+        self.change(change, (process + 1) % PROCESSES, (0..4).collect());
+        let back = if is_long {
+            ends..=ends + 300
+        } else {
+            ends + 60..=ends + 190
+        };
+        for span in [warm..=begins - 100, back, ends + 300..=ends + 600] {
+            for key in 0..3 * 4 {
+                self.get(random, &span, (process, usize::from(key / 4), key % 4));
+            }
+        }
+    }
+}
