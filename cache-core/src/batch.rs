@@ -21,7 +21,10 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-use tokio::{runtime::Handle, task::JoinHandle};
+use tokio::{
+    runtime::Handle,
+    task::{JoinHandle, unconstrained},
+};
 
 use self::gathering::{Gathering, Taken};
 pub use self::output::Output;
@@ -112,8 +115,10 @@ where
             match self.begin(&key, element) {
                 Ok(answered) => answers.push((key, answered.output())),
                 Err(mut missed) => {
-                    let (_, gathering) = gathering.get_or_insert_with(|| {
-                        missed.gathering::<Gathering<KeyOf<O>, Each<O>>>(element.common)
+                    let (_, _, gathering) = gathering.get_or_insert_with(|| {
+                        let (site, gathering) =
+                            missed.gathering::<Gathering<KeyOf<O>, Each<O>>>(element.common);
+                        (missed.cache().clone(), site, gathering)
                     });
                     missed.reads_with(&reading);
                     let body = gathering.load(key.clone());
@@ -121,7 +126,8 @@ where
                 }
             }
         }
-        let driving = gathering.map(|(site, gathering)| Driving {
+        let driving = gathering.map(|(cache, site, gathering)| Driving {
+            cache,
             site,
             gathering,
             reading,
@@ -186,6 +192,7 @@ fn collect<O: Output>(answers: Vec<(KeyOf<O>, Each<O>)>) -> O {
 
 /// The keys of one call, until all have their answers.
 struct Driving<'a, O: Output> {
+    cache: Cache,
     site: Arc<SiteState>,
     gathering: Arc<Gathering<KeyOf<O>, Each<O>>>,
     /// How many of the keys are being read from the shared tier.
@@ -220,19 +227,21 @@ where
         let mut left = calls.len();
         poll_fn(|cx| {
             woken.listen(cx.waker());
-            // Once: what the runtime wakes at once has had enough of its time.
-            for place in woken.take() {
-                let Some((_, call)) = &mut calls[place] else {
-                    continue;
-                };
-                let polled = Pin::new(call).poll(&mut Context::from_waker(&wakers[place]));
-                if let Poll::Ready(answered) = polled
-                    && let Some((key, _)) = calls[place].take()
-                {
-                    answers.push((key, answered.output()));
-                    left -= 1;
+            let places = woken.take();
+            in_one_go(&self.cache, places.len(), || {
+                for place in places {
+                    let Some((_, call)) = &mut calls[place] else {
+                        continue;
+                    };
+                    let polled = Pin::new(call).poll(&mut Context::from_waker(&wakers[place]));
+                    if let Poll::Ready(answered) = polled
+                        && let Some((key, _)) = calls[place].take()
+                    {
+                        answers.push((key, answered.output()));
+                        left -= 1;
+                    }
                 }
-            }
+            });
             if left == 0 {
                 return Poll::Ready(());
             }
@@ -283,6 +292,22 @@ where
             }
         }
     }
+}
+
+/// Polls so many calls, of which those that read the shared tier do so together.
+fn in_one_go(cache: &Cache, number: usize, poll: impl FnOnce()) {
+    let _held_back = (number > 1)
+        .then(|| cache.shared()?.store().hold_back())
+        .flatten();
+    let mut poll = Some(poll);
+    let polled = std::pin::pin!(unconstrained(poll_fn(|_| {
+        if let Some(poll) = poll.take() {
+            poll();
+        }
+        Poll::Ready(())
+    })));
+    // Else a runtime that thinks they have had enough of its time would have each be polled again, to no end.
+    let _ = polled.poll(&mut Context::from_waker(Waker::noop()));
 }
 
 /// Runs a body for the keys that were taken, as part of the load of each.
@@ -404,8 +429,14 @@ impl Wake for Place {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.woken.places.lock().push(self.place);
-        let parent = self.woken.parent.lock().clone();
-        parent.wake();
+        let mut places = self.woken.places.lock();
+        let is_first = places.is_empty();
+        places.push(self.place);
+        drop(places);
+        // Who wakes it for the first wakes it for all until it takes them.
+        if is_first {
+            let parent = self.woken.parent.lock().clone();
+            parent.wake();
+        }
     }
 }

@@ -285,6 +285,11 @@ impl Missed {
         (site, gathering)
     }
 
+    /// The cache that it goes to.
+    pub(crate) fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
     /// Counts the call while it reads the shared tier.
     pub(crate) fn reads_with(&mut self, reading: &Arc<AtomicUsize>) {
         self.reading = Some(Arc::clone(reading));

@@ -3,7 +3,7 @@
 #[cfg(all(test, any(feature = "redis", feature = "testing")))]
 pub(crate) mod notes;
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{any::Any, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use smallvec::SmallVec;
 
@@ -13,6 +13,9 @@ pub(crate) use crate::coherence::{Lineage, Version};
 
 /// A future of a store.
 pub(crate) type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Reads of a store that are held back, until it is dropped.
+pub(crate) type HeldBack = Box<dyn Any>;
 
 /// Where the bytes of entries are kept for all processes.
 ///
@@ -57,6 +60,12 @@ pub(crate) trait Store: fmt::Debug + Send + Sync {
         life: Duration,
         within: Duration,
     ) -> Pending<'a, Result<Tagged, StoreError>>;
+
+    /// Holds back what is read or ensured from here on, until what this gives is dropped: all that goes together then.
+    /// To be held for one poll, as others who read wait for it too.
+    fn hold_back(&self) -> Option<HeldBack> {
+        None
+    }
 
     /// Gives tags new versions and publishes that, in one round trip and as one change. A server that takes no
     /// writes because it is full loses the tags instead, which is as good. A tag that others have marked stays so,

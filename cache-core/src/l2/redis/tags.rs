@@ -12,12 +12,12 @@ use tokio::runtime::Handle;
 use super::{
     fault,
     link::{Link, Stamped},
-    reads::{Found, Keys, Reads},
+    reads::{Answer, Found, Keys, Reads},
     writes::milliseconds,
 };
 use crate::{
     clock::system_now,
-    l2::{Asked, Batch, StoreError, Tagged, Version, Versions},
+    l2::{Asked, Batch, StoreError, TAG_LIFE, Tagged, Version, Versions},
 };
 
 struct Script {
@@ -69,12 +69,29 @@ pub(super) async fn get(
     })
 }
 
+/// Together with others, where it is for as long as mostly.
 pub(super) async fn ensure(
+    ensures: &Arc<Reads>,
     link: &Arc<Link>,
     tags: &[&str],
     life: Duration,
     within: Duration,
 ) -> Result<Tagged, StoreError> {
+    let found = if life == TAG_LIFE {
+        let keys = Keys::of(tags.iter().copied());
+        ensures.read(keys, 0, within).await
+    } else {
+        ensure_now(link, tags, life, within).await
+    };
+    found.map(tagged)
+}
+
+pub(super) async fn ensure_now(
+    link: &Arc<Link>,
+    tags: &[&str],
+    life: Duration,
+    within: Duration,
+) -> Answer {
     let life = milliseconds(life);
     run(link, &ENSURE, tags, within, |command| {
         command.arg(life);
@@ -113,6 +130,17 @@ async fn change(
         }
     })
     .await
+    .map(tagged)
+}
+
+/// What a script gave for tags.
+fn tagged(found: Found) -> Tagged {
+    Tagged {
+        entry: None,
+        versions: found.values.iter().map(version).collect::<Versions>(),
+        lineage: found.lineage,
+        sent: found.sent,
+    }
 }
 
 /// Runs a script that gives something for each of its keys.
@@ -122,7 +150,7 @@ async fn run(
     keys: &[&str],
     within: Duration,
     arguments: impl Fn(&mut Cmd),
-) -> Result<Tagged, StoreError> {
+) -> Answer {
     let runtime = Handle::try_current().map_err(|_| StoreError::Unavailable)?;
     link.attend(&runtime, system_now());
     let live = link.live().ok_or(StoreError::Unavailable)?;
@@ -148,9 +176,8 @@ async fn run(
         sent,
     } = link.accept(&live, answer)?;
     match value {
-        Value::Array(values) if values.len() == keys.len() => Ok(Tagged {
-            entry: None,
-            versions: values.iter().map(version).collect::<Versions>(),
+        Value::Array(values) if values.len() == keys.len() => Ok(Found {
+            values: values.into(),
             lineage,
             sent,
         }),
