@@ -5,6 +5,7 @@
 //! loads, and whatever holds for an entry holds here. Only the body of such a call is not the user's: it waits in a
 //! [`Gathering`] until it is loaded together with others.
 
+mod calls;
 mod gathering;
 mod output;
 
@@ -18,25 +19,24 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
-    task::{Context, Poll, Wake, Waker},
+    task::{Context, Poll},
 };
 
-use tokio::{
-    runtime::Handle,
-    task::{JoinHandle, unconstrained},
-};
+use tokio::{runtime::Handle, task::JoinHandle};
 
-use self::gathering::{Gathering, Taken};
 pub use self::output::Output;
 pub(crate) use self::output::{BatchKey, Each, KeyOf, Map};
+use self::{
+    calls::Calls,
+    gathering::{Gathering, Taken},
+};
 use crate::{
     cache::Cache,
-    call::{Answering, BoxFuture, Inline, Missed, Written, begin},
+    call::{BoxFuture, Missed, Written, begin},
     context,
     event::Interests,
     flight::{Load, Target, wait},
     key::KeyWriter,
-    lock::Mutex,
     site::{Instance, SiteState},
     slot::{Slot, Slots},
     tasks,
@@ -107,13 +107,12 @@ where
         O::Error: Clone + Send,
         F: Future<Output = O> + Send + 'static,
     {
-        let mut answers = Vec::new();
-        let mut calls = Vec::new();
+        let mut calls = Calls::new(self.keep);
         let mut gathering = None;
         let reading = Arc::new(AtomicUsize::new(0));
         for key in distinct(keys) {
             match self.begin(&key, element) {
-                Ok(answered) => answers.push((key, answered.output())),
+                Ok(answered) => calls.answer(key, answered),
                 Err(mut missed) => {
                     let (_, _, gathering) = gathering.get_or_insert_with(|| {
                         let (site, gathering) =
@@ -121,8 +120,7 @@ where
                         (missed.cache().clone(), site, gathering)
                     });
                     missed.reads_with(&reading);
-                    let body = gathering.load(key.clone());
-                    calls.push((key, Inline.launch(missed, self.keep, body)));
+                    calls.begin(key, missed, gathering);
                 }
             }
         }
@@ -138,9 +136,10 @@ where
             own: Vec::new(),
         });
         Box::pin(async move {
-            if let Some(driving) = driving {
-                driving.drive(calls, &mut answers).await;
-            }
+            let answers = match driving {
+                Some(driving) => driving.drive(calls).await,
+                None => calls.into_answers(),
+            };
             collect(answers)
         })
     }
@@ -214,44 +213,25 @@ where
     Each<O>: Send,
 {
     /// Polls the calls of keys that have something new, and begins to load where that is all that is left to do.
-    async fn drive<S, X>(
-        mut self,
-        calls: Vec<(KeyOf<O>, Answering<'_, S, X>)>,
-        answers: &mut Vec<(KeyOf<O>, Each<O>)>,
-    ) where
+    async fn drive<S, X>(mut self, mut calls: Calls<'_, O, S, X>) -> Vec<(KeyOf<O>, Each<O>)>
+    where
         S: Shape<Output = Each<O>>,
+        X: 'static,
     {
-        let woken = Arc::new(Woken::new(calls.len()));
-        let wakers: Vec<Waker> = (0..calls.len()).map(|place| woken.waker(place)).collect();
-        let mut calls: Vec<_> = calls.into_iter().map(Some).collect();
-        let mut left = calls.len();
+        calls.read_together(&self.cache, &self.gathering);
         poll_fn(|cx| {
-            woken.listen(cx.waker());
-            let places = woken.take();
-            in_one_go(&self.cache, places.len(), || {
-                for place in places {
-                    let Some((_, call)) = &mut calls[place] else {
-                        continue;
-                    };
-                    let polled = Pin::new(call).poll(&mut Context::from_waker(&wakers[place]));
-                    if let Poll::Ready(answered) = polled
-                        && let Some((key, _)) = calls[place].take()
-                    {
-                        answers.push((key, answered.output()));
-                        left -= 1;
-                    }
-                }
-            });
-            if left == 0 {
+            calls.poll(&self.cache, &self.gathering, cx);
+            if calls.have_ended() {
                 return Poll::Ready(());
             }
-            if woken.is_empty() {
+            if calls.have_all_been_polled() {
                 self.begin_to_load(cx);
             }
             self.check_loads(cx);
             Poll::Pending
         })
         .await;
+        calls.into_answers()
     }
 
     /// Hears of panics of the loads that this call has begun.
@@ -292,22 +272,6 @@ where
             }
         }
     }
-}
-
-/// Polls so many calls, of which those that read the shared tier do so together.
-fn in_one_go(cache: &Cache, number: usize, poll: impl FnOnce()) {
-    let _held_back = (number > 1)
-        .then(|| cache.shared()?.store().hold_back())
-        .flatten();
-    let mut poll = Some(poll);
-    let polled = std::pin::pin!(unconstrained(poll_fn(|_| {
-        if let Some(poll) = poll.take() {
-            poll();
-        }
-        Poll::Ready(())
-    })));
-    // Else a runtime that thinks they have had enough of its time would have each be polled again, to no end.
-    let _ = polled.poll(&mut Context::from_waker(Waker::noop()));
 }
 
 /// Runs a body for the keys that were taken, as part of the load of each.
@@ -375,68 +339,5 @@ impl Held<'_> {
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         self.0.free(&self.1);
-    }
-}
-
-/// Which of many futures are to be polled.
-struct Woken {
-    places: Mutex<Vec<usize>>,
-    parent: Mutex<Waker>,
-}
-
-impl Woken {
-    /// All of them.
-    fn new(number: usize) -> Self {
-        Self {
-            places: Mutex::new((0..number).collect()),
-            parent: Mutex::new(Waker::noop().clone()),
-        }
-    }
-
-    fn listen(&self, waker: &Waker) {
-        let mut parent = self.parent.lock();
-        let before =
-            (!parent.will_wake(waker)).then(|| std::mem::replace(&mut *parent, waker.clone()));
-        drop(parent);
-        drop(before);
-    }
-
-    fn take(&self) -> Vec<usize> {
-        std::mem::take(&mut *self.places.lock())
-    }
-
-    fn is_empty(&self) -> bool {
-        self.places.lock().is_empty()
-    }
-
-    fn waker(self: &Arc<Self>, place: usize) -> Waker {
-        Waker::from(Arc::new(Place {
-            place,
-            woken: Arc::clone(self),
-        }))
-    }
-}
-
-/// One of many futures.
-struct Place {
-    place: usize,
-    woken: Arc<Woken>,
-}
-
-impl Wake for Place {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        let mut places = self.woken.places.lock();
-        let is_first = places.is_empty();
-        places.push(self.place);
-        drop(places);
-        // Who wakes it for the first wakes it for all until it takes them.
-        if is_first {
-            let parent = self.woken.parent.lock().clone();
-            parent.wake();
-        }
     }
 }

@@ -8,6 +8,7 @@ mod miss;
 mod mode;
 pub(crate) mod remote;
 mod run;
+mod together;
 
 use std::{
     any::{Any, TypeId},
@@ -23,6 +24,7 @@ pub(crate) use body::{Body, Running};
 pub(crate) use guarding::{ByEvents, Guarding};
 pub(crate) use miss::{Call, Flown, Place};
 pub use mode::{Detached, Held, HoldProbe, Inline, Mode, ProbeBorrow, ProbeHold};
+pub(crate) use together::{Beginning, Going, HasRead, Reader, read};
 
 use self::{body::Given, remote::Text};
 use crate::{

@@ -8,8 +8,8 @@ use std::{
 };
 
 use super::{
-    Answering, BoxFuture, Missed,
-    body::{Given, Make, Typed},
+    Answering, BoxFuture, Going, Missed,
+    body::{Body, Given, Make, Typed},
 };
 use crate::value::{Keep, Loaded, Maker, Shape};
 
@@ -186,6 +186,20 @@ impl Missed {
     ) -> Answering<'a, S, X> {
         let body = Given::Inline(Box::new(Loading { body, keep: *keep }));
         Answering::of(self.answer(body, keep), keep)
+    }
+}
+
+impl Going {
+    /// Goes on with a body that runs in this task.
+    #[inline(never)]
+    pub(crate) fn launch<'a, S: Shape, X: 'static>(
+        self,
+        maker: Maker,
+        keep: &Keep<S, X>,
+        body: BoxFuture<'a, S::Output>,
+    ) -> Answering<'a, S, X> {
+        let given = Given::Inline(Box::new(Loading { body, keep: *keep }));
+        Answering::of(self.answer(Body::new(given, maker)), keep)
     }
 }
 

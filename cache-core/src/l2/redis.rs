@@ -35,7 +35,7 @@ use subscriber::Ear;
 
 use super::{
     LARGE, Lineage, Pending, Store, StoreError, StoreTime, Write,
-    store::{Asked, Batch, HeldBack, Listener, Tagged},
+    store::{Asked, AskedTogether, Batch, HeldBack, Listener, Tagged, TaggedTogether},
 };
 use crate::{
     clock::system_now,
@@ -187,23 +187,28 @@ impl Store for RedisStore {
         Box::pin(tags::get(&self.reads, asked, within))
     }
 
+    fn get_together<'a>(
+        &'a self,
+        asked: AskedTogether<'a>,
+        within: Duration,
+    ) -> Pending<'a, Result<TaggedTogether, StoreError>> {
+        Box::pin(tags::get_together(&self.reads, asked, within))
+    }
+
     fn ensure<'a>(
         &'a self,
         tags: &'a [&'a str],
         life: Duration,
         within: Duration,
     ) -> Pending<'a, Result<Tagged, StoreError>> {
-        Box::pin(tags::ensure(
-            &self.ensures,
-            &self.data,
-            tags,
-            life,
-            within,
-        ))
+        Box::pin(tags::ensure(&self.ensures, &self.data, tags, life, within))
     }
 
     fn hold_back(&self) -> Option<HeldBack> {
-        Some(Box::new((self.reads.hold_back()?, self.ensures.hold_back()?)))
+        Some(Box::new((
+            self.reads.hold_back()?,
+            self.ensures.hold_back()?,
+        )))
     }
 
     fn bump(&self, batch: Batch, within: Duration) -> Pending<'_, Result<Tagged, StoreError>> {

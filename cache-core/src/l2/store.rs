@@ -52,6 +52,13 @@ pub(crate) trait Store: fmt::Debug + Send + Sync {
         within: Duration,
     ) -> Pending<'a, Result<Tagged, StoreError>>;
 
+    /// The same for many entries, in one command.
+    fn get_together<'a>(
+        &'a self,
+        asked: AskedTogether<'a>,
+        within: Duration,
+    ) -> Pending<'a, Result<TaggedTogether, StoreError>>;
+
     /// Gives each tag that is not there a version, the server's time, and lets all of them live for another
     /// `life` at least. Gives the versions that are there now.
     fn ensure<'a>(
@@ -95,6 +102,23 @@ pub(crate) struct Asked<'a> {
     /// About how many bytes the entry has.
     pub(crate) expected: usize,
     pub(crate) tags: &'a [&'a str],
+}
+
+/// What many ask for together. All keys are whole.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AskedTogether<'a> {
+    pub(crate) entries: &'a [&'a str],
+    pub(crate) tags: &'a [&'a str],
+}
+
+/// Entries, and the versions of tags, in the order in which they were asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct TaggedTogether {
+    pub(crate) entries: Vec<Option<Vec<u8>>>,
+    pub(crate) versions: Vec<Version>,
+    /// As of [`Tagged`].
+    pub(crate) lineage: Lineage,
+    pub(crate) sent: Nanos,
 }
 
 /// Versions of tags, and an entry that was read with them.

@@ -17,7 +17,10 @@ use super::{
 };
 use crate::{
     clock::system_now,
-    l2::{Asked, Batch, StoreError, TAG_LIFE, Tagged, Version, Versions},
+    l2::{
+        Asked, AskedTogether, Batch, StoreError, TAG_LIFE, Tagged, TaggedTogether, Version,
+        Versions,
+    },
 };
 
 struct Script {
@@ -69,6 +72,36 @@ pub(super) async fn get(
     })
 }
 
+/// The same for many entries, in one command.
+pub(super) async fn get_together(
+    reads: &Arc<Reads>,
+    asked: AskedTogether<'_>,
+    within: Duration,
+) -> Result<TaggedTogether, StoreError> {
+    let keys = Keys::of(asked.entries.iter().chain(asked.tags).copied());
+    // Many small ones hold up nobody as a large one does.
+    let Found {
+        values,
+        lineage,
+        sent,
+    } = reads.read(keys, 0, within).await?;
+    let mut values = values.into_iter();
+    let entries = values
+        .by_ref()
+        .take(asked.entries.len())
+        .map(|value| match value {
+            Value::BulkString(bytes) => Ok(Some(bytes)),
+            Value::Nil => Ok(None),
+            _ => Err(fault::odd_reply()),
+        });
+    Ok(TaggedTogether {
+        entries: entries.collect::<Result<_, _>>()?,
+        versions: values.map(|value| version(&value)).collect(),
+        lineage,
+        sent,
+    })
+}
+
 /// Together with others, where it is for as long as mostly.
 pub(super) async fn ensure(
     ensures: &Arc<Reads>,
@@ -83,7 +116,7 @@ pub(super) async fn ensure(
     } else {
         ensure_now(link, tags, life, within).await
     };
-    found.map(tagged)
+    found.map(|found| tagged(&found))
 }
 
 pub(super) async fn ensure_now(
@@ -130,11 +163,11 @@ async fn change(
         }
     })
     .await
-    .map(tagged)
+    .map(|found| tagged(&found))
 }
 
 /// What a script gave for tags.
-fn tagged(found: Found) -> Tagged {
+fn tagged(found: &Found) -> Tagged {
     Tagged {
         entry: None,
         versions: found.values.iter().map(version).collect::<Versions>(),
