@@ -26,7 +26,7 @@ pub(super) struct Calls<'a, O: Output, S: Shape, X> {
     keep: Keep<S, X>,
     answers: Vec<(KeyOf<O>, Each<O>)>,
     /// What reads in one go, in the order of its keys.
-    readers: Vec<Reader>,
+    readers: Vec<Box<Reader>>,
     reading: Vec<(KeyOf<O>, Maker)>,
     read: Option<BoxFuture<'static, Vec<HasRead>>>,
     alone: Vec<Option<Alone<'a, O, S, X>>>,
@@ -72,7 +72,7 @@ where
         match beginning {
             Beginning::Answered(answer) => self.end(key, answer),
             Beginning::Reads(reader) => {
-                self.readers.push(*reader);
+                self.readers.push(reader);
                 self.reading.push((key, maker));
             }
             Beginning::Goes(going) => self.go(key, maker, going, gathering),
@@ -115,9 +115,9 @@ where
         {
             self.read = None;
             let reading = std::mem::take(&mut self.reading);
-            for ((key, maker), (reader, answer)) in reading.into_iter().zip(read) {
-                match answer {
-                    Some(answer) => self.end(key, answer),
+            for ((key, maker), (reader, node)) in reading.into_iter().zip(read) {
+                match node {
+                    Some(node) => self.end(key, Answer::Shared(node)),
                     None => self.go(key, maker, reader.go(), gathering),
                 }
             }

@@ -4,7 +4,10 @@ mod together;
 
 use std::{sync::Arc, time::Duration};
 
-use super::{BoxFuture, Call, together::Reader};
+use super::{
+    BoxFuture, Call,
+    together::{HasRead, Reader},
+};
 use crate::{
     cache::Cache,
     clock::{after, system_now},
@@ -50,7 +53,7 @@ pub(crate) trait Shared: Teller {
     /// # Cancel safety
     ///
     /// As that of [`Remote::answer`].
-    fn answer_all(self: Arc<Self>, readers: Vec<Reader>) -> BoxFuture<'static, Vec<Has>>;
+    fn answer_all(self: Arc<Self>, readers: Vec<Box<Reader>>) -> BoxFuture<'static, Vec<HasRead>>;
 
     /// How many writes are on their way.
     fn unsent(&self) -> usize;
@@ -92,7 +95,7 @@ impl Shared for L2 {
         }))
     }
 
-    fn answer_all(self: Arc<Self>, readers: Vec<Reader>) -> BoxFuture<'static, Vec<Has>> {
+    fn answer_all(self: Arc<Self>, readers: Vec<Box<Reader>>) -> BoxFuture<'static, Vec<HasRead>> {
         Box::pin(together::answer_all(self, readers))
     }
 
@@ -122,9 +125,6 @@ pub(crate) struct Found {
     /// It was only on its way there, and is as old as it may be.
     pub(super) is_unsent: bool,
 }
-
-/// A call that has read, and the answer of the shared tier.
-pub(crate) type Has = (Reader, Option<Arc<Node>>);
 
 /// The entry of one call in the shared tier.
 pub(crate) trait Remote: Send + Sync {

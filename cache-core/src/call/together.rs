@@ -12,6 +12,7 @@ use crate::{
     cache::Cache,
     context,
     flight::{Joined, Load, Member, Underway},
+    l1::Node,
     l2::One,
     value::{Answer, Judge, Maker},
 };
@@ -23,8 +24,8 @@ pub(crate) struct Reader {
     underway: Underway,
 }
 
-/// A call that has read, and its answer where it has one.
-pub(crate) type HasRead = (Reader, Option<Answer>);
+/// A call that has read, and the answer of the shared tier.
+pub(crate) type HasRead = (Box<Reader>, Option<Arc<Node>>);
 
 /// How a call of a batch begins.
 pub(crate) enum Beginning {
@@ -134,15 +135,12 @@ impl Going {
 }
 
 /// Reads for calls of one batch: each has its answer then, or is to load.
-pub(crate) fn read(cache: &Cache, readers: Vec<Reader>) -> BoxFuture<'static, Vec<HasRead>> {
-    let shared = cache.shared().cloned();
-    Box::pin(async move {
-        let read = match shared {
-            Some(shared) => shared.answer_all(readers).await,
-            None => readers.into_iter().map(|reader| (reader, None)).collect(),
-        };
-        read.into_iter()
-            .map(|(reader, node)| (reader, node.map(Answer::Shared)))
-            .collect()
-    })
+pub(crate) fn read(cache: &Cache, readers: Vec<Box<Reader>>) -> BoxFuture<'static, Vec<HasRead>> {
+    match cache.shared() {
+        Some(shared) => Arc::clone(shared).answer_all(readers),
+        None => {
+            let unread = readers.into_iter().map(|reader| (reader, None));
+            Box::pin(std::future::ready(unread.collect()))
+        }
+    }
 }

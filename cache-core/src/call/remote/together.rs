@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use super::{Elsewhere, Has};
-use crate::{call::together::Reader, l2::L2};
+use super::Elsewhere;
+use crate::{
+    call::together::{HasRead, Reader},
+    l2::L2,
+};
 
-pub(super) async fn answer_all(l2: Arc<L2>, readers: Vec<Reader>) -> Vec<Has> {
+pub(super) async fn answer_all(l2: Arc<L2>, readers: Vec<Box<Reader>>) -> Vec<HasRead> {
     let budget = l2.budget();
     for reader in &readers {
         // As for one that reads by itself.
         reader.load().slot.pause(budget);
     }
-    let ones: Vec<_> = readers.iter().filter_map(Reader::one).collect();
+    let ones: Vec<_> = readers.iter().filter_map(|reader| reader.one()).collect();
     debug_assert_eq!(ones.len(), readers.len(), "each has somewhere to read");
     let reads = l2.read_all(&ones, budget).await;
     drop(ones);
