@@ -7,18 +7,17 @@
 
 mod calls;
 mod gathering;
+mod handle;
 mod output;
+mod source;
 
 use std::{
+    any::TypeId,
     collections::HashSet,
     fmt,
     future::{Future, poll_fn},
     hash::Hash,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
     task::{Context, Poll},
 };
 
@@ -28,20 +27,18 @@ pub use self::output::Output;
 pub(crate) use self::output::{BatchKey, Each, KeyOf, Map};
 use self::{
     calls::Calls,
-    gathering::{Gathering, Taken},
+    handle::{Asked, Handled},
+    source::{Make, Source},
 };
 use crate::{
     cache::Cache,
     call::{BoxFuture, Missed, Written, begin},
     context,
     event::Interests,
-    flight::{Load, Target, wait},
     key::KeyWriter,
-    site::{Instance, SiteState},
-    slot::{Slot, Slots},
+    site::Instance,
     tasks,
     value::{Answered, Keep, Returned, Shape},
-    watchdog::Patience,
 };
 
 /// A call of a function of many keys, as its expansion describes it.
@@ -91,55 +88,60 @@ where
     X: 'static,
     S::Output: Send,
 {
-    /// Answers the call: from the tiers where they have a key, and with `load` for the others.
+    /// Answers the call: from the tiers where they have a key, and for the others with what `own` gives, which owns
+    /// what it needs of the arguments.
     ///
     /// A boxed future, so that the compiler says once what its types lack.
-    pub fn run<'b, K, O, F>(
+    pub fn run<'b, K, O, L, F>(
         &self,
         keys: impl IntoIterator<Item = K>,
         element: &Element<'_, K>,
-        load: impl Fn(Vec<K>) -> F + Send + Sync + 'b,
+        own: impl FnOnce() -> L + Send + 'b,
     ) -> BoxFuture<'b, O>
     where
         S: Shape<Output = Each<O>>,
         K: BatchKey,
         O: Output<Map: Map<Key = K>> + 'static,
         O::Error: Clone + Send,
+        L: Fn(Vec<K>) -> F + Send + Sync + 'static,
         F: Future<Output = O> + Send + 'static,
     {
         let mut calls = Calls::new(self.keep);
-        let mut gathering = None;
-        let reading = Arc::new(AtomicUsize::new(0));
-        for key in distinct(keys) {
-            match self.begin(&key, element) {
+        let mut handle = Handled::<O>::of(context::take_question(TypeId::of::<O>()));
+        let mut own = Some(move || -> Box<Make<O>> { made(own()) });
+        let mut source = None;
+        let keys = distinct(keys);
+        if !handle
+            .as_ref()
+            .is_none_or(|handle| handle.takes(keys.len()))
+        {
+            return Box::pin(std::future::pending());
+        }
+        for key in keys {
+            let (question, reply) = handle.as_mut().map(|handle| handle.ask(&key)).unzip();
+            let begun = match question {
+                Some(question) => context::asking(question, || self.begin(&key, element)),
+                None => self.begin(&key, element),
+            };
+            match begun {
                 Ok(answered) => calls.answer(key, answered),
-                Err(mut missed) => {
-                    let (_, _, gathering) = gathering.get_or_insert_with(|| {
-                        let (site, gathering) =
-                            missed.gathering::<Gathering<KeyOf<O>, Each<O>>>(element.common);
-                        (missed.cache().clone(), site, gathering)
+                Err(missed) => {
+                    let source = source.get_or_insert_with(|| {
+                        Source::new(&missed, element.common, self.most, own.take())
                     });
-                    missed.reads_with(&reading);
-                    calls.begin(key, missed, gathering);
+                    calls.begin(key, missed, source, reply);
                 }
             }
         }
-        let driving = gathering.map(|(cache, site, gathering)| Driving {
-            cache,
-            site,
-            gathering,
-            reading,
-            most: self.most.max(1),
-            load: Box::new(move |keys| boxed(load(keys))),
-            yielding: None,
-            loads: Vec::new(),
-            own: Vec::new(),
-        });
+        let asked = handle.map(Handled::into_asked);
         Box::pin(async move {
-            let answers = match driving {
-                Some(driving) => driving.drive(calls).await,
+            let answers = match source {
+                Some(source) => Driving::new(source).drive(calls).await,
                 None => calls.into_answers(),
             };
+            if asked.is_some_and(Asked::ends_without) {
+                std::future::pending::<()>().await;
+            }
             collect(answers)
         })
     }
@@ -160,14 +162,13 @@ where
     }
 }
 
-fn boxed<O, F: Future<Output = O> + Send + 'static>(load: F) -> BoxLoad<O> {
-    Box::pin(load)
+fn made<K, O, F>(load: impl Fn(Vec<K>) -> F + Send + Sync + 'static) -> Box<Make<O>>
+where
+    O: Output<Map: Map<Key = K>>,
+    F: Future<Output = O> + Send + 'static,
+{
+    Box::new(move |keys| Box::pin(load(keys)))
 }
-
-type BoxLoad<O> = BoxFuture<'static, O>;
-
-/// Makes the load of some keys.
-type BoxMake<'a, O> = Box<dyn Fn(Vec<KeyOf<O>>) -> BoxLoad<O> + Send + Sync + 'a>;
 
 /// Each key once, in their order.
 fn distinct<K: Clone + Eq + Hash>(keys: impl IntoIterator<Item = K>) -> Vec<K> {
@@ -191,36 +192,39 @@ fn collect<O: Output>(answers: Vec<(KeyOf<O>, Each<O>)>) -> O {
 
 /// The keys of one call, until all have their answers.
 struct Driving<'a, O: Output> {
-    cache: Cache,
-    site: Arc<SiteState>,
-    gathering: Arc<Gathering<KeyOf<O>, Each<O>>>,
-    /// How many of the keys are being read from the shared tier.
-    reading: Arc<AtomicUsize>,
-    most: usize,
-    load: BoxMake<'a, O>,
+    source: Source<'a, O>,
     /// Others have a chance to bring their keys.
     yielding: Option<BoxFuture<'static, ()>>,
     /// The loads that this call has begun.
     loads: Vec<JoinHandle<()>>,
     /// Those that run in this call, where there is no runtime to run them.
-    own: Vec<BoxFuture<'a, ()>>,
+    own: Vec<BoxFuture<'static, ()>>,
 }
 
-impl<O> Driving<'_, O>
+impl<'a, O> Driving<'a, O>
 where
     O: Output + 'static,
     O::Error: Clone + Send,
     Each<O>: Send,
 {
+    fn new(source: Source<'a, O>) -> Self {
+        Self {
+            source,
+            yielding: None,
+            loads: Vec::new(),
+            own: Vec::new(),
+        }
+    }
+
     /// Polls the calls of keys that have something new, and begins to load where that is all that is left to do.
     async fn drive<S, X>(mut self, mut calls: Calls<'_, O, S, X>) -> Vec<(KeyOf<O>, Each<O>)>
     where
         S: Shape<Output = Each<O>>,
         X: 'static,
     {
-        calls.read_together(&self.cache, &self.gathering);
+        calls.read_together(&mut self.source);
         poll_fn(|cx| {
-            calls.poll(&self.cache, &self.gathering, cx);
+            calls.poll(&mut self.source, cx);
             if calls.have_ended() {
                 return Poll::Ready(());
             }
@@ -250,7 +254,7 @@ where
 
     /// Begins to load the keys that wait, unless others may still come.
     fn begin_to_load(&mut self, cx: &mut Context<'_>) {
-        if self.reading.load(Relaxed) > 0 || !self.gathering.has_waiting() {
+        if !self.source.is_ready() {
             return;
         }
         // Not a wake of its own: that may come before those of others who wait for their turn.
@@ -261,83 +265,12 @@ where
             return;
         }
         self.yielding = None;
-        while self.gathering.has_waiting() {
-            let taken = self.gathering.take(self.most);
-            let keys = taken.requests.iter().map(|request| request.key.clone());
-            let body = (self.load)(keys.collect());
-            let load = within_loads(taken, body, Arc::clone(&self.site), context::scope());
+        let loader = self.source.loader();
+        while let Some(load) = loader.next() {
             match Handle::try_current() {
                 Ok(runtime) => self.loads.push(tasks::spawn(&runtime, load)),
-                Err(_) => self.own.push(Box::pin(load)),
+                Err(_) => self.own.push(load),
             }
         }
-    }
-}
-
-/// Runs a body for the keys that were taken, as part of the load of each.
-async fn within_loads<O>(
-    taken: Taken<KeyOf<O>, Each<O>>,
-    mut body: BoxLoad<O>,
-    site: Arc<SiteState>,
-    scope: Option<Cache>,
-) where
-    O: Output,
-    O::Error: Clone,
-{
-    let held = Held(&site.slots, Slot::new(true));
-    let loads = taken.requests.iter().filter_map(|request| request.load());
-    let load = Load::of_all(&loads.collect::<Vec<_>>(), &held.1);
-    held.take(load.as_deref()).await;
-    if !taken.is_wanted() {
-        return;
-    }
-    let output = poll_fn(|cx| {
-        held.1.poll(cx, |cx| match &load {
-            Some(load) => context::within_load(load, scope.as_ref(), || body.as_mut().poll(cx)),
-            None => body.as_mut().poll(cx),
-        })
-    })
-    .await;
-    match output.split() {
-        Ok(mut map) => {
-            for request in &taken.requests {
-                request.answer(Ok(map.take(&request.key)));
-            }
-        }
-        Err(error) => {
-            for request in &taken.requests {
-                request.answer(Err(error.clone()));
-            }
-        }
-    }
-}
-
-/// A slot of the function, until the load is over.
-struct Held<'a>(&'a Arc<Slots>, Arc<Slot>);
-
-impl Held<'_> {
-    /// Waits for it, unless those who hold the others wait for this load.
-    async fn take(&self, load: Option<&Load>) {
-        let Self(slots, slot) = self;
-        if slots.try_take(slot) {
-            return;
-        }
-        let target = || Target::Slots(Arc::clone(slots));
-        let waits = match load {
-            Some(load) => wait(load, target()).map(Some),
-            None => Some(None),
-        };
-        // Until it has it.
-        let Some(_wait) = waits else {
-            return;
-        };
-        let mut patience = Patience::default();
-        poll_fn(|cx| slot.poll(cx, |cx| slots.poll_take(slot, &mut patience, cx))).await;
-    }
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        self.0.free(&self.1);
     }
 }

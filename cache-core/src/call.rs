@@ -20,11 +20,11 @@ use std::{
 };
 
 pub(crate) use ask::act;
-pub(crate) use body::{Body, Running};
+pub(crate) use body::{Body, Leavers, Leaving, Running};
 pub(crate) use guarding::{ByEvents, Guarding};
 pub(crate) use miss::{Call, Flown, Place};
 pub use mode::{Detached, Held, HoldProbe, Inline, Mode, ProbeBorrow, ProbeHold};
-pub(crate) use together::{Beginning, Going, HasRead, Reader, read};
+pub(crate) use together::{Beginning, Going, HasRead, Readers, read};
 
 use self::{body::Given, remote::Text};
 use crate::{
@@ -413,6 +413,11 @@ impl Opened {
     fn is_bypass(&self) -> bool {
         let question = self.question.as_ref();
         question.is_some_and(|question| matches!(question.ask, Ask::Bypass))
+    }
+
+    fn is_prefetch(&self) -> bool {
+        let question = self.question.as_ref();
+        question.is_some_and(|question| matches!(question.ask, Ask::Prefetch))
     }
 
     /// Whether the shared tier may have a part in the call.

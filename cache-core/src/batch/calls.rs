@@ -10,23 +10,21 @@ use std::{
 
 use tokio::task::unconstrained;
 
-use super::{Each, Gathering, KeyOf, Output};
+use super::{Each, KeyOf, Output, source::Source};
 use crate::{
     cache::Cache,
-    call::{self, Answering, Beginning, BoxFuture, Going, HasRead, Missed, Reader},
+    call::{self, Answering, Beginning, BoxFuture, Going, HasRead, Missed, Readers},
+    context::Reply,
     lock::Mutex,
     value::{Answer, Answered, Keep, Maker, Shape},
 };
-
-/// Where the keys of an output wait to be loaded.
-type GatheringOf<O> = Arc<Gathering<KeyOf<O>, Each<O>>>;
 
 /// The calls of one batch.
 pub(super) struct Calls<'a, O: Output, S: Shape, X> {
     keep: Keep<S, X>,
     answers: Vec<(KeyOf<O>, Each<O>)>,
     /// What reads in one go, in the order of its keys.
-    readers: Vec<Box<Reader>>,
+    readers: Readers,
     reading: Vec<(KeyOf<O>, Maker)>,
     read: Option<BoxFuture<'static, Vec<HasRead>>>,
     alone: Vec<Option<Alone<'a, O, S, X>>>,
@@ -39,6 +37,8 @@ struct Alone<'a, O: Output, S: Shape, X> {
     key: KeyOf<O>,
     call: Answering<'a, S, X>,
     waker: Waker,
+    /// Where it says that there is to be no answer, as a handle wants none.
+    reply: Option<Reply>,
 }
 
 impl<O, S, X> Calls<'_, O, S, X>
@@ -67,7 +67,14 @@ where
     }
 
     /// Begins the call of a key that memory did not answer.
-    pub(super) fn begin(&mut self, key: KeyOf<O>, missed: Box<Missed>, gathering: &GatheringOf<O>) {
+    pub(super) fn begin(
+        &mut self,
+        key: KeyOf<O>,
+        mut missed: Box<Missed>,
+        source: &mut Source<'_, O>,
+        reply: Option<Reply>,
+    ) {
+        missed.reads_with(&source.reading);
         let (maker, beginning) = missed.begin(&self.keep);
         match beginning {
             Beginning::Answered(answer) => self.end(key, answer),
@@ -75,7 +82,7 @@ where
                 self.readers.push(reader);
                 self.reading.push((key, maker));
             }
-            Beginning::Goes(going) => self.go(key, maker, going, gathering),
+            Beginning::Goes(going) => self.go(key, (maker, going), source, reply),
         }
     }
 
@@ -85,30 +92,41 @@ where
     }
 
     /// Has a call go on by itself. Its body waits where others wait to be loaded.
-    fn go(&mut self, key: KeyOf<O>, maker: Maker, going: Going, gathering: &GatheringOf<O>) {
-        let body = Box::pin(gathering.load(key.clone()));
-        let call = going.launch(maker, &self.keep, body);
+    fn go(
+        &mut self,
+        key: KeyOf<O>,
+        (maker, going): (Maker, Going),
+        source: &mut Source<'_, O>,
+        reply: Option<Reply>,
+    ) {
+        let (body, leaving) = source.load(key.clone(), going.may_leave());
+        let call = going.launch(maker, &self.keep, Box::pin(body), leaving);
         let waker = self.woken.wake_first(self.alone.len());
-        self.alone.push(Some(Alone { key, call, waker }));
+        self.alone.push(Some(Alone {
+            key,
+            call,
+            waker,
+            reply,
+        }));
         self.left += 1;
     }
 
     /// Begins to read for those who can in one go.
-    pub(super) fn read_together(&mut self, cache: &Cache, gathering: &GatheringOf<O>) {
+    pub(super) fn read_together(&mut self, source: &mut Source<'_, O>) {
         let readers = std::mem::take(&mut self.readers);
         // One is better off among the reads of others.
         if readers.len() > 1 {
-            self.read = Some(call::read(cache, readers));
+            self.read = Some(call::read(&source.cache, readers));
             return;
         }
         let reading = std::mem::take(&mut self.reading);
         for (reader, (key, maker)) in readers.into_iter().zip(reading) {
-            self.go(key, maker, reader.go(), gathering);
+            self.go(key, (maker, reader.go()), source, None);
         }
     }
 
     /// Polls what was woken.
-    pub(super) fn poll(&mut self, cache: &Cache, gathering: &GatheringOf<O>, cx: &mut Context<'_>) {
+    pub(super) fn poll(&mut self, source: &mut Source<'_, O>, cx: &mut Context<'_>) {
         self.woken.listen(cx.waker());
         if let Some(read) = &mut self.read
             && let Poll::Ready(read) = read.as_mut().poll(cx)
@@ -118,12 +136,13 @@ where
             for ((key, maker), (reader, node)) in reading.into_iter().zip(read) {
                 match node {
                     Some(node) => self.end(key, Answer::Shared(node)),
-                    None => self.go(key, maker, reader.go(), gathering),
+                    None => self.go(key, (maker, reader.go()), source, None),
                 }
             }
         }
         let places = self.woken.take();
-        in_one_go(cache, places.len(), || {
+        let _hold = source.hold();
+        in_one_go(&source.cache, places.len(), || {
             for place in places {
                 self.poll_alone(place);
             }
@@ -131,15 +150,21 @@ where
     }
 
     fn poll_alone(&mut self, place: usize) {
-        let Some(Alone { call, waker, .. }) = &mut self.alone[place] else {
+        let Some(Alone {
+            call, waker, reply, ..
+        }) = &mut self.alone[place]
+        else {
             return;
         };
         let polled = Pin::new(call).poll(&mut Context::from_waker(waker));
-        if let Poll::Ready(answered) = polled
-            && let Some(Alone { key, .. }) = self.alone[place].take()
+        let is_done = |reply: &Reply| reply.with(|reply| reply.is_done);
+        if polled.is_pending() && !reply.as_ref().is_some_and(is_done) {
+            return;
+        }
+        self.left -= 1;
+        if let (Some(Alone { key, .. }), Poll::Ready(answered)) = (self.alone[place].take(), polled)
         {
             self.answer(key, answered);
-            self.left -= 1;
         }
     }
 

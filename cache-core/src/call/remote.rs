@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     BoxFuture, Call,
-    together::{HasRead, Reader},
+    together::{HasRead, Readers},
 };
 use crate::{
     cache::Cache,
@@ -53,7 +53,7 @@ pub(crate) trait Shared: Teller {
     /// # Cancel safety
     ///
     /// As that of [`Remote::answer`].
-    fn answer_all(self: Arc<Self>, readers: Vec<Box<Reader>>) -> BoxFuture<'static, Vec<HasRead>>;
+    fn answer_all(self: Arc<Self>, readers: Readers) -> BoxFuture<'static, Vec<HasRead>>;
 
     /// How many writes are on their way.
     fn unsent(&self) -> usize;
@@ -95,7 +95,7 @@ impl Shared for L2 {
         }))
     }
 
-    fn answer_all(self: Arc<Self>, readers: Vec<Box<Reader>>) -> BoxFuture<'static, Vec<HasRead>> {
+    fn answer_all(self: Arc<Self>, readers: Readers) -> BoxFuture<'static, Vec<HasRead>> {
         Box::pin(together::answer_all(self, readers))
     }
 

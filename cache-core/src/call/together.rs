@@ -24,6 +24,9 @@ pub(crate) struct Reader {
     underway: Underway,
 }
 
+/// Those of one batch. They are large, and go from hand to hand.
+pub(crate) type Readers = Vec<Box<Reader>>;
+
 /// A call that has read, and the answer of the shared tier.
 pub(crate) type HasRead = (Box<Reader>, Option<Arc<Node>>);
 
@@ -119,6 +122,14 @@ impl Reader {
 }
 
 impl Going {
+    /// Whether its load may run on in the background.
+    pub(crate) fn may_leave(&self) -> bool {
+        match self {
+            Self::Opened(opened) => opened.call.site.aging.is_some() || opened.is_prefetch(),
+            Self::InFlight(..) => false,
+        }
+    }
+
     pub(super) fn answer(self, body: Body<'_>) -> BoxFuture<'_, Answer> {
         match self {
             Self::Opened(opened) => opened.answer(body),
@@ -135,12 +146,10 @@ impl Going {
 }
 
 /// Reads for calls of one batch: each has its answer then, or is to load.
-pub(crate) fn read(cache: &Cache, readers: Vec<Box<Reader>>) -> BoxFuture<'static, Vec<HasRead>> {
-    match cache.shared() {
-        Some(shared) => Arc::clone(shared).answer_all(readers),
-        None => {
-            let unread = readers.into_iter().map(|reader| (reader, None));
-            Box::pin(std::future::ready(unread.collect()))
-        }
+pub(crate) fn read(cache: &Cache, readers: Readers) -> BoxFuture<'static, Vec<HasRead>> {
+    if let Some(shared) = cache.shared() {
+        return Arc::clone(shared).answer_all(readers);
     }
+    let unread = readers.into_iter().map(|reader| (reader, None));
+    Box::pin(std::future::ready(unread.collect()))
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::Elsewhere;
 use crate::{
-    call::together::{HasRead, Reader},
+    call::together::{HasRead, Readers},
     l2::L2,
 };
 
-pub(super) async fn answer_all(l2: Arc<L2>, readers: Vec<Box<Reader>>) -> Vec<HasRead> {
+pub(super) async fn answer_all(l2: Arc<L2>, readers: Readers) -> Vec<HasRead> {
     let budget = l2.budget();
     for reader in &readers {
         // As for one that reads by itself.
