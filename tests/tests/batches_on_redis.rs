@@ -140,3 +140,24 @@ fn a_call_that_is_dropped_while_it_reads_leaves_its_keys_to_others() {
         assert_eq!(tests::loads(&reader), 0);
     });
 }
+
+#[cached(ttl = 1h)]
+async fn made_of(count: u64) -> usize {
+    let ids: Vec<u64> = (0..count).collect();
+    things(&ids).await.len()
+}
+
+#[test]
+fn a_batch_within_a_load_costs_one_command_too() {
+    let server = Server::start();
+    on_both_runtimes(|_| async {
+        let ids: Vec<u64> = (0..1_000).collect();
+        let namespace = format!("n{}", calls(&server, "set"));
+        let call = async |ids: &[u64]| assert_eq!(things(ids).await.len(), ids.len());
+        let reader = filled(&server, &namespace, call, &ids).await;
+        let before = calls(&server, "mget");
+        assert_eq!(Cache::scope(reader.clone(), made_of(1_000)).await, 1_000);
+        assert_eq!(calls(&server, "mget"), before + 1);
+        assert_eq!(tests::loads(&reader), 1);
+    });
+}
