@@ -5,40 +5,40 @@
 //! loads, and whatever holds for an entry holds here. Only the body of such a call is not the user's: it waits in a
 //! [`Gathering`] until it is loaded together with others.
 
+mod calls;
 mod gathering;
+mod handle;
 mod output;
+mod source;
 
 use std::{
+    any::TypeId,
     collections::HashSet,
     fmt,
     future::{Future, poll_fn},
     hash::Hash,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
-    task::{Context, Poll, Wake, Waker},
+    task::{Context, Poll},
 };
 
 use tokio::{runtime::Handle, task::JoinHandle};
 
-use self::gathering::{Gathering, Taken};
 pub use self::output::Output;
 pub(crate) use self::output::{BatchKey, Each, KeyOf, Map};
+use self::{
+    calls::Calls,
+    handle::{Asked, Handled},
+    source::{Make, Source},
+};
 use crate::{
     cache::Cache,
-    call::{Answering, BoxFuture, Inline, Missed, Written, begin},
+    call::{BoxFuture, Missed, Written, begin},
     context,
     event::Interests,
-    flight::{Load, Target, wait},
     key::KeyWriter,
-    lock::Mutex,
-    site::{Instance, SiteState},
-    slot::{Slot, Slots},
+    site::Instance,
     tasks,
     value::{Answered, Keep, Returned, Shape},
-    watchdog::Patience,
 };
 
 /// A call of a function of many keys, as its expansion describes it.
@@ -88,52 +88,59 @@ where
     X: 'static,
     S::Output: Send,
 {
-    /// Answers the call: from the tiers where they have a key, and with `load` for the others.
+    /// Answers the call: from the tiers where they have a key, and for the others with what `own` gives, which owns
+    /// what it needs of the arguments.
     ///
     /// A boxed future, so that the compiler says once what its types lack.
-    pub fn run<'b, K, O, F>(
+    pub fn run<'b, K, O, L, F>(
         &self,
         keys: impl IntoIterator<Item = K>,
         element: &Element<'_, K>,
-        load: impl Fn(Vec<K>) -> F + Send + Sync + 'b,
+        own: impl FnOnce() -> L + Send + 'b,
     ) -> BoxFuture<'b, O>
     where
         S: Shape<Output = Each<O>>,
         K: BatchKey,
         O: Output<Map: Map<Key = K>> + 'static,
         O::Error: Clone + Send,
+        L: Fn(Vec<K>) -> F + Send + Sync + 'static,
         F: Future<Output = O> + Send + 'static,
     {
-        let mut answers = Vec::new();
-        let mut calls = Vec::new();
-        let mut gathering = None;
-        let reading = Arc::new(AtomicUsize::new(0));
-        for key in distinct(keys) {
-            match self.begin(&key, element) {
-                Ok(answered) => answers.push((key, answered.output())),
-                Err(mut missed) => {
-                    let (_, gathering) = gathering.get_or_insert_with(|| {
-                        missed.gathering::<Gathering<KeyOf<O>, Each<O>>>(element.common)
+        let mut calls = Calls::new(self.keep);
+        let mut handle = Handled::<O>::of(context::take_question(TypeId::of::<O>()));
+        let mut own = Some(move || -> Box<Make<O>> { made(own()) });
+        let mut source = None;
+        let keys = distinct(keys);
+        if !handle
+            .as_ref()
+            .is_none_or(|handle| handle.takes(keys.len()))
+        {
+            return Box::pin(std::future::pending());
+        }
+        for key in keys {
+            let (question, reply) = handle.as_mut().map(|handle| handle.ask(&key)).unzip();
+            let begun = match question {
+                Some(question) => context::asking(question, || self.begin(&key, element)),
+                None => self.begin(&key, element),
+            };
+            match begun {
+                Ok(answered) => calls.answer(key, answered),
+                Err(missed) => {
+                    let source = source.get_or_insert_with(|| {
+                        Source::new(&missed, element.common, self.most, own.take())
                     });
-                    missed.reads_with(&reading);
-                    let body = gathering.load(key.clone());
-                    calls.push((key, Inline.launch(missed, self.keep, body)));
+                    calls.begin(key, missed, source, reply);
                 }
             }
         }
-        let driving = gathering.map(|(site, gathering)| Driving {
-            site,
-            gathering,
-            reading,
-            most: self.most.max(1),
-            load: Box::new(move |keys| boxed(load(keys))),
-            yielding: None,
-            loads: Vec::new(),
-            own: Vec::new(),
-        });
+        let asked = handle.map(Handled::into_asked);
         Box::pin(async move {
-            if let Some(driving) = driving {
-                driving.drive(calls, &mut answers).await;
+            let answers = match source {
+                Some(source) => Driving::new(source).drive(calls).await,
+                None => calls.into_answers(),
+            };
+            if asked.is_some_and(Asked::ends_without) {
+                std::future::pending::<()>().await;
             }
             collect(answers)
         })
@@ -155,14 +162,13 @@ where
     }
 }
 
-fn boxed<O, F: Future<Output = O> + Send + 'static>(load: F) -> BoxLoad<O> {
-    Box::pin(load)
+fn made<K, O, F>(load: impl Fn(Vec<K>) -> F + Send + Sync + 'static) -> Box<Make<O>>
+where
+    O: Output<Map: Map<Key = K>>,
+    F: Future<Output = O> + Send + 'static,
+{
+    Box::new(move |keys| Box::pin(load(keys)))
 }
-
-type BoxLoad<O> = BoxFuture<'static, O>;
-
-/// Makes the load of some keys.
-type BoxMake<'a, O> = Box<dyn Fn(Vec<KeyOf<O>>) -> BoxLoad<O> + Send + Sync + 'a>;
 
 /// Each key once, in their order.
 fn distinct<K: Clone + Eq + Hash>(keys: impl IntoIterator<Item = K>) -> Vec<K> {
@@ -186,63 +192,50 @@ fn collect<O: Output>(answers: Vec<(KeyOf<O>, Each<O>)>) -> O {
 
 /// The keys of one call, until all have their answers.
 struct Driving<'a, O: Output> {
-    site: Arc<SiteState>,
-    gathering: Arc<Gathering<KeyOf<O>, Each<O>>>,
-    /// How many of the keys are being read from the shared tier.
-    reading: Arc<AtomicUsize>,
-    most: usize,
-    load: BoxMake<'a, O>,
+    source: Source<'a, O>,
     /// Others have a chance to bring their keys.
     yielding: Option<BoxFuture<'static, ()>>,
     /// The loads that this call has begun.
     loads: Vec<JoinHandle<()>>,
     /// Those that run in this call, where there is no runtime to run them.
-    own: Vec<BoxFuture<'a, ()>>,
+    own: Vec<BoxFuture<'static, ()>>,
 }
 
-impl<O> Driving<'_, O>
+impl<'a, O> Driving<'a, O>
 where
     O: Output + 'static,
     O::Error: Clone + Send,
     Each<O>: Send,
 {
+    fn new(source: Source<'a, O>) -> Self {
+        Self {
+            source,
+            yielding: None,
+            loads: Vec::new(),
+            own: Vec::new(),
+        }
+    }
+
     /// Polls the calls of keys that have something new, and begins to load where that is all that is left to do.
-    async fn drive<S, X>(
-        mut self,
-        calls: Vec<(KeyOf<O>, Answering<'_, S, X>)>,
-        answers: &mut Vec<(KeyOf<O>, Each<O>)>,
-    ) where
+    async fn drive<S, X>(mut self, mut calls: Calls<'_, O, S, X>) -> Vec<(KeyOf<O>, Each<O>)>
+    where
         S: Shape<Output = Each<O>>,
+        X: 'static,
     {
-        let woken = Arc::new(Woken::new(calls.len()));
-        let wakers: Vec<Waker> = (0..calls.len()).map(|place| woken.waker(place)).collect();
-        let mut calls: Vec<_> = calls.into_iter().map(Some).collect();
-        let mut left = calls.len();
+        calls.read_together(&mut self.source);
         poll_fn(|cx| {
-            woken.listen(cx.waker());
-            // Once: what the runtime wakes at once has had enough of its time.
-            for place in woken.take() {
-                let Some((_, call)) = &mut calls[place] else {
-                    continue;
-                };
-                let polled = Pin::new(call).poll(&mut Context::from_waker(&wakers[place]));
-                if let Poll::Ready(answered) = polled
-                    && let Some((key, _)) = calls[place].take()
-                {
-                    answers.push((key, answered.output()));
-                    left -= 1;
-                }
-            }
-            if left == 0 {
+            calls.poll(&mut self.source, cx);
+            if calls.have_ended() {
                 return Poll::Ready(());
             }
-            if woken.is_empty() {
+            if calls.have_all_been_polled() {
                 self.begin_to_load(cx);
             }
             self.check_loads(cx);
             Poll::Pending
         })
         .await;
+        calls.into_answers()
     }
 
     /// Hears of panics of the loads that this call has begun.
@@ -261,7 +254,7 @@ where
 
     /// Begins to load the keys that wait, unless others may still come.
     fn begin_to_load(&mut self, cx: &mut Context<'_>) {
-        if self.reading.load(Relaxed) > 0 || !self.gathering.has_waiting() {
+        if !self.source.is_ready() {
             return;
         }
         // Not a wake of its own: that may come before those of others who wait for their turn.
@@ -272,140 +265,12 @@ where
             return;
         }
         self.yielding = None;
-        while self.gathering.has_waiting() {
-            let taken = self.gathering.take(self.most);
-            let keys = taken.requests.iter().map(|request| request.key.clone());
-            let body = (self.load)(keys.collect());
-            let load = within_loads(taken, body, Arc::clone(&self.site), context::scope());
+        let loader = self.source.loader();
+        while let Some(load) = loader.next() {
             match Handle::try_current() {
                 Ok(runtime) => self.loads.push(tasks::spawn(&runtime, load)),
-                Err(_) => self.own.push(Box::pin(load)),
+                Err(_) => self.own.push(load),
             }
         }
-    }
-}
-
-/// Runs a body for the keys that were taken, as part of the load of each.
-async fn within_loads<O>(
-    taken: Taken<KeyOf<O>, Each<O>>,
-    mut body: BoxLoad<O>,
-    site: Arc<SiteState>,
-    scope: Option<Cache>,
-) where
-    O: Output,
-    O::Error: Clone,
-{
-    let held = Held(&site.slots, Slot::new(true));
-    let loads = taken.requests.iter().filter_map(|request| request.load());
-    let load = Load::of_all(&loads.collect::<Vec<_>>(), &held.1);
-    held.take(load.as_deref()).await;
-    if !taken.is_wanted() {
-        return;
-    }
-    let output = poll_fn(|cx| {
-        held.1.poll(cx, |cx| match &load {
-            Some(load) => context::within_load(load, scope.as_ref(), || body.as_mut().poll(cx)),
-            None => body.as_mut().poll(cx),
-        })
-    })
-    .await;
-    match output.split() {
-        Ok(mut map) => {
-            for request in &taken.requests {
-                request.answer(Ok(map.take(&request.key)));
-            }
-        }
-        Err(error) => {
-            for request in &taken.requests {
-                request.answer(Err(error.clone()));
-            }
-        }
-    }
-}
-
-/// A slot of the function, until the load is over.
-struct Held<'a>(&'a Arc<Slots>, Arc<Slot>);
-
-impl Held<'_> {
-    /// Waits for it, unless those who hold the others wait for this load.
-    async fn take(&self, load: Option<&Load>) {
-        let Self(slots, slot) = self;
-        if slots.try_take(slot) {
-            return;
-        }
-        let target = || Target::Slots(Arc::clone(slots));
-        let waits = match load {
-            Some(load) => wait(load, target()).map(Some),
-            None => Some(None),
-        };
-        // Until it has it.
-        let Some(_wait) = waits else {
-            return;
-        };
-        let mut patience = Patience::default();
-        poll_fn(|cx| slot.poll(cx, |cx| slots.poll_take(slot, &mut patience, cx))).await;
-    }
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        self.0.free(&self.1);
-    }
-}
-
-/// Which of many futures are to be polled.
-struct Woken {
-    places: Mutex<Vec<usize>>,
-    parent: Mutex<Waker>,
-}
-
-impl Woken {
-    /// All of them.
-    fn new(number: usize) -> Self {
-        Self {
-            places: Mutex::new((0..number).collect()),
-            parent: Mutex::new(Waker::noop().clone()),
-        }
-    }
-
-    fn listen(&self, waker: &Waker) {
-        let mut parent = self.parent.lock();
-        let before =
-            (!parent.will_wake(waker)).then(|| std::mem::replace(&mut *parent, waker.clone()));
-        drop(parent);
-        drop(before);
-    }
-
-    fn take(&self) -> Vec<usize> {
-        std::mem::take(&mut *self.places.lock())
-    }
-
-    fn is_empty(&self) -> bool {
-        self.places.lock().is_empty()
-    }
-
-    fn waker(self: &Arc<Self>, place: usize) -> Waker {
-        Waker::from(Arc::new(Place {
-            place,
-            woken: Arc::clone(self),
-        }))
-    }
-}
-
-/// One of many futures.
-struct Place {
-    place: usize,
-    woken: Arc<Woken>,
-}
-
-impl Wake for Place {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.woken.places.lock().push(self.place);
-        let parent = self.woken.parent.lock().clone();
-        parent.wake();
     }
 }

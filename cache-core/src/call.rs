@@ -8,6 +8,7 @@ mod miss;
 mod mode;
 pub(crate) mod remote;
 mod run;
+mod together;
 
 use std::{
     any::{Any, TypeId},
@@ -19,10 +20,11 @@ use std::{
 };
 
 pub(crate) use ask::act;
-pub(crate) use body::{Body, Running};
+pub(crate) use body::{Body, Leavers, Leaving, Running};
 pub(crate) use guarding::{ByEvents, Guarding};
 pub(crate) use miss::{Call, Flown, Place};
 pub use mode::{Detached, Held, HoldProbe, Inline, Mode, ProbeBorrow, ProbeHold};
+pub(crate) use together::{Beginning, Going, HasRead, Readers, read};
 
 use self::{body::Given, remote::Text};
 use crate::{
@@ -285,6 +287,11 @@ impl Missed {
         (site, gathering)
     }
 
+    /// The cache that it goes to.
+    pub(crate) fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
     /// Counts the call while it reads the shared tier.
     pub(crate) fn reads_with(&mut self, reading: &Arc<AtomicUsize>) {
         self.reading = Some(Arc::clone(reading));
@@ -406,6 +413,11 @@ impl Opened {
     fn is_bypass(&self) -> bool {
         let question = self.question.as_ref();
         question.is_some_and(|question| matches!(question.ask, Ask::Bypass))
+    }
+
+    fn is_prefetch(&self) -> bool {
+        let question = self.question.as_ref();
+        question.is_some_and(|question| matches!(question.ask, Ask::Prefetch))
     }
 
     /// Whether the shared tier may have a part in the call.

@@ -28,7 +28,8 @@ use crate::{
 ///   load what it calls next, under `peek` too. `evict`, `put` and `prefetch`, and a `peek` that finds nothing, go
 ///   no further, and what is `put` is the function's.
 ///
-/// A handle that is dropped before its first poll has done nothing.
+/// A handle that is dropped before its first poll has done nothing. What it means for a function of many keys, the guide to
+/// [batches](crate::guide::strategies#batches) says.
 ///
 /// ```
 /// use cache_core::{CachedCall, NotCached, cached};

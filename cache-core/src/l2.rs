@@ -34,10 +34,11 @@ pub(crate) use self::{
     entries::{Described, Entries, EntryKey},
     notice::{Message, Notice, Teller},
     outbox::Change,
-    reading::{Purpose, Read, Reading, TAG_LIFE},
+    reading::{One, Purpose, Read, Reading, TAG_LIFE},
     route::{Posted, Route, Way},
     store::{
-        Asked, Batch, Bump, Lineage, Listener, Store, StoreError, Tagged, Version, Versions, Write,
+        Asked, AskedTogether, Batch, Bump, Lineage, Listener, Store, StoreError, Tagged,
+        TaggedTogether, Version, Versions, Write,
     },
 };
 use crate::{clock::system_now, l1::Node, tasks};

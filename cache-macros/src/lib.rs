@@ -62,7 +62,7 @@ use proc_macro::TokenStream;
 /// | `soft_timeout` | like `settle` | serves a stale value where the load takes longer; beside `stale_if_error` |
 /// | `timeout` | like `settle` | gives an error where the load takes longer, which is made of `TimedOut` by `From` |
 /// | `prefetch` | a call | another call that begins in the background |
-/// | `batch(..)` | `id in ids`, `id in ids, max = 100` | the argument that holds many keys, and what one is called in `key` and `invalidate_on`; the function returns a map, or a `Result` of one |
+/// | `batch(..)` | `id in ids`, `id in ids, max = 100` | the argument that holds many keys, and what one is called in `key` and `invalidate_on`; the function returns a map, or a `Result` of one. Strategies and handles are those of each key |
 /// | `tiers` | `both`, `memory`, `redis` | where entries are kept; `memory` needs no serde, `redis` keeps nothing while there is no shared tier |
 /// | `none_ttl` | like `ttl`, without the closure | how long `None` is fresh; like any other value where it is not given |
 /// | `err_ttl` | like `none_ttl`, `\|error\| expr` | how long `Err` is fresh; not kept where it is not given |

@@ -12,7 +12,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use crate::{context, flight::Load, lock::Mutex, watchdog};
+use crate::{call::Leaving, context, flight::Load, lock::Mutex, watchdog};
 
 /// The keys of one function that wait to be loaded.
 #[derive(Debug)]
@@ -43,6 +43,10 @@ struct Requested<R> {
     waker: Option<Waker>,
     /// Nobody waits for it any more.
     is_gone: bool,
+    /// Somebody loads it now.
+    is_taken: bool,
+    /// Somebody has before.
+    was_taken: bool,
 }
 
 impl<K, R> Request<K, R> {
@@ -54,6 +58,8 @@ impl<K, R> Request<K, R> {
                 load: None,
                 waker: None,
                 is_gone: false,
+                is_taken: false,
+                was_taken: false,
             }),
         })
     }
@@ -85,11 +91,12 @@ impl<K, R> Request<K, R> {
 
 impl<K, R> Gathering<K, R> {
     /// The load of one key: it ends when somebody has loaded it.
-    pub(super) fn load(self: &Arc<Self>, key: K) -> Asking<K, R> {
+    pub(super) fn load(self: &Arc<Self>, key: K, apart: Option<Apart>) -> Asking<K, R> {
         Asking {
             gathering: Arc::clone(self),
             request: Request::new(key),
             is_queued: false,
+            apart,
         }
     }
 
@@ -117,6 +124,7 @@ impl<K, R> Gathering<K, R> {
                 continue;
             }
             if keys.insert(request.key.clone()) {
+                request.state.lock().is_taken = true;
                 requests.push(request);
             } else {
                 left.push_back(request);
@@ -153,6 +161,10 @@ impl<K, R> Drop for Taken<K, R> {
         if again.is_empty() {
             return;
         }
+        for request in &again {
+            let mut state = request.state.lock();
+            (state.is_taken, state.was_taken) = (false, true);
+        }
         self.gathering.waiting.lock().extend(again.iter().cloned());
         // Each belongs to a caller who can load it.
         for request in again {
@@ -166,6 +178,39 @@ pub(super) struct Asking<K, R> {
     gathering: Arc<Gathering<K, R>>,
     request: Arc<Request<K, R>>,
     is_queued: bool,
+    apart: Option<Apart>,
+}
+
+/// What becomes of a key whose caller may go before it is loaded.
+pub(super) struct Apart {
+    pub(super) leaving: Arc<Leaving>,
+    /// Loads what waits.
+    pub(super) drive: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl<K, R> Asking<K, R> {
+    /// Loads what waits, where that has left its caller and nothing else of it is to come.
+    ///
+    /// # Panics
+    ///
+    /// Where that was done, and there was no answer: the load panicked, and the next would too.
+    fn drive(&self) {
+        let Some(Apart { leaving, drive }) =
+            self.apart.as_ref().filter(|apart| apart.leaving.is_apart())
+        else {
+            return;
+        };
+        leaving.arrive();
+        let state = self.request.state.lock();
+        let was_taken = !state.is_taken && state.was_taken;
+        drop(state);
+        if was_taken {
+            std::panic::resume_unwind(Box::new("the load of several keys panicked"));
+        }
+        if !leaving.are_others_coming() {
+            drive();
+        }
+    }
 }
 
 impl<K, R> Future for Asking<K, R> {
@@ -186,6 +231,7 @@ impl<K, R> Future for Asking<K, R> {
             let request = Arc::clone(&self.request);
             self.gathering.waiting.lock().push_back(request);
         }
+        self.drive();
         Poll::Pending
     }
 }
@@ -194,6 +240,13 @@ impl<K, R> Unpin for Asking<K, R> {}
 
 impl<K, R> Drop for Asking<K, R> {
     fn drop(&mut self) {
+        if let Some(apart) = &self.apart
+            && apart.leaving.arrive()
+            && !std::thread::panicking()
+        {
+            // Those that are there wait for nobody else.
+            (apart.drive)();
+        }
         let mut state = self.request.state.lock();
         state.is_gone = true;
         let left = (state.waker.take(), state.answer.take(), state.load.take());

@@ -65,7 +65,7 @@ pub(crate) fn refresh(call: &Call, node: &Arc<Node>, body: Body<'_>) {
     let Some(terms) = node.entry().terms() else {
         return;
     };
-    let Some(runtime) = body.runtime() else {
+    let Some(runtime) = body.background() else {
         return;
     };
     let (cache, now) = (&call.cache, call.cache.clock().now());
@@ -204,14 +204,14 @@ impl Aged<'_> {
         let call = self.call;
         // Whoever cannot have it loaded in the background waits for its load once it is no longer fresh.
         let is_left = |node: &Arc<Node>| {
-            body.runtime().is_some() || node.entry().is_usable(call.cache.clock())
+            body.background().is_some() || node.entry().is_usable(call.cache.clock())
         };
         if let Some(node) = due.or_else(|| self.served()).filter(is_left) {
             refresh(call, &node, body);
             let stale = Stale::of(node.entry(), call.cache.clock());
             return call.served(node, stale);
         }
-        let flown = match body.runtime() {
+        let flown = match body.background() {
             Some(_) if self.strategy.has_limit() => self.fly_within(place, body).await,
             _ => call.fly(place, body).await,
         };

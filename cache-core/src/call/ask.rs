@@ -6,7 +6,7 @@ use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 
 use super::{
     BoxFuture, Opened,
-    body::{Body, Running},
+    body::{Body, Leaving, Running},
     miss::{Call, Flown, Place},
     remote::Remote,
     run::{Around, Run},
@@ -138,7 +138,7 @@ impl Call {
     /// Loads for later callers. Where the load runs in this task, it is over when this returns.
     async fn prefetch(&self, body: Body<'_>) {
         let flights = self.cache.flights();
-        let Some(runtime) = body.runtime() else {
+        let Some(runtime) = body.background() else {
             if context::is_prefetching() {
                 return;
             }
@@ -151,16 +151,29 @@ impl Call {
         let joined = flights.join(&self.key, &self.site, clock, &snapshot, false);
         if let Joined::Member(mut member) = joined
             && member.stand_in()
-            && let Ok(body) = body.apart()
         {
-            self.ride_apart(member, body, &runtime);
+            let leaving = body.leaving();
+            let Ok(body) = body.apart() else {
+                return;
+            };
+            self.ride_apart(member, body, leaving, &runtime);
         }
     }
 
     /// Reads Redis or loads in a task of its own, in which the member waits for its turn.
-    fn ride_apart(&self, mut member: Member, body: Running<'static>, runtime: &Handle) {
+    fn ride_apart(
+        &self,
+        mut member: Member,
+        body: Running<'static>,
+        leaving: Option<Arc<Leaving>>,
+        runtime: &Handle,
+    ) {
         let (cache, remote, around) = (self.cache.clone(), self.remote.clone(), Around::here());
         let turn = member.try_turn();
+        if let (Some(leaving), None) = (leaving, &turn) {
+            // Nobody waits for it while it waits for others.
+            leaving.arrive();
+        }
         // Whoever waits for another call's load leaves nothing behind when the cache is closed.
         let running = turn.is_some().then(|| cache.tasks().enter());
         let load = async move {

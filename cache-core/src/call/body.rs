@@ -3,6 +3,13 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{
+            AtomicBool, AtomicUsize,
+            Ordering::{AcqRel, Acquire, Release},
+        },
+    },
     task::{Context, Poll},
 };
 
@@ -27,6 +34,68 @@ pub(crate) enum Given<'a> {
     Detached(Box<dyn Typed>),
     /// Owned copies of the arguments are made when the body is needed, not for every waiter.
     Borrowing(Box<dyn Make + 'a>),
+    /// It runs where it is polled, but can run on in the background: there it is told so.
+    Movable(Box<dyn Typed>, Arc<Leaving>),
+}
+
+/// Whether a body has left its caller, for a task of its own, and is still on its way to where it is loaded with others.
+#[derive(Debug)]
+pub(crate) struct Leaving {
+    is_apart: AtomicBool,
+    is_coming: AtomicBool,
+    leavers: Arc<Leavers>,
+}
+
+/// The bodies of one call that have left it.
+#[derive(Debug, Default)]
+pub(crate) struct Leavers {
+    /// How many are on their way.
+    coming: AtomicUsize,
+    has_any: AtomicBool,
+}
+
+impl Leavers {
+    /// Has those that are there wait for others.
+    pub(crate) fn hold(&self) {
+        self.coming.fetch_add(1, AcqRel);
+    }
+
+    /// The same no more. Gives whether nothing is left to wait for, and somebody has waited.
+    pub(crate) fn let_go(&self) -> bool {
+        self.coming.fetch_sub(1, AcqRel) == 1 && self.has_any.swap(false, AcqRel)
+    }
+}
+
+impl Leaving {
+    pub(crate) fn new(leavers: &Arc<Leavers>) -> Arc<Self> {
+        Arc::new(Self {
+            is_apart: AtomicBool::new(false),
+            is_coming: AtomicBool::new(false),
+            leavers: Arc::clone(leavers),
+        })
+    }
+
+    fn leave(&self) {
+        self.is_apart.store(true, Release);
+        if !self.is_coming.swap(true, AcqRel) {
+            self.leavers.has_any.store(true, Release);
+            self.leavers.hold();
+        }
+    }
+
+    /// It is there, or does not come for now. Gives whether it was the last.
+    pub(crate) fn arrive(&self) -> bool {
+        self.is_coming.swap(false, AcqRel) && self.leavers.coming.fetch_sub(1, AcqRel) == 1
+    }
+
+    pub(crate) fn is_apart(&self) -> bool {
+        self.is_apart.load(Acquire)
+    }
+
+    /// Whether others of the call are on their way.
+    pub(crate) fn are_others_coming(&self) -> bool {
+        self.leavers.coming.load(Acquire) > 0
+    }
 }
 
 /// The body of a call, not yet running.
@@ -47,7 +116,7 @@ impl<'a> Body<'a> {
 
     pub(super) fn start(self) -> Running<'a> {
         let body = match self.given {
-            Given::Inline(body) | Given::Detached(body) => body,
+            Given::Inline(body) | Given::Detached(body) | Given::Movable(body, _) => body,
             Given::Borrowing(body) => body.make(),
         };
         Running {
@@ -62,6 +131,10 @@ impl<'a> Body<'a> {
             Given::Inline(_) => return Err(self),
             Given::Detached(body) => body,
             Given::Borrowing(body) => body.make(),
+            Given::Movable(body, leaving) => {
+                leaving.leave();
+                body
+            }
         };
         Ok(Running {
             body,
@@ -72,9 +145,25 @@ impl<'a> Body<'a> {
     /// The runtime for a task of its own; nothing where the body runs in the caller's.
     pub(super) fn runtime(&self) -> Option<Handle> {
         match self.given {
-            Given::Inline(_) => None,
+            Given::Inline(_) | Given::Movable(..) => None,
             // Outside a runtime there are no tasks.
             Given::Detached(_) | Given::Borrowing(_) => Handle::try_current().ok(),
+        }
+    }
+
+    /// Where a body is told that it leaves.
+    pub(super) fn leaving(&self) -> Option<Arc<Leaving>> {
+        match &self.given {
+            Given::Movable(_, leaving) => Some(Arc::clone(leaving)),
+            _ => None,
+        }
+    }
+
+    /// The runtime for a task that goes on when the caller has gone; nothing where there can be none.
+    pub(super) fn background(&self) -> Option<Handle> {
+        match self.given {
+            Given::Movable(..) => Handle::try_current().ok(),
+            _ => self.runtime(),
         }
     }
 }

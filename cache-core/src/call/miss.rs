@@ -256,8 +256,9 @@ impl Call {
             {
                 return self.served(node, Some(Stale::Failed));
             }
-            if let (Some(aging), Some(runtime), None) = (&self.site.aging, &runtime, &rider.around)
+            if let (Some(aging), None) = (&self.site.aging, &rider.around)
                 && aging.strategy.has_limit()
+                && let Some(runtime) = &body.background()
             {
                 let turn = (member, underway);
                 return match body.apart() {

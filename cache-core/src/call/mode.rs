@@ -4,12 +4,13 @@ use std::{
     borrow::Borrow,
     future::Future,
     marker::PhantomData,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use super::{
-    Answering, BoxFuture, Missed,
-    body::{Given, Make, Typed},
+    Answering, BoxFuture, Going, Missed,
+    body::{Body, Given, Leaving, Make, Typed},
 };
 use crate::value::{Keep, Loaded, Maker, Shape};
 
@@ -186,6 +187,25 @@ impl Missed {
     ) -> Answering<'a, S, X> {
         let body = Given::Inline(Box::new(Loading { body, keep: *keep }));
         Answering::of(self.answer(body, keep), keep)
+    }
+}
+
+impl Going {
+    /// Goes on with a body that runs in this task; or in one of its own, where it is told so.
+    #[inline(never)]
+    pub(crate) fn launch<'a, S: Shape, X: 'static>(
+        self,
+        maker: Maker,
+        keep: &Keep<S, X>,
+        body: BoxFuture<'static, S::Output>,
+        leaving: Option<Arc<Leaving>>,
+    ) -> Answering<'a, S, X> {
+        let body = Box::new(Loading { body, keep: *keep });
+        let given = match leaving {
+            Some(leaving) => Given::Movable(body, leaving),
+            None => Given::Inline(body),
+        };
+        Answering::of(self.answer(Body::new(given, maker)), keep)
     }
 }
 

@@ -1,8 +1,13 @@
 //! The shared tier as one call sees it: the way to its entry, and how the value comes back.
 
+mod together;
+
 use std::{sync::Arc, time::Duration};
 
-use super::{BoxFuture, Call};
+use super::{
+    BoxFuture, Call,
+    together::{HasRead, Readers},
+};
 use crate::{
     cache::Cache,
     clock::{after, system_now},
@@ -10,8 +15,8 @@ use crate::{
     flight::{Arrival, Load, Underway},
     l1::Node,
     l2::{
-        Described, Entries, EntryKey, L2, Purpose, Read, Reading, RedisMiss, Route, Store, Teller,
-        Way,
+        Described, Entries, EntryKey, L2, One, Purpose, Read, Reading, RedisMiss, Route, Store,
+        Teller, Way,
     },
     lock::Mutex,
     site::Site,
@@ -45,6 +50,13 @@ pub(crate) trait Shared: Teller {
         text: &Text,
         travelling: Travelling,
     ) -> Option<Arc<dyn Remote>>;
+
+    /// Reads for the calls of one batch. Gives each with its answer, where it has one; else it is to load.
+    ///
+    /// # Cancel safety
+    ///
+    /// As that of [`Remote::answer`].
+    fn answer_all(self: Arc<Self>, readers: Readers) -> BoxFuture<'static, Vec<HasRead>>;
 
     /// How many writes are on their way.
     fn unsent(&self) -> usize;
@@ -88,6 +100,10 @@ impl Shared for L2 {
             receive,
             lease: Mutex::default(),
         }))
+    }
+
+    fn answer_all(self: Arc<Self>, readers: Readers) -> BoxFuture<'static, Vec<HasRead>> {
+        Box::pin(together::answer_all(self, readers))
     }
 
     fn unsent(&self) -> usize {
@@ -140,6 +156,12 @@ pub(crate) trait Remote: Send + Sync {
     /// How long a caller waits for the shared tier.
     fn budget(&self) -> Duration;
 
+    /// Whether the load reads, for all that time, and does nothing else before it begins.
+    fn only_reads(&self, cache: &Cache, load: &Load) -> bool;
+
+    /// What is read for it.
+    fn one<'a>(&'a self, cache: &'a Cache, load: &'a Load) -> One<'a>;
+
     /// The load is over: what it gave is on its way, or it gave nothing.
     fn let_go(&self);
 }
@@ -177,6 +199,21 @@ impl Remote for Elsewhere {
         self.route.l2.budget()
     }
 
+    fn only_reads(&self, cache: &Cache, load: &Load) -> bool {
+        let budget = self.budget();
+        self.is_worth_asking
+            && !load.site().is_fleet
+            && !load.is_renewal()
+            && Self::suspect(cache, load).is_none()
+            && load.time_to_read(budget) == Some(budget)
+    }
+
+    fn one<'a>(&'a self, cache: &'a Cache, load: &'a Load) -> One<'a> {
+        let budget = self.budget();
+        let reading = self.reading(cache, load.snapshot(), budget, Purpose::Load);
+        self.route.one(reading)
+    }
+
     fn let_go(&self) {
         let lease = self.lease.lock().take();
         if let Some(lease) = lease {
@@ -203,15 +240,25 @@ impl Elsewhere {
         if !self.is_worth_asking {
             return Read::without(RedisMiss::Unavailable);
         }
-        let reading = Reading {
+        let reading = self.reading(cache, snapshot, within, purpose);
+        self.route.read(reading).await
+    }
+
+    fn reading<'a>(
+        &'a self,
+        cache: &'a Cache,
+        snapshot: &'a Snapshot,
+        within: Duration,
+        purpose: Purpose,
+    ) -> Reading<'a> {
+        Reading {
             clock: cache.clock(),
             within,
             receive: &*self.receive,
             coherence: cache.coherence(),
             snapshot,
             purpose,
-        };
-        self.route.read(&reading).await
+        }
     }
 
     /// The entry in memory, where all there is against it is that nobody knows whether it was invalidated, and
@@ -287,6 +334,16 @@ impl Elsewhere {
         if load.site().is_fleet && purpose == Purpose::Load {
             read = self.wait_for_fleet(cache, &load, read).await;
         }
+        Self::end(cache, underway, &load, read).map_err(Some)
+    }
+
+    /// Ends a flight with what was read, or has it go on.
+    fn end(
+        cache: &Cache,
+        underway: &mut Underway,
+        load: &Load,
+        read: Read,
+    ) -> Result<Found, RedisMiss> {
         match read.found {
             Ok(node) => {
                 let is_current = cache.coherence().is_current(load.snapshot());
@@ -300,7 +357,7 @@ impl Elsewhere {
             Err(miss) => {
                 load.has_read(miss, read.stamps.map(|(stamps, _)| stamps));
                 load.slot.resume(false);
-                Err(Some(miss))
+                Err(miss)
             }
         }
     }

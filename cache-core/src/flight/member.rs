@@ -63,6 +63,13 @@ impl Member {
         is_open.then(|| self.flight.start(&mut state, None, true))
     }
 
+    /// The turn to load in this task, if it is there to take at once.
+    pub(crate) fn try_turn_here(&mut self) -> Option<Underway> {
+        let mut state = self.flight.state.lock();
+        let is_open = state.is_open();
+        is_open.then(|| self.flight.start(&mut state, None, false))
+    }
+
     /// The turn to load in a task of its own, where those whose turn it was are gone; nothing where one of
     /// them answered or failed.
     ///

@@ -1,4 +1,6 @@
-//! Reads of the shared tier: an entry alone, or with the tags that it depends on.
+//! Reads of the shared tier: an entry alone, or with the tags that it depends on; or many of them together.
+
+mod together;
 
 use std::{sync::Arc, time::Duration};
 
@@ -72,119 +74,171 @@ impl Read {
     }
 }
 
+/// An entry that is to be read.
+pub(crate) struct One<'a> {
+    pub(crate) entries: &'a Arc<Entries>,
+    pub(crate) key: &'a EntryKey,
+    pub(crate) reading: Reading<'a>,
+}
+
+impl One<'_> {
+    /// Counts how the read went.
+    fn count(&self, read: &Read) {
+        if !self.reading.purpose.wants_entry() {
+            return;
+        }
+        let counters = &self.entries.counters;
+        Counters::add(match read.found {
+            Ok(_) => &counters.redis_hits,
+            Err(miss) if miss.is_fault() => &counters.redis_faults,
+            Err(miss) if miss.is_unusable() => &counters.redis_unusable,
+            Err(_) => &counters.redis_misses,
+        });
+    }
+}
+
+/// A read as far as this process gets by itself.
+enum Begun<'a> {
+    Known(Read),
+    Asks {
+        entry: Option<&'a str>,
+        tags: SmallVec<[&'a str; 4]>,
+    },
+}
+
+/// A read with what the store answered.
+struct Ended {
+    read: Read,
+    /// Set where its tags are to have versions, under which a load is made: when they were asked for.
+    wants_versions: Option<Nanos>,
+}
+
+impl From<Read> for Ended {
+    fn from(read: Read) -> Self {
+        Self {
+            read,
+            wants_versions: None,
+        }
+    }
+}
+
 impl L2 {
     /// Reads an entry, and the versions of what it depends on, after the time of the reading at the latest.
-    pub(crate) async fn read(
-        self: &Arc<Self>,
-        entries: &Arc<Entries>,
-        key: &EntryKey,
-        reading: &Reading<'_>,
-    ) -> Read {
-        let read = if reading.snapshot.is_empty() {
-            Read {
-                found: self.read_plain(entries, key, reading).await,
-                stamps: None,
-                is_unsent: false,
-            }
-        } else {
-            self.read_guarded(entries, key, reading).await
+    pub(crate) async fn read(self: &Arc<Self>, one: &One<'_>) -> Read {
+        let read = match self.begin(one) {
+            Begun::Known(read) => read,
+            Begun::Asks { entry, tags } => match entry.filter(|_| tags.is_empty()) {
+                Some(name) => self.read_plain(one, name).await,
+                None => self.read_guarded(one, entry, &tags).await,
+            },
         };
-        if reading.purpose.wants_entry() {
-            let counters = &entries.counters;
-            Counters::add(match read.found {
-                Ok(_) => &counters.redis_hits,
-                Err(miss) if miss.is_fault() => &counters.redis_faults,
-                Err(miss) if miss.is_unusable() => &counters.redis_unusable,
-                Err(_) => &counters.redis_misses,
-            });
+        one.count(&read);
+        read
+    }
+
+    fn begin<'a>(self: &Arc<Self>, one: &One<'a>) -> Begun<'a> {
+        let (snapshot, purpose) = (one.reading.snapshot, one.reading.purpose);
+        if snapshot.is_pending() {
+            return Begun::Known(Read::without(RedisMiss::Pending));
+        }
+        let latest = self.outbox.latest(one.key);
+        if let Some(latest) = &latest {
+            // What has not arrived there is known here.
+            self.start_sending();
+            let known = purpose.wants_entry().then(|| known(latest, one)).flatten();
+            if let Some(node) = known {
+                return Begun::Known(Read {
+                    found: Ok(node),
+                    stamps: None,
+                    is_unsent: !snapshot.is_empty(),
+                });
+            }
+            if snapshot.is_empty() {
+                return Begun::Known(Read::without(RedisMiss::Absent));
+            }
+        }
+        let is_asked = snapshot.is_empty() || purpose.wants_entry() && latest.is_none();
+        Begun::Asks {
+            entry: is_asked.then_some(&*one.key.name),
+            tags: snapshot.cells().map(|cell| &**cell.key()).collect(),
+        }
+    }
+
+    async fn read_plain(&self, one: &One<'_>, name: &str) -> Read {
+        let within = one.reading.within;
+        let got = self.store.get(name, one.entries.expected(), within).await;
+        let found = self
+            .judge_get(got, within)
+            .and_then(|bytes| bytes.ok_or(RedisMiss::Absent))
+            .and_then(|bytes| self.accept(one, &bytes, None));
+        Read {
+            found,
+            stamps: None,
+            is_unsent: false,
+        }
+    }
+
+    async fn read_guarded(&self, one: &One<'_>, entry: Option<&str>, tags: &[&str]) -> Read {
+        let within = one.reading.within;
+        let asked = Asked {
+            entry,
+            expected: entry.map_or(0, |_| one.entries.expected()),
+            tags,
+        };
+        let tagged = self.store.get_tagged(asked, within).await;
+        let tagged = match self.judge_get(tagged, within) {
+            Ok(tagged) => tagged,
+            Err(miss) => return Read::without(miss),
+        };
+        let Ended {
+            mut read,
+            wants_versions,
+        } = self.end(one, &tagged);
+        if let Some(sent) = wants_versions {
+            // Before the load, as all that it is made under.
+            let ensured = self.store.ensure(tags, TAG_LIFE, within).await;
+            if let Ok(ensured) = self.judge_get(ensured, within) {
+                let stamps = self.stamp(&ensured, &one.reading);
+                read.stamps = stamps.map(|stamps| (stamps, sent));
+            }
         }
         read
     }
 
-    async fn read_plain(
-        self: &Arc<Self>,
-        entries: &Arc<Entries>,
-        key: &EntryKey,
-        reading: &Reading<'_>,
-    ) -> Result<Arc<Node>, RedisMiss> {
-        if let Some(latest) = self.outbox.latest(key) {
-            // What has not arrived there is known here.
-            self.start_sending();
-            return known(&latest, entries, key, reading).ok_or(RedisMiss::Absent);
+    /// What an answer makes of a read.
+    fn end(&self, one: &One<'_>, tagged: &Tagged) -> Ended {
+        let (snapshot, purpose) = (one.reading.snapshot, one.reading.purpose);
+        if snapshot.is_empty() {
+            let bytes = tagged.entry.as_ref().ok_or(RedisMiss::Absent);
+            return Ended::from(Read {
+                found: bytes.and_then(|bytes| self.accept(one, bytes, None)),
+                stamps: None,
+                is_unsent: false,
+            });
         }
-        let got = self
-            .store
-            .get(&key.name, entries.expected(), reading.within);
-        let bytes = self.judge_get(got.await, reading.within)?;
-        let bytes = bytes.ok_or(RedisMiss::Absent)?;
-        self.accept(entries, key, &bytes, reading, None)
-    }
-
-    async fn read_guarded(
-        self: &Arc<Self>,
-        entries: &Arc<Entries>,
-        key: &EntryKey,
-        reading: &Reading<'_>,
-    ) -> Read {
-        let (snapshot, purpose) = (reading.snapshot, reading.purpose);
-        if snapshot.is_pending() {
-            return Read::without(RedisMiss::Pending);
-        }
-        let latest = self.outbox.latest(key);
-        if let Some(latest) = &latest {
-            self.start_sending();
-            if purpose.wants_entry()
-                && let Some(node) = known(latest, entries, key, reading)
-            {
-                return Read {
-                    found: Ok(node),
-                    stamps: None,
-                    is_unsent: true,
-                };
-            }
-        }
-        let tags: SmallVec<[&str; 4]> = snapshot.cells().map(|cell| &**cell.key()).collect();
-        let entry = (purpose.wants_entry() && latest.is_none()).then_some(&*key.name);
-        let asked = Asked {
-            entry,
-            expected: entry.map_or(0, |_| entries.expected()),
-            tags: &tags,
-        };
-        let tagged = self.store.get_tagged(asked, reading.within).await;
-        let tagged = match self.judge_get(tagged, reading.within) {
-            Ok(tagged) => tagged,
-            Err(miss) => return Read::without(miss),
-        };
-        let mut stamps = self.stamp(&tagged, reading);
+        let stamps = self.stamp(tagged, &one.reading);
         // Where that server was to be told something, it is not yet to be believed.
         if snapshot.is_pending() {
-            return Read::without(RedisMiss::Pending);
+            return Ended::from(Read::without(RedisMiss::Pending));
         }
         let found = match (&tagged.entry, &stamps) {
             (None, _) => Err(RedisMiss::Absent),
             (Some(_), None) => Err(RedisMiss::Invalidated),
-            (Some(bytes), Some(stamps)) => {
-                let guarded = Some((stamps, tagged.sent));
-                self.accept(entries, key, bytes, reading, guarded)
-            }
+            (Some(bytes), Some(stamps)) => self.accept(one, bytes, Some((stamps, tagged.sent))),
         };
         let is_marked = tagged.versions.contains(&Version::Marked);
-        if found.is_err()
+        let wants_versions = found.is_err()
             && stamps.is_none()
             && !is_marked
             && purpose.precedes_load()
-            && !mutant::is(Mutant::B5)
-        {
-            // Before the load, as all that it is made under.
-            let ensured = self.store.ensure(&tags, TAG_LIFE, reading.within).await;
-            if let Ok(ensured) = self.judge_get(ensured, reading.within) {
-                stamps = self.stamp(&ensured, reading);
-            }
-        }
-        Read {
-            found,
-            stamps: stamps.map(|stamps| (stamps, tagged.sent)),
-            is_unsent: false,
+            && !mutant::is(Mutant::B5);
+        Ended {
+            wants_versions: wants_versions.then_some(tagged.sent),
+            read: Read {
+                found,
+                stamps: stamps.map(|stamps| (stamps, tagged.sent)),
+                is_unsent: false,
+            },
         }
     }
 
@@ -220,12 +274,15 @@ impl L2 {
     /// that was asked.
     fn accept(
         &self,
-        entries: &Entries,
-        key: &EntryKey,
+        one: &One<'_>,
         bytes: &[u8],
-        reading: &Reading<'_>,
         guarded: Option<(&Stamps, Nanos)>,
     ) -> Result<Arc<Node>, RedisMiss> {
+        let One {
+            entries,
+            key,
+            reading,
+        } = one;
         entries.learn(bytes.len());
         let opened = envelope::open(bytes, self.limits.value).map_err(|damage| match damage {
             Damage::NotOurs | Damage::Damaged => RedisMiss::Damaged,
@@ -279,12 +336,12 @@ impl L2 {
 }
 
 /// What a change that has not arrived makes of an entry, where it is one that answers.
-fn known(
-    latest: &Latest,
-    entries: &Arc<Entries>,
-    key: &EntryKey,
-    reading: &Reading<'_>,
-) -> Option<Arc<Node>> {
+fn known(latest: &Latest, one: &One<'_>) -> Option<Arc<Node>> {
+    let One {
+        entries,
+        key,
+        reading,
+    } = one;
     let Latest::Entry(known) = latest else {
         return None;
     };

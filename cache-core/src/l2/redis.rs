@@ -30,12 +30,12 @@ use tokio::{runtime::Handle, time::timeout};
 pub(crate) use address::Address;
 use handshake::{Failure, Wiring};
 use link::{Link, Status};
-use reads::{Keys, Reads};
+use reads::{Keys, Question, Reads};
 use subscriber::Ear;
 
 use super::{
     LARGE, Lineage, Pending, Store, StoreError, StoreTime, Write,
-    store::{Asked, Batch, Listener, Tagged},
+    store::{Asked, AskedTogether, Batch, HeldBack, Listener, Tagged, TaggedTogether},
 };
 use crate::{
     clock::system_now,
@@ -64,6 +64,7 @@ pub(crate) struct RedisStore {
     data: Arc<Link>,
     bulk: Arc<Link>,
     reads: Arc<Reads>,
+    ensures: Arc<Reads>,
     channel: OnceLock<Arc<Link>>,
 }
 
@@ -121,11 +122,13 @@ impl RedisStore {
         let bulk = Link::new(address, BULK, None);
         // What there is to say of the server, the first connection says.
         bulk.is_doubted.store(true, Relaxed);
-        let reads = Reads::new(Arc::clone(&data), Arc::clone(&bulk));
+        let reads = Reads::new(&data, &bulk, Question::Read);
+        let ensures = Reads::new(&data, &bulk, Question::Ensure);
         Self {
             data,
             bulk,
             reads,
+            ensures,
             channel: OnceLock::new(),
         }
     }
@@ -188,13 +191,28 @@ impl Store for RedisStore {
         Box::pin(tags::get(&self.reads, asked, within))
     }
 
+    fn get_together<'a>(
+        &'a self,
+        asked: AskedTogether<'a>,
+        within: Duration,
+    ) -> Pending<'a, Result<TaggedTogether, StoreError>> {
+        Box::pin(tags::get_together(&self.reads, asked, within))
+    }
+
     fn ensure<'a>(
         &'a self,
         tags: &'a [&'a str],
         life: Duration,
         within: Duration,
     ) -> Pending<'a, Result<Tagged, StoreError>> {
-        Box::pin(tags::ensure(&self.data, tags, life, within))
+        Box::pin(tags::ensure(&self.ensures, &self.data, tags, life, within))
+    }
+
+    fn hold_back(&self) -> Option<HeldBack> {
+        Some(Box::new((
+            self.reads.hold_back()?,
+            self.ensures.hold_back()?,
+        )))
     }
 
     fn bump(&self, batch: Batch, within: Duration) -> Pending<'_, Result<Tagged, StoreError>> {

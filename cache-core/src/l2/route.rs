@@ -5,7 +5,9 @@ use std::{any::Any, sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Change, Entries, EntryKey, L2, Lifetime, Message, Read, Reading, StoreError, Write};
+use super::{
+    Change, Entries, EntryKey, L2, Lifetime, Message, One, Read, Reading, StoreError, Write,
+};
 use crate::{
     coherence::{Guard, Stamps, mutant, mutant::Mutant},
     l1::Node,
@@ -41,8 +43,17 @@ pub(crate) struct Route {
 
 impl Route {
     /// Reads the entry. The caller has found that it is worth asking.
-    pub(crate) async fn read(&self, reading: &Reading<'_>) -> Read {
-        self.l2.read(&self.entries, &self.key, reading).await
+    pub(crate) async fn read(&self, reading: Reading<'_>) -> Read {
+        self.l2.read(&self.one(reading)).await
+    }
+
+    /// The entry as one that is to be read.
+    pub(crate) fn one<'a>(&'a self, reading: Reading<'a>) -> One<'a> {
+        One {
+            entries: &self.entries,
+            key: &self.key,
+            reading,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 #[cfg(all(test, any(feature = "redis", feature = "testing")))]
 pub(crate) mod notes;
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{any::Any, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use smallvec::SmallVec;
 
@@ -13,6 +13,9 @@ use crate::{clock::Nanos, coherence::Nonces};
 
 /// A future of a store.
 pub(crate) type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Reads of a store that are held back, until it is dropped.
+pub(crate) type HeldBack = Box<dyn Any>;
 
 /// Where the bytes of entries are kept for all processes.
 ///
@@ -54,6 +57,13 @@ pub(crate) trait Store: fmt::Debug + Send + Sync {
         within: Duration,
     ) -> Pending<'a, Result<Tagged, StoreError>>;
 
+    /// The same for many entries, in one command.
+    fn get_together<'a>(
+        &'a self,
+        asked: AskedTogether<'a>,
+        within: Duration,
+    ) -> Pending<'a, Result<TaggedTogether, StoreError>>;
+
     /// Gives each tag that is not there a version, the server's time, and lets all of them live for another
     /// `life` at least. Gives the versions that are there now.
     fn ensure<'a>(
@@ -62,6 +72,12 @@ pub(crate) trait Store: fmt::Debug + Send + Sync {
         life: Duration,
         within: Duration,
     ) -> Pending<'a, Result<Tagged, StoreError>>;
+
+    /// Holds back what is read or ensured from here on, until what this gives is dropped: all that goes together then.
+    /// To be held for one poll, as others who read wait for it too.
+    fn hold_back(&self) -> Option<HeldBack> {
+        None
+    }
 
     /// Gives tags new versions and publishes that, in one round trip and as one change. A server that takes no
     /// writes because it is full loses the tags instead, which is as good. A tag that others have marked stays so, less
@@ -96,6 +112,23 @@ pub(crate) struct Asked<'a> {
     /// About how many bytes the entry has.
     pub(crate) expected: usize,
     pub(crate) tags: &'a [&'a str],
+}
+
+/// What many ask for together. All keys are whole.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AskedTogether<'a> {
+    pub(crate) entries: &'a [&'a str],
+    pub(crate) tags: &'a [&'a str],
+}
+
+/// Entries, and the versions of tags, in the order in which they were asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct TaggedTogether {
+    pub(crate) entries: Vec<Option<Vec<u8>>>,
+    pub(crate) versions: Vec<Version>,
+    /// As of [`Tagged`].
+    pub(crate) lineage: Lineage,
+    pub(crate) sent: Nanos,
 }
 
 /// Versions of tags, and an entry that was read with them.

@@ -26,7 +26,10 @@ use crate::{
         Lineage, Standing,
         mutant::{self, Mutant},
     },
-    l2::{Asked, Batch, Listener, Pending, Store, StoreError, StoreTime, Tagged, Write},
+    l2::{
+        Asked, AskedTogether, Batch, Listener, Pending, Store, StoreError, StoreTime, Tagged,
+        TaggedTogether, Write,
+    },
     lock::Mutex,
 };
 
@@ -307,6 +310,38 @@ impl Store for Arc<SimulatedStore> {
             tags: owned(asked.tags),
         };
         Box::pin(self.ask_tagged(command, within))
+    }
+
+    fn get_together<'a>(
+        &'a self,
+        asked: AskedTogether<'a>,
+        within: Duration,
+    ) -> Pending<'a, Result<TaggedTogether, StoreError>> {
+        Box::pin(async move {
+            let ask = |entry: Option<&&str>, tags| Command::Read {
+                entry: entry.map(|key| (*key).to_owned()),
+                tags,
+            };
+            let tags = ask(None, owned(asked.tags));
+            let tagged = self.ask_tagged(tags, within).await?;
+            let mut entries = Vec::new();
+            // After the tags: what has new versions by then is not taken for valid.
+            for entry in asked.entries {
+                let read = self
+                    .ask_tagged(ask(Some(entry), Vec::new()), within)
+                    .await?;
+                if read.lineage != tagged.lineage {
+                    return Err(StoreError::Unavailable);
+                }
+                entries.push(read.entry);
+            }
+            Ok(TaggedTogether {
+                entries,
+                versions: tagged.versions.into_vec(),
+                lineage: tagged.lineage,
+                sent: tagged.sent,
+            })
+        })
     }
 
     fn ensure<'a>(

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
-use syn::{Expr, Type};
+use syn::{Expr, Type, spanned::Spanned};
 
 use super::{Context, at, cache};
 use crate::{argument::Argument, function::find, model::Part, options::Batch};
@@ -24,7 +24,10 @@ impl Context<'_> {
     /// let returned = ..;                              // what there is for each key
     /// let keep = ..;
     /// Batch { instance: Instance::of(SITE, ..), .. }
-    ///     .run(ids, Element { .. }, |keys| { async move { let ids = &*keys; BODY } })
+    ///     .run(ids, Element { .. }, || {
+    ///         let held0 = Arc::new(Detached.hold(db));   // for all loads of the call
+    ///         move |keys| { let held0 = Arc::clone(&held0); async move { let ids = &*keys; BODY } }
+    ///     })
     ///     .await
     /// ```
     pub(super) fn batched(&self, batch: &Batch) -> TokenStream {
@@ -44,7 +47,7 @@ impl Context<'_> {
         let Some(elements) = self.elements() else {
             return TokenStream::new();
         };
-        let (holds, body) = (self.holds(), self.body());
+        let (owns, holds, body) = (self.owns(), self.holds_again(), self.body());
         // Where the return type is asked what it is, so that what all report is one error.
         let place = at(self.output.span);
         let run = Ident::new("run", place);
@@ -71,10 +74,46 @@ impl Context<'_> {
             .#run(
                 #keys.iter().cloned(),
                 #each,
-                |__cached_keys| { #holds async move #body },
+                || { #owns move |__cached_keys| { #holds async move #body } },
             )
             .await
         }
+    }
+
+    /// Gives all loads of a call what they need of the arguments.
+    fn owns(&self) -> TokenStream {
+        let mut owns = self.holds();
+        for (held, cfgs) in self.held_ones() {
+            let place = held.span();
+            owns.extend(quote_spanned!(place=> #cfgs let #held = ::std::sync::Arc::new(#held);));
+        }
+        owns.extend(self.clones());
+        owns
+    }
+
+    /// Gives one load its own.
+    fn holds_again(&self) -> TokenStream {
+        let mut holds = TokenStream::new();
+        for (held, cfgs) in self.held_ones() {
+            let place = held.span();
+            holds
+                .extend(quote_spanned!(place=> #cfgs let #held = ::std::sync::Arc::clone(&#held);));
+        }
+        holds.extend(self.clones());
+        holds
+    }
+
+    /// Copies of the arguments that are no references.
+    fn clones(&self) -> TokenStream {
+        let is_owned =
+            |argument: &&Argument| argument.referent().is_none() && !self.is_elements(argument);
+        let owned = self.model.arguments.iter().filter(is_owned);
+        let clones = owned.map(|argument| {
+            let (place, cfgs) = (argument.ty.span(), argument.cfgs());
+            let outer = argument.outer_at(place);
+            quote_spanned!(at(place)=> #(#cfgs)* let #outer = ::core::clone::Clone::clone(&#outer);)
+        });
+        clones.collect()
     }
 
     /// The argument that holds the keys of a batch.

@@ -5,10 +5,7 @@ use quote::quote_spanned;
 use syn::spanned::Spanned;
 
 use super::{Context, at, names::held};
-use crate::{
-    argument::Argument,
-    model::{Mode, Model},
-};
+use crate::model::{Mode, Model};
 
 impl Context<'_> {
     pub(super) fn load(&self) -> TokenStream {
@@ -94,17 +91,32 @@ impl Context<'_> {
             let (mode, outer) = (self.mode(place), argument.outer_at(place));
             holds.extend(quote_spanned!(at(place)=> #(#cfgs)* let #held = #mode.hold(#outer);));
         }
-        if self.model.options.batch.is_some() {
-            // Each load of several has its own.
-            let is_owned =
-                |argument: &&Argument| argument.referent().is_none() && !self.is_elements(argument);
-            for argument in arguments.iter().filter(is_owned) {
-                let (place, cfgs) = (argument.ty.span(), argument.cfgs());
-                let outer = argument.outer_at(place);
-                holds.extend(quote_spanned!(at(place)=> #(#cfgs)* let #outer = ::core::clone::Clone::clone(&#outer);));
-            }
-        }
         holds
+    }
+
+    /// The names of what it has of them.
+    pub(super) fn held_ones(&self) -> Vec<(Ident, TokenStream)> {
+        let Model {
+            function,
+            arguments,
+            holds_self,
+            ..
+        } = self.model;
+        let receiver = function.signature.receiver().filter(|_| *holds_self);
+        let own = receiver.map(|receiver| {
+            let place = at(receiver.span());
+            (Ident::new("__cached_held_self", place), TokenStream::new())
+        });
+        let held_ones = arguments.iter().enumerate();
+        let held_ones = held_ones.filter(|(_, argument)| self.is_held(argument));
+        let held_ones = held_ones.map(|(position, argument)| {
+            let cfgs = argument.cfgs();
+            (
+                held(position, argument),
+                quote_spanned!(Span::mixed_site()=> #(#cfgs)*),
+            )
+        });
+        own.into_iter().chain(held_ones).collect()
     }
 
     /// What is awaited for the value.

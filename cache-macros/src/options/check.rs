@@ -104,15 +104,7 @@ impl Options {
         if self.batch.is_none() {
             return;
         }
-        let is_there = |strategy: &&Strategy| !matches!(strategy.kind, Kind::ReadThrough);
-        let strategy = self.strategies().find(is_there);
-        let names = [
-            strategy.map(|strategy| &strategy.name),
-            place(self.soft_timeout.as_ref()),
-            place(self.timeout.as_ref()),
-            place(self.fleet.as_ref()),
-            place(self.prefetch.as_ref()),
-        ];
+        let names = [place(self.fleet.as_ref()), place(self.prefetch.as_ref())];
         for name in names.into_iter().flatten() {
             mistakes.at(
                 name,

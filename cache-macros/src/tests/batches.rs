@@ -14,6 +14,9 @@ fn every_form_is_taken() {
         "ttl = 5m, key = \"{id}\", batch(id in ids)",
         "ttl = 5m, skip(db), batch(id in ids), invalidate_on = UserChanged { id }, none_ttl = 10s",
         "ttl = 5m, skip(db), batch(id in ids), strategy = read_through, max_concurrent_loads = 4",
+        "ttl = 5m, skip(db), batch(id in ids), strategy = [refresh_ahead(0.8), stale_if_error(1h)], soft_timeout = 1s",
+        "ttl = 5m, skip(db), batch(id in ids), strategy = stale_while_revalidate(1m), timeout = 2s",
+        "ttl = 5m, skip(db), batch(id in ids), strategy = early_expiration",
     ] {
         let refused = refused(options, ITEM);
         assert!(refused.is_empty(), "{options}: {refused:?}");
@@ -59,13 +62,7 @@ fn another_form_is_refused_with_those_that_are_taken() {
 
 #[test]
 fn what_is_about_one_load_for_one_key_is_refused_beside_it() {
-    for option in [
-        "strategy = stale_while_revalidate(1m)",
-        "timeout = 2s",
-        "fleet",
-        "prefetch = users(db, &[])",
-        "inline",
-    ] {
+    for option in ["fleet", "prefetch = users(db, &[])", "inline"] {
         let refused = refused(
             &format!("ttl = 5m, skip(db), batch(id in ids), {option}"),
             ITEM,

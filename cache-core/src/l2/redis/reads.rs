@@ -1,5 +1,6 @@
 //! Reads, many of them as one: a few go alone, at once; while those are under way the others are
-//! queued, and go as one `MGET` when one of them ends. There is no timer.
+//! queued, and go as one `MGET` when one of them ends. There is no timer. What somebody holds back who has
+//! many to come goes when that is let go.
 //!
 //! A place under way is lent until the reader's deadline. A reader that is not polled, or whose runtime
 //! nobody drives, loses it then to the next that comes.
@@ -21,11 +22,12 @@ use queue::{Queue, Waiting, deadline};
 use super::{
     LARGE, fault,
     link::{Link, Stamped},
+    tags,
     writes::large_link,
 };
 use crate::{
     clock::{Nanos, after, system_now},
-    l2::{Lineage, StoreError},
+    l2::{Lineage, StoreError, TAG_LIFE},
     lock::Mutex,
     tasks,
 };
@@ -41,11 +43,21 @@ pub(super) struct Found {
     pub(super) sent: Nanos,
 }
 
-/// The reads of one store.
+/// What is asked of keys.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Question {
+    /// What is under them.
+    Read,
+    /// The versions of tags, which those have from then on that had none.
+    Ensure,
+}
+
+/// The questions of one kind to one store.
 #[derive(Debug)]
 pub(super) struct Reads {
     data: Arc<Link>,
     bulk: Arc<Link>,
+    question: Question,
     queue: Mutex<Queue>,
 }
 
@@ -57,11 +69,22 @@ enum Way {
 }
 
 impl Reads {
-    pub(super) fn new(data: Arc<Link>, bulk: Arc<Link>) -> Arc<Self> {
+    pub(super) fn new(data: &Arc<Link>, bulk: &Arc<Link>, question: Question) -> Arc<Self> {
         Arc::new(Self {
-            data,
-            bulk,
-            queue: Mutex::default(),
+            data: Arc::clone(data),
+            bulk: Arc::clone(bulk),
+            question,
+            queue: Mutex::new(Queue::new(question)),
+        })
+    }
+
+    /// Holds back what is read from here on until it is dropped: it goes together then. Nothing outside a runtime.
+    pub(super) fn hold_back(self: &Arc<Self>) -> Option<HeldBack> {
+        let runtime = Handle::try_current().ok()?;
+        self.queue.lock().hold();
+        Some(HeldBack {
+            reads: Arc::clone(self),
+            runtime,
         })
     }
 
@@ -83,7 +106,7 @@ impl Reads {
         match self.enter(keys, expected, (now, after(now, within)), runtime) {
             Way::Alone(turn, keys) => {
                 // In a box of its own, so that those in the queue do not carry the room for it.
-                let answer = Box::pin(read_alone(&self.data, &keys, within)).await;
+                let answer = Box::pin(self.ask(&[&keys], within)).await;
                 drop(turn);
                 answer
             }
@@ -103,12 +126,21 @@ impl Reads {
         (now, deadline): (Nanos, Nanos),
         runtime: Handle,
     ) -> Way {
+        let mut queue = self.queue.lock();
+        if queue.is_held() {
+            let way = queue.push(keys, expected, deadline);
+            let is_full = queue.is_full();
+            drop(queue);
+            if is_full {
+                self.release(&runtime);
+            }
+            return way.map_or(Way::NoRoom, Way::Queued);
+        }
         let turn = |ticket| Turn {
             reads: Arc::clone(self),
             ticket,
             runtime,
         };
-        let mut queue = self.queue.lock();
         if queue.waiting.is_empty()
             && let Some(ticket) = queue.take_place(now, deadline)
         {
@@ -124,6 +156,46 @@ impl Reads {
             drop(turn(ticket));
         }
         way.map_or(Way::NoRoom, Way::Queued)
+    }
+
+    /// Has those who wait be read for, in as many batches at once as there are places for.
+    fn release(self: &Arc<Self>, runtime: &Handle) {
+        loop {
+            let released = self.queue.lock().release();
+            let Some((ticket, batch)) = released else {
+                return;
+            };
+            let batches = Batches {
+                reads: Arc::clone(self),
+                ticket,
+            };
+            tasks::spawn(runtime, batches.run(Some(batch)));
+        }
+    }
+
+    async fn ask(&self, keys: &[&Keys], within: Duration) -> Answer {
+        match (self.question, keys) {
+            (Question::Ensure, keys) => {
+                let keys: Vec<&str> = keys.iter().flat_map(|keys| keys.iter()).collect();
+                tags::ensure_now(&self.data, &keys, TAG_LIFE, within).await
+            }
+            (Question::Read, [keys]) => read_alone(&self.data, keys, within).await,
+            (Question::Read, keys) => read_all(&self.data, keys, within).await,
+        }
+    }
+}
+
+/// Reads that are held back, until it is dropped.
+pub(super) struct HeldBack {
+    reads: Arc<Reads>,
+    runtime: Handle,
+}
+
+impl Drop for HeldBack {
+    fn drop(&mut self) {
+        self.reads.queue.lock().let_go();
+        // Whoever else holds back: nobody waits for two.
+        self.reads.release(&self.runtime);
     }
 }
 
@@ -188,7 +260,7 @@ impl Drop for Turn {
                 reads: Arc::clone(&self.reads),
                 ticket: self.ticket,
             };
-            tasks::spawn(&self.runtime, batches.run());
+            tasks::spawn(&self.runtime, batches.run(None));
         }
     }
 }
@@ -200,9 +272,11 @@ struct Batches {
 }
 
 impl Batches {
-    async fn run(self) {
-        while let Some(batch) = self.next() {
-            answer(&self.reads.data, batch).await;
+    async fn run(self, first: Option<Vec<Waiting>>) {
+        let mut next = first.or_else(|| self.next());
+        while let Some(batch) = next {
+            answer(&self.reads, batch).await;
+            next = self.next();
         }
     }
 
@@ -220,18 +294,12 @@ impl Drop for Batches {
     }
 }
 
-async fn read_batch(link: &Link, batch: &[Waiting], within: Duration) -> Answer {
-    let keys: SmallVec<[&Keys; 16]> = batch.iter().map(|waiting| &waiting.keys).collect();
-    match keys.as_slice() {
-        [keys] => read_alone(link, keys, within).await,
-        keys => read_all(link, keys, within).await,
-    }
-}
-
 /// Reads a batch, and gives everybody in it an answer.
-async fn answer(link: &Link, batch: Vec<Waiting>) {
+async fn answer(reads: &Reads, batch: Vec<Waiting>) {
     let within = Duration::from_nanos(deadline(&batch).saturating_sub(system_now()));
-    let answer = read_batch(link, &batch, within).await;
+    let keys: SmallVec<[&Keys; 16]> = batch.iter().map(|waiting| &waiting.keys).collect();
+    let answer = reads.ask(&keys, within).await;
+    drop(keys);
     let Found {
         values,
         lineage,

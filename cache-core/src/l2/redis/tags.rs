@@ -12,12 +12,15 @@ use tokio::runtime::Handle;
 use super::{
     fault,
     link::{Link, Stamped},
-    reads::{Found, Keys, Reads},
+    reads::{Answer, Found, Keys, Reads},
     writes::milliseconds,
 };
 use crate::{
     clock::system_now,
-    l2::{Asked, Batch, StoreError, Tagged, Version, Versions},
+    l2::{
+        Asked, AskedTogether, Batch, StoreError, TAG_LIFE, Tagged, TaggedTogether, Version,
+        Versions,
+    },
 };
 
 struct Script {
@@ -69,12 +72,59 @@ pub(super) async fn get(
     })
 }
 
+/// The same for many entries, in one command.
+pub(super) async fn get_together(
+    reads: &Arc<Reads>,
+    asked: AskedTogether<'_>,
+    within: Duration,
+) -> Result<TaggedTogether, StoreError> {
+    let keys = Keys::of(asked.entries.iter().chain(asked.tags).copied());
+    // Many small ones hold up nobody as a large one does.
+    let Found {
+        values,
+        lineage,
+        sent,
+    } = reads.read(keys, 0, within).await?;
+    let mut values = values.into_iter();
+    let entries = values
+        .by_ref()
+        .take(asked.entries.len())
+        .map(|value| match value {
+            Value::BulkString(bytes) => Ok(Some(bytes)),
+            Value::Nil => Ok(None),
+            _ => Err(fault::odd_reply()),
+        });
+    Ok(TaggedTogether {
+        entries: entries.collect::<Result<_, _>>()?,
+        versions: values.map(|value| version(&value)).collect(),
+        lineage,
+        sent,
+    })
+}
+
+/// Together with others, where it is for as long as mostly.
 pub(super) async fn ensure(
+    ensures: &Arc<Reads>,
     link: &Arc<Link>,
     tags: &[&str],
     life: Duration,
     within: Duration,
 ) -> Result<Tagged, StoreError> {
+    let found = if life == TAG_LIFE {
+        let keys = Keys::of(tags.iter().copied());
+        ensures.read(keys, 0, within).await
+    } else {
+        ensure_now(link, tags, life, within).await
+    };
+    found.map(|found| tagged(&found))
+}
+
+pub(super) async fn ensure_now(
+    link: &Arc<Link>,
+    tags: &[&str],
+    life: Duration,
+    within: Duration,
+) -> Answer {
     let life = milliseconds(life);
     run(link, &ENSURE, tags, within, |command| {
         command.arg(life);
@@ -113,6 +163,17 @@ async fn change(
         }
     })
     .await
+    .map(|found| tagged(&found))
+}
+
+/// What a script gave for tags.
+fn tagged(found: &Found) -> Tagged {
+    Tagged {
+        entry: None,
+        versions: found.values.iter().map(version).collect::<Versions>(),
+        lineage: found.lineage,
+        sent: found.sent,
+    }
 }
 
 /// Runs a script that gives something for each of its keys.
@@ -122,7 +183,7 @@ async fn run(
     keys: &[&str],
     within: Duration,
     arguments: impl Fn(&mut Cmd),
-) -> Result<Tagged, StoreError> {
+) -> Answer {
     let runtime = Handle::try_current().map_err(|_| StoreError::Unavailable)?;
     link.attend(&runtime, system_now());
     let live = link.live().ok_or(StoreError::Unavailable)?;
@@ -148,9 +209,8 @@ async fn run(
         sent,
     } = link.accept(&live, answer)?;
     match value {
-        Value::Array(values) if values.len() == keys.len() => Ok(Tagged {
-            entry: None,
-            versions: values.iter().map(version).collect::<Versions>(),
+        Value::Array(values) if values.len() == keys.len() => Ok(Found {
+            values: values.into(),
             lineage,
             sent,
         }),

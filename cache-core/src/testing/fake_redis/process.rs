@@ -11,7 +11,10 @@ use tokio::runtime::Handle;
 use super::{FakeRedis, State, channel::Ear, faults::Operation};
 use crate::{
     clock::system_now,
-    l2::{Asked, Batch, Listener, Pending, Store, StoreError, StoreTime, Tagged, Versions, Write},
+    l2::{
+        Asked, AskedTogether, Batch, Listener, Pending, Store, StoreError, StoreTime, Tagged,
+        TaggedTogether, Versions, Write,
+    },
 };
 
 /// The connections of one process.
@@ -148,6 +151,30 @@ impl Store for Process {
             let ((entry, versions), lineage) = answered.await?;
             Ok(Tagged {
                 entry,
+                versions,
+                lineage,
+                sent,
+            })
+        })
+    }
+
+    fn get_together<'a>(
+        &'a self,
+        asked: AskedTogether<'a>,
+        within: Duration,
+    ) -> Pending<'a, Result<TaggedTogether, StoreError>> {
+        self.redis.0.state.lock().reads += asked.entries.len() as u64;
+        Box::pin(async move {
+            let sent = system_now();
+            let answered = self.redis.answer(Operation::Read, within, |state, now| {
+                let held = &state.held;
+                let entries = asked.entries.iter().map(|key| held.entry(key, now));
+                let versions = asked.tags.iter().map(|key| held.version(key, now));
+                (entries.collect(), versions.collect())
+            });
+            let ((entries, versions), lineage) = answered.await?;
+            Ok(TaggedTogether {
+                entries,
                 versions,
                 lineage,
                 sent,

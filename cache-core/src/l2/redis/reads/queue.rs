@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use tokio::sync::oneshot;
 
-use super::{Answer, Keys};
+use super::{Answer, Keys, Question};
 use crate::clock::{Nanos, after, system_now};
 
 /// Reads and batches under way at once.
@@ -12,17 +12,24 @@ pub(in crate::l2::redis) const PLACES: usize = 8;
 /// Batches among them.
 const MOST_BATCHES: usize = 2;
 const MOST_KEYS: usize = 64;
+/// The same where they were held back to go together: readers of such an amount know what they ask for.
+const MOST_HELD: usize = 4_096;
+/// Of a script, which holds up the server for longer.
+const MOST_HELD_ENSURED: usize = 512;
 /// Bytes that one batch is expected to bring.
 const MOST_BYTES: usize = 256 * 1024;
 const MOST_WAITING: usize = 16_384;
 /// How long after its deadline a reader is still believed to give its place back.
 const GRACE: Duration = Duration::from_millis(50);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Queue {
     places: [Place; PLACES],
     last_ticket: u64,
     pub(super) waiting: VecDeque<Waiting>,
+    /// How many hold back what comes now.
+    holds: usize,
+    most_held: usize,
 }
 
 /// Free with ticket zero.
@@ -43,12 +50,55 @@ impl Place {
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) keys: Keys,
+    is_held: bool,
     expected: usize,
     deadline: Nanos,
     pub(super) answer: oneshot::Sender<Answer>,
 }
 
 impl Queue {
+    pub(super) fn new(question: Question) -> Self {
+        Self {
+            places: Default::default(),
+            last_ticket: 0,
+            waiting: VecDeque::new(),
+            holds: 0,
+            most_held: match question {
+                Question::Read => MOST_HELD,
+                Question::Ensure => MOST_HELD_ENSURED,
+            },
+        }
+    }
+
+    pub(super) fn hold(&mut self) {
+        self.holds += 1;
+    }
+
+    pub(super) fn let_go(&mut self) {
+        self.holds -= 1;
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        self.holds > 0
+    }
+
+    /// Whether so many are held back that some go at once.
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting.len() >= self.most_held
+    }
+
+    /// A place, and the batch of it, of those who wait. Where there is no place, whoever has one comes for them.
+    pub(super) fn release(&mut self) -> Option<(u64, Vec<Waiting>)> {
+        if self.waiting.is_empty() {
+            return None;
+        }
+        let now = system_now();
+        let ticket = self.take_place(now, now)?;
+        let batch = self.next_batch(ticket)?;
+        self.place(ticket)?.is_batch = true;
+        Some((ticket, batch))
+    }
+
     /// A place that is free, or whose reader should have given it back.
     pub(super) fn take_place(&mut self, now: Nanos, deadline: Nanos) -> Option<u64> {
         let place = self.places.iter_mut().find(|place| !place.is_live(now))?;
@@ -111,6 +161,7 @@ impl Queue {
         let (answer, answered) = oneshot::channel();
         self.waiting.push_back(Waiting {
             keys,
+            is_held: self.is_held(),
             expected,
             deadline,
             answer,
@@ -136,7 +187,7 @@ impl Queue {
         while bytes < MOST_BYTES
             && let Some(next) = self.waiting.front()
             // What one reader asks for is never split.
-            && (keys == 0 || keys + next.keys.len() <= MOST_KEYS)
+            && (keys == 0 || keys + next.keys.len() <= self.most_beside(next))
             && let Some(next) = self.waiting.pop_front()
         {
             if !next.answer.is_closed() {
@@ -146,6 +197,15 @@ impl Queue {
             }
         }
         batch
+    }
+
+    /// How many keys a batch may have together with those of this reader.
+    fn most_beside(&self, reader: &Waiting) -> usize {
+        if reader.is_held {
+            self.most_held
+        } else {
+            MOST_KEYS
+        }
     }
 
     /// Gives a place back without reading on. Those that nobody would come for are given, to be let go

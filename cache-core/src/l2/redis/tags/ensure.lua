@@ -1,9 +1,12 @@
 -- KEYS: tags. ARGV: how many milliseconds they are to live at least.
 local life, now = tonumber(ARGV[1]), server_time()
-local versions = {}
+local versions, known = {}, {}
 for i, key in ipairs(KEYS) do
-  local found = look(key, now)
-  if #found.others > 0 then
+  -- Many of those who ask together have a tag in common.
+  local found = not known[key] and look(key, now)
+  if not found then
+    versions[i] = known[key]
+  elseif #found.others > 0 then
     versions[i] = mark_of(found.version, found.others)
   elseif found.version > 0 and not found.is_marked then
     local left = redis.call('PTTL', key)
@@ -19,5 +22,6 @@ for i, key in ipairs(KEYS) do
       return failed
     end
   end
+  known[key] = versions[i]
 end
 return versions

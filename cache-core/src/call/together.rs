@@ -1,0 +1,155 @@
+//! The calls of one batch: those whose turn it is to load read the shared tier together, and have no future of their
+//! own before something is to be waited for.
+
+use std::sync::Arc;
+
+use super::{
+    BoxFuture, Missed, Opened,
+    body::Body,
+    miss::{Call, Rider},
+};
+use crate::{
+    cache::Cache,
+    context,
+    flight::{Joined, Load, Member, Underway},
+    l1::Node,
+    l2::One,
+    value::{Answer, Judge, Maker},
+};
+
+/// A call that has the turn of its flight, and reads first.
+pub(crate) struct Reader {
+    call: Call,
+    member: Member,
+    underway: Underway,
+}
+
+/// Those of one batch. They are large, and go from hand to hand.
+pub(crate) type Readers = Vec<Box<Reader>>;
+
+/// A call that has read, and the answer of the shared tier.
+pub(crate) type HasRead = (Box<Reader>, Option<Arc<Node>>);
+
+/// How a call of a batch begins.
+pub(crate) enum Beginning {
+    /// With its answer.
+    Answered(Answer),
+    Reads(Box<Reader>),
+    /// By itself.
+    Goes(Going),
+}
+
+/// A call that goes on by itself.
+pub(crate) enum Going {
+    Opened(Box<Opened>),
+    /// In a flight, perhaps with the turn to load.
+    InFlight(Box<Call>, Member, Option<Underway>),
+}
+
+impl Missed {
+    /// Opens the call of one key of many.
+    pub(crate) fn begin(self: Box<Self>, keep: &dyn Judge) -> (Maker, Beginning) {
+        let (opened, maker) = self.open(keep);
+        (maker, opened.begin())
+    }
+}
+
+impl Opened {
+    /// What is part of a load, or of a function with a strategy, waits for more than one thing, and a handle for others.
+    fn is_plain(&self) -> bool {
+        let Self { call, question, .. } = self;
+        question.is_none()
+            && call.remote.is_some()
+            && call.site.aging.is_none()
+            && call.is_on()
+            && context::load().is_none()
+    }
+
+    fn begin(self) -> Beginning {
+        if !self.is_plain() {
+            return Beginning::Goes(Going::Opened(Box::new(self)));
+        }
+        let call = self.call;
+        let flights = call.cache.flights();
+        // Before anything is read.
+        let snapshot = call.capture();
+        let joined = flights.join(&call.key, &call.site, call.cache.clock(), &snapshot, false);
+        let mut member = match joined {
+            Joined::Hit(node) => {
+                node.entry().count_hit();
+                return Beginning::Answered(Answer::Hit(node));
+            }
+            Joined::Member(member) => member,
+        };
+        let Some(underway) = member.try_turn_here() else {
+            return Beginning::Goes(Going::InFlight(Box::new(call), member, None));
+        };
+        let remote = call.remote.as_ref().zip(underway.load());
+        if remote.is_some_and(|(remote, load)| remote.only_reads(&call.cache, load)) {
+            return Beginning::Reads(Box::new(Reader {
+                call,
+                member,
+                underway,
+            }));
+        }
+        Beginning::Goes(Going::InFlight(Box::new(call), member, Some(underway)))
+    }
+}
+
+impl Reader {
+    pub(super) fn cache(&self) -> &Cache {
+        &self.call.cache
+    }
+
+    pub(super) fn load(&self) -> &Arc<Load> {
+        let load = self.underway.load();
+        load.expect("it has read once, and has not ended before")
+    }
+
+    pub(super) fn underway(&mut self) -> &mut Underway {
+        &mut self.underway
+    }
+
+    pub(super) fn one(&self) -> Option<One<'_>> {
+        let remote = self.call.remote.as_deref()?;
+        Some(remote.one(&self.call.cache, self.load()))
+    }
+
+    /// It goes on by itself: nobody has its entry, or nobody else reads.
+    pub(crate) fn go(self) -> Going {
+        Going::InFlight(Box::new(self.call), self.member, Some(self.underway))
+    }
+}
+
+impl Going {
+    /// Whether its load may run on in the background.
+    pub(crate) fn may_leave(&self) -> bool {
+        match self {
+            Self::Opened(opened) => opened.call.site.aging.is_some() || opened.is_prefetch(),
+            Self::InFlight(..) => false,
+        }
+    }
+
+    pub(super) fn answer(self, body: Body<'_>) -> BoxFuture<'_, Answer> {
+        match self {
+            Self::Opened(opened) => opened.answer(body),
+            Self::InFlight(call, member, underway) => Box::pin(async move {
+                let rider = Rider {
+                    outer: None,
+                    wait: None,
+                    around: None,
+                };
+                call.ride_on(member, underway, rider, body).await.answer
+            }),
+        }
+    }
+}
+
+/// Reads for calls of one batch: each has its answer then, or is to load.
+pub(crate) fn read(cache: &Cache, readers: Readers) -> BoxFuture<'static, Vec<HasRead>> {
+    if let Some(shared) = cache.shared() {
+        return Arc::clone(shared).answer_all(readers);
+    }
+    let unread = readers.into_iter().map(|reader| (reader, None));
+    Box::pin(std::future::ready(unread.collect()))
+}
