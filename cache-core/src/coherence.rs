@@ -26,6 +26,7 @@ mod outgoing;
 mod queue;
 mod recent;
 mod rules;
+mod said;
 mod version;
 
 use std::{
@@ -50,6 +51,7 @@ use self::{
     queue::Queue,
     recent::Recent,
     rules::Doubted,
+    said::Said,
 };
 pub(crate) use self::{
     cell::Cell,
@@ -102,6 +104,7 @@ pub(crate) struct Coherence {
     blind_until: AtomicU64,
     state: Mutex<State>,
     recent: Recent,
+    said: Said,
     /// Also of what nothing depends on yet.
     invalidations: AtomicU64,
     marks: Marks,
@@ -174,6 +177,7 @@ impl Coherence {
             blind_until: AtomicU64::new(0),
             state: Mutex::default(),
             recent: Recent::default(),
+            said: Said::default(),
             invalidations: AtomicU64::new(0),
             marks: Marks::default(),
             work: Notify::new(),

@@ -92,23 +92,23 @@ impl Flights {
     /// Joins the flight of a key, or starts it. A usable entry is looked for once more: it may have come
     /// since the caller looked. A flight that began before something changed loses its place to a new one,
     /// and keeps its waiters. Where only the value will tell whether what changed concerns it, the caller may join
-    /// provisionally, unless it wants to be `sure`.
+    /// provisionally, unless it wants to be `sure` of all that was known when it `came`.
     pub(crate) fn join(
         self: &Arc<Self>,
         key: &Key,
         site: &Arc<SiteState>,
         clock: &Clock,
         snapshot: &Snapshot,
-        sure: bool,
+        (came, sure): (&Snapshot, bool),
     ) -> Joined {
         let mut shard = self.shard(key);
         if let Some(flight) = shard.get(key)
             && flight.snapshot.may_answer(snapshot)
         {
-            let is_provisional = !flight.snapshot.is_same(snapshot);
+            let is_provisional = flight.snapshot.is_behind(came);
             if !(is_provisional && sure) {
                 let mut member = flight.enter();
-                member.is_provisional = is_provisional;
+                member.came = is_provisional.then(|| Box::new(came.clone()));
                 return Joined::Member(member);
             }
         }
@@ -160,7 +160,7 @@ impl Flights {
         let mut shard = self.shard(key);
         if shard
             .get(key)
-            .is_some_and(|flight| flight.snapshot.may_answer(snapshot))
+            .is_some_and(|flight| flight.snapshot.is_same(snapshot))
         {
             return None;
         }
@@ -184,7 +184,7 @@ impl Flights {
         let shard = self.shard(key);
         shard
             .get(key)
-            .is_some_and(|flight| flight.snapshot.may_answer(snapshot))
+            .is_some_and(|flight| flight.snapshot.is_same(snapshot))
     }
 
     /// Removes the entry of a key, also at the end of its route. Loads begun before are not kept.
@@ -479,7 +479,7 @@ impl Flight {
             ticket: state.next_ticket,
             patience: Patience::default(),
             is_stand_in: false,
-            is_provisional: false,
+            came: None,
         }
     }
 

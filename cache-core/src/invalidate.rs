@@ -142,6 +142,7 @@ impl Cache {
         };
         let mut unanswered = Unanswered {
             coherence: self.coherence(),
+            courier,
             tags,
         };
         self.coherence().emit(tags, outcome, ack, system_now());
@@ -154,8 +155,6 @@ impl Cache {
         let is_acknowledged = answer.is_ok_and(|answer| answer == Ok(true));
         if is_acknowledged {
             unanswered.tags = &[];
-        } else {
-            courier.look_again();
         }
         is_acknowledged
     }
@@ -171,6 +170,9 @@ impl Cache {
             waiter: None,
         };
         coherence.emit(tags, outcome, ack, now);
+        if let Some(courier) = self.courier() {
+            courier.look_again();
+        }
         let is_unknown = outcome == Outcome::Unknown;
         if self.courier().is_none() && is_unknown && coherence.remind(tags, now) {
             let watched: Arc<dyn Watched> = Arc::clone(coherence) as _;
@@ -190,12 +192,16 @@ impl Watched for Coherence {
 /// is as if it had failed, though it may yet be acknowledged.
 struct Unanswered<'a> {
     coherence: &'a Coherence,
+    courier: &'a dyn Carrier,
     tags: &'a [Tag],
 }
 
 impl Drop for Unanswered<'_> {
     fn drop(&mut self) {
-        self.coherence.invalidate(self.tags, system_now());
+        if !self.tags.is_empty() {
+            self.coherence.invalidate(self.tags, system_now());
+            self.courier.look_again();
+        }
     }
 }
 

@@ -148,7 +148,7 @@ impl Call {
             return;
         };
         let (clock, snapshot) = (self.cache.clock(), self.capture());
-        let joined = flights.join(&self.key, &self.site, clock, &snapshot, false);
+        let joined = flights.join(&self.key, &self.site, clock, &snapshot, (&snapshot, true));
         if let Joined::Member(mut member) = joined
             && member.stand_in()
         {

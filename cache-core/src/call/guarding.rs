@@ -149,6 +149,9 @@ impl Guarding for ByEvents {
             outer.reaches(&named, &call.site);
             captured.extend(&named);
         }
+        if captured.is_empty() {
+            outer.ends_with(call.cache.clock().now());
+        }
         let lag = call.site.settle;
         if let Some(time) = settled(&call.cache, lag, (&captured, None), loading) {
             outer.settles_at(time);

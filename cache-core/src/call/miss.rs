@@ -172,7 +172,7 @@ impl Call {
             events.reaches(outer, &snapshot, &self.site);
         }
         let member = match place {
-            Place::InAnyFlight => self.join(outer.as_ref(), &snapshot, false),
+            Place::InAnyFlight => self.join(outer.as_ref(), &snapshot, (&snapshot, false)),
             Place::InNewFlight => Ok(flights.renew(&self.key, &self.site, &snapshot)),
         };
         let member = match member {
@@ -192,10 +192,10 @@ impl Call {
         &self,
         outer: Option<&Arc<Load>>,
         snapshot: &Snapshot,
-        sure: bool,
+        came: (&Snapshot, bool),
     ) -> Result<Member, Arc<Node>> {
         let (flights, clock) = (self.cache.flights(), self.cache.clock());
-        match flights.join(&self.key, &self.site, clock, snapshot, sure) {
+        match flights.join(&self.key, &self.site, clock, snapshot, came) {
             Joined::Hit(node) if self.may_rely_on(outer, &node) => {
                 node.entry().count_hit();
                 Err(node)
@@ -237,7 +237,9 @@ impl Call {
             };
             let mut underway = match turn {
                 Turn::Answer(node) if !member.may_take(&node) => {
-                    match self.join(outer, &self.capture(), true) {
+                    let (now, came) = (self.capture(), member.came.take());
+                    let came = came.unwrap_or_else(|| Box::new(now.clone()));
+                    match self.join(outer, &now, (&came, true)) {
                         Ok(next) => member = next,
                         Err(node) => return Flown::by(Answer::Hit(node), Source::Memory),
                     }

@@ -73,7 +73,13 @@ impl Opened {
         let flights = call.cache.flights();
         // Before anything is read.
         let snapshot = call.capture();
-        let joined = flights.join(&call.key, &call.site, call.cache.clock(), &snapshot, false);
+        let joined = flights.join(
+            &call.key,
+            &call.site,
+            call.cache.clock(),
+            &snapshot,
+            (&snapshot, false),
+        );
         let mut member = match joined {
             Joined::Hit(node) => {
                 node.entry().count_hit();

@@ -65,7 +65,12 @@ impl Snapshot {
 
     /// Whether it does, whatever it will turn out to depend on: nothing at all was invalidated in between.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        self.may_answer(other) && self.invalidations == other.invalidations
+        self.may_answer(other) && !self.is_behind(other)
+    }
+
+    /// Whether something was invalidated before `other` was captured that this does not know of.
+    pub(crate) fn is_behind(&self, other: &Self) -> bool {
+        self.invalidations < other.invalidations
     }
 
     /// Whether the shared tier may be behind what this process knows.

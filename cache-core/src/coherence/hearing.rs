@@ -37,19 +37,18 @@ impl Coherence {
         self.state.lock().stray.take()
     }
 
-    /// Whether a server that says this of what was captured has forgotten what it acknowledged to this process.
+    /// Whether a server that says this of what was captured has forgotten what it told this process.
     pub(crate) fn has_forgotten(
         &self,
         snapshot: &Snapshot,
         versions: &[Version],
         lineage: Lineage,
+        now: Nanos,
     ) -> bool {
-        let state = self.state.lock();
-        let mut said = snapshot.cells().zip(versions);
-        said.any(|(cell, version)| {
-            state
-                .ledger
-                .is_contradicted_by(cell.tag(), *version, lineage)
+        let mut says = snapshot.cells().zip(versions);
+        says.any(|(cell, version)| {
+            let tag = cell.tag();
+            self.said.is_contradicted_by(tag, *version, lineage, now)
         })
     }
 
@@ -143,6 +142,7 @@ impl Coherence {
         let Ok(text) = str::from_utf8(message) else {
             return;
         };
+        let listens_to = self.state.lock().listens_to;
         for line in text.lines() {
             let mut words = line.split(' ');
             let (Some(name), Some(version), Some(origin)) =
@@ -152,6 +152,10 @@ impl Coherence {
             };
             let tag = Tag::from_name(name);
             let is_mark = version == MARKED;
+            if let Some(lineage) = listens_to {
+                self.said
+                    .add(&tag, Version::read(version.as_bytes()), lineage, now);
+            }
             // Around the invalidation: who captures what comes behind a mark finds it, and who read one before it was
             // gone finds that something came.
             if is_mark {

@@ -1,12 +1,8 @@
-//! Bumps of the last minute: what a server of another lineage may never have heard of, and one of the same has not
-//! forgotten.
+//! Bumps of the last minute: what a server of another lineage may never have heard of.
 
 use std::{collections::HashMap, time::Duration};
 
-use super::{
-    rules,
-    version::{Lineage, Version},
-};
+use super::{rules, version::Lineage};
 use crate::{
     clock::{Nanos, before, nanos},
     event::Tag,
@@ -27,24 +23,15 @@ pub(super) struct Ledger {
 struct Record {
     at: Nanos,
     lineage: Lineage,
-    /// What the tag got there; zero where that is not known.
-    version: u64,
 }
 
 impl Ledger {
-    /// A server of this lineage has acknowledged a bump, and given the tag this version.
-    pub(super) fn add(&mut self, tag: &Tag, lineage: Lineage, version: Version, now: Nanos) {
+    /// A server of this lineage has acknowledged a bump.
+    pub(super) fn add(&mut self, tag: &Tag, lineage: Lineage, now: Nanos) {
         if now.saturating_sub(self.purged) > nanos(WINDOW / 4) {
             self.purge(now);
         }
-        let record = Record {
-            at: now,
-            lineage,
-            version: match version {
-                Version::Number(number) => number,
-                Version::Missing | Version::Marked => 0,
-            },
-        };
+        let record = Record { at: now, lineage };
         let tags = match self.events.get_mut(tag.event()) {
             Some(tags) => tags,
             None => self.events.entry(tag.event().to_owned()).or_default(),
@@ -56,12 +43,8 @@ impl Ledger {
         // What any of them was acknowledged by last is not what all of them were.
         *tags = Tag::of_whole_event(tag.event())
             .map(|whole| {
-                let record = Record {
-                    at: now,
-                    lineage: Lineage::UNKNOWN,
-                    version: 0,
-                };
-                (whole, record)
+                let lineage = Lineage::UNKNOWN;
+                (whole, Record { at: now, lineage })
             })
             .into();
     }
@@ -82,22 +65,13 @@ impl Ledger {
         let unknown = records.filter(|(_, record)| rules::may_not_know(lineage, record.lineage));
         let mut tags: Vec<_> = unknown
             .map(|(tag, record)| {
-                (record.lineage, record.version) = (lineage, 0);
+                record.lineage = lineage;
                 tag.clone()
             })
             .collect();
         // Hash maps have no order, and a run must be the same twice.
         tags.sort_unstable();
         tags
-    }
-
-    /// Whether a server that says this of a tag has forgotten what it acknowledged, or is no longer the one that did.
-    pub(super) fn is_contradicted_by(&self, tag: &Tag, version: Version, lineage: Lineage) -> bool {
-        let record = self.events.get(tag.event()).and_then(|tags| tags.get(tag));
-        let (Some(record), Version::Number(version)) = (record, version) else {
-            return false;
-        };
-        rules::has_forgotten((record.version, record.lineage), (version, lineage))
     }
 
     #[cfg(test)]
@@ -116,10 +90,9 @@ mod tests {
     fn another_lineage_is_told_what_was_acknowledged_within_a_minute() {
         let mut ledger = Ledger::default();
         let tags = ["E:1", "E:2", "E:3"].map(Tag::from_name);
-        let unknown = Version::Missing;
-        ledger.add(&tags[0], Lineage(1), unknown, 0);
-        ledger.add(&tags[1], Lineage(1), unknown, 40 * SECOND);
-        ledger.add(&tags[2], Lineage(2), unknown, 61 * SECOND);
+        ledger.add(&tags[0], Lineage(1), 0);
+        ledger.add(&tags[1], Lineage(1), 40 * SECOND);
+        ledger.add(&tags[2], Lineage(2), 61 * SECOND);
         assert_eq!(
             ledger.unknown_to(Lineage(2), 61 * SECOND),
             [tags[1].clone()]
@@ -129,22 +102,10 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_says_less_than_it_acknowledged_is_not_believed() {
-        let (mut ledger, tag) = (Ledger::default(), Tag::from_name("E:1"));
-        ledger.add(&tag, Lineage(1), Version::Number(7), SECOND);
-        let says = |version, lineage| ledger.is_contradicted_by(&tag, version, Lineage(lineage));
-        assert!(says(Version::Number(6), 1));
-        assert!(!says(Version::Number(7), 1) && !says(Version::Number(8), 1));
-        // Versions of other servers are compared with nothing, and a tag that is gone is a miss.
-        assert!(!says(Version::Number(6), 2) && !says(Version::Missing, 1));
-    }
-
-    #[test]
     fn many_tags_of_one_event_are_remembered_as_all_of_them() {
         let mut ledger = Ledger::default();
         for id in 0..50_000 {
-            let tag = Tag::from_name(&format!("E:{id}"));
-            ledger.add(&tag, Lineage(1), Version::Missing, SECOND);
+            ledger.add(&Tag::from_name(&format!("E:{id}")), Lineage(1), SECOND);
         }
         assert!(ledger.len() <= MOST_TAGS, "{}", ledger.len());
         let unknown = ledger.unknown_to(Lineage(1), SECOND);

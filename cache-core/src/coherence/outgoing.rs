@@ -133,30 +133,17 @@ impl Coherence {
         })
     }
 
-    /// Leaves what is still to be sent to another, which knows of it from here on. Gives whether that is all there is.
-    pub(crate) fn leave_to(&self, other: &Self, now: Nanos) -> bool {
+    /// Leaves what is still to be sent to another that nobody knows yet, where that is all there is. Gives whether it is.
+    pub(crate) fn leave_to(&self, other: &Self) -> bool {
         let mut state = self.state.lock();
-        let jobs = state.queue.take_all();
-        let is_all = state.under_way == 0;
-        drop(state);
-        for job in jobs {
-            let tags: Vec<_> = job.tags().cloned().collect();
-            let outcome = match job.again {
-                Some(_) => Outcome::Unknown,
-                None => Outcome::Written,
-            };
-            let nonce = job.nonce.clone();
-            other.emit(
-                &tags,
-                outcome,
-                Ack {
-                    nonce,
-                    waiter: None,
-                },
-                now,
-            );
+        if state.under_way > 0 {
+            return false;
         }
-        is_all
+        let left = std::mem::take(&mut state.queue);
+        drop(state);
+        let given_up = left.move_to(&mut other.state.lock().queue, &other.registry);
+        given_up.give();
+        true
     }
 
     /// When there is something to send.
@@ -230,7 +217,8 @@ impl Outgoing {
             .fetch_add(self.jobs.len() as u64, Relaxed);
         let mut state = coherence.state.lock();
         for ((cell, _), version) in self.cells().into_iter().zip(versions) {
-            state.ledger.add(cell.tag(), lineage, *version, now);
+            state.ledger.add(cell.tag(), lineage, now);
+            coherence.said.add(cell.tag(), *version, lineage, now);
         }
         for job in &mut self.jobs {
             // What was read since it was sent may be from before it arrived.

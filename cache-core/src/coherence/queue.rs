@@ -82,6 +82,24 @@ impl Job {
         Self::of(whole.iter().map(|tag| registry.get_or_create(tag)))
     }
 
+    /// The same of the cells of another registry.
+    fn in_registry(mut self, registry: &Arc<Registry>) -> Self {
+        let cells = self
+            .cells
+            .iter()
+            .map(|cell| registry.get_or_create(cell.tag()));
+        let mut moved = Self::of(cells.collect::<Vec<_>>());
+        if self.is_pending {
+            moved.expect_ack();
+        }
+        moved.attempts = self.attempts;
+        moved.again = self.again;
+        moved.said = self.said;
+        moved.nonce = self.nonce.take();
+        moved.waiters = std::mem::take(&mut self.waiters);
+        moved
+    }
+
     /// Leaves the tags of an event to another one. Gives how many there were.
     fn give_up(&mut self, event: &str) -> usize {
         let (given, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.cells)
@@ -317,13 +335,15 @@ impl Queue {
         }
     }
 
-    pub(super) fn take_all(&mut self) -> Vec<Job> {
-        let queue = std::mem::take(self);
-        queue
-            .ready
-            .into_iter()
-            .chain(queue.later.into_values())
-            .collect()
+    /// Moves everything to another, whose cells are these. Gives what those who wait are to be told.
+    pub(super) fn move_to(self, other: &mut Self, registry: &Arc<Registry>) -> Answers {
+        for job in self.ready {
+            other.push(job.in_registry(registry), registry);
+        }
+        for ((due, _), job) in self.later {
+            other.push_later(job.in_registry(registry), due, registry);
+        }
+        self.given_up
     }
 
     /// When the next job is due that is not ready yet.

@@ -9,7 +9,7 @@ use std::{
 use super::{Arrival, Flight, Flights, Purpose, State, waits::Places};
 use crate::{
     clock::{Nanos, after, system_now},
-    coherence::{Snapshot, Stamps},
+    coherence::{Guard, Snapshot, Stamps},
     key::Key,
     l1::Node,
     l2::RedisMiss,
@@ -33,8 +33,9 @@ pub(crate) struct Member {
     pub(super) ticket: u64,
     pub(super) patience: Patience,
     pub(super) is_stand_in: bool,
-    /// Something was invalidated since the flight began, and only its value will tell whether that concerns it.
-    pub(super) is_provisional: bool,
+    /// What was known when the caller came, where that is more than the flight knows: only its value will tell whether that
+    /// concerns it.
+    pub(crate) came: Option<Box<Snapshot>>,
 }
 
 impl Member {
@@ -42,9 +43,10 @@ impl Member {
         &self.flight
     }
 
-    /// Whether an answer of the flight is one to this caller.
+    /// Whether an answer of the flight is one to this caller: what names nothing tells nothing either.
     pub(crate) fn may_take(&self, answer: &Node) -> bool {
-        !self.is_provisional || !answer.entry().is_void()
+        let is_valid = |guard: &Guard| !guard.is_void();
+        self.came.is_none() || answer.entry().guard().is_some_and(is_valid)
     }
 
     /// Waits for the answer, or for the turn to load.

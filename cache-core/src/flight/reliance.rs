@@ -78,9 +78,20 @@ impl Load {
     pub(crate) fn take(&self, entry: &Entry) {
         if let Some(guard) = entry.guard() {
             self.chain().for_each(|load| load.rely_on(guard));
+        } else {
+            self.ends_with(entry.kept_until());
         }
         if let Some(time) = entry.settles() {
             self.settles_at(time);
+        }
+    }
+
+    /// The values of this load, and of those it was called from, that inherit what they depend on are made of what named
+    /// nothing, and is gone at `time`.
+    pub(crate) fn ends_with(&self, time: Nanos) {
+        for load in self.chain().filter(|load| load.site().inherits) {
+            let reliance = &mut load.flight.state.lock().reliance;
+            reliance.settles = reliance.settles.min(time);
         }
     }
 

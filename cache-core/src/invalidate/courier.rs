@@ -53,7 +53,8 @@ pub(crate) trait Carrier: fmt::Debug + Send + Sync {
     /// What was just emitted is to be sent.
     fn begin(&self);
 
-    /// An event was not acknowledged in time: on this runtime somebody looks whether it is still being carried.
+    /// Nobody waits for what is on its way, or it takes too long: on this runtime somebody looks whether it is still being
+    /// carried.
     fn look_again(&self);
 
     /// The caches that hear what is changed by hand.
@@ -153,7 +154,13 @@ impl Courier {
 
 impl Carrier for Courier {
     fn mark<'a>(&'a self, tags: &'a [Tag], within: Duration) -> BoxFuture<'a, Option<Arc<Mark>>> {
-        Box::pin(self.route.mark(tags, within))
+        Box::pin(async move {
+            let mark = self.route.mark(tags, within).await;
+            if mark.is_some() {
+                self.look_again();
+            }
+            mark
+        })
     }
 
     fn begin(&self) {
@@ -188,7 +195,7 @@ impl Carrier for Courier {
         let looking = Looking(Arc::downgrade(route));
         tasks::spawn(&runtime, async move {
             while let Some(route) = looking.0.upgrade()
-                && route.coherence.unsent() > 0
+                && (route.coherence.unsent() > 0 || route.marks.are_there())
             {
                 route.attend();
                 drop(route);

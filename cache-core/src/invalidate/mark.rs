@@ -92,6 +92,11 @@ impl Mark {
 pub(super) struct Marks(Mutex<Vec<Weak<Mark>>>);
 
 impl Marks {
+    /// Whether any mutation has one.
+    pub(super) fn are_there(&self) -> bool {
+        self.0.lock().iter().any(|mark| mark.strong_count() > 0)
+    }
+
     /// Those that are to be renewed now.
     fn due(&self, now: Nanos) -> Vec<Arc<Mark>> {
         let mut marks = self.0.lock();

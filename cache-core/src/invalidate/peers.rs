@@ -9,7 +9,6 @@ use std::{
 
 use super::courier::{Carrier, Courier, Rest};
 use crate::{
-    clock::system_now,
     coherence::{Bounds, Coherence},
     error::{Error, ErrorKind},
     l2::L2,
@@ -85,11 +84,12 @@ impl Peers {
             Some(resumed) => {
                 let courier = make();
                 let (before, after) = (resumed.coherence(), courier.coherence());
-                if !before.leave_to(after, system_now()) {
+                if !before.leave_to(after) {
                     return Err(Error::new(
                         ErrorKind::Configuration,
-                        "a cache with this Redis and `namespace`, and another `staleness_bound` or `unknown_outcome`, was \
-                         dropped with events that are on their way: close it first, and wait for that (`Cache::close`)",
+                        "the cache before this one, with the same Redis and `namespace` and another `staleness_bound` or \
+                         `unknown_outcome`, was dropped with an event on its way: build this one in a second, or close the one \
+                         before (`Cache::close`) instead of dropping it",
                     ));
                 }
                 courier

@@ -251,7 +251,7 @@ impl L2 {
         }
         coherence.observe(tagged.lineage, now);
         coherence.has_read(reading.snapshot, &tagged.versions, now);
-        if coherence.has_forgotten(reading.snapshot, &tagged.versions, tagged.lineage) {
+        if coherence.has_forgotten(reading.snapshot, &tagged.versions, tagged.lineage, now) {
             return None;
         }
         Stamps::of(reading.snapshot, &tagged.versions, tagged.lineage)

@@ -342,13 +342,18 @@ impl Network {
     }
 
     fn record_tags(&mut self, server: usize, link: u64, command: &Command) {
-        let (Command::Read { tags, .. } | Command::Ensure { tags, .. }) = command else {
+        let (Command::Read { tags, .. }
+        | Command::ReadAll { tags, .. }
+        | Command::Ensure { tags, .. }) = command
+        else {
             return;
         };
-        if let (Some(tag), Some(of)) = (tags.first(), self.links.get(&link)) {
-            let lineage = self.servers[server].lineage;
-            self.read_under
-                .insert((of.who.process, tag.clone()), lineage);
+        let Some(process) = self.links.get(&link).map(|of| of.who.process) else {
+            return;
+        };
+        let lineage = self.servers[server].lineage;
+        for tag in tags {
+            self.read_under.insert((process, tag.clone()), lineage);
         }
     }
 
@@ -364,15 +369,17 @@ impl Network {
                 )
             });
         }
-        let entry = match answer {
-            Answer::Tagged { entry, .. } | Answer::Bytes(entry) => entry.as_deref(),
-            _ => None,
+        let entries = match answer {
+            Answer::Tagged { entry, .. } | Answer::Bytes(entry) => std::slice::from_ref(entry),
+            Answer::All { entries, .. } => entries,
+            _ => &[],
         };
-        if let Some(load) = entry.and_then(load_in)
-            && let Some(of) = self.links.get(&link)
-        {
+        let Some(who) = self.links.get(&link).map(|of| of.who) else {
+            return;
+        };
+        for load in entries.iter().flatten().filter_map(|entry| load_in(entry)) {
             self.given.push(Given {
-                who: of.who,
+                who,
                 load,
                 at: now,
                 lineage: self.servers[server].lineage,

@@ -23,6 +23,11 @@ pub(super) enum Command {
         entry: Option<String>,
         tags: Vec<String>,
     },
+    /// Several entries, and the tags of all of them.
+    ReadAll {
+        entries: Vec<String>,
+        tags: Vec<String>,
+    },
     Ensure {
         tags: Vec<String>,
         life: u64,
@@ -44,6 +49,10 @@ pub(super) enum Answer {
     Bytes(Option<Vec<u8>>),
     Tagged {
         entry: Option<Vec<u8>>,
+        versions: Versions,
+    },
+    All {
+        entries: Vec<Option<Vec<u8>>>,
         versions: Versions,
     },
     Written(Vec<Result<(), StoreError>>),
@@ -209,6 +218,14 @@ impl Server {
                 entry: entry.and_then(|key| Some(self.get(&key, time)?.bytes.clone())),
                 versions: self.versions(&tags, time),
             },
+            Command::ReadAll { entries, tags } => {
+                let entries = entries.iter();
+                let bytes = |key: &String| Some(self.get(key, time)?.bytes.clone());
+                Answer::All {
+                    entries: entries.map(bytes).collect(),
+                    versions: self.versions(&tags, time),
+                }
+            }
             _ if !self.is_master => Answer::Refused(StoreError::ReadOnly("a replica".into())),
             Command::Ensure { .. } | Command::Mark(_) if self.is_full => {
                 Answer::Refused(StoreError::ReadOnly("full".into()))

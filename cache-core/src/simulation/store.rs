@@ -318,29 +318,19 @@ impl Store for Arc<SimulatedStore> {
         within: Duration,
     ) -> Pending<'a, Result<TaggedTogether, StoreError>> {
         Box::pin(async move {
-            let ask = |entry: Option<&&str>, tags| Command::Read {
-                entry: entry.map(|key| (*key).to_owned()),
-                tags,
+            let command = Command::ReadAll {
+                entries: owned(asked.entries),
+                tags: owned(asked.tags),
             };
-            let tags = ask(None, owned(asked.tags));
-            let tagged = self.ask_tagged(tags, within).await?;
-            let mut entries = Vec::new();
-            // After the tags: what has new versions by then is not taken for valid.
-            for entry in asked.entries {
-                let read = self
-                    .ask_tagged(ask(Some(entry), Vec::new()), within)
-                    .await?;
-                if read.lineage != tagged.lineage {
-                    return Err(StoreError::Unavailable);
-                }
-                entries.push(read.entry);
+            match self.ask(command, within).await? {
+                (Answer::All { entries, versions }, lineage, sent) => Ok(TaggedTogether {
+                    entries,
+                    versions: versions.into_vec(),
+                    lineage,
+                    sent,
+                }),
+                _ => Err(StoreError::Unavailable),
             }
-            Ok(TaggedTogether {
-                entries,
-                versions: tagged.versions.into_vec(),
-                lineage: tagged.lineage,
-                sent: tagged.sent,
-            })
         })
     }
 

@@ -314,6 +314,9 @@ impl Link {
         };
         if lineage == origin.lineage {
             live.stray_since.store(0, Relaxed);
+            if let Some(asked) = asked.live() {
+                asked.stray_since.store(0, Relaxed);
+            }
             return ear.fenced(sent, origin.lineage);
         }
         // What is bumped elsewhere is not published here.

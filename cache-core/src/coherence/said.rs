@@ -1,0 +1,123 @@
+//! The versions that a server has said of tags lately: one that says less has forgotten them, or is no longer the one that
+//! said so.
+
+use std::{collections::HashMap, hash::BuildHasher};
+
+use super::{
+    ledger::WINDOW,
+    rules,
+    version::{Lineage, Version},
+};
+use crate::{
+    clock::{Nanos, before},
+    event::Tag,
+    key::KeyHasher,
+    lock::Mutex,
+};
+
+/// Of so many tags, in each half of the time.
+const MOST: usize = 50_000;
+
+#[derive(Debug, Default)]
+pub(super) struct Said(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    lineage: Lineage,
+    hasher: KeyHasher,
+    /// By the hashes of tags; those of the time before too.
+    versions: [HashMap<u64, u64>; 2],
+    since: Nanos,
+}
+
+impl Said {
+    pub(super) fn add(&self, tag: &Tag, version: Version, lineage: Lineage, now: Nanos) {
+        let Version::Number(version) = version else {
+            return;
+        };
+        let mut state = self.0.lock();
+        if state.lineage != lineage {
+            (state.lineage, state.versions) = (lineage, Default::default());
+        }
+        state.forget(now);
+        let hash = state.hasher.hash_one(tag);
+        let known = state.versions[0].entry(hash).or_default();
+        *known = version.max(*known);
+    }
+
+    /// Whether a server of this lineage that says this of a tag has said more.
+    pub(super) fn is_contradicted_by(
+        &self,
+        tag: &Tag,
+        version: Version,
+        lineage: Lineage,
+        now: Nanos,
+    ) -> bool {
+        let Version::Number(version) = version else {
+            return false;
+        };
+        let mut state = self.0.lock();
+        state.forget(now);
+        let hash = state.hasher.hash_one(tag);
+        let known = state.versions.iter().filter_map(|known| known.get(&hash));
+        let known = known.max().copied().unwrap_or(0);
+        rules::has_forgotten((known, state.lineage), (version, lineage))
+    }
+}
+
+impl State {
+    fn forget(&mut self, now: Nanos) {
+        let half = before(now, WINDOW / 2);
+        if self.since > half && self.versions[0].len() < MOST {
+            return;
+        }
+        let is_long_ago = self.since <= before(now, WINDOW);
+        self.since = now;
+        self.versions[1] = std::mem::take(&mut self.versions[0]);
+        if is_long_ago {
+            self.versions[1].clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Nanos = 1_000_000_000;
+
+    #[test]
+    fn a_server_that_says_less_than_it_has_said_is_not_believed_for_as_long_as_that_is_remembered()
+    {
+        let (said, tag, start) = (Said::default(), Tag::from_name("E:1"), 1_000 * SECOND);
+        said.add(&tag, Version::Number(7), Lineage(1), start);
+        let says = |version, lineage, then| {
+            said.is_contradicted_by(&tag, version, Lineage(lineage), start + then * SECOND)
+        };
+        assert!(says(Version::Number(6), 1, 1));
+        assert!(!says(Version::Number(7), 1, 1) && !says(Version::Number(8), 1, 1));
+        // Versions of other servers are compared with nothing, and a tag that is gone is a miss.
+        assert!(!says(Version::Number(6), 2, 1) && !says(Version::Missing, 1, 1));
+        assert!(says(Version::Number(6), 1, 29));
+        assert!(!says(Version::Number(6), 1, 100), "it is long ago");
+    }
+
+    #[test]
+    fn of_a_crowd_the_latest_are_remembered() {
+        let (said, now) = (Said::default(), 1_000 * SECOND);
+        let tag = |id: usize| Tag::from_name(&format!("E:{id}"));
+        for id in 0..5 * MOST {
+            said.add(&tag(id), Version::Number(7), Lineage(1), now);
+        }
+        let says_less = |id| said.is_contradicted_by(&tag(id), Version::Number(6), Lineage(1), now);
+        assert!((4 * MOST..5 * MOST).all(says_less));
+        let remembered = said
+            .0
+            .lock()
+            .versions
+            .iter()
+            .map(HashMap::len)
+            .sum::<usize>();
+        assert!(remembered <= 2 * MOST);
+    }
+}
