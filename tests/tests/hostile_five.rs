@@ -237,7 +237,7 @@ fn an_event_is_sent_though_a_cache_with_another_bound_could_not_be_built() {
         let refused = refused.join().unwrap();
         println!("{refused:?}");
         let error = refused.expect_err("if it was built, one more change was under way: try again");
-        assert!(error.to_string().contains("on their way"), "{error}");
+        assert!(error.to_string().contains("on its way"), "{error}");
         server.command(&["CLIENT", "UNPAUSE"]);
         let again = on(server.url(), BOUND).await;
         until("all is sent, as far as this process knows", || {
@@ -288,7 +288,7 @@ fn what_a_process_changed_is_not_served_by_its_next_cache_though_one_with_anothe
         let builder = Cache::builder().namespace("test").redis(server.url());
         let refused = builder.staleness_bound(BOUND * 2).build().await;
         let error = refused.expect_err("one change is under way");
-        assert!(error.to_string().contains("on their way"), "{error}");
+        assert!(error.to_string().contains("on its way"), "{error}");
         let again = on(server.url(), BOUND).await;
         let read = explained(&again, row(&table, 2)).await;
         assert_eq!(read.value, value, "{read} {:?}", again.stats().events);

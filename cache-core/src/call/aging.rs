@@ -69,7 +69,8 @@ pub(crate) fn refresh(call: &Call, node: &Arc<Node>, body: Body<'_>) {
         return;
     };
     let (cache, now) = (&call.cache, call.cache.clock().now());
-    if !call.is_on() || !terms.claim(now, after(now, DEADLINE)) {
+    let until = after(now, DEADLINE);
+    if !call.is_on() || !terms.claim(now, until) {
         return;
     }
     let Some(running) = cache.tasks().enter_background(cache.background_limit()) else {
@@ -80,6 +81,7 @@ pub(crate) fn refresh(call: &Call, node: &Arc<Node>, body: Body<'_>) {
         .flights()
         .succeed(&call.key, &call.site, &call.capture());
     let Some(mut member) = member else {
+        terms.release(until, after(now, LATER));
         return;
     };
     let Ok(body) = body.apart() else {
@@ -88,10 +90,16 @@ pub(crate) fn refresh(call: &Call, node: &Arc<Node>, body: Body<'_>) {
     member.stand_in();
     Counters::add(&call.site.counters.refreshes);
     let ride = call.clone().ride_apart_from_here(member, None, None, body);
-    let site = Arc::clone(&call.site);
+    let (site, clock) = (Arc::clone(&call.site), cache.clock().clone());
+    let node = Arc::downgrade(node);
     tasks::spawn(&runtime, async move {
         let _running = running;
-        while_waited_for(&site, ride, &Weak::new()).await
+        let ended = while_waited_for(&site, ride, &Weak::new()).await;
+        let node = node.upgrade();
+        if let Some(terms) = node.as_ref().and_then(|node| node.entry().terms()) {
+            terms.release(until, after(clock.now(), LATER));
+        }
+        ended
     });
 }
 

@@ -137,6 +137,10 @@ pub(crate) trait Terms: fmt::Debug + Send + Sync {
     /// Whether the caller is the one to load its successor, which is to have come by `until`.
     fn claim(&self, now: Nanos, until: Nanos) -> bool;
 
+    /// Whoever claimed it until then is done. Where it is still served, what came was not kept: another one may try from
+    /// `next` on.
+    fn release(&self, until: Nanos, next: Nanos);
+
     /// A load of its successor failed: none is tried before `until`. Until then it stands in for one that would, if it
     /// may.
     fn put_off(&self, until: Nanos, may_stand_in: bool);

@@ -88,6 +88,12 @@ impl Terms for Aging {
                 .is_ok()
     }
 
+    fn release(&self, until: Nanos, next: Nanos) {
+        // Not where its load has failed, and was put off.
+        let claim = &self.refreshing_until;
+        let _ = claim.compare_exchange(until, next, Relaxed, Relaxed);
+    }
+
     fn put_off(&self, until: Nanos, may_stand_in: bool) {
         self.refreshing_until.store(until, Relaxed);
         if may_stand_in {

@@ -1,7 +1,7 @@
 //! What must hold of every value that is served, and at the end.
 
 use super::{
-    functions::{IN_MEMORY, Seen, grace_of},
+    functions::{IN_MEMORY, INHERITING, Seen, grace_of},
     history::{History, Who},
     network::{MS, Network, load_in},
     plan::Setup,
@@ -161,7 +161,11 @@ impl Network {
             .filter(|old| old.by == new.by && old.key == new.key);
         let last = same.rfind(|old| !old.is_put)?;
         // The flight of the one before may have begun so long before its load.
-        let flight = FLIGHT + QUESTIONS * setup.slowest_caller * MS;
+        let mut flight = FLIGHT + QUESTIONS * setup.slowest_caller * MS;
+        if new.key.0 == INHERITING {
+            // It calls another one first, which does the same.
+            flight = 2 * flight + setup.slowest_load * MS;
+        }
         if new.cause + flight >= last.began {
             return None;
         }

@@ -177,7 +177,8 @@ pub(super) const OTHERS: [usize; 3] = [MANY, NAMING, INHERITING];
 /// The one that has no handles.
 pub(super) const MANY: usize = 7;
 const NAMING: usize = 8;
-const INHERITING: usize = 9;
+/// The one that calls another.
+pub(super) const INHERITING: usize = 9;
 
 #[cached_function(
     ttl = at.ttl(),
