@@ -1,16 +1,21 @@
 //! Attacks on what is promised of invalidation by servers that are not what they were, users that may not listen, and odd
 //! names.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, missing_docs, reason = "a test may fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::pedantic,
+    missing_docs,
+    reason = "a test may fail"
+)]
 
 use std::time::{Duration, Instant};
 
 use cache_core::{Cache, Event, Source, cached, event};
 use tests::{
     proxy::Proxy,
-    rows::{Table, explained, filled, hears, ms, on, row, row_here, within, write},
+    rows::{RowChanged, Table, explained, filled, hears, ms, on, row, row_here, within, write},
     server::Server,
-    until,
+    spawn_in, until,
 };
 use tokio::time::sleep;
 
@@ -264,4 +269,137 @@ async fn who_may_not_listen_asks_in_time_and_serves_from_memory() {
     within(&here, row(&table, 1)).await;
     hears(&here, within(&there, write(&table, 1))).await;
     assert_eq!(within(&here, row(&table, 1)).await, table.value());
+}
+
+fn ids(server: &Server) -> Vec<(String, String)> {
+    let list = server.command(&["CLIENT", "LIST"]);
+    let field = |line: &str, name: &str| {
+        let value = line.split(' ').find_map(|it| it.strip_prefix(name));
+        value.unwrap_or_default().to_owned()
+    };
+    let lines = list.lines().filter(|line| line.contains("name=cache-core"));
+    lines
+        .map(|line| (field(line, "id="), field(line, "name=")))
+        .collect()
+}
+
+/// `coherence.md`: connections to different servers that stay apart for two seconds are made anew. These never are.
+#[tokio::test]
+async fn connections_are_not_made_anew_where_a_server_only_changes_its_replication_id() {
+    let server = Server::start();
+    let (here, table) = (on(server.url(), ms(4_000)).await, Table::default());
+    within(&here, row(&table, 1)).await;
+    let reading = {
+        let table = table.clone();
+        spawn_in(&here, async move {
+            for id in 0.. {
+                row(&table, id).await;
+                sleep(ms(2)).await;
+            }
+        })
+    };
+    sleep(ms(1_000)).await;
+    let before = ids(&server);
+    for round in 0..6 {
+        server.command(&["DEBUG", "CHANGE-REPL-ID"]);
+        sleep(ms(3_130)).await;
+        assert_eq!(ids(&server), before, "round {round}");
+    }
+    reading.abort();
+}
+
+/// `coherence.md`, a failover that loses what was acknowledged: the bound holds. Here it is another process that emitted, and
+/// this one has heard of it.
+#[tokio::test]
+async fn what_another_process_changed_does_not_come_back_with_the_data_of_a_new_primary() {
+    let mut late = Vec::new();
+    for _ in 0..2 {
+        let (a, b) = (quick(), quick());
+        replicates(&b, &a);
+        is_synced(&b).await;
+        let (here, there) = (
+            on(a.url(), BOUND).await,
+            on(format!("{}0", a.url()), BOUND).await,
+        );
+        let table = Table::default();
+        sleep(ms(1_200)).await;
+        assert_eq!(within(&there, row(&table, 1)).await, 0);
+        filled(&there, "row").await;
+        until("the replica has it", || {
+            b.command(&["KEYS", "test:e:*"]).contains("test:e:")
+        })
+        .await;
+        b.command(&["REPLICAOF", "NO", "ONE"]);
+        hears(&there, within(&here, write(&table, 1))).await;
+        let acknowledged = Instant::now();
+        drop(here);
+        sleep(BOUND + ms(500)).await;
+        let begin = Instant::now();
+        replicates(&a, &b);
+        is_synced(&a).await;
+        let took = begin.elapsed();
+        let read = explained(&there, row(&table, 1)).await;
+        let first = read.value;
+        // How long it is served.
+        let mut until_when = Duration::ZERO;
+        while begin.elapsed() < ms(6_000) {
+            if within(&there, row(&table, 1)).await == 0 {
+                until_when = begin.elapsed();
+            }
+            sleep(ms(10)).await;
+        }
+        if first == 0 || until_when > Duration::ZERO {
+            late.push((took, acknowledged.elapsed(), until_when));
+        }
+    }
+    assert!(late.is_empty(), "{late:?}");
+}
+
+/// `coherence.md`: what the own process changed is not served from the moment in which the change returned. As in
+/// `hostile_servers.rs`, but for a crowd of other changes, of which the ledger remembers one of all.
+#[tokio::test]
+async fn what_a_process_changed_among_many_does_not_come_back_to_it_with_the_data_of_a_new_primary()
+{
+    let (a, b) = (quick(), quick());
+    replicates(&b, &a);
+    is_synced(&b).await;
+    let (here, table) = (on(a.url(), BOUND).await, Table::default());
+    sleep(ms(1_200)).await;
+    assert_eq!(within(&here, row(&table, 1)).await, 0);
+    filled(&here, "row").await;
+    until("the replica has it", || {
+        b.command(&["KEYS", "test:e:*"]).contains("test:e:")
+    })
+    .await;
+    b.command(&["REPLICAOF", "NO", "ONE"]);
+    within(&here, write(&table, 1)).await;
+    let crowd: Vec<_> = (10..12_000).map(|id| RowChanged { id }).collect();
+    _ = here.emit(crowd).await;
+    until("all is told", || here.stats().events.pending == 0).await;
+    let begin = Instant::now();
+    replicates(&a, &b);
+    is_synced(&a).await;
+    let took = begin.elapsed();
+    let read = explained(&here, row(&table, 1)).await;
+    assert_eq!(read.value, 1, "{took:?} {read}");
+}
+
+/// A server that loads an older dump (`DEBUG RELOAD NOSAVE`) has the same history by its own account.
+#[tokio::test]
+async fn an_older_dump_that_a_server_loads_is_no_proof() {
+    let server = Server::start();
+    let (here, there) = (
+        on(server.url(), BOUND).await,
+        on(format!("{}0", server.url()), BOUND).await,
+    );
+    let table = Table::default();
+    assert_eq!(within(&there, row(&table, 1)).await, 0);
+    filled(&there, "row").await;
+    server.command(&["SAVE"]);
+    hears(&there, within(&here, write(&table, 1))).await;
+    sleep(BOUND).await;
+    sleep(BOUND).await;
+    let own = explained(&here, row(&table, 1)).await;
+    let read = explained(&there, row(&table, 1)).await;
+    assert_eq!((own.value, read.value), (1, 1), "{own} {read}");
 }
