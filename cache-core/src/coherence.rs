@@ -318,9 +318,16 @@ impl Coherence {
         rules::may_keep_loaded(stamps.is_some(), is_marked)
     }
 
-    /// Whether none of these tags was invalidated since then, as far as that is known.
-    pub(crate) fn is_quiet(&self, tags: &[Tag], since: Nanos, now: Nanos) -> bool {
-        self.recent.is_quiet(tags, since, now)
+    /// Whether none of these tags was invalidated since then, or since that was captured, as far as that is known.
+    pub(crate) fn is_quiet(
+        &self,
+        tags: &[Tag],
+        captured: &Snapshot,
+        since: Nanos,
+        now: Nanos,
+    ) -> bool {
+        let known = captured.invalidations;
+        self.recent.is_quiet(tags, since, known, now)
     }
 
     /// How long nothing has changed of what a snapshot was captured of, at most. `store_time` is the least that the

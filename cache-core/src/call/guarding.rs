@@ -105,7 +105,8 @@ impl Guarding for ByEvents {
             stamps,
             settles,
         } = load.guarded(began);
-        snapshot.extend(&named(coherence, tags, loading));
+        let named = named(coherence, tags, &snapshot, loading);
+        snapshot.extend(&named);
         if !coherence.owns(&snapshot) {
             // Nor is what is made of it.
             snapshot.make_void();
@@ -145,7 +146,7 @@ impl Guarding for ByEvents {
         loading: Loading,
     ) {
         if let Loaded::Node { tags, .. } = loaded {
-            let named = named(call.cache.coherence(), tags, loading);
+            let named = named(call.cache.coherence(), tags, &captured, loading);
             outer.reaches(&named, &call.site);
             captured.extend(&named);
         }
@@ -175,12 +176,17 @@ pub(super) fn may_serve(
 
 /// What a value says that it depends on, which was loaded from one moment to the other. It is captured only now: what
 /// may have changed before is void, and with it all that is made of the value.
-fn named(coherence: &Coherence, tags: &[Tag], (began, now): Loading) -> Snapshot {
+fn named(
+    coherence: &Coherence,
+    tags: &[Tag],
+    captured: &Snapshot,
+    (began, now): Loading,
+) -> Snapshot {
     if tags.is_empty() {
         return Snapshot::default();
     }
     let mut snapshot = coherence.capture(tags, now);
-    if !coherence.is_quiet(tags, began, now) {
+    if !coherence.is_quiet(tags, captured, began, now) {
         snapshot.make_void();
     }
     snapshot

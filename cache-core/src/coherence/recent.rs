@@ -21,23 +21,37 @@ struct State {
     /// From when on all is remembered; nothing while nobody has asked.
     since: Option<Nanos>,
     /// By event: a crowd of them is one that all are in.
-    events: HashMap<String, HashMap<Tag, Nanos>>,
+    events: HashMap<String, HashMap<Tag, Last>>,
     /// About how many there are.
     count: usize,
     purged: Nanos,
     latest: Nanos,
+    /// How often anything was.
+    number: u64,
+}
+
+/// When a tag was last invalidated, and as which of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Last {
+    at: Nanos,
+    number: u64,
 }
 
 impl Recent {
     /// These were invalidated.
     pub(super) fn add<'a>(&self, tags: impl IntoIterator<Item = &'a Tag>, now: Nanos) {
         let mut state = self.0.lock();
+        state.number += 1;
         if state.since.is_none() {
             return;
         }
         let now = now.max(state.latest);
         state.latest = now;
         state.purge(now);
+        let last = Last {
+            at: now,
+            number: state.number,
+        };
         for tag in tags {
             if state.count >= MOST {
                 (state.events, state.count) = (HashMap::new(), 0);
@@ -48,10 +62,10 @@ impl Recent {
             let known = state.events.entry(tag.event().to_owned()).or_default();
             if known.len() >= MOST_TAGS && !known.contains_key(tag) {
                 *known = Tag::of_whole_event(tag.event())
-                    .map(|whole| (whole, now))
+                    .map(|whole| (whole, last))
                     .into();
             }
-            known.insert(tag.clone(), now);
+            known.insert(tag.clone(), last);
         }
     }
 
@@ -64,14 +78,25 @@ impl Recent {
     }
 
     /// Whether none of these was invalidated since then, as far as that is known: it is not to whoever asks first, nor
-    /// of times that are long ago.
-    pub(super) fn is_quiet(&self, tags: &[Tag], since: Nanos, now: Nanos) -> bool {
+    /// of times that are long ago. Where `known` is how many invalidations had been counted by then, that is exact, as the
+    /// clock is not.
+    pub(super) fn is_quiet(
+        &self,
+        tags: &[Tag],
+        since: Nanos,
+        known: Option<u64>,
+        now: Nanos,
+    ) -> bool {
         let mut state = self.0.lock();
         let known_since = *state.since.get_or_insert(now);
         if since < known_since.max(before(now, WINDOW)) {
             return false;
         }
-        !tags.iter().any(|tag| state.last(tag) >= Some(since))
+        let is_later = |last: Last| match known {
+            Some(known) => last.number > known,
+            None => last.at >= since,
+        };
+        !tags.iter().any(|tag| state.last(tag).is_some_and(is_later))
     }
 
     /// How long none of these was invalidated, as far as that is known.
@@ -79,12 +104,13 @@ impl Recent {
         let mut state = self.0.lock();
         let known_since = *state.since.get_or_insert(now);
         let last = tags.iter().filter_map(|tag| state.last(tag)).max();
-        Duration::from_nanos(now.saturating_sub(last.unwrap_or(0).max(known_since)))
+        let last = last.map_or(0, |last| last.at);
+        Duration::from_nanos(now.saturating_sub(last.max(known_since)))
     }
 }
 
 impl State {
-    fn last(&self, tag: &Tag) -> Option<Nanos> {
+    fn last(&self, tag: &Tag) -> Option<Last> {
         self.events.get(tag.event())?.get(tag).copied()
     }
 
@@ -95,7 +121,7 @@ impl State {
         self.purged = now;
         let oldest = before(now, WINDOW);
         self.events.retain(|_, known| {
-            known.retain(|_, at| *at >= oldest);
+            known.retain(|_, last| last.at >= oldest);
             !known.is_empty()
         });
         self.count = self.events.values().map(HashMap::len).sum();
@@ -114,44 +140,53 @@ mod tests {
         let [one, two] = ["E:1", "E:2"].map(|name| [Tag::from_name(name)]);
         recent.add(&one, 100 * SECOND);
         assert!(
-            !recent.is_quiet(&one, 99 * SECOND, 100 * SECOND),
+            !recent.is_quiet(&one, 99 * SECOND, None, 100 * SECOND),
             "nobody took notes"
         );
-        assert!(recent.is_quiet(&one, 101 * SECOND, 102 * SECOND));
+        assert!(recent.is_quiet(&one, 101 * SECOND, None, 102 * SECOND));
         recent.add(&one, 103 * SECOND);
-        assert!(!recent.is_quiet(&one, 102 * SECOND, 104 * SECOND));
-        assert!(recent.is_quiet(&two, 102 * SECOND, 104 * SECOND));
+        assert!(!recent.is_quiet(&one, 102 * SECOND, None, 104 * SECOND));
+        assert!(recent.is_quiet(&two, 102 * SECOND, None, 104 * SECOND));
         recent.tear(105 * SECOND);
-        assert!(!recent.is_quiet(&two, 104 * SECOND, 106 * SECOND));
+        assert!(!recent.is_quiet(&two, 104 * SECOND, None, 106 * SECOND));
         assert!(
-            !recent.is_quiet(&two, 106 * SECOND, 200 * SECOND),
+            !recent.is_quiet(&two, 106 * SECOND, None, 200 * SECOND),
             "too long ago"
         );
+    }
+
+    #[test]
+    fn what_was_counted_before_is_quiet_though_the_clock_has_not_moved_since() {
+        let (recent, one) = (Recent::default(), [Tag::from_name("E:1")]);
+        assert!(recent.is_quiet(&[], SECOND, None, SECOND));
+        recent.add(&one, 2 * SECOND);
+        let is_quiet = |known| recent.is_quiet(&one, 2 * SECOND, known, 2 * SECOND);
+        assert!(!is_quiet(None) && !is_quiet(Some(0)) && is_quiet(Some(1)));
     }
 
     #[test]
     fn of_more_events_than_can_be_remembered_none_is_taken_to_be_quiet() {
         let recent = Recent::default();
         let tag = |id: usize| Tag::from_name(&format!("E{id}:1"));
-        assert!(recent.is_quiet(&[], SECOND, SECOND));
+        assert!(recent.is_quiet(&[], SECOND, None, SECOND));
         for id in 0..=MOST {
             recent.add([&tag(id)], 2 * SECOND);
         }
         assert!(recent.0.lock().events.len() <= MOST);
-        assert!(!recent.is_quiet(&[tag(1)], SECOND, 3 * SECOND));
-        assert!(!recent.is_quiet(&[tag(1)], 2 * SECOND, 3 * SECOND));
-        assert!(recent.is_quiet(&[tag(1)], 3 * SECOND, 3 * SECOND));
+        assert!(!recent.is_quiet(&[tag(1)], SECOND, None, 3 * SECOND));
+        assert!(!recent.is_quiet(&[tag(1)], 2 * SECOND, None, 3 * SECOND));
+        assert!(recent.is_quiet(&[tag(1)], 3 * SECOND, None, 3 * SECOND));
     }
 
     #[test]
     fn a_crowd_of_one_event_is_remembered_as_all_of_it() {
         let recent = Recent::default();
         let tag = |id: usize| Tag::from_name(&format!("E:{id}"));
-        assert!(recent.is_quiet(&[], SECOND, SECOND));
+        assert!(recent.is_quiet(&[], SECOND, None, SECOND));
         for id in 0..30_000 {
             recent.add([&tag(id)], 2 * SECOND);
         }
         let interests = [tag(1), Tag::of_whole_event("E")[0].clone()];
-        assert!(!recent.is_quiet(&interests, SECOND, 3 * SECOND));
+        assert!(!recent.is_quiet(&interests, SECOND, None, 3 * SECOND));
     }
 }

@@ -269,7 +269,8 @@ impl World {
         }
         // The bound and a heartbeat; before that the last second words, and one more attempt.
         let bound = self.plan.setup.bound;
-        sleep(ms(bound + bound / 4 + UNKNOWN_OUTCOME + RETRY)).await;
+        let seen_late = 2 * self.plan.setup.slowest_caller;
+        sleep(ms(bound + bound / 4 + UNKNOWN_OUTCOME + RETRY + seen_late)).await;
         self.agree().await;
         self.nothing_is_left().await;
     }
