@@ -152,10 +152,16 @@ impl Plan {
         if random.percent(70) {
             self.fault(at + random.between(50, 1_000), Fault::Crash(process));
         }
-        if random.percent(50) {
-            self.add_newcomer(random, (process + 1) % PROCESSES, at);
-        }
-        self.get_some(random, &(at - 200..=at + 2_500), (30, 1), |_| None);
+        let newcomer = (process + 1) % PROCESSES;
+        let others: &[usize] = if random.percent(60) {
+            self.add_newcomer(random, newcomer, at);
+            // It would hear of the mark where it reads versions.
+            &[process, (process + 2) % PROCESSES]
+        } else {
+            &[process, newcomer, (process + 2) % PROCESSES]
+        };
+        let some = |random: &mut Random| Some(random.pick(others));
+        self.get_some(random, &(at - 200..=at + 2_500), (30, 1), some);
     }
 
     /// A process that starts behind a mark, and hears of it only when it is renewed.
@@ -163,8 +169,8 @@ impl Plan {
         self.setup.bound = 400;
         self.fault(marked + random.between(20, 200), Fault::Crash(process));
         for from in [marked + 100, marked + 1_200] {
-            for _ in 0..3 {
-                self.get(random, &(from..=from + 400), (process, IN_MEMORY, 0));
+            for _ in 0..5 {
+                self.get(random, &(from..=from + 600), (process, IN_MEMORY, 0));
             }
         }
     }
