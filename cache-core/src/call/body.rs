@@ -34,8 +34,6 @@ pub(crate) enum Given<'a> {
     Detached(Box<dyn Typed>),
     /// Owned copies of the arguments are made when the body is needed, not for every waiter.
     Borrowing(Box<dyn Make + 'a>),
-    /// It runs where it is polled, but can run on in the background: there it is told so.
-    Movable(Box<dyn Typed>, Arc<Leaving>),
 }
 
 /// Whether a body has left its caller, for a task of its own, and is still on its way to where it is loaded with others.
@@ -101,12 +99,26 @@ impl Leaving {
 /// The body of a call, not yet running.
 pub(crate) struct Body<'a> {
     given: Given<'a>,
+    /// Set where a detached one runs where it is polled, but can run on in the background: there it is told so.
+    leaving: Option<Arc<Leaving>>,
     maker: Maker,
 }
 
 impl<'a> Body<'a> {
     pub(super) fn new(given: Given<'a>, maker: Maker) -> Self {
-        Self { given, maker }
+        Self {
+            given,
+            leaving: None,
+            maker,
+        }
+    }
+
+    pub(super) fn movable(body: Box<dyn Typed>, leaving: Arc<Leaving>, maker: Maker) -> Self {
+        Self {
+            given: Given::Detached(body),
+            leaving: Some(leaving),
+            maker,
+        }
     }
 
     /// One that is to run where it is polled.
@@ -116,7 +128,7 @@ impl<'a> Body<'a> {
 
     pub(super) fn start(self) -> Running<'a> {
         let body = match self.given {
-            Given::Inline(body) | Given::Detached(body) | Given::Movable(body, _) => body,
+            Given::Inline(body) | Given::Detached(body) => body,
             Given::Borrowing(body) => body.make(),
         };
         Running {
@@ -131,11 +143,10 @@ impl<'a> Body<'a> {
             Given::Inline(_) => return Err(self),
             Given::Detached(body) => body,
             Given::Borrowing(body) => body.make(),
-            Given::Movable(body, leaving) => {
-                leaving.leave();
-                body
-            }
         };
+        if let Some(leaving) = &self.leaving {
+            leaving.leave();
+        }
         Ok(Running {
             body,
             maker: self.maker,
@@ -145,7 +156,8 @@ impl<'a> Body<'a> {
     /// The runtime for a task of its own; nothing where the body runs in the caller's.
     pub(super) fn runtime(&self) -> Option<Handle> {
         match self.given {
-            Given::Inline(_) | Given::Movable(..) => None,
+            Given::Inline(_) => None,
+            Given::Detached(_) if self.leaving.is_some() => None,
             // Outside a runtime there are no tasks.
             Given::Detached(_) | Given::Borrowing(_) => Handle::try_current().ok(),
         }
@@ -153,17 +165,14 @@ impl<'a> Body<'a> {
 
     /// Where a body is told that it leaves.
     pub(super) fn leaving(&self) -> Option<Arc<Leaving>> {
-        match &self.given {
-            Given::Movable(_, leaving) => Some(Arc::clone(leaving)),
-            _ => None,
-        }
+        self.leaving.clone()
     }
 
     /// The runtime for a task that goes on when the caller has gone; nothing where there can be none.
     pub(super) fn background(&self) -> Option<Handle> {
-        match self.given {
-            Given::Movable(..) => Handle::try_current().ok(),
-            _ => self.runtime(),
+        match self.leaving {
+            Some(_) => Handle::try_current().ok(),
+            None => self.runtime(),
         }
     }
 }

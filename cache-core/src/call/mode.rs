@@ -201,11 +201,11 @@ impl Going {
         leaving: Option<Arc<Leaving>>,
     ) -> Answering<'a, S, X> {
         let body = Box::new(Loading { body, keep: *keep });
-        let given = match leaving {
-            Some(leaving) => Given::Movable(body, leaving),
-            None => Given::Inline(body),
+        let body = match leaving {
+            Some(leaving) => Body::movable(body, leaving, maker),
+            None => Body::new(Given::Inline(body), maker),
         };
-        Answering::of(self.answer(Body::new(given, maker)), keep)
+        Answering::of(self.answer(body), keep)
     }
 }
 
