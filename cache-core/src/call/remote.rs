@@ -297,7 +297,9 @@ impl Elsewhere {
             return None;
         }
         Counters::add(&coherence.counters.blessed);
-        Some(suspect)
+        // The answer may have come late, and the caller too.
+        let now = cache.clock().now();
+        Some(suspect).filter(|suspect| suspect.entry().is_fresh(now))
     }
 
     async fn answer_flight(

@@ -167,6 +167,19 @@ impl Plan {
     /// A process that starts behind a mark, and hears of it only when it is renewed.
     fn add_newcomer(&mut self, random: &mut Random, process: usize, marked: u64) {
         self.setup.bound = 400;
+        // Another change would tell it of the mark too.
+        let is_guarded = |action: &Action| {
+            matches!(
+                action,
+                Action::Change {
+                    style: Style::Guarded,
+                    ..
+                }
+            )
+        };
+        self.steps.retain(|step| {
+            is_guarded(&step.action) || !matches!(step.action, Action::Change { .. })
+        });
         self.fault(marked + random.between(20, 200), Fault::Crash(process));
         for from in [marked + 100, marked + 1_200] {
             for _ in 0..5 {
