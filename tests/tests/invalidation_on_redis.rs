@@ -236,7 +236,10 @@ async fn a_proof_of_one_server_says_nothing_of_another() {
     let first = explained(&there, row(&table, 1)).await;
     assert_eq!(first.value, 0);
     within(&here, write(&table, 1)).await;
-    assert_eq!(here.stats().events.acknowledged, 1);
+    until("it is acknowledged", || {
+        here.stats().events.acknowledged == 1
+    })
+    .await;
     sleep(Duration::from_secs(2)).await;
     let read = explained(&there, row(&table, 1)).await;
     assert_eq!(read.value, 1, "2 s later, with a bound of 0.4 s: {read}");

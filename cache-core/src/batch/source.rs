@@ -22,7 +22,7 @@ use crate::{
     key::KeyWriter,
     site::SiteState,
     slot::{Slot, Slots},
-    tasks,
+    tasks::{self, Tasks},
     watchdog::Patience,
 };
 
@@ -54,6 +54,8 @@ pub(super) struct Loader<O: Output> {
     gathering: Arc<Gathering<KeyOf<O>, Each<O>>>,
     most: usize,
     make: Option<Box<Make<O>>>,
+    /// Of the cache, which closing waits for.
+    tasks: Arc<Tasks>,
 }
 
 impl<'a, O> Source<'a, O>
@@ -94,6 +96,7 @@ where
                 gathering: Arc::clone(&self.gathering),
                 most: self.most,
                 make: own.take().map(|own| own()),
+                tasks: Arc::clone(self.cache.tasks()),
             })
         });
         Arc::clone(loader)
@@ -161,8 +164,12 @@ where
         let taken = self.gathering.take(self.most);
         let keys = taken.requests.iter().map(|request| request.key.clone());
         let body = self.make.as_ref()?(keys.collect());
+        let running = self.tasks.enter();
         let load = within_loads(taken, body, Arc::clone(&self.site), context::scope());
-        Some(Box::pin(load))
+        Some(Box::pin(async move {
+            let _running = running;
+            load.await;
+        }))
     }
 
     /// Loads all that wait, in tasks of their own.

@@ -121,8 +121,8 @@ impl<'a> Run<'a> {
                 return Poll::Ready(Some(overtaken));
             }
             ready!(slots.poll_take(slot, patience, cx));
-            load.begin();
         }
+        load.begin();
         self.phase = Phase::Loading {
             since: system_now(),
         };

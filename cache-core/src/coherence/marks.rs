@@ -88,10 +88,14 @@ impl Marks {
         let state = self.0.lock();
         let is_doubted = |stand: &Stand| stand.gap != gap && now < stand.until;
         let doubted = state.tags.iter().filter(|(_, stand)| is_doubted(stand));
+        let mut tags: Vec<_> = doubted.map(|(tag, _)| tag.clone()).collect();
+        // Hash maps have no order, and a run must be the same twice.
+        tags.sort_unstable();
+        tags.truncate(most);
         DoubtedMarks {
             gap,
             since: now,
-            tags: doubted.map(|(tag, _)| tag.clone()).take(most).collect(),
+            tags,
         }
     }
 

@@ -125,7 +125,9 @@ impl Coherence {
     ) -> Option<Outgoing> {
         let jobs = state.queue.next_batch(now);
         state.under_way += jobs.len();
+        let given_up = std::mem::take(&mut state.queue.given_up);
         drop(state);
+        given_up.give();
         (!jobs.is_empty()).then(|| Outgoing {
             coherence: Arc::clone(self),
             jobs,

@@ -1,7 +1,10 @@
 //! The two parts a caller can play in a flight: to wait in it, and to load for it.
 
 use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -155,6 +158,7 @@ impl Flight {
             outer: outer.cloned(),
             beside: Vec::new(),
             behind: Vec::new(),
+            is_stamped: AtomicBool::new(false),
         })))
     }
 }
@@ -192,6 +196,8 @@ pub(crate) struct Load {
     behind: Vec<Arc<Load>>,
     /// Whether an event can make its value void, or that of a load it was called from.
     pub(super) is_guarded: bool,
+    /// Whether versions were known when it began.
+    is_stamped: AtomicBool,
 }
 
 impl Load {
@@ -221,6 +227,7 @@ impl Load {
             is_guarded: loads.iter().any(|load| load.is_guarded),
             beside,
             behind,
+            is_stamped: AtomicBool::new(false),
         }))
     }
 
@@ -282,9 +289,11 @@ impl Load {
         &self.flight.snapshot
     }
 
-    /// The versions that the flight's value is read under, where they are known, and when they were.
+    /// The versions that this load reads its source under, where they were known before it began, and when they were.
     pub(super) fn stamps(&self) -> Option<(Stamps, Nanos)> {
-        self.flight.state.lock().stamps.clone()
+        let is_stamped = self.is_stamped.load(Relaxed);
+        let stamps = || self.flight.state.lock().stamps.clone();
+        is_stamped.then(stamps).flatten()
     }
 
     /// Why the shared tier did not answer this flight, where it was asked.
@@ -313,7 +322,10 @@ impl Load {
     pub(crate) fn has_read(&self, miss: RedisMiss, stamps: Option<Stamps>) {
         let mut state = self.flight.state.lock();
         state.redis = Some(miss);
-        state.stamps = stamps.map(|stamps| (stamps, system_now()));
+        // The first are the oldest: no load of the flight had begun before, but such as are not stamped.
+        if state.stamps.is_none() {
+            state.stamps = stamps.map(|stamps| (stamps, system_now()));
+        }
         drop(state);
         self.flight.reads_until.store(1, Relaxed);
     }
@@ -339,9 +351,12 @@ impl Load {
         Poll::Pending
     }
 
-    /// The load has its slot and begins.
+    /// The load has its slot and begins. Versions that another one reads from here on say nothing of it.
     pub(crate) fn begin(&self) {
-        let waker = self.flight.state.lock().queued.remove(self.slot.id());
+        let mut state = self.flight.state.lock();
+        self.is_stamped.store(state.stamps.is_some(), Relaxed);
+        let waker = state.queued.remove(self.slot.id());
+        drop(state);
         drop(waker);
     }
 }

@@ -148,12 +148,12 @@ impl Load {
 
     /// What guards the value of this load, which began then.
     pub(crate) fn guarded(&self, began: Nanos) -> Guarded {
+        // What inherits never has any.
+        let stamps = self.stamps().map(|(stamps, _)| stamps);
         let state = self.flight.state.lock();
         let reliance = &state.reliance;
         let mut snapshot = self.snapshot().clone();
         snapshot.extend(&reliance.inherited);
-        // What inherits never has any.
-        let stamps = state.stamps.clone().map(|(stamps, _)| stamps);
         Guarded {
             snapshot,
             proven: began.min(reliance.proven).min(system_now()),
