@@ -133,6 +133,11 @@ pub(super) enum Fault {
     StepClock(i64),
 }
 
+/// Kinds of faults by which alone some broken rules are noticed.
+pub(super) const RETURN: u64 = 20;
+pub(super) const GUARDED: u64 = 24;
+pub(super) const APART: u64 = 27;
+
 const STYLES: [Style; 13] = [
     Style::Emitted,
     Style::Emitted,
@@ -151,8 +156,13 @@ const STYLES: [Style; 13] = [
 
 impl Plan {
     pub(super) fn of(seed: u64) -> Self {
+        Self::with_faults(seed, None)
+    }
+
+    /// With faults of one kind, where one is given: by its number below.
+    pub(super) fn with_faults(seed: u64, kind: Option<u64>) -> Self {
         let mut random = Random::new(seed.wrapping_mul(0x2545_F491_4F6C_DD1D) ^ 0x5151);
-        let has_faults = !random.percent(15);
+        let has_faults = !random.percent(15) || kind.is_some();
         let setup = Setup {
             bound: random.pick(&[400, 400, 800, 2_000]),
             ttl: random.pick(&[60_000, 60_000, 60_000, 700]),
@@ -189,7 +199,7 @@ impl Plan {
         }
         if has_faults {
             for _ in 0..random.between(1, 4) {
-                plan.add_fault(&mut random);
+                plan.add_fault(&mut random, kind);
             }
         }
         plan.steps.sort_by_key(|step| step.at);
@@ -206,11 +216,12 @@ impl Plan {
         self.steps.push(Step { at, action });
     }
 
-    fn add_fault(&mut self, random: &mut Random) {
+    fn add_fault(&mut self, random: &mut Random, kind: Option<u64>) {
         let at = random.below(self.setup.horizon);
         let process = random.index(PROCESSES);
         let soon = random.between(1, self.setup.bound * 3);
-        match random.below(37) {
+        let any = random.below(37);
+        match kind.unwrap_or(any) {
             0 => self.fault(at, Fault::Reset(Some(process))),
             1 => self.fault(at, Fault::Reset(None)),
             2 => {
@@ -268,9 +279,9 @@ impl Plan {
                 self.fault(at + 1_200, Fault::Mend(process));
             }
             19 => self.add_outage(random),
-            20..=23 => self.add_return(random),
-            24..=26 => self.add_guarded(random),
-            27..=29 => self.add_apart(random),
+            RETURN..=23 => self.add_return(random),
+            GUARDED..=26 => self.add_guarded(random),
+            APART..=29 => self.add_apart(random),
             30..=33 => self.add_moved(random),
             34..=36 => self.add_forgotten(random),
             16 => {
