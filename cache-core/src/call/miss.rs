@@ -237,9 +237,9 @@ impl Call {
             };
             let mut underway = match turn {
                 Turn::Answer(node) if !member.may_take(&node) => {
-                    let (now, came) = (self.capture(), member.came.take());
-                    let came = came.unwrap_or_else(|| Box::new(now.clone()));
-                    match self.join(outer, &now, (&came, true)) {
+                    let came = member.came.take();
+                    let came = came.expect("an answer is refused by who came behind its flight");
+                    match self.join(outer, &self.capture(), (&came, true)) {
                         Ok(next) => member = next,
                         Err(node) => return Flown::by(Answer::Hit(node), Source::Memory),
                     }

@@ -1,5 +1,5 @@
 //! What is known of hearing others: until when all was heard (the fence), and how often something may have been
-//! missed (the gap). On a cache line of its own: every hit reads it, one task writes it.
+//! missed (the gap), and how much has changed. On a cache line of its own: every hit reads it, few write it.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -7,6 +7,9 @@ use std::{
 };
 
 use crate::clock::{Nanos, nanos};
+
+/// The bound of a process that is alone.
+const FOR_EVER: Nanos = Nanos::MAX;
 
 #[derive(Debug)]
 #[repr(align(128))]
@@ -20,22 +23,27 @@ pub(crate) struct Beat {
 }
 
 impl Beat {
+    /// Of a process that hears others, however long it believes without that.
     pub(super) fn new(bound: Duration) -> Self {
+        Self::of(nanos(bound).min(FOR_EVER - 1))
+    }
+
+    fn of(bound: Nanos) -> Self {
         Self {
             fence: AtomicU64::new(0),
             gap: AtomicU64::new(0),
             changes: AtomicU64::new(0),
-            bound: nanos(bound),
+            bound,
         }
     }
 
     /// Of a process that is alone: there is nobody to be heard, so nothing has to be proven.
     pub(super) fn alone() -> Self {
-        Self::new(Duration::MAX)
+        Self::of(FOR_EVER)
     }
 
     pub(super) fn is_alone(&self) -> bool {
-        self.bound == Nanos::MAX
+        self.bound == FOR_EVER
     }
 
     /// Whoever sees a number here sees the generations and gaps that it counts.
@@ -73,5 +81,16 @@ impl Beat {
     pub(super) fn tear(&self) {
         self.gap.fetch_add(1, Ordering::AcqRel);
         self.count_change();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_hears_others_is_not_alone_however_long_its_bound() {
+        assert!(!Beat::new(Duration::MAX).is_alone());
+        assert!(Beat::alone().is_alone());
     }
 }
