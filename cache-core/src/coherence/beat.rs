@@ -1,4 +1,4 @@
-//! What is known of hearing others: until when all was heard (the fence), and how often something may have been
+//! What is known of hearing others: until when all was heard (the fence), how often something may have been
 //! missed (the gap), and how much has changed. On a cache line of its own: every hit reads it, few write it.
 
 use std::{
