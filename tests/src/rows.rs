@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use cache_core::{Cache, CachedCall, Event, Explained, cached, invalidates};
+use cache_core::{Cache, CachedCall, Event, Explained, Refused, cached, invalidates};
 
 use crate::until;
 
@@ -83,6 +83,16 @@ pub async fn write(table: &Table, id: u64) {
 #[invalidates(RowChanged { id })]
 pub async fn write_that_hangs(id: u64) {
     pending::<()>().await;
+}
+
+/// Why a guarded mutation was not begun, as the error of a test's mutation.
+#[derive(Debug)]
+pub struct Denied(pub Refused);
+
+impl From<Refused> for Denied {
+    fn from(refused: Refused) -> Self {
+        Self(refused)
+    }
 }
 
 /// A cache without Redis.

@@ -4,12 +4,12 @@
 use std::{future::pending, sync::Arc, thread::JoinHandle, time::Duration};
 
 use cache_core::{
-    Refused, Source, invalidates,
+    Source, invalidates,
     testing::{FakeRedis, Fault, ManualClock, Operation},
 };
 use tests::{
     process,
-    rows::{RowChanged, Table, explained, ms, row, row_here, within},
+    rows::{Denied, RowChanged, Table, explained, ms, row, row_here, within},
     spawn_in,
 };
 use tokio::{
@@ -17,15 +17,6 @@ use tokio::{
     sync::Semaphore,
     time::{sleep, timeout},
 };
-
-#[derive(Debug)]
-struct Denied(Refused);
-
-impl From<Refused> for Denied {
-    fn from(refused: Refused) -> Self {
-        Self(refused)
-    }
-}
 
 #[invalidates(RowChanged { id }, guarded)]
 async fn write(table: &Table, id: u64) -> Result<(), Denied> {

@@ -14,7 +14,9 @@ use std::{
 
 use cache_core::Cache;
 use tests::{
-    rows::{RowChanged, Table, explained, filled, ms, on, row, within, write, write_that_hangs},
+    rows::{
+        Denied, RowChanged, Table, explained, filled, ms, on, row, within, write, write_that_hangs,
+    },
     server::Server,
     spawn_in, until,
 };
@@ -385,15 +387,6 @@ fn all_that_caches_emitted_which_came_and_went_is_sent_in_the_end() {
             }
         });
     });
-}
-
-#[derive(Debug)]
-struct Denied;
-
-impl From<cache_core::Refused> for Denied {
-    fn from(_: cache_core::Refused) -> Self {
-        Self
-    }
 }
 
 #[cache_core::invalidates(RowChanged { id }, guarded)]

@@ -7,11 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cache_core::{Cache, Refused, Source, invalidates};
+use cache_core::{Cache, Source, invalidates};
 use tests::{
     log::Said,
     proxy::Proxy,
-    rows::{RowChanged, Table, explained, ms, row, row_here, within, write},
+    rows::{Denied, RowChanged, Table, explained, ms, row, row_here, within, write},
     server::Server,
     spawn_in, until,
 };
@@ -23,15 +23,6 @@ use tracing::Level;
 use tracing_subscriber::{layer::SubscriberExt, registry};
 
 const BOUND: Duration = Duration::from_secs(2);
-
-#[derive(Debug)]
-struct Denied(Refused);
-
-impl From<Refused> for Denied {
-    fn from(refused: Refused) -> Self {
-        Self(refused)
-    }
-}
 
 #[invalidates(RowChanged { id }, guarded)]
 async fn write_guarded(table: &Table, id: u64) -> Result<(), Denied> {

@@ -76,19 +76,10 @@ fn no_reader_that_begins_behind_an_invalidation_is_served_what_was_before() {
 }
 
 mod given_up {
-    use cache_core::{Refused, invalidates};
-    use tests::rows::RowChanged;
+    use cache_core::invalidates;
+    use tests::rows::{Denied, RowChanged};
 
     use super::*;
-
-    #[derive(Debug)]
-    pub(super) struct Denied;
-
-    impl From<Refused> for Denied {
-        fn from(_: Refused) -> Self {
-            Self
-        }
-    }
 
     async fn body(table: &Table, id: u64) -> u64 {
         tokio::task::yield_now().await;

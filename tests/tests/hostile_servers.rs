@@ -34,6 +34,17 @@ fn replicates(replica: &Server, primary: &Server) {
     replica.command(&["REPLICAOF", "127.0.0.1", &port]);
 }
 
+/// Loads a row, and makes the replica a primary that has its entry, and nothing of what comes.
+async fn promoted_with_an_entry(cache: &Cache, table: &Table, replica: &Server) {
+    assert_eq!(within(cache, row(table, 1)).await, 0);
+    filled(cache, "row").await;
+    until("the replica has it", || {
+        replica.command(&["KEYS", "test:e:*"]).contains("test:e:")
+    })
+    .await;
+    replica.command(&["REPLICAOF", "NO", "ONE"]);
+}
+
 fn quick() -> Server {
     Server::with(&["--repl-diskless-sync-delay", "0"])
 }
@@ -80,13 +91,7 @@ async fn what_a_process_changed_does_not_come_back_to_it_with_the_data_of_a_new_
     is_synced(&b).await;
     let (here, table) = (on(a.url(), BOUND).await, Table::default());
     sleep(ms(1_200)).await;
-    assert_eq!(within(&here, row(&table, 1)).await, 0);
-    filled(&here, "row").await;
-    until("the replica has it", || {
-        b.command(&["KEYS", "test:e:*"]).contains("test:e:")
-    })
-    .await;
-    b.command(&["REPLICAOF", "NO", "ONE"]);
+    promoted_with_an_entry(&here, &table, &b).await;
     within(&here, write(&table, 1)).await;
     assert_eq!(here.stats().events.pending, 0);
     let begin = Instant::now();
@@ -323,13 +328,7 @@ async fn what_another_process_changed_does_not_come_back_with_the_data_of_a_new_
         );
         let table = Table::default();
         sleep(ms(1_200)).await;
-        assert_eq!(within(&there, row(&table, 1)).await, 0);
-        filled(&there, "row").await;
-        until("the replica has it", || {
-            b.command(&["KEYS", "test:e:*"]).contains("test:e:")
-        })
-        .await;
-        b.command(&["REPLICAOF", "NO", "ONE"]);
+        promoted_with_an_entry(&there, &table, &b).await;
         hears(&there, within(&here, write(&table, 1))).await;
         let acknowledged = Instant::now();
         drop(here);
@@ -365,13 +364,7 @@ async fn what_a_process_changed_among_many_does_not_come_back_to_it_with_the_dat
     is_synced(&b).await;
     let (here, table) = (on(a.url(), BOUND).await, Table::default());
     sleep(ms(1_200)).await;
-    assert_eq!(within(&here, row(&table, 1)).await, 0);
-    filled(&here, "row").await;
-    until("the replica has it", || {
-        b.command(&["KEYS", "test:e:*"]).contains("test:e:")
-    })
-    .await;
-    b.command(&["REPLICAOF", "NO", "ONE"]);
+    promoted_with_an_entry(&here, &table, &b).await;
     within(&here, write(&table, 1)).await;
     let crowd: Vec<_> = (10..12_000).map(|id| RowChanged { id }).collect();
     _ = here.emit(crowd).await;
