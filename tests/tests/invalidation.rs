@@ -12,6 +12,7 @@ use futures::{FutureExt, future::join};
 use tests::{
     Runs, on_both_runtimes,
     rows::{RowChanged, Table, alone, row, within},
+    until,
 };
 use tokio::sync::Semaphore;
 
@@ -150,6 +151,7 @@ fn a_load_that_an_event_overtakes_answers_its_callers_and_nobody_after_them() {
         GATED.take();
         let mut early = pin!(gated(7));
         assert!(early.as_mut().now_or_never().is_none());
+        until("the load has begun", || GATED.peek() == 1).await;
         cache.emit(UserChanged { id: 7 }).await.unwrap();
         let late = gated(7);
         GATE.add_permits(2);
