@@ -163,18 +163,31 @@ fn replace(next: Surroundings) -> Surroundings {
     SURROUNDINGS.replace(next)
 }
 
-/// Runs `poll` as part of `load`, in the scope that surrounded its first caller. Questions stay outside.
-pub(crate) fn within_load<R>(
-    load: &Arc<Load>,
-    scope: Option<&Cache>,
-    poll: impl FnOnce() -> R,
-) -> R {
-    let _restore = Restore::enter(Surroundings {
-        scope: scope.cloned(),
-        load: Some(Arc::clone(load)),
-        question: None,
-    });
-    poll()
+/// The scope and the span of a caller, which a task of its own would not have.
+#[derive(Clone)]
+pub(crate) struct Around {
+    scope: Option<Cache>,
+    span: tracing::Span,
+}
+
+impl Around {
+    pub(crate) fn here() -> Self {
+        Self {
+            scope: scope(),
+            span: tracing::Span::current(),
+        }
+    }
+
+    /// Runs `poll` there, as part of `load`. Questions stay outside.
+    pub(crate) fn run<R>(&self, load: Option<Arc<Load>>, poll: impl FnOnce() -> R) -> R {
+        let _entered = self.span.enter();
+        let _restore = Restore::enter(Surroundings {
+            scope: self.scope.clone(),
+            load,
+            question: None,
+        });
+        poll()
+    }
 }
 
 /// Runs `poll` with a question that the first matching function may take.

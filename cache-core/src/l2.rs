@@ -34,7 +34,7 @@ pub(crate) use self::{
     entries::{Described, Entries, EntryKey},
     notice::{Message, Notice, Teller},
     outbox::Change,
-    reading::{One, Purpose, Read, Reading, TAG_LIFE},
+    reading::{Ended, One, Purpose, Read, Reading, TAG_LIFE},
     route::{Posted, Route, Way},
     store::{
         Asked, AskedTogether, Batch, Bump, Lineage, Listener, Store, StoreError, Tagged,

@@ -231,6 +231,7 @@ async fn what_others_wrote_to_our_keys_is_a_miss_and_is_replaced() {
                 server.command(&["RPUSH", &key, "a", "b"])
             },
         ];
+        let mut fills = 1;
         for write in foreign {
             write();
             let answer = small(7).explain().await.unwrap();
@@ -244,6 +245,10 @@ async fn what_others_wrote_to_our_keys_is_a_miss_and_is_replaced() {
                 server.command(&["STRLEN", &key]) == sealed
             })
             .await;
+            // While it is on its way for all that is known here, it is not asked for.
+            fills += 1;
+            let arrived = || cache.stats().function("small").unwrap().redis_fills;
+            until("its arrival is known", || arrived() == fills).await;
             assert_eq!(small(7).explain().await.unwrap().source, Source::Redis);
         }
         assert_eq!(server.command(&["TYPE", &key]), "string");

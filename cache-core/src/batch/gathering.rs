@@ -1,7 +1,7 @@
 //! Where the keys of many callers meet that are to be loaded together.
 //!
-//! A key waits here from when its turn to load has come until a caller takes it, one of its own or another one, whose
-//! load then runs in a task of its own. What that does not load waits again.
+//! A key waits here from when its turn to load has come until somebody takes it: a caller of its own, another one, or what
+//! was left by its caller. That load then runs in a task of its own. What it does not load waits again.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -49,6 +49,12 @@ struct Requested<R> {
     was_taken: bool,
 }
 
+impl<R> Requested<R> {
+    fn is_wanted(&self) -> bool {
+        !self.is_gone && self.answer.is_none()
+    }
+}
+
 impl<K, R> Request<K, R> {
     fn new(key: K) -> Arc<Self> {
         Arc::new(Self {
@@ -79,8 +85,7 @@ impl<K, R> Request<K, R> {
     }
 
     fn is_wanted(&self) -> bool {
-        let state = self.state.lock();
-        !state.is_gone && state.answer.is_none()
+        self.state.lock().is_wanted()
     }
 
     fn wake(&self) {
@@ -102,11 +107,16 @@ impl<K, R> Gathering<K, R> {
 
     /// Whether a key waits.
     pub(super) fn has_waiting(&self) -> bool {
+        let mut gone = Vec::new();
         let mut waiting = self.waiting.lock();
         while waiting.front().is_some_and(|request| !request.is_wanted()) {
-            waiting.pop_front();
+            gone.extend(waiting.pop_front());
         }
-        !waiting.is_empty()
+        let has_some = !waiting.is_empty();
+        drop(waiting);
+        // Not before: a key's own `Drop` may do anything.
+        drop(gone);
+        has_some
     }
 
     /// Takes up to so many keys that wait, each once: who asks for one again does so as it has changed, or as nobody
@@ -115,28 +125,52 @@ impl<K, R> Gathering<K, R> {
     where
         K: Clone + Eq + Hash,
     {
-        let mut waiting = self.waiting.lock();
-        let (mut keys, mut requests, mut left) = (HashSet::new(), Vec::new(), VecDeque::new());
-        while requests.len() < most
-            && let Some(request) = waiting.pop_front()
-        {
-            if !request.is_wanted() {
-                continue;
-            }
-            if keys.insert(request.key.clone()) {
-                request.state.lock().is_taken = true;
-                requests.push(request);
-            } else {
-                left.push_back(request);
-            }
-        }
-        left.append(&mut waiting);
-        *waiting = left;
-        drop(waiting);
-        Taken {
+        let mut taken = Taken {
             gathering: Arc::clone(self),
-            requests,
+            requests: Vec::new(),
+        };
+        let mut doubles = Doubles(self, VecDeque::new());
+        let mut keys = HashSet::new();
+        // What a key does when it is looked at, it does not do under the lock, and what was taken is given back should it
+        // panic.
+        while taken.requests.len() < most
+            && let Some(request) = self.pop()
+        {
+            taken.requests.push(Arc::clone(&request));
+            if !keys.insert(request.key.clone()) {
+                taken.requests.pop();
+                doubles.1.push_back(request);
+            }
         }
+        taken
+    }
+
+    /// The first that is wanted.
+    fn pop(&self) -> Option<Arc<Request<K, R>>> {
+        loop {
+            let first = self.waiting.lock().pop_front();
+            let request = first?;
+            let mut state = request.state.lock();
+            if state.is_wanted() {
+                state.is_taken = true;
+                drop(state);
+                return Some(request);
+            }
+        }
+    }
+}
+
+/// What is asked for twice: the first in the queue, once the others are taken.
+struct Doubles<'a, K, R>(&'a Gathering<K, R>, VecDeque<Arc<Request<K, R>>>);
+
+impl<K, R> Drop for Doubles<'_, K, R> {
+    fn drop(&mut self) {
+        for request in &self.1 {
+            request.state.lock().is_taken = false;
+        }
+        let mut waiting = self.0.waiting.lock();
+        self.1.append(&mut waiting);
+        std::mem::swap(&mut *waiting, &mut self.1);
     }
 }
 
@@ -242,7 +276,6 @@ impl<K, R> Drop for Asking<K, R> {
     fn drop(&mut self) {
         if let Some(apart) = &self.apart
             && apart.leaving.arrive()
-            && !std::thread::panicking()
         {
             // Those that are there wait for nobody else.
             (apart.drive)();

@@ -2,6 +2,7 @@
 
 use std::{
     future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -17,7 +18,7 @@ use super::{
 use crate::{
     cache::Cache,
     call::{BoxFuture, Leavers, Leaving, Missed, Written},
-    context,
+    context::Around,
     flight::{Load, Target, wait},
     key::KeyWriter,
     site::SiteState,
@@ -54,6 +55,8 @@ pub(super) struct Loader<O: Output> {
     gathering: Arc<Gathering<KeyOf<O>, Each<O>>>,
     most: usize,
     make: Option<Box<Make<O>>>,
+    /// Where the call was made, wherever it is loaded.
+    around: Around,
     /// Of the cache, which closing waits for.
     tasks: Arc<Tasks>,
 }
@@ -96,6 +99,7 @@ where
                 gathering: Arc::clone(&self.gathering),
                 most: self.most,
                 make: own.take().map(|own| own()),
+                around: Around::here(),
                 tasks: Arc::clone(self.cache.tasks()),
             })
         });
@@ -144,7 +148,7 @@ where
     Each<O>: Send,
 {
     fn drop(&mut self) {
-        if self.leavers.let_go() && !std::thread::panicking() {
+        if self.leavers.let_go() {
             self.loader.spawn();
         }
     }
@@ -165,21 +169,24 @@ where
         let keys = taken.requests.iter().map(|request| request.key.clone());
         let body = self.make.as_ref()?(keys.collect());
         let running = self.tasks.enter();
-        let load = within_loads(taken, body, Arc::clone(&self.site), context::scope());
+        let load = within_loads(taken, body, Arc::clone(&self.site), self.around.clone());
         Some(Box::pin(async move {
             let _running = running;
             load.await;
         }))
     }
 
-    /// Loads all that wait, in tasks of their own.
+    /// Loads all that wait, in tasks of their own. Keys that panic where they are looked at are given back to their
+    /// callers: this may be part of an unwinding already.
     fn spawn(&self) {
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
-        while let Some(load) = self.next() {
-            tasks::spawn(&runtime, load);
-        }
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            while let Some(load) = self.next() {
+                tasks::spawn(&runtime, load);
+            }
+        }));
     }
 }
 
@@ -188,7 +195,7 @@ async fn within_loads<O>(
     taken: Taken<KeyOf<O>, Each<O>>,
     mut body: BoxFuture<'static, O>,
     site: Arc<SiteState>,
-    scope: Option<Cache>,
+    around: Around,
 ) where
     O: Output,
     O::Error: Clone,
@@ -201,10 +208,8 @@ async fn within_loads<O>(
         return;
     }
     let output = poll_fn(|cx| {
-        held.1.poll(cx, |cx| match &load {
-            Some(load) => context::within_load(load, scope.as_ref(), || body.as_mut().poll(cx)),
-            None => body.as_mut().poll(cx),
-        })
+        held.1
+            .poll(cx, |cx| around.run(load.clone(), || body.as_mut().poll(cx)))
     })
     .await;
     match output.split() {

@@ -16,12 +16,12 @@ use super::{
     body::{Body, Running},
     guarding,
     miss::{Call, Flown, Place, Rider},
-    run::{Around, joined},
+    run::joined,
 };
 use crate::{
     cache::Cache,
     clock::after,
-    context,
+    context::{self, Around},
     explain::Stale,
     flight::{Load, Member, Underway},
     l1::Node,
@@ -184,7 +184,7 @@ async fn while_waited_for<F: Future>(
 impl Call {
     /// The ride in a task of its own, as what was called here.
     fn ride_apart_from_here(
-        self,
+        mut self,
         member: Member,
         first: Option<Underway>,
         outer: Option<Arc<Load>>,
@@ -195,6 +195,8 @@ impl Call {
             wait: None,
             around: Some(Around::here()),
         };
+        // Nobody of its batch waits for it to have read.
+        self.reading = None;
         async move { self.ride_on(member, first, rider, Body::here(body)).await }
     }
 }

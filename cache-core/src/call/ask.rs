@@ -9,11 +9,11 @@ use super::{
     body::{Body, Leaving, Running},
     miss::{Call, Flown, Place},
     remote::Remote,
-    run::{Around, Run},
+    run::Run,
 };
 use crate::{
     coherence::{Doubt, Guard},
-    context::{self, Ask, Question},
+    context::{self, Around, Ask, Question},
     explain::{Miss, Source, Stamp, Trace},
     flight::{Arrival, Joined, Member},
     l1::{Entry, Node},

@@ -9,13 +9,13 @@ use super::{
     body::{Body, Running},
     guarding,
     remote::{Found, Remote},
-    run::{Around, Ended, Run},
+    run::{Ended, Run},
 };
 use crate::{
     cache::Cache,
-    clock::system_now,
+    clock::{Nanos, system_now},
     coherence::Snapshot,
-    context,
+    context::{self, Around},
     event::Tag,
     explain::{Miss, Source, Stale},
     flight::{Joined, Load, Member, Overtaken, Target, Turn, Underway, Wait, wait},
@@ -138,6 +138,19 @@ impl Call {
     pub(super) fn take(&self, outer: Option<&Arc<Load>>, node: &Node) {
         if let (Some(events), Some(outer)) = (self.site.events, outer) {
             events.take(outer, node.entry());
+        }
+    }
+
+    /// The same of what was loaded for this call.
+    fn take_own(&self, outer: Option<&Arc<Load>>, loaded: &Loaded, began: Nanos) {
+        match (loaded, self.site.events, outer) {
+            (Loaded::Node { node, .. }, ..) => self.take(outer, node),
+            // It is in no entry that would say how good it is.
+            (Loaded::Own { .. }, Some(events), Some(outer)) => {
+                let loading = (began, system_now());
+                events.hand_up(self, loaded, outer, self.capture(), loading);
+            }
+            _ => {}
         }
     }
 
@@ -300,15 +313,7 @@ impl Call {
         };
         match ended {
             Ended::Loaded(loaded) => {
-                match (&loaded, self.site.events, outer) {
-                    (Loaded::Node { node, .. }, ..) => self.take(outer, node),
-                    // It is in no entry that would say how good it is.
-                    (Loaded::Own { .. }, Some(events), Some(outer)) => {
-                        let loading = (began, system_now());
-                        events.hand_up(self, &loaded, outer, self.capture(), loading);
-                    }
-                    _ => {}
-                }
+                self.take_own(outer, &loaded, began);
                 Flown {
                     redis,
                     ..Flown::loaded(loaded)

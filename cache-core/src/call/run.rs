@@ -16,7 +16,7 @@ use super::{body::Running, remote::Remote};
 use crate::{
     cache::Cache,
     clock::{Nanos, nanos, system_now},
-    context,
+    context::Around,
     flight::{Arrival, Load, Overtaken, Target, Underway, Wait, wait},
     l2::{Notice, RedisMiss},
     stats::Counters,
@@ -43,22 +43,6 @@ pub(super) struct Run<'a> {
     around: Around,
     /// Behind the body: when the next load begins, this one has dropped what it held.
     underway: Underway,
-}
-
-/// The scope and the span of the caller, which a task of its own would not have.
-#[derive(Clone)]
-pub(super) struct Around {
-    scope: Option<Cache>,
-    span: tracing::Span,
-}
-
-impl Around {
-    pub(super) fn here() -> Self {
-        Self {
-            scope: context::scope(),
-            span: tracing::Span::current(),
-        }
-    }
 }
 
 enum Phase {
@@ -132,10 +116,8 @@ impl<'a> Run<'a> {
 
     fn poll_body(&mut self, load: &Arc<Load>, cx: &mut Context<'_>) -> Poll<Loaded> {
         let polled = catch_unwind(AssertUnwindSafe(|| {
-            let _entered = self.around.span.enter();
-            context::within_load(load, self.around.scope.as_ref(), || {
-                Pin::new(&mut self.body).poll(cx)
-            })
+            self.around
+                .run(Some(Arc::clone(load)), || Pin::new(&mut self.body).poll(cx))
         }));
         polled.unwrap_or_else(|panic| {
             Counters::add(&load.site().counters.failures);

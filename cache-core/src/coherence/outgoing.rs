@@ -143,8 +143,7 @@ impl Coherence {
         }
         let left = std::mem::take(&mut state.queue);
         drop(state);
-        let given_up = left.move_to(&mut other.state.lock().queue, &other.registry);
-        given_up.give();
+        left.move_to(&mut other.state.lock().queue, &other.registry);
         true
     }
 

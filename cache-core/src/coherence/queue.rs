@@ -335,15 +335,15 @@ impl Queue {
         }
     }
 
-    /// Moves everything to another, whose cells are these. Gives what those who wait are to be told.
-    pub(super) fn move_to(self, other: &mut Self, registry: &Arc<Registry>) -> Answers {
+    /// Moves everything to another, whose cells are these.
+    pub(super) fn move_to(self, other: &mut Self, registry: &Arc<Registry>) {
         for job in self.ready {
             other.push(job.in_registry(registry), registry);
         }
         for ((due, _), job) in self.later {
             other.push_later(job.in_registry(registry), due, registry);
         }
-        self.given_up
+        other.given_up.0.extend(self.given_up.0);
     }
 
     /// When the next job is due that is not ready yet.

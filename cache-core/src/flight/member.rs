@@ -65,14 +65,14 @@ impl Member {
     pub(crate) fn try_turn(&mut self) -> Option<Underway> {
         let mut state = self.flight.state.lock();
         let is_open = state.is_open();
-        is_open.then(|| self.flight.start(&mut state, None, true))
+        is_open.then(|| self.start(&mut state, None, true))
     }
 
     /// The turn to load in this task, if it is there to take at once.
     pub(crate) fn try_turn_here(&mut self) -> Option<Underway> {
         let mut state = self.flight.state.lock();
         let is_open = state.is_open();
-        is_open.then(|| self.flight.start(&mut state, None, false))
+        is_open.then(|| self.start(&mut state, None, false))
     }
 
     /// The turn to load in a task of its own, where those whose turn it was are gone; nothing where one of
@@ -120,7 +120,7 @@ impl Member {
         }
         if state.is_open() {
             let waker = state.waiting.remove(self.ticket);
-            let underway = self.flight.start(&mut state, outer, is_detached);
+            let underway = self.start(&mut state, outer, is_detached);
             drop(state);
             drop(waker);
             for slot in gone {
@@ -136,29 +136,24 @@ impl Member {
         self.flight.watch();
         Poll::Pending
     }
-}
 
-impl Flight {
     /// Begins a load. The caller has found that one may begin.
-    fn start(
-        self: &Arc<Self>,
-        state: &mut State,
-        outer: Option<&Arc<Load>>,
-        is_detached: bool,
-    ) -> Underway {
+    fn start(&self, state: &mut State, outer: Option<&Arc<Load>>, is_detached: bool) -> Underway {
         state.is_offered = false;
         let slot = Slot::new(is_detached);
         state.loading.push(Arc::clone(&slot));
+        let snapshot = &self.flight.snapshot;
         Underway(Some(Arc::new(Load {
-            flight: Arc::clone(self),
+            flight: Arc::clone(&self.flight),
             slot,
-            is_guarded: !self.snapshot.is_empty()
-                || self.snapshot.is_late()
+            is_guarded: !snapshot.is_empty()
+                || snapshot.is_late()
                 || outer.is_some_and(|outer| outer.is_guarded()),
             outer: outer.cloned(),
             beside: Vec::new(),
             behind: Vec::new(),
             is_stamped: AtomicBool::new(false),
+            came_behind: self.came.is_some(),
         })))
     }
 }
@@ -198,6 +193,8 @@ pub(crate) struct Load {
     pub(super) is_guarded: bool,
     /// Whether versions were known when it began.
     is_stamped: AtomicBool,
+    /// Whether its caller knows of more than the flight: see [`Member::came`].
+    came_behind: bool,
 }
 
 impl Load {
@@ -228,6 +225,7 @@ impl Load {
             beside,
             behind,
             is_stamped: AtomicBool::new(false),
+            came_behind: false,
         }))
     }
 
@@ -338,6 +336,7 @@ impl Load {
             && self.site().may_rely_on(outer, answer.entry())
             // Whoever waits for this load may have come behind what made it void.
             && !answer.entry().is_void()
+            && (!self.came_behind || answer.entry().guard().is_some())
         {
             return Poll::Ready(Overtaken::Answered(answer));
         }

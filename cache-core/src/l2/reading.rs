@@ -14,7 +14,7 @@ use super::{
     store::{Asked, StoreError, Tagged},
 };
 use crate::{
-    clock::{Clock, Nanos, before, system_now},
+    clock::{Clock, Nanos, after, before, system_now},
     coherence::{Coherence, Snapshot, Stamps, Verdict, Version, mutant, mutant::Mutant},
     l1::Node,
     stats::Counters,
@@ -107,10 +107,16 @@ enum Begun<'a> {
 }
 
 /// A read with what the store answered.
-struct Ended {
-    read: Read,
+pub(crate) struct Ended {
+    pub(crate) read: Read,
     /// Set where its tags are to have versions, under which a load is made: when they were asked for.
     wants_versions: Option<Nanos>,
+}
+
+impl Ended {
+    pub(crate) fn wants_versions(&self) -> bool {
+        self.wants_versions.is_some()
+    }
 }
 
 impl From<Read> for Ended {
@@ -180,6 +186,7 @@ impl L2 {
 
     async fn read_guarded(&self, one: &One<'_>, entry: Option<&str>, tags: &[&str]) -> Read {
         let within = one.reading.within;
+        let until = after(system_now(), within);
         let asked = Asked {
             entry,
             expected: entry.map_or(0, |_| one.entries.expected()),
@@ -196,8 +203,9 @@ impl L2 {
         } = self.end(one, &tagged);
         if let Some(sent) = wants_versions {
             // Before the load, as all that it is made under.
-            let ensured = self.store.ensure(tags, TAG_LIFE, within).await;
-            if let Ok(ensured) = self.judge_get(ensured, within) {
+            let left = Duration::from_nanos(until.saturating_sub(system_now()));
+            let ensured = self.store.ensure(tags, TAG_LIFE, left).await;
+            if let Ok(ensured) = self.judge_get(ensured, left) {
                 let stamps = self.stamp(&ensured, &one.reading);
                 read.stamps = stamps.map(|stamps| (stamps, sent));
             }

@@ -118,6 +118,8 @@ pub(crate) struct Asked<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AskedTogether<'a> {
     pub(crate) entries: &'a [&'a str],
+    /// About how many bytes the entries have.
+    pub(crate) expected: usize,
     pub(crate) tags: &'a [&'a str],
 }
 

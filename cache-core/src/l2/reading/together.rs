@@ -1,4 +1,5 @@
-//! Many entries that are read together, with the tags that they depend on: in as many round trips as one of them takes.
+//! Many entries that are read together, with the tags that they depend on: all in one command, but where they are very
+//! many, or large.
 
 use std::{collections::HashMap, future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
@@ -74,12 +75,13 @@ impl<'a> Part<'a> {
 }
 
 impl L2 {
-    /// Reads all of these, after `within` at the latest; a result for each.
+    /// Reads all of these, after `within` at the latest; a result for each. Those that want versions have none before
+    /// [`ensure_all`](Self::ensure_all).
     pub(crate) async fn read_all(
         self: &Arc<Self>,
         ones: &[One<'_>],
         within: Duration,
-    ) -> Vec<Read> {
+    ) -> Vec<Ended> {
         let mut reads: Vec<Option<Ended>> = Vec::new();
         reads.resize_with(ones.len(), || None);
         let mut parts = vec![Part::default()];
@@ -102,12 +104,10 @@ impl L2 {
         for (place, ended) in all(parts.collect()).await.into_iter().flatten() {
             reads[place] = Some(ended);
         }
-        self.ensure_all(ones, &mut reads, within).await;
         let reads = reads.into_iter().zip(ones).map(|(ended, one)| {
-            let read =
-                ended.map_or_else(|| Read::without(RedisMiss::Unavailable), |ended| ended.read);
-            one.count(&read);
-            read
+            let ended = ended.unwrap_or_else(|| Read::without(RedisMiss::Unavailable).into());
+            one.count(&ended.read);
+            ended
         });
         reads.collect()
     }
@@ -121,6 +121,7 @@ impl L2 {
     ) -> Vec<(usize, Ended)> {
         let asked = AskedTogether {
             entries: &part.entries,
+            expected: part.expected,
             tags: &part.tags.names,
         };
         let got = self.store.get_together(asked, within).await;
@@ -150,20 +151,14 @@ impl L2 {
         asks.collect()
     }
 
-    /// Gives versions to the tags that have none, before a load of what depends on them.
-    async fn ensure_all(&self, ones: &[One<'_>], reads: &mut [Option<Ended>], within: Duration) {
+    /// Gives versions to the tags of these that have none, before a load of what depends on them.
+    pub(crate) async fn ensure_all(&self, ones: &[One<'_>], reads: &mut [Ended], within: Duration) {
         let mut tags = Tags::default();
-        let wanting: Vec<(usize, SmallVec<[usize; 4]>)> = reads
+        let own: Vec<SmallVec<[usize; 4]>> = ones
             .iter()
-            .enumerate()
-            .filter(|(_, ended)| {
-                ended
-                    .as_ref()
-                    .is_some_and(|ended| ended.wants_versions.is_some())
-            })
-            .map(|(place, _)| {
-                let cells = ones[place].reading.snapshot.cells();
-                (place, cells.map(|cell| tags.add(cell.key())).collect())
+            .map(|one| {
+                let cells = one.reading.snapshot.cells();
+                cells.map(|cell| tags.add(cell.key())).collect()
             })
             .collect();
         let parts = tags.names.chunks(MOST_ENSURED);
@@ -182,22 +177,19 @@ impl L2 {
                 Err(_) => versions.extend(part.iter().map(|_| None)),
             }
         }
-        for (place, own) in wanting {
+        for ((one, ended), own) in ones.iter().zip(reads).zip(own) {
             let own = own.iter().map(|tag| versions.get(*tag).copied().flatten());
-            if let Some(Ended {
-                read,
-                wants_versions: Some(sent),
-            }) = &mut reads[place]
+            if let Some(sent) = ended.wants_versions
                 && let Some((versions, lineage)) = of_one_server(own)
             {
                 let tagged = Tagged {
                     entry: None,
                     versions,
                     lineage,
-                    sent: *sent,
+                    sent,
                 };
-                let stamps = self.stamp(&tagged, &ones[place].reading);
-                read.stamps = stamps.map(|stamps| (stamps, *sent));
+                let stamps = self.stamp(&tagged, &one.reading);
+                ended.read.stamps = stamps.map(|stamps| (stamps, sent));
             }
         }
     }

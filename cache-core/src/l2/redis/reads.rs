@@ -165,12 +165,17 @@ impl Reads {
             let Some((ticket, batch)) = released else {
                 return;
             };
-            let batches = Batches {
-                reads: Arc::clone(self),
-                ticket,
-            };
-            tasks::spawn(runtime, batches.run(Some(batch)));
+            self.read_on(ticket, runtime, Some(batch));
         }
+    }
+
+    /// Has those who wait be read for in this place, a batch first that was taken already.
+    fn read_on(self: &Arc<Self>, ticket: u64, runtime: &Handle, first: Option<Vec<Waiting>>) {
+        let batches = Batches {
+            reads: Arc::clone(self),
+            ticket,
+        };
+        tasks::spawn(runtime, batches.run(first));
     }
 
     async fn ask(&self, keys: &[&Keys], within: Duration) -> Answer {
@@ -256,11 +261,7 @@ struct Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         if self.reads.queue.lock().turn_to_batches(self.ticket) {
-            let batches = Batches {
-                reads: Arc::clone(&self.reads),
-                ticket: self.ticket,
-            };
-            tasks::spawn(&self.runtime, batches.run(None));
+            self.reads.read_on(self.ticket, &self.runtime, None);
         }
     }
 }

@@ -79,12 +79,11 @@ pub(super) async fn get_together(
     within: Duration,
 ) -> Result<TaggedTogether, StoreError> {
     let keys = Keys::of(asked.entries.iter().chain(asked.tags).copied());
-    // Many small ones hold up nobody as a large one does.
     let Found {
         values,
         lineage,
         sent,
-    } = reads.read(keys, 0, within).await?;
+    } = reads.read(keys, asked.expected, within).await?;
     let mut values = values.into_iter();
     let entries = values
         .by_ref()

@@ -9,7 +9,7 @@ use crate::clock::{Nanos, after, system_now};
 
 /// Reads and batches under way at once.
 pub(in crate::l2::redis) const PLACES: usize = 8;
-/// Batches among them.
+/// Batches among them, where those are not let go together.
 const MOST_BATCHES: usize = 2;
 const MOST_KEYS: usize = 64;
 /// The same where they were held back to go together: readers of such an amount know what they ask for.
