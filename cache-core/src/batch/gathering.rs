@@ -287,3 +287,72 @@ impl<K, R> Drop for Asking<K, R> {
         drop(left);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        hash::Hasher,
+        panic::{AssertUnwindSafe, catch_unwind},
+    };
+
+    use super::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    struct Key {
+        id: u64,
+        panics: bool,
+    }
+
+    impl Hash for Key {
+        fn hash<H: Hasher>(&self, hasher: &mut H) {
+            assert!(!self.panics, "of the key");
+            self.id.hash(hasher);
+        }
+    }
+
+    fn polled(asking: &mut Asking<Key, u64>) -> Poll<u64> {
+        Pin::new(asking).poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    fn asking(gathering: &Arc<Gathering<Key, u64>>, id: u64, panics: bool) -> Asking<Key, u64> {
+        let mut asking = gathering.load(Key { id, panics }, None);
+        assert_eq!(polled(&mut asking), Poll::Pending);
+        asking
+    }
+
+    #[test]
+    fn who_asks_for_the_same_key_waits_for_the_next_load_at_the_head_of_the_queue() {
+        let gathering = Arc::default();
+        let _all = [1, 1, 2, 1, 3].map(|id| asking(&gathering, id, false));
+        let ids = |taken: &Taken<Key, u64>| -> Vec<u64> {
+            taken
+                .requests
+                .iter()
+                .map(|request| request.key.id)
+                .collect()
+        };
+        let first = gathering.take(2);
+        assert_eq!(ids(&first), [1, 2]);
+        let second = gathering.take(2);
+        assert_eq!(ids(&second), [1, 3]);
+        assert_eq!(ids(&gathering.take(2)), [1]);
+    }
+
+    #[test]
+    fn a_key_that_panics_where_it_is_looked_at_takes_no_other_along() {
+        let gathering = Arc::default();
+        let good = [1, 1, 2].map(|id| asking(&gathering, id, false));
+        let bad = asking(&gathering, 3, true);
+        catch_unwind(AssertUnwindSafe(|| gathering.take(10))).unwrap_err();
+        drop(bad);
+        assert!(gathering.has_waiting());
+        for _ in 0..2 {
+            for request in &gathering.take(10).requests {
+                request.answer(7);
+            }
+        }
+        for mut asking in good {
+            assert_eq!(polled(&mut asking), Poll::Ready(7));
+        }
+    }
+}
