@@ -265,3 +265,64 @@ fn nothing_is_served_for_longer_than_redis_said() {
         }
     }
 }
+
+/// What the guide draws for a call at this age.
+fn drawn(strategy: &Strategy, event: Option<Nanos>, age: Nanos) -> char {
+    let life = Life {
+        load_time: Duration::from_millis(300),
+        ..LIFE
+    };
+    let now = CREATED + age;
+    let known = match event {
+        Some(event) if age >= event => Known::Invalidated {
+            ago: Duration::from_nanos(age - event),
+        },
+        _ => Known::Valid,
+    };
+    let read = |draw| {
+        let moment = Moment::Read {
+            quiet_until: strategy.quiet_until(&life, 0.0),
+            draw,
+            is_refreshing: false,
+            is_throttled: false,
+        };
+        strategy.decide(&life, known, now, moment)
+    };
+    let missed = strategy.decide(&life, known, now, Moment::Missed);
+    match (read(1.0), read((-39.9_f64).exp()), missed) {
+        (Decision::Serve, Decision::Serve, _) => '=',
+        (Decision::Serve, Decision::ServeAndRefresh, _) => '?',
+        (Decision::ServeAndRefresh, ..) => '~',
+        (.., Decision::Serve) => '!',
+        _ => '.',
+    }
+}
+
+#[test]
+fn the_picture_in_the_guide_shows_what_is_decided() {
+    let (ten, minute) = (Duration::from_secs(10), Duration::from_mins(1));
+    let none = Strategy::new();
+    let each = [
+        (none, None),
+        (none.refresh_ahead(0.8), None),
+        (none.early_expiration(), None),
+        (none.stale_while_revalidate(minute), None),
+        (none.stale_if_error(minute), None),
+        (
+            none.refresh_ahead(0.8)
+                .stale_while_revalidate(ten)
+                .stale_if_error(minute),
+            None,
+        ),
+        (none.stale_if_invalidated(ten), Some(50 * SECOND)),
+    ];
+    let guide = include_str!("../../docs/strategies.md");
+    let picture = guide.split("```").nth(1).unwrap();
+    let lines = picture.lines().filter_map(|line| line.split('|').nth(1));
+    let lines: Vec<&str> = lines.collect();
+    let expected = each.map(|(strategy, event)| -> String {
+        let ages = (0..36).map(|column| column * 5 * SECOND);
+        ages.map(|age| drawn(&strategy, event, age)).collect()
+    });
+    assert_eq!(lines, expected);
+}
