@@ -6,6 +6,7 @@ use std::{
     fmt,
     future::Future,
     hash::{BuildHasher, RandomState},
+    pin::pin,
     sync::{Arc, LazyLock, OnceLock},
     time::Duration,
 };
@@ -21,7 +22,7 @@ use crate::{
     context::{self, Scoped},
     error::{Error, ErrorKind},
     flight::Flights,
-    invalidate::{Carrier, Hearer, Peers},
+    invalidate::{Carrier, Hearer, Peers, SIGN_EVERY},
     key::{KeyRef, KeyWriter},
     l1::L1,
     l2::Notice,
@@ -199,7 +200,8 @@ impl Cache {
     }
 
     /// Ends the cache: forgets every entry in memory, lets detached loads end and what is on its way to
-    /// Redis arrive, events first, and gives what was left.
+    /// Redis arrive, events first, and gives what was left. What is to be said once more after `unknown_outcome` is said
+    /// now, unless another cache of this process with the same Redis and namespace is open, which says it then.
     ///
     /// From the first moment on calls run their bodies, as with [`Cache::disabled`], and what running loads
     /// return is kept nowhere.
@@ -217,7 +219,7 @@ impl Cache {
         let left = || Leftover {
             loads: self.0.tasks.running(),
             fills: self.shared().map_or(0, |shared| shared.unsent()),
-            events: self.coherence().unsent(),
+            events: self.coherence().left(self.is_last()),
         };
         if left() != Leftover::default() {
             if let Some(shared) = self.shared() {
@@ -226,8 +228,15 @@ impl Cache {
             let ended = async {
                 self.0.tasks.idle().await;
                 if let Some(courier) = self.courier() {
+                    let mut emptied = pin!(self.coherence().emptied(self.is_last()));
                     courier.attend();
-                    self.coherence().emptied().await;
+                    while tokio::time::timeout(SIGN_EVERY, emptied.as_mut())
+                        .await
+                        .is_err()
+                    {
+                        // The runtime that carries may stand still.
+                        courier.attend();
+                    }
                 }
                 if let Some(shared) = self.shared() {
                     Arc::clone(shared).emptied().await;
@@ -237,6 +246,12 @@ impl Cache {
             let _ = tokio::time::timeout(deadline, ended).await;
         }
         left()
+    }
+
+    /// Whether no other cache of this process shares entries with it, and is open.
+    fn is_last(&self) -> bool {
+        let others = |courier: &dyn Carrier| courier.hearers().has_others(self.0.number);
+        !self.courier().is_some_and(others)
     }
 
     pub(crate) fn is_on(&self) -> bool {
@@ -321,6 +336,10 @@ impl Hearer for Inner {
             let key = KeyRef::new(function, key).to_key();
             self.flights.evict(&key, None, None);
         }
+    }
+
+    fn is_open(&self) -> bool {
+        self.flights.is_on()
     }
 }
 

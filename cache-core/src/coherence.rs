@@ -48,6 +48,7 @@ use self::{
     cell::{Captured, Registry},
     ledger::Ledger,
     marks::{DoubtedMarks, Marks},
+    outgoing::Away,
     queue::Queue,
     recent::Recent,
     rules::Doubted,
@@ -126,8 +127,7 @@ struct State {
     stray: Option<Lineage>,
     ledger: Ledger,
     queue: Queue,
-    /// Changes that were handed out and are not answered.
-    under_way: usize,
+    away: Away,
 }
 
 /// What happened to coherence, since the cache was built.

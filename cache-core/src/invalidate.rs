@@ -15,7 +15,7 @@ use std::{fmt, future::Future, sync::Arc};
 use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 
 pub(crate) use self::{
-    courier::Carrier,
+    courier::{Carrier, SIGN_EVERY},
     hearers::Hearer,
     peers::{Peers, Place},
 };

@@ -12,7 +12,15 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use crate::{call::Leaving, context, flight::Load, lock::Mutex, watchdog};
+use crate::{
+    call::Leaving,
+    clock::Nanos,
+    context,
+    flight::Load,
+    lock::Mutex,
+    slot::Slot,
+    watchdog::{self, Watched},
+};
 
 /// The keys of one function that wait to be loaded.
 #[derive(Debug)]
@@ -43,9 +51,9 @@ struct Requested<R> {
     waker: Option<Waker>,
     /// Nobody waits for it any more.
     is_gone: bool,
-    /// Somebody loads it now.
-    is_taken: bool,
-    /// Somebody has before.
+    /// Whose slot it is that it is loaded in now.
+    taken: Option<u64>,
+    /// A load of it has ended without an answer.
     was_taken: bool,
 }
 
@@ -64,7 +72,7 @@ impl<K, R> Request<K, R> {
                 load: None,
                 waker: None,
                 is_gone: false,
-                is_taken: false,
+                taken: None,
                 was_taken: false,
             }),
         })
@@ -75,8 +83,13 @@ impl<K, R> Request<K, R> {
         self.state.lock().load.clone()
     }
 
-    pub(super) fn answer(&self, answer: R) {
+    /// Answers it; not where it was taken back.
+    fn answer(&self, slot: &Slot, answer: R) {
         let mut state = self.state.lock();
+        if state.taken != Some(slot.id()) {
+            drop(state);
+            return drop(answer);
+        }
         let before = state.answer.replace(answer);
         let waker = state.waker.take();
         drop(state);
@@ -125,34 +138,37 @@ impl<K, R> Gathering<K, R> {
     where
         K: Clone + Eq + Hash,
     {
-        let mut taken = Taken {
+        let taken = Taken(Arc::new(Loading {
             gathering: Arc::clone(self),
-            requests: Vec::new(),
-        };
+            slot: Slot::new(true),
+            requests: Mutex::default(),
+        }));
+        let (slot, requests) = (&taken.0.slot, &taken.0.requests);
         let mut doubles = Doubles(self, VecDeque::new());
         let mut keys = HashSet::new();
         // What a key does when it is looked at, it does not do under the lock, and what was taken is given back should it
         // panic.
-        while taken.requests.len() < most
-            && let Some(request) = self.pop()
+        while keys.len() < most
+            && let Some(request) = self.pop(slot)
         {
-            taken.requests.push(Arc::clone(&request));
+            requests.lock().push(Arc::clone(&request));
             if !keys.insert(request.key.clone()) {
-                taken.requests.pop();
+                requests.lock().pop();
                 doubles.1.push_back(request);
             }
         }
+        drop(doubles);
         taken
     }
 
-    /// The first that is wanted.
-    fn pop(&self) -> Option<Arc<Request<K, R>>> {
+    /// The first that is wanted, for whoever loads in this slot.
+    fn pop(&self, slot: &Slot) -> Option<Arc<Request<K, R>>> {
         loop {
             let first = self.waiting.lock().pop_front();
             let request = first?;
             let mut state = request.state.lock();
             if state.is_wanted() {
-                state.is_taken = true;
+                state.taken = Some(slot.id());
                 drop(state);
                 return Some(request);
             }
@@ -166,7 +182,7 @@ struct Doubles<'a, K, R>(&'a Gathering<K, R>, VecDeque<Arc<Request<K, R>>>);
 impl<K, R> Drop for Doubles<'_, K, R> {
     fn drop(&mut self) {
         for request in &self.1 {
-            request.state.lock().is_taken = false;
+            request.state.lock().taken = None;
         }
         let mut waiting = self.0.waiting.lock();
         self.1.append(&mut waiting);
@@ -174,36 +190,100 @@ impl<K, R> Drop for Doubles<'_, K, R> {
     }
 }
 
-/// Keys that are being loaded. What is not answered in the end waits again.
+/// Keys that are being loaded in one go. What is not answered in the end waits again.
 #[derive(Debug)]
-pub(super) struct Taken<K, R> {
+pub(super) struct Taken<K, R>(Arc<Loading<K, R>>);
+
+#[derive(Debug)]
+struct Loading<K, R> {
     gathering: Arc<Gathering<K, R>>,
-    pub(super) requests: Vec<Arc<Request<K, R>>>,
+    /// In which the load runs.
+    slot: Arc<Slot>,
+    requests: Mutex<Vec<Arc<Request<K, R>>>>,
 }
 
 impl<K, R> Taken<K, R> {
+    pub(super) fn slot(&self) -> &Arc<Slot> {
+        &self.0.slot
+    }
+
+    pub(super) fn requests(&self) -> Vec<Arc<Request<K, R>>> {
+        self.0.requests.lock().clone()
+    }
+
     /// Whether anybody still waits.
     pub(super) fn is_wanted(&self) -> bool {
-        self.requests.iter().any(|request| request.is_wanted())
+        self.0.is_wanted()
+    }
+
+    /// Gives each its answer.
+    pub(super) fn answer(&self, mut answer: impl FnMut(&K) -> R) {
+        for request in self.requests() {
+            request.answer(&self.0.slot, answer(&request.key));
+        }
     }
 }
 
-impl<K, R> Drop for Taken<K, R> {
-    fn drop(&mut self) {
-        let requests = std::mem::take(&mut self.requests).into_iter();
-        let again: Vec<_> = requests.filter(|request| request.is_wanted()).collect();
+impl<K, R> Taken<K, R>
+where
+    K: Send + Sync + 'static,
+    R: Send + 'static,
+{
+    /// Has the keys taken back where the load is not polled any more: others wait for them.
+    pub(super) fn watch(&self) {
+        let loading: Arc<dyn Watched> = Arc::clone(&self.0) as _;
+        watchdog::watch(&loading);
+    }
+}
+
+impl<K, R> Loading<K, R> {
+    fn is_wanted(&self) -> bool {
+        let is_own = |request: &Arc<Request<K, R>>| {
+            let state = request.state.lock();
+            state.is_wanted() && state.taken == Some(self.slot.id())
+        };
+        self.requests.lock().iter().any(is_own)
+    }
+
+    fn give_back(&self, has_ended: bool) {
+        let requests = std::mem::take(&mut *self.requests.lock());
+        let again = requests.into_iter().filter(|request| {
+            let mut state = request.state.lock();
+            let is_own = state.is_wanted() && state.taken == Some(self.slot.id());
+            if is_own {
+                state.taken = None;
+                state.was_taken |= has_ended;
+            }
+            is_own
+        });
+        let again: Vec<_> = again.collect();
         if again.is_empty() {
             return;
-        }
-        for request in &again {
-            let mut state = request.state.lock();
-            (state.is_taken, state.was_taken) = (false, true);
         }
         self.gathering.waiting.lock().extend(again.iter().cloned());
         // Each belongs to a caller who can load it.
         for request in again {
             request.wake();
         }
+    }
+}
+
+impl<K, R> Drop for Taken<K, R> {
+    fn drop(&mut self) {
+        self.0.give_back(true);
+    }
+}
+
+impl<K, R> Watched for Loading<K, R>
+where
+    K: Send + Sync + 'static,
+    R: Send + 'static,
+{
+    fn check(&self, now: Nanos) -> bool {
+        if self.slot.is_gone(now) {
+            self.give_back(false);
+        }
+        self.is_wanted()
     }
 }
 
@@ -236,7 +316,7 @@ impl<K, R> Asking<K, R> {
         };
         leaving.arrive();
         let state = self.request.state.lock();
-        let was_taken = !state.is_taken && state.was_taken;
+        let was_taken = state.taken.is_none() && state.was_taken;
         drop(state);
         if was_taken {
             std::panic::resume_unwind(Box::new("the load of several keys panicked"));
@@ -326,7 +406,7 @@ mod tests {
         let _all = [1, 1, 2, 1, 3].map(|id| asking(&gathering, id, false));
         let ids = |taken: &Taken<Key, u64>| -> Vec<u64> {
             taken
-                .requests
+                .requests()
                 .iter()
                 .map(|request| request.key.id)
                 .collect()
@@ -347,9 +427,7 @@ mod tests {
         drop(bad);
         assert!(gathering.has_waiting());
         for _ in 0..2 {
-            for request in &gathering.take(10).requests {
-                request.answer(7);
-            }
+            gathering.take(10).answer(|_| 7);
         }
         for mut asking in good {
             assert_eq!(polled(&mut asking), Poll::Ready(7));

@@ -166,9 +166,11 @@ where
             return None;
         }
         let taken = self.gathering.take(self.most);
-        let keys = taken.requests.iter().map(|request| request.key.clone());
+        let requests = taken.requests();
+        let keys = requests.iter().map(|request| request.key.clone());
         let body = self.make.as_ref()?(keys.collect());
         let running = self.tasks.enter();
+        taken.watch();
         let load = within_loads(taken, body, Arc::clone(&self.site), self.around.clone());
         Some(Box::pin(async move {
             let _running = running;
@@ -200,8 +202,9 @@ async fn within_loads<O>(
     O: Output,
     O::Error: Clone,
 {
-    let held = Held(&site.slots, Slot::new(true));
-    let loads = taken.requests.iter().filter_map(|request| request.load());
+    let held = Held(&site.slots, Arc::clone(taken.slot()));
+    let requests = taken.requests();
+    let loads = requests.iter().filter_map(|request| request.load());
     let load = Load::of_all(&loads.collect::<Vec<_>>(), &held.1);
     held.take(load.as_deref()).await;
     if !taken.is_wanted() {
@@ -213,16 +216,8 @@ async fn within_loads<O>(
     })
     .await;
     match output.split() {
-        Ok(mut map) => {
-            for request in &taken.requests {
-                request.answer(Ok(map.take(&request.key)));
-            }
-        }
-        Err(error) => {
-            for request in &taken.requests {
-                request.answer(Err(error.clone()));
-            }
-        }
+        Ok(mut map) => taken.answer(|key| Ok(map.take(key))),
+        Err(error) => taken.answer(|_| Err(error.clone())),
     }
 }
 

@@ -287,19 +287,41 @@ impl Elsewhere {
         let (coherence, snapshot) = (cache.coherence(), load.snapshot());
         Counters::add(&coherence.counters.suspects);
         let read = self.read(cache, snapshot, within, Purpose::Bless).await;
-        let (stamps, sent) = read.stamps?;
-        let guard = suspect.entry().guard()?;
-        if !guard.bless(snapshot, sent, &stamps) {
-            if guard.is_refuted_by(&stamps) {
-                // Nor does it stand in for a load that fails.
-                cache.flights().drop_entry(load.key(), &suspect);
-            }
-            return None;
-        }
-        Counters::add(&coherence.counters.blessed);
+        let is_blessed = Self::is_proven(cache, load, &suspect, &read);
         // The answer may have come late, and the caller too.
         let now = cache.clock().now();
-        Some(suspect).filter(|suspect| suspect.entry().is_fresh(now))
+        Some(suspect).filter(|suspect| is_blessed && suspect.entry().is_fresh(now))
+    }
+
+    /// Whether these versions prove a suspect. What they refute does not stand in for a load that fails either.
+    fn is_proven(cache: &Cache, load: &Load, suspect: &Arc<Node>, read: &Read) -> bool {
+        let Some((guard, (stamps, sent))) = suspect.entry().guard().zip(read.stamps.as_ref())
+        else {
+            return false;
+        };
+        let is_blessed = guard.bless(load.snapshot(), *sent, stamps);
+        if is_blessed {
+            Counters::add(&cache.coherence().counters.blessed);
+        } else if guard.is_refuted_by(stamps) {
+            cache.flights().drop_entry(load.key(), suspect);
+        }
+        is_blessed
+    }
+
+    /// What is made of a read: what is in memory and past its time is proven too, or refuted, before it could stand in.
+    fn sifted(cache: &Cache, load: &Load, mut read: Read) -> Read {
+        let is_doubted = |node: &Arc<Node>| {
+            let (entry, clock) = (node.entry(), cache.clock());
+            entry.terms().is_some() && entry.doubt(clock) == Some(Doubt::Suspect)
+        };
+        if read.stamps.is_some()
+            && let Some(suspect) = cache.flights().l1.get(&load.key().as_ref())
+            && is_doubted(&suspect)
+        {
+            Self::is_proven(cache, load, &suspect, &read);
+        }
+        read.found = read.found.and_then(|node| Self::sift(cache, load, node));
+        read
     }
 
     async fn answer_flight(
@@ -331,8 +353,8 @@ impl Elsewhere {
         let Some(within) = load.time_to_read(budget) else {
             return Err(load.redis_miss());
         };
-        let mut read = self.read(cache, load.snapshot(), within, purpose).await;
-        read.found = read.found.and_then(|node| Self::sift(cache, &load, node));
+        let read = self.read(cache, load.snapshot(), within, purpose).await;
+        let mut read = Self::sifted(cache, &load, read);
         if load.site().is_fleet && purpose == Purpose::Load {
             read = self.wait_for_fleet(cache, &load, read).await;
         }
@@ -387,10 +409,8 @@ impl Elsewhere {
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
             let within = self.route.l2.budget();
-            read = self
-                .read(cache, load.snapshot(), within, Purpose::Load)
-                .await;
-            read.found = read.found.and_then(|node| Self::sift(cache, load, node));
+            let again = self.read(cache, load.snapshot(), within, Purpose::Load);
+            read = Self::sifted(cache, load, again.await);
         }
         read
     }

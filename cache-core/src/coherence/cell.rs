@@ -247,15 +247,17 @@ impl Captured {
             .all(|(cell, generation)| cell.generation() == *generation)
     }
 
-    /// How long ago the first of it was invalidated; the longest time where that is not known, as it was so more than
-    /// once.
+    /// How long ago it was invalidated; the longest time where that is not known, as it was so more than once.
     pub(super) fn invalidated_ago(&self, now: Nanos) -> Duration {
-        let ago = |(cell, generation): &Capture| match cell.generation().checked_sub(*generation) {
-            Some(0) => Duration::ZERO,
-            Some(1) => Duration::from_nanos(now.saturating_sub(cell.changed())),
+        let all = self.0.iter().map(|(cell, generation)| {
+            let times = cell.generation().checked_sub(*generation);
+            (cell, times.unwrap_or(VOID))
+        });
+        let mut changed = all.filter(|(_, times)| *times > 0);
+        match (changed.next(), changed.next()) {
+            (Some((cell, 1)), None) => Duration::from_nanos(now.saturating_sub(cell.changed())),
             _ => Duration::MAX,
-        };
-        self.0.iter().map(ago).max().unwrap_or(Duration::MAX)
+        }
     }
 
     /// Has it not be current again.

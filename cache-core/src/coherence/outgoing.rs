@@ -1,7 +1,10 @@
 //! Changes on their way to the shared tier: what is known of one when it is emitted, what is handed out to be sent,
 //! and what comes of the answer.
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
@@ -44,9 +47,45 @@ pub(crate) struct Ack {
 /// Bumps on their way. Dropped without an answer, they have failed.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
-    pub(super) coherence: Arc<Coherence>,
-    pub(super) jobs: Vec<Job>,
-    pub(super) since: Nanos,
+    coherence: Arc<Coherence>,
+    number: u64,
+    cells: Vec<Unmarked>,
+    since: Nanos,
+}
+
+/// What was handed out and is not answered. It is kept here, as whoever carries it may stand still.
+#[derive(Debug, Default)]
+pub(super) struct Away {
+    /// By their numbers: those that have been away for longest are first.
+    batches: BTreeMap<u64, (Nanos, Vec<Job>)>,
+    last: u64,
+}
+
+impl Away {
+    fn len(&self) -> usize {
+        self.batches.values().map(|(_, jobs)| jobs.len()).sum()
+    }
+
+    fn add(&mut self, jobs: Vec<Job>, now: Nanos) -> u64 {
+        self.last += 1;
+        self.batches.insert(self.last, (now, jobs));
+        self.last
+    }
+
+    /// What was handed out as this number; nothing where it was taken back.
+    fn take(&mut self, number: u64) -> Vec<Job> {
+        self.batches
+            .remove(&number)
+            .map_or(Vec::new(), |(_, jobs)| jobs)
+    }
+
+    /// A batch that was handed out before this.
+    fn take_older(&mut self, since: Nanos) -> Vec<Job> {
+        let first = self.batches.first_entry();
+        first
+            .filter(|batch| batch.get().0 < since)
+            .map_or(Vec::new(), |batch| batch.remove().1)
+    }
 }
 
 impl Coherence {
@@ -112,7 +151,7 @@ impl Coherence {
     /// The same where nothing is under way.
     pub(crate) fn next_batch_if_idle(self: &Arc<Self>, now: Nanos) -> Option<Outgoing> {
         let state = self.state.lock();
-        if state.under_way > 0 {
+        if state.away.len() > 0 {
             return None;
         }
         self.hand_out(state, now)
@@ -124,21 +163,60 @@ impl Coherence {
         now: Nanos,
     ) -> Option<Outgoing> {
         let jobs = state.queue.next_batch(now);
-        state.under_way += jobs.len();
+        let cells = jobs.iter().flat_map(cells_of).collect();
+        let number = (!jobs.is_empty()).then(|| state.away.add(jobs, now));
         let given_up = std::mem::take(&mut state.queue.given_up);
         drop(state);
         given_up.give();
-        (!jobs.is_empty()).then(|| Outgoing {
+        Some(Outgoing {
             coherence: Arc::clone(self),
-            jobs,
+            number: number?,
+            cells: each_once(cells),
             since: now,
         })
+    }
+
+    /// Takes back what was handed out before `since`: whoever carries it does not see to it any more. Should there be an
+    /// answer all the same, it counts for nothing.
+    pub(crate) fn take_back(&self, since: Nanos, now: Nanos) {
+        loop {
+            let mut state = self.state.lock();
+            let jobs = state.away.take_older(since);
+            if jobs.is_empty() {
+                return;
+            }
+            self.put_back(state, jobs, now, Queue::retry_at);
+        }
+    }
+
+    /// These are not known to have arrived.
+    fn put_back(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        jobs: Vec<Job>,
+        now: Nanos,
+        retry_at: fn(Nanos, u32) -> Nanos,
+    ) {
+        let failed = jobs.len() as u64;
+        self.counters.bumps_failed.fetch_add(failed, Relaxed);
+        let mut answers = Answers::default();
+        for mut job in jobs {
+            if job.is_to_be_said(now) {
+                self.invalidate(job.tags(), now);
+            }
+            job.attempts = job.attempts.saturating_add(1);
+            job.tell(false, &mut answers);
+            let due = retry_at(now, job.attempts);
+            state.queue.push_later(job, due, &self.registry);
+        }
+        drop(state);
+        answers.give();
     }
 
     /// Leaves what is still to be sent to another that nobody knows yet, where that is all there is. Gives whether it is.
     pub(crate) fn leave_to(&self, other: &Self) -> bool {
         let mut state = self.state.lock();
-        if state.under_way > 0 {
+        if state.away.len() > 0 {
             return false;
         }
         let left = std::mem::take(&mut state.queue);
@@ -158,7 +236,7 @@ impl Coherence {
             return 0;
         }
         let state = self.state.lock();
-        state.queue.unacknowledged() + state.under_way
+        state.queue.unacknowledged() + state.away.len()
     }
 
     /// How many changes are still to be sent, those that are to be said once more among them.
@@ -167,61 +245,94 @@ impl Coherence {
             return 0;
         }
         let state = self.state.lock();
-        state.queue.len() + state.under_way
+        state.queue.len() + state.away.len()
     }
 
-    /// Waits until all changes are acknowledged, the second words about unknown outcomes included, which are said
-    /// now.
-    pub(crate) async fn emptied(&self) {
+    /// Waits until all changes are acknowledged; where there will be no later, the second words about unknown outcomes
+    /// too, which are said now.
+    pub(crate) async fn emptied(&self, is_for_good: bool) {
         loop {
             let emptied = self.emptied.notified();
             // Those of what was acknowledged meanwhile among them.
-            self.state.lock().queue.send_now();
-            self.work.notify_one();
-            if self.unsent() == 0 {
+            self.hurry(is_for_good);
+            if self.left(is_for_good) == 0 {
                 return;
             }
             emptied.await;
         }
     }
+
+    fn hurry(&self, is_for_good: bool) {
+        let mut state = self.state.lock();
+        if is_for_good {
+            state.queue.send_now();
+        } else {
+            state.queue.retry_now();
+        }
+        drop(state);
+        self.work.notify_one();
+    }
+
+    /// How many changes that waits for.
+    pub(crate) fn left(&self, is_for_good: bool) -> usize {
+        if is_for_good {
+            self.unsent()
+        } else {
+            self.unacknowledged()
+        }
+    }
+}
+
+/// A tag, and the nonces of those whose marks on it go.
+type Unmarked = (Arc<Cell>, Nonces);
+
+fn cells_of(job: &Job) -> impl Iterator<Item = Unmarked> {
+    let nonces = Nonces::from_iter(job.nonce.clone());
+    let cells = job.cells.iter();
+    cells.map(move |cell| (Arc::clone(cell), nonces.clone()))
+}
+
+fn each_once(mut cells: Vec<Unmarked>) -> Vec<Unmarked> {
+    cells.sort_unstable_by(|(a, _), (b, _)| a.tag().cmp(b.tag()));
+    cells.dedup_by(|(next, nonces), (cell, all)| {
+        let is_same = Arc::ptr_eq(next, cell);
+        if is_same {
+            all.append(nonces);
+        }
+        is_same
+    });
+    cells
 }
 
 impl Outgoing {
     /// The tags to be bumped, each once, with those whose marks on it go.
-    pub(crate) fn cells(&self) -> Vec<(&Arc<Cell>, Nonces)> {
-        let of_job = self.jobs.iter().flat_map(|job| {
-            let nonces = Nonces::from_iter(job.nonce.clone());
-            job.cells.iter().map(move |cell| (cell, nonces.clone()))
-        });
-        let mut cells: Vec<_> = of_job.collect();
-        cells.sort_unstable_by(|(a, _), (b, _)| a.tag().cmp(b.tag()));
-        cells.dedup_by(|(next, nonces), (cell, all)| {
-            let is_same = Arc::ptr_eq(next, cell);
-            if is_same {
-                all.append(nonces);
-            }
-            is_same
-        });
-        cells
+    pub(crate) fn cells(&self) -> impl Iterator<Item = (&Arc<Cell>, Nonces)> {
+        self.cells
+            .iter()
+            .map(|(cell, nonces)| (cell, nonces.clone()))
     }
 
     /// A server of this lineage has acknowledged all of it, and given the [cells](Self::cells) these versions. One that is
     /// not listened to is none that counts: others may ask another.
-    pub(crate) fn acknowledged(mut self, versions: &[Version], lineage: Lineage, now: Nanos) {
+    pub(crate) fn acknowledged(self, versions: &[Version], lineage: Lineage, now: Nanos) {
         let coherence = Arc::clone(&self.coherence);
         if coherence.listens_elsewhere(lineage).is_some() {
-            return self.fail(now, Queue::retry_at);
+            return self.failed(now);
+        }
+        let mut state = coherence.state.lock();
+        let mut jobs = state.away.take(self.number);
+        if jobs.is_empty() {
+            return;
         }
         coherence
             .counters
             .bumps
-            .fetch_add(self.jobs.len() as u64, Relaxed);
-        let mut state = coherence.state.lock();
-        for ((cell, _), version) in self.cells().into_iter().zip(versions) {
+            .fetch_add(jobs.len() as u64, Relaxed);
+        for ((cell, _), version) in self.cells.iter().zip(versions) {
             state.ledger.add(cell.tag(), lineage, now);
             coherence.said.add(cell.tag(), *version, lineage, now);
         }
-        for job in &mut self.jobs {
+        for job in &mut jobs {
             // What was read since it was sent may be from before it arrived.
             if !mutant::is(Mutant::B2) {
                 coherence.invalidate(job.tags(), now);
@@ -229,8 +340,7 @@ impl Outgoing {
             job.has_ack();
         }
         let mut answers = Answers::default();
-        for mut job in std::mem::take(&mut self.jobs) {
-            state.under_way -= 1;
+        for mut job in jobs {
             job.tell(true, &mut answers);
             if let Some(again) = job.again.take() {
                 job.attempts = 0;
@@ -246,35 +356,19 @@ impl Outgoing {
     }
 
     /// It is not known to have arrived.
-    pub(crate) fn failed(mut self, now: Nanos) {
+    pub(crate) fn failed(self, now: Nanos) {
         self.fail(now, Queue::retry_at);
     }
 
     /// Nor will it before this process is allowed more.
-    pub(crate) fn refused(mut self, now: Nanos) {
+    pub(crate) fn refused(self, now: Nanos) {
         self.fail(now, Queue::retry_refused_at);
     }
 
-    fn fail(&mut self, now: Nanos, retry_at: fn(Nanos, u32) -> Nanos) {
-        if self.jobs.is_empty() {
-            return;
-        }
-        let coherence = Arc::clone(&self.coherence);
-        let failed = self.jobs.len() as u64;
-        coherence.counters.bumps_failed.fetch_add(failed, Relaxed);
-        let (mut state, mut answers) = (coherence.state.lock(), Answers::default());
-        for mut job in std::mem::take(&mut self.jobs) {
-            state.under_way -= 1;
-            if job.is_to_be_said(now) {
-                coherence.invalidate(job.tags(), now);
-            }
-            job.attempts = job.attempts.saturating_add(1);
-            job.tell(false, &mut answers);
-            let due = retry_at(now, job.attempts);
-            state.queue.push_later(job, due, &coherence.registry);
-        }
-        drop(state);
-        answers.give();
+    fn fail(&self, now: Nanos, retry_at: fn(Nanos, u32) -> Nanos) {
+        let mut state = self.coherence.state.lock();
+        let jobs = state.away.take(self.number);
+        self.coherence.put_back(state, jobs, now, retry_at);
     }
 }
 

@@ -19,7 +19,7 @@ const MOST: usize = 10 * MOST_TAGS;
 #[derive(Debug, Default)]
 struct State {
     /// From when on all is remembered; nothing while nobody has asked.
-    since: Option<Nanos>,
+    notes: Option<Notes>,
     /// By event: a crowd of them is one that all are in.
     events: HashMap<String, HashMap<Tag, Last>>,
     /// About how many there are.
@@ -27,6 +27,14 @@ struct State {
     purged: Nanos,
     latest: Nanos,
     /// How often anything was.
+    number: u64,
+}
+
+/// From where on all is remembered: both say the same, one of them exactly.
+#[derive(Clone, Copy, Debug)]
+struct Notes {
+    since: Nanos,
+    /// What was counted as one of these or less is forgotten.
     number: u64,
 }
 
@@ -42,7 +50,7 @@ impl Recent {
     pub(super) fn add<'a>(&self, tags: impl IntoIterator<Item = &'a Tag>, now: Nanos) {
         let mut state = self.0.lock();
         state.number += 1;
-        if state.since.is_none() {
+        if state.notes.is_none() {
             return;
         }
         let now = now.max(state.latest);
@@ -55,8 +63,7 @@ impl Recent {
         for tag in tags {
             if state.count >= MOST {
                 (state.events, state.count) = (HashMap::new(), 0);
-                // What was invalidated at this very moment is among it.
-                state.since = Some(now.saturating_add(1));
+                state.begin(now);
             }
             state.count += 1;
             let known = state.events.entry(tag.event().to_owned()).or_default();
@@ -72,14 +79,14 @@ impl Recent {
     /// Something may have been missed.
     pub(super) fn tear(&self, now: Nanos) {
         let mut state = self.0.lock();
-        if state.since.is_some() {
-            state.since = Some(now);
+        state.number += 1;
+        if state.notes.is_some() {
+            state.begin(now);
         }
     }
 
-    /// Whether none of these was invalidated since then, as far as that is known: it is not to whoever asks first, nor
-    /// of times that are long ago. Where `known` is how many invalidations had been counted by then, that is exact, as the
-    /// clock is not.
+    /// Whether none of these was invalidated since then, as far as that is known: not of times before somebody asked, nor
+    /// long ago. Where `known` is how many invalidations had been counted by then, that is exact, as the clock is not.
     pub(super) fn is_quiet(
         &self,
         tags: &[Tag],
@@ -88,8 +95,12 @@ impl Recent {
         now: Nanos,
     ) -> bool {
         let mut state = self.0.lock();
-        let known_since = *state.since.get_or_insert(now);
-        if since < known_since.max(before(now, WINDOW)) {
+        let notes = state.notes(now);
+        let is_known = match known {
+            Some(known) => known >= notes.number,
+            None => since >= notes.since,
+        };
+        if !is_known || since < before(now, WINDOW) {
             return false;
         }
         let is_later = |last: Last| match known {
@@ -102,7 +113,7 @@ impl Recent {
     /// How long none of these was invalidated, as far as that is known.
     pub(super) fn quiet_for(&self, tags: &[Tag], now: Nanos) -> Duration {
         let mut state = self.0.lock();
-        let known_since = *state.since.get_or_insert(now);
+        let known_since = state.notes(now).since;
         let last = tags.iter().filter_map(|tag| state.last(tag)).max();
         let last = last.map_or(0, |last| last.at);
         Duration::from_nanos(now.saturating_sub(last.max(known_since)))
@@ -110,6 +121,24 @@ impl Recent {
 }
 
 impl State {
+    /// From where on there are notes: from here on, where there were none.
+    fn notes(&mut self, now: Nanos) -> Notes {
+        match self.notes {
+            Some(notes) => notes,
+            None => self.begin(now),
+        }
+    }
+
+    /// Nothing of before is remembered.
+    fn begin(&mut self, now: Nanos) -> Notes {
+        // What was invalidated at this very moment is among it.
+        let notes = Notes {
+            since: now.saturating_add(1),
+            number: self.number,
+        };
+        *self.notes.insert(notes)
+    }
+
     fn last(&self, tag: &Tag) -> Option<Last> {
         self.events.get(tag.event())?.get(tag).copied()
     }
@@ -156,9 +185,20 @@ mod tests {
     }
 
     #[test]
+    fn what_was_invalidated_before_anybody_asked_is_not_quiet_though_the_clock_has_not_moved_since()
+    {
+        let (recent, one) = (Recent::default(), [Tag::from_name("E:1")]);
+        recent.add(&one, SECOND);
+        let is_quiet = |known| recent.is_quiet(&one, SECOND, known, SECOND);
+        assert!(!is_quiet(None) && !is_quiet(Some(0)) && is_quiet(Some(1)));
+        recent.tear(SECOND);
+        assert!(!is_quiet(Some(1)) && is_quiet(Some(2)));
+    }
+
+    #[test]
     fn what_was_counted_before_is_quiet_though_the_clock_has_not_moved_since() {
         let (recent, one) = (Recent::default(), [Tag::from_name("E:1")]);
-        assert!(recent.is_quiet(&[], SECOND, None, SECOND));
+        assert!(recent.is_quiet(&[], SECOND, Some(0), SECOND));
         recent.add(&one, 2 * SECOND);
         let is_quiet = |known| recent.is_quiet(&one, 2 * SECOND, known, 2 * SECOND);
         assert!(!is_quiet(None) && !is_quiet(Some(0)) && is_quiet(Some(1)));
@@ -168,7 +208,7 @@ mod tests {
     fn of_more_events_than_can_be_remembered_none_is_taken_to_be_quiet() {
         let recent = Recent::default();
         let tag = |id: usize| Tag::from_name(&format!("E{id}:1"));
-        assert!(recent.is_quiet(&[], SECOND, None, SECOND));
+        assert!(recent.is_quiet(&[], SECOND, Some(0), SECOND));
         for id in 0..=MOST {
             recent.add([&tag(id)], 2 * SECOND);
         }
@@ -182,7 +222,7 @@ mod tests {
     fn a_crowd_of_one_event_is_remembered_as_all_of_it() {
         let recent = Recent::default();
         let tag = |id: usize| Tag::from_name(&format!("E:{id}"));
-        assert!(recent.is_quiet(&[], SECOND, None, SECOND));
+        assert!(recent.is_quiet(&[], SECOND, Some(0), SECOND));
         for id in 0..30_000 {
             recent.add([&tag(id)], 2 * SECOND);
         }

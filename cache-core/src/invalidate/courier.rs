@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     call::BoxFuture,
-    clock::{Nanos, system_now},
+    clock::{Nanos, before, system_now},
     coherence::{Cell, Coherence, Lineage, Nonces, Outgoing},
     event::Tag,
     l2::{Batch, Bump, Listener, Message, Store, StoreError, TAG_LIFE},
@@ -35,8 +35,10 @@ use crate::{
 
 /// How long one round trip of bumps may take. Whoever waits for it waits no longer than the budget.
 pub(super) const WITHIN: Duration = Duration::from_secs(1);
+/// After so long it will not be answered: whoever carries it is not driven.
+const CARRIED: Duration = Duration::from_secs(2);
 /// How often the task shows that it is alive.
-pub(super) const SIGN_EVERY: Duration = Duration::from_millis(500);
+pub(crate) const SIGN_EVERY: Duration = Duration::from_millis(500);
 /// A task without a sign of life for so long is on a runtime that nobody drives.
 const ABANDONED: Nanos = 3_000_000_000;
 /// What a machine sleeps without anybody noticing.
@@ -88,7 +90,8 @@ pub(super) struct Route {
     runtime: Mutex<Option<Id>>,
     /// What was begun in another task, for the one in charge to see to its end.
     begun: Mutex<Vec<BoxFuture<'static, ()>>>,
-    is_looked_after: AtomicBool,
+    /// When somebody last looked whether it still is, from another runtime; zero while nobody does.
+    looked: AtomicU64,
     /// Without any what is left is sent, and then it is over.
     couriers: AtomicUsize,
     /// It was said that Redis refuses bumps and marks, and it has taken none since.
@@ -129,7 +132,7 @@ impl Courier {
             runtime: Mutex::default(),
             begun: Mutex::default(),
             couriers: AtomicUsize::new(0),
-            is_looked_after: AtomicBool::new(false),
+            looked: AtomicU64::new(0),
             has_warned: AtomicBool::new(false),
         });
         Self::of(route)
@@ -189,7 +192,7 @@ impl Carrier for Courier {
             return;
         };
         let route = &self.route;
-        if route.is_here(&runtime) || route.is_looked_after.swap(true, Relaxed) {
+        if route.is_here(&runtime) || !show(&route.looked) {
             return;
         }
         let looking = Looking(Arc::downgrade(route));
@@ -197,6 +200,7 @@ impl Carrier for Courier {
             while let Some(route) = looking.0.upgrade()
                 && (route.coherence.unsent() > 0 || route.marks.are_there())
             {
+                route.looked.store(system_now().max(1), Relaxed);
                 route.attend();
                 drop(route);
                 sleep(SIGN_EVERY).await;
@@ -205,13 +209,24 @@ impl Carrier for Courier {
     }
 }
 
+/// Shows that there is somebody, where nobody has for so long that there is none. Gives whether it is so: of those who see
+/// that at once, one acts.
+fn show(seen: &AtomicU64) -> bool {
+    let (now, last) = (system_now(), seen.load(Relaxed));
+    if last != 0 && now.saturating_sub(last) < ABANDONED {
+        return false;
+    }
+    seen.compare_exchange(last, now.max(1), Relaxed, Relaxed)
+        .is_ok()
+}
+
 /// Looks whether what is to be carried is, from a runtime that is driven.
 struct Looking(Weak<Route>);
 
 impl Drop for Looking {
     fn drop(&mut self) {
         if let Some(route) = self.0.upgrade() {
-            route.is_looked_after.store(false, Relaxed);
+            route.looked.store(0, Relaxed);
         }
     }
 }
@@ -314,8 +329,11 @@ impl InCharge {
             route.store.listen(&route.channel, beat, &route.ears.0);
             let begun = std::mem::take(&mut *route.begun.lock());
             for carried in begun {
-                carried.await;
+                // It may be of a runtime that stands still. Given up, it has failed.
+                let _ = timeout(CARRIED, carried).await;
             }
+            let now = system_now();
+            route.coherence.take_back(before(now, CARRIED), now);
             if let Some(outgoing) = route.coherence.next_batch(system_now()) {
                 route.carry(outgoing).await;
                 // While Redis is down each of them fails without a wait.
@@ -334,18 +352,10 @@ impl InCharge {
 
 impl Route {
     fn attend(self: &Arc<Self>) {
-        let (now, seen) = (system_now(), self.seen.load(Relaxed));
-        if seen != 0 && now.saturating_sub(seen) < ABANDONED {
-            return;
-        }
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
-        // Of those who see it at once, one acts.
-        let exchanged = self
-            .seen
-            .compare_exchange(seen, now.max(1), Relaxed, Relaxed);
-        if exchanged.is_ok() {
+        if show(&self.seen) {
             let epoch = self.epoch.fetch_add(1, Relaxed) + 1;
             *self.runtime.lock() = Some(runtime.id());
             let in_charge = InCharge {

@@ -18,6 +18,9 @@ const MARK: char = ':';
 /// A cache that may have an entry of that key.
 pub(crate) trait Hearer: Send + Sync {
     fn forget(&self, function: &str, key: &KeyWriter);
+
+    /// Whether it has not been closed.
+    fn is_open(&self) -> bool;
 }
 
 /// The caches of this process that share entries.
@@ -94,6 +97,13 @@ impl Hearers {
         let mut caches = self.caches.lock();
         caches.retain(|(_, cache)| cache.strong_count() > 0);
         caches.push((number, cache));
+    }
+
+    /// Whether another one than this has not been closed.
+    pub(crate) fn has_others(&self, number: u64) -> bool {
+        let caches = self.caches.lock().clone();
+        let mut others = caches.into_iter().filter(|(other, _)| *other != number);
+        others.any(|(_, cache)| cache.upgrade().is_some_and(|cache| cache.is_open()))
     }
 
     /// Somebody told something of an entry. Whatever it is, it is no harm.

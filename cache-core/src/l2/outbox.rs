@@ -140,8 +140,7 @@ struct State {
     tickets: HashMap<String, Ticket>,
     next_ticket: u64,
     bytes: usize,
-    /// Their entries, nothing for a delete.
-    under_way: HashMap<String, Latest>,
+    under_way: HashMap<String, Sent>,
     tasks: usize,
     is_sending_large: bool,
     /// Changes when tasks were given up: what they do afterwards does not count.
@@ -149,6 +148,30 @@ struct State {
     moved: Nanos,
     /// Entries that are to be dropped where no lock is held: a value's own `Drop` may do anything.
     dropped: Vec<Latest>,
+    /// What was to be deleted is still there, and nobody will delete it.
+    has_lost_delete: bool,
+}
+
+/// A change that is being sent.
+#[derive(Debug)]
+struct Sent {
+    latest: Latest,
+    /// What is to be deleted where it does not arrive: an older entry may be there.
+    outdated: Option<EntryKey>,
+}
+
+impl Sent {
+    fn of(letter: &Letter) -> Self {
+        let is_outdated = match &letter.change {
+            Change::Fill(fill) => fill.replaces,
+            Change::Delete(_) => true,
+            Change::Nothing => false,
+        };
+        Self {
+            latest: Latest::of(letter),
+            outdated: is_outdated.then(|| letter.key.clone()),
+        }
+    }
 }
 
 /// What became of a change that was handed over. To be dropped where no lock is held: a value's own `Drop`
@@ -157,8 +180,6 @@ struct State {
 pub(crate) struct Posted {
     /// A change for which there was no room.
     pub(crate) lost: Option<Change>,
-    /// What was to be deleted is still there, and nobody will delete it.
-    has_lost_delete: bool,
     pub(crate) needs_task: bool,
     /// Starts to send when this is dropped.
     pub(crate) sender: Option<Arc<L2>>,
@@ -181,15 +202,8 @@ impl Outbox {
         let mut posted = state.post(key, change, message);
         posted.needs_task = state.needs_task(system_now());
         posted.dropped = std::mem::take(&mut state.dropped);
-        self.note(&posted);
-        self.unsent.store(state.len(), Ordering::Release);
+        self.leave(state);
         posted
-    }
-
-    fn note(&self, posted: &Posted) {
-        if posted.has_lost_delete {
-            self.lost_at.fetch_max(system_now(), Ordering::AcqRel);
-        }
     }
 
     /// Whether an entry that was there at `created` may be one whose delete was lost.
@@ -201,13 +215,8 @@ impl Outbox {
     /// Puts back a delete that did not arrive, unless a later change has taken its place.
     pub(crate) fn put_back(&self, key: EntryKey) {
         let mut state = self.state.lock();
-        if !state.tickets.contains_key(&key.name) {
-            let posted = state.post(key, Change::Delete(Vec::new()), None);
-            self.note(&posted);
-            self.unsent.store(state.len(), Ordering::Release);
-            drop(state);
-            drop(posted);
-        }
+        state.put_back(key);
+        self.leave(state);
     }
 
     /// What the last change of a key made of its entry, while it has not arrived.
@@ -218,13 +227,19 @@ impl Outbox {
         let state = self.state.lock();
         match state.tickets.get(&key.name) {
             Some(ticket) => state.waiting.get(ticket).map(Latest::of),
-            None => state.under_way.get(&key.name).cloned(),
+            None => state
+                .under_way
+                .get(&key.name)
+                .map(|sent| sent.latest.clone()),
         }
     }
 
     /// Lets others see what changed, and drops what is left where no lock is held.
     fn leave(&self, mut state: MutexGuard<'_, State>) {
         let dropped = std::mem::take(&mut state.dropped);
+        if std::mem::take(&mut state.has_lost_delete) {
+            self.lost_at.fetch_max(system_now(), Ordering::AcqRel);
+        }
         let unsent = state.len();
         self.unsent.store(unsent, Ordering::Release);
         drop(state);
@@ -238,14 +253,16 @@ impl Outbox {
     /// A place for a task that sends, where there is one.
     pub(crate) fn enter(self: &Arc<Self>) -> Option<Sending> {
         let mut state = self.state.lock();
-        if !state.needs_task(system_now()) {
-            return None;
+        let needs_task = state.needs_task(system_now());
+        if needs_task {
+            state.tasks += 1;
+            state.moved = system_now();
         }
-        state.tasks += 1;
-        state.moved = system_now();
-        Some(Sending {
+        let generation = state.generation;
+        self.leave(state);
+        needs_task.then(|| Sending {
             outbox: Arc::clone(self),
-            generation: state.generation,
+            generation,
             under_way: Vec::new(),
             is_large: false,
             has_ended: false,
@@ -274,8 +291,9 @@ impl State {
             self.tasks = 0;
             self.generation += 1;
             self.is_sending_large = false;
-            self.dropped
-                .extend(self.under_way.drain().map(|(_, latest)| latest));
+            for (_, sent) in std::mem::take(&mut self.under_way) {
+                self.give_up(sent);
+            }
         }
         let is_busy = self.tasks > 0 && !self.is_sending_large && self.waiting.len() < BATCH_WRITES;
         !self.waiting.is_empty() && self.tasks < MOST_TASKS && !is_busy
@@ -283,6 +301,21 @@ impl State {
 
     fn len(&self) -> usize {
         self.waiting.len() + self.under_way.len()
+    }
+
+    /// Nobody knows whether it has arrived.
+    fn give_up(&mut self, sent: Sent) {
+        self.dropped.push(sent.latest);
+        if let Some(key) = sent.outdated {
+            self.put_back(key);
+        }
+    }
+
+    /// A delete that did not arrive, unless a later change has taken its place.
+    fn put_back(&mut self, key: EntryKey) {
+        if !self.tickets.contains_key(&key.name) {
+            self.post(key, Change::Delete(Vec::new()), None);
+        }
     }
 
     fn post(&mut self, key: EntryKey, mut change: Change, mut message: Option<Message>) -> Posted {
@@ -319,7 +352,7 @@ impl State {
             }
         }
         if !matches!(change, Change::Fill(_)) && self.waiting.len() >= MOST_DELETES {
-            posted.has_lost_delete = change.is_delete();
+            self.has_lost_delete |= change.is_delete();
             posted.lost.get_or_insert(change);
             return posted;
         }
@@ -387,7 +420,7 @@ impl Sending {
     pub(crate) fn next(&mut self) -> Vec<Letter> {
         let outbox = Arc::clone(&self.outbox);
         let mut state = outbox.state.lock();
-        self.arrive(&mut state);
+        self.end_batch(&mut state, |state, sent| state.dropped.push(sent.latest));
         let mut batch = Vec::new();
         if !self.has_ended && state.generation == self.generation {
             state.moved = system_now();
@@ -395,8 +428,8 @@ impl Sending {
             state.is_sending_large |= self.is_large;
         }
         for letter in &batch {
-            let latest = Latest::of(letter);
-            state.under_way.insert(letter.key.name.clone(), latest);
+            let sent = Sent::of(letter);
+            state.under_way.insert(letter.key.name.clone(), sent);
             self.under_way.push(letter.key.name.clone());
         }
         if batch.is_empty() {
@@ -406,14 +439,16 @@ impl Sending {
         batch
     }
 
-    fn arrive(&mut self, state: &mut State) {
+    /// Does something with each of the batch, which is no longer under way.
+    fn end_batch(&mut self, state: &mut State, each: impl Fn(&mut State, Sent)) {
         let under_way = std::mem::take(&mut self.under_way);
         if state.generation != self.generation {
             return;
         }
         for name in under_way {
-            let latest = state.under_way.remove(&name);
-            state.dropped.extend(latest);
+            if let Some(sent) = state.under_way.remove(&name) {
+                each(state, sent);
+            }
         }
         if std::mem::take(&mut self.is_large) {
             state.is_sending_large = false;
@@ -433,7 +468,7 @@ impl Drop for Sending {
     fn drop(&mut self) {
         let outbox = Arc::clone(&self.outbox);
         let mut state = outbox.state.lock();
-        self.arrive(&mut state);
+        self.end_batch(&mut state, State::give_up);
         self.end(&mut state);
         outbox.leave(state);
     }

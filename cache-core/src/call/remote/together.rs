@@ -50,11 +50,9 @@ fn ones(readers: &Readers) -> Vec<One<'_>> {
 }
 
 /// Ends the flight of a reader with what was read for it, or has it go on.
-fn end(mut reader: Box<Reader>, Ended { mut read, .. }: Ended) -> HasRead {
+fn end(mut reader: Box<Reader>, Ended { read, .. }: Ended) -> HasRead {
     let (cache, load) = (reader.cache().clone(), Arc::clone(reader.load()));
-    read.found = read
-        .found
-        .and_then(|node| Elsewhere::sift(&cache, &load, node));
+    let read = Elsewhere::sifted(&cache, &load, read);
     let found = Elsewhere::end(&cache, reader.underway(), &load, read);
     (reader, found.ok().map(|found| found.node))
 }
