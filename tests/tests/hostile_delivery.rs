@@ -12,10 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cache_core::{Cache, Source};
+use cache_core::{Cache, Leftover, Source};
 use tests::{
     proxy::Proxy,
-    rows::{RowChanged, Table, explained, filled, ms, on, row, within, write},
+    rows::{RowChanged, Table, explained, filled, ms, on, row, within, write, write_that_hangs},
     server::Server,
     until,
 };
@@ -258,7 +258,7 @@ fn whoever_waits_for_an_acknowledgement_may_be_dropped_by_it() {
 async fn what_is_acknowledged_and_will_be_said_once_more_is_not_pending() {
     let server = Server::start();
     let (cache, table) = (on(server.url(), BOUND).await, Table::default());
-    let dropped = timeout(ms(20), within(&cache, tests::rows::write_that_hangs(1)));
+    let dropped = timeout(ms(20), within(&cache, write_that_hangs(1)));
     assert!(dropped.await.is_err());
     until("it is acknowledged", || {
         cache.stats().events.acknowledged == 1
@@ -307,4 +307,29 @@ async fn a_waker_that_panics_takes_no_event_along() {
     cache.emit(RowChanged { id: 5 }).await.unwrap();
     let left = cache.close(ms(1_000)).await;
     assert_eq!(left.events, 0, "{:?}", cache.stats().events);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_second_word_comes_when_it_is_due_though_another_cache_of_the_process_is_closed() {
+    let (server, table) = (Server::start(), Table::default());
+    let (one, two) = (on(server.url(), BOUND).await, on(server.url(), BOUND).await);
+    let there = on(server.url() + "0", BOUND).await;
+    drop(timeout(ms(50), within(&one, write_that_hangs(1))).await);
+    sleep(ms(200)).await;
+    assert_eq!(
+        two.close(ms(2_000)).await,
+        Leftover::default(),
+        "it is not its own"
+    );
+    sleep(ms(300)).await;
+    for cache in [&one, &there] {
+        assert_eq!(within(cache, row(&table, 1)).await, 0);
+    }
+    // The write of the caller that is gone is committed late, as it may be, and before `unknown_outcome`.
+    sleep(ms(1_500)).await;
+    table.set(1);
+    sleep(ms(6_000)).await;
+    for cache in [&one, &there] {
+        assert_eq!(within(cache, row(&table, 1)).await, 1);
+    }
 }

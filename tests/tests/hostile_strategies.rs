@@ -3,6 +3,8 @@
 
 #[path = "hostile_strategies/batches.rs"]
 mod batches;
+#[path = "hostile_strategies/panics.rs"]
+mod panics;
 #[path = "hostile_strategies/values.rs"]
 mod values;
 
@@ -20,7 +22,7 @@ use cache_core::{
     Cache, CachedCall, Event, Policy, TimedOut, cached,
     testing::{FakeRedis, ManualClock},
 };
-use tests::on_both_runtimes;
+use tests::{on_both_runtimes, rows::Table};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MS: Duration = Duration::from_millis(1);

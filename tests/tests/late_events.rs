@@ -12,10 +12,10 @@ use std::{
 
 use cache_core::{Event, cached};
 use tests::{
-    rows::{RowChanged, Table, alone, ms, within},
-    spawn_in,
+    rows::{Noted, RowChanged, Table, alone, ms, within},
+    spawn_in, until,
 };
-use tokio::time::sleep;
+use tokio::{sync::Notify, time::sleep};
 
 #[derive(Event)]
 #[event(used_elsewhere)]
@@ -112,4 +112,91 @@ async fn who_calls_behind_an_event_that_a_value_turns_out_to_depend_on_gets_none
     assert_eq!(seen.await, ([0, 1, 1], 2), "the two behind it share a load");
     let seen = around_a_change(|table, loads| async move { inheriting(&table, &loads, 1).await });
     assert_eq!(seen.await, ([0, 1, 1], 2), "the two behind it share a load");
+}
+
+/// Reads, and then gives others a turn: no time passes that a coarse clock shows.
+#[cached(ttl = 1h, tiers = memory, skip(table), invalidate_on = |row| RowChanged { id: row.id })]
+async fn quick(table: Table, id: u64) -> Noted {
+    let value = table.value();
+    tokio::task::yield_now().await;
+    Noted { id, value }
+}
+
+/// Nobody takes notes of what is invalidated before somebody asks.
+#[tokio::test]
+async fn the_first_value_that_names_its_events_is_not_kept_where_an_event_came_during_its_load() {
+    for _ in 0..20 {
+        let (cache, table) = (alone().await, Table::default());
+        let begin = || spawn_in(&cache, quick(table.clone(), 1));
+        let first = begin();
+        tokio::task::yield_now().await;
+        // It has read by now, and has not ended.
+        table.set(1);
+        cache.emit(RowChanged { id: 1 }).await.unwrap();
+        let second = begin();
+        assert_eq!(first.await.unwrap().value, 0, "it read before");
+        assert_eq!(second.await.unwrap().value, 1);
+        assert_eq!(within(&cache, quick(table, 1)).await.value, 1);
+    }
+}
+
+/// Cannot be shared: a load that ends in it has every waiter load for itself.
+#[derive(Debug)]
+struct Unshared;
+
+/// What loads of one key do, one after the other: the first fails, the second finds what there is.
+#[derive(Clone, Default)]
+struct Plan {
+    begun: Arc<AtomicU64>,
+    fails: Arc<Notify>,
+    ends: Arc<Notify>,
+}
+
+#[cached(
+    ttl = 1h,
+    none_ttl = 1ms,
+    tiers = memory,
+    max_concurrent_loads = 2,
+    skip(table, plan),
+    invalidate_on = |row| RowChanged { id: row.id }
+)]
+async fn perhaps(table: Table, plan: Plan, id: u64) -> Result<Option<Noted>, Unshared> {
+    if id != 1 {
+        sleep(ms(3_000)).await;
+        return Ok(None);
+    }
+    let begun = plan.begun.fetch_add(1, SeqCst);
+    if begun == 0 {
+        plan.fails.notified().await;
+        return Err(Unshared);
+    }
+    let value = table.value();
+    if begun == 1 {
+        plan.ends.notified().await;
+    }
+    Ok((value > 0).then_some(Noted { id, value }))
+}
+
+#[tokio::test]
+async fn who_waits_for_a_slot_behind_an_event_is_not_answered_by_an_older_load_that_found_nothing()
+{
+    let (cache, table, plan) = (alone().await, Table::default(), Plan::default());
+    let begin = |id: u64| spawn_in(&cache, perhaps(table.clone(), plan.clone(), id));
+    let _takes_a_slot = begin(9);
+    let first = begin(1);
+    sleep(ms(20)).await;
+    let second = begin(1);
+    sleep(ms(20)).await;
+    plan.fails.notify_one();
+    first.await.unwrap().unwrap_err();
+    until("the second loads", || plan.begun.load(SeqCst) == 2).await;
+    // The row is there now.
+    table.set(1);
+    cache.emit(RowChanged { id: 1 }).await.unwrap();
+    let third = begin(1);
+    sleep(ms(100)).await;
+    plan.ends.notify_one();
+    assert!(second.await.unwrap().unwrap().is_none());
+    let third = third.await.unwrap().unwrap();
+    assert_eq!(third.map(|it| it.value), Some(1));
 }

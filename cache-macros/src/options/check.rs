@@ -2,7 +2,7 @@
 
 use syn::Ident;
 
-use super::{Codec, Given, Kind, Options, Strategy, Tiers};
+use super::{Codec, Given, Kind, Options, Strategy, Tiers, events::Listened};
 use crate::{duration::Time, features::Features, mistakes::Mistakes};
 
 /// Either of them compresses.
@@ -160,6 +160,16 @@ impl Options {
     /// Refuses what is about a tier that the site does without.
     fn refuse_for_other_tier(&self, mistakes: &mut Mistakes) {
         let tiers = self.tiers.as_ref().map(|tiers| tiers.value);
+        let is_by_value = |listened: &&Given<Listened>| listened.value.by_value.is_some();
+        if let (Some(Tiers::Redis), Some(listened)) =
+            (tiers, self.invalidate_on.as_ref().filter(is_by_value))
+        {
+            mistakes.at(
+                &listened.name,
+                "a value that names its events stays in memory, and `tiers = redis` keeps nothing there: name them by the \
+                 arguments, or remove `tiers`",
+            );
+        }
         let (names, tier, tiers) = match tiers {
             None | Some(Tiers::Both) => return,
             Some(Tiers::Redis) => {

@@ -483,3 +483,33 @@ fn which_of_two_policies_that_fit_counts_is_the_same_each_time() {
         assert_eq!(lives.len(), 1, "{lives:?}");
     });
 }
+
+#[derive(Event)]
+#[event(used_elsewhere)]
+struct Renamed {
+    id: u64,
+}
+
+#[cached(
+    ttl = 1h,
+    tiers = memory,
+    strategy = stale_if_invalidated(1h),
+    skip(table),
+    invalidate_on = [Changed { id }, Renamed { id }]
+)]
+async fn named_twice(table: &Table, id: u64) -> u64 {
+    table.value()
+}
+
+#[test]
+fn what_events_of_different_kinds_made_void_is_not_served() {
+    one_thread(|_, cache| async move {
+        let table = Table::default();
+        assert_eq!(named_twice(&table, 1).await, 0);
+        table.set(1);
+        cache.emit(Changed { id: 1 }).await.unwrap();
+        table.set(2);
+        cache.emit(Renamed { id: 1 }).await.unwrap();
+        assert_eq!(named_twice(&table, 1).await, 2);
+    });
+}
