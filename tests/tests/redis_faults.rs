@@ -231,8 +231,7 @@ async fn what_others_wrote_to_our_keys_is_a_miss_and_is_replaced() {
                 server.command(&["RPUSH", &key, "a", "b"])
             },
         ];
-        let mut fills = 1;
-        for write in foreign {
+        for (fills, write) in (2..).zip(foreign) {
             write();
             let answer = small(7).explain().await.unwrap();
             assert_eq!((answer.source, &*answer.value), (Source::Load, "value 7"));
@@ -246,7 +245,6 @@ async fn what_others_wrote_to_our_keys_is_a_miss_and_is_replaced() {
             })
             .await;
             // While it is on its way for all that is known here, it is not asked for.
-            fills += 1;
             let arrived = || cache.stats().function("small").unwrap().redis_fills;
             until("its arrival is known", || arrived() == fills).await;
             assert_eq!(small(7).explain().await.unwrap().source, Source::Redis);
