@@ -17,6 +17,7 @@ use std::{
     fmt,
     future::{Future, poll_fn},
     hash::Hash,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
     task::{Context, Poll},
 };
@@ -28,7 +29,7 @@ pub(crate) use self::output::{BatchKey, Each, KeyOf, Map};
 use self::{
     calls::Calls,
     handle::{Asked, Handled},
-    source::{Make, Source},
+    source::{Begun, Make, Source},
 };
 use crate::{
     cache::Cache,
@@ -127,7 +128,8 @@ where
                 Ok(answered) => calls.answer(key, answered),
                 Err(missed) => {
                     let source = source.get_or_insert_with(|| {
-                        Source::new(&missed, element.common, self.most, own.take())
+                        let keeps_errors = self.keep.keeps_errors();
+                        Source::new(&missed, element.common, self.most, own.take(), keeps_errors)
                     });
                     calls.begin(key, missed, source, reply);
                 }
@@ -195,10 +197,10 @@ struct Driving<'a, O: Output> {
     source: Source<'a, O>,
     /// Others have a chance to bring their keys.
     yielding: Option<BoxFuture<'static, ()>>,
-    /// The loads that this call has begun.
-    loads: Vec<JoinHandle<()>>,
-    /// Those that run in this call, where there is no runtime to run them.
-    own: Vec<BoxFuture<'static, ()>>,
+    /// The loads that this call has begun, and whether they are of its own keys alone.
+    loads: Vec<(JoinHandle<()>, bool)>,
+    /// Those that run in this call, where there is no runtime to run them, or it goes past the cache.
+    here: Vec<Begun>,
 }
 
 impl<'a, O> Driving<'a, O>
@@ -212,7 +214,7 @@ where
             source,
             yielding: None,
             loads: Vec::new(),
-            own: Vec::new(),
+            here: Vec::new(),
         }
     }
 
@@ -238,18 +240,25 @@ where
         calls.into_answers()
     }
 
-    /// Hears of panics of the loads that this call has begun.
+    /// Hears of panics of the loads that this call has begun. Where keys of others were among those, they are all given
+    /// back, and each call finds out for itself.
     fn check_loads(&mut self, cx: &mut Context<'_>) {
-        self.own
-            .retain_mut(|load| load.as_mut().poll(cx).is_pending());
-        self.loads.retain_mut(|load| match Pin::new(load).poll(cx) {
-            Poll::Pending => true,
-            Poll::Ready(Ok(())) => false,
-            Poll::Ready(Err(error)) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(error) => panic!("the runtime that ran this load was shut down: {error}"),
-            },
+        self.here.retain_mut(|Begun { load, is_own }| {
+            match catch_unwind(AssertUnwindSafe(|| load.as_mut().poll(cx))) {
+                Ok(polled) => polled.is_pending(),
+                Err(panic) if *is_own => resume_unwind(panic),
+                Err(_) => false,
+            }
         });
+        self.loads
+            .retain_mut(|(load, is_own)| match Pin::new(load).poll(cx) {
+                Poll::Pending => true,
+                Poll::Ready(Err(error)) if *is_own => match error.try_into_panic() {
+                    Ok(panic) => resume_unwind(panic),
+                    Err(error) => panic!("the runtime that ran this load was shut down: {error}"),
+                },
+                Poll::Ready(_) => false,
+            });
     }
 
     /// Begins to load the keys that wait, unless others may still come.
@@ -265,11 +274,14 @@ where
             return;
         }
         self.yielding = None;
-        let loader = self.source.loader();
-        while let Some(load) = loader.next() {
-            match Handle::try_current() {
-                Ok(runtime) => self.loads.push(tasks::spawn(&runtime, load)),
-                Err(_) => self.own.push(load),
+        let runtime = Handle::try_current()
+            .ok()
+            .filter(|_| !self.source.is_uncached);
+        for begun in self.source.loader().take_all() {
+            let Begun { load, is_own } = begun;
+            match &runtime {
+                Some(runtime) => self.loads.push((tasks::spawn(runtime, load), is_own)),
+                None => self.here.push(Begun { load, is_own }),
             }
         }
     }

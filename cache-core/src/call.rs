@@ -287,6 +287,14 @@ impl Missed {
         (site, gathering)
     }
 
+    /// Whether it runs past the cache.
+    pub(crate) fn is_uncached(&self, site: &SiteState) -> bool {
+        let question = self.question.as_ref();
+        question.is_some_and(|question| matches!(question.ask, Ask::Bypass))
+            || !self.cache.is_on()
+            || site.is_off()
+    }
+
     /// The cache that it goes to.
     pub(crate) fn cache(&self) -> &Cache {
         &self.cache

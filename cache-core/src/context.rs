@@ -31,6 +31,8 @@ pub(crate) enum Ask {
     Bypass,
     Prefetch,
     Explain,
+    /// The same, where who answers is all that matters.
+    Warm,
 }
 
 impl Ask {

@@ -70,7 +70,7 @@ impl Stale {
     }
 }
 
-/// Who answered a call.
+/// Who answered a call: who is nearest comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Source {

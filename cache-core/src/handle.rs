@@ -233,7 +233,7 @@ pub fn prefetch<F: Future<Output: 'static>>(call: impl FnOnce() -> F) {
 pub(crate) async fn outcome_of<F: Future<Output: 'static>>(
     call: F,
 ) -> Result<(Source, bool), NotCached> {
-    match Asked::new(call, Ask::Explain).await? {
+    match Asked::new(call, Ask::Warm).await? {
         Answered::Output(_, Some(trace)) => Ok((trace.source, trace.has_failed)),
         Answered::Output(_, None) | Answered::Done => Err(NotCached),
     }

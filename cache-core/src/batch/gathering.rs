@@ -1,14 +1,19 @@
 //! Where the keys of many callers meet that are to be loaded together.
 //!
 //! A key waits here from when its turn to load has come until somebody takes it: a caller of its own, another one, or what
-//! was left by its caller. That load then runs in a task of its own. What it does not load waits again.
+//! was left by its caller. That load then runs in a task of its own. What it does not load waits again, and is then loaded
+//! with other keys of its own call only: a key that panics is the panic of those who asked for it.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    any::Any,
+    collections::{HashMap, VecDeque},
     future::Future,
     hash::Hash,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     task::{Context, Poll, Waker},
 };
 
@@ -17,7 +22,7 @@ use crate::{
     clock::Nanos,
     context,
     flight::Load,
-    lock::Mutex,
+    lock::{Mutex, MutexGuard},
     slot::Slot,
     watchdog::{self, Watched},
 };
@@ -36,10 +41,22 @@ impl<K, R> Default for Gathering<K, R> {
     }
 }
 
+/// Tells calls apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CallId(u64);
+
+impl CallId {
+    pub(super) fn new() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Relaxed))
+    }
+}
+
 /// A key that waits to be loaded, or is being loaded.
 #[derive(Debug)]
 pub(super) struct Request<K, R> {
     pub(super) key: K,
+    call: CallId,
     state: Mutex<Requested<R>>,
 }
 
@@ -51,29 +68,41 @@ struct Requested<R> {
     waker: Option<Waker>,
     /// Nobody waits for it any more.
     is_gone: bool,
-    /// Whose slot it is that it is loaded in now.
-    taken: Option<u64>,
+    /// Who waited for it has given up.
+    is_given_up: bool,
+    /// The slot that it is loaded in now.
+    taken: Option<Arc<Slot>>,
     /// A load of it has ended without an answer.
     was_taken: bool,
+    /// How one of its own call alone panicked.
+    panic: Option<String>,
 }
 
 impl<R> Requested<R> {
     fn is_wanted(&self) -> bool {
         !self.is_gone && self.answer.is_none()
     }
+
+    fn is_taken_by(&self, slot: &Slot) -> bool {
+        let taken = self.taken.as_ref();
+        taken.is_some_and(|taken| taken.id() == slot.id())
+    }
 }
 
 impl<K, R> Request<K, R> {
-    fn new(key: K) -> Arc<Self> {
+    fn new(key: K, call: CallId) -> Arc<Self> {
         Arc::new(Self {
             key,
+            call,
             state: Mutex::new(Requested {
                 answer: None,
                 load: None,
                 waker: None,
                 is_gone: false,
+                is_given_up: false,
                 taken: None,
                 was_taken: false,
+                panic: None,
             }),
         })
     }
@@ -86,7 +115,7 @@ impl<K, R> Request<K, R> {
     /// Answers it; not where it was taken back.
     fn answer(&self, slot: &Slot, answer: R) {
         let mut state = self.state.lock();
-        if state.taken != Some(slot.id()) {
+        if !state.is_taken_by(slot) {
             drop(state);
             return drop(answer);
         }
@@ -97,8 +126,10 @@ impl<K, R> Request<K, R> {
         watchdog::wake(waker.into_iter().collect());
     }
 
-    fn is_wanted(&self) -> bool {
-        self.state.lock().is_wanted()
+    /// Whether a call may load it.
+    fn is_for(&self, call: CallId) -> bool {
+        let state = self.state.lock();
+        state.is_wanted() && (!state.was_taken || self.call == call)
     }
 
     fn wake(&self) {
@@ -109,86 +140,88 @@ impl<K, R> Request<K, R> {
 
 impl<K, R> Gathering<K, R> {
     /// The load of one key: it ends when somebody has loaded it.
-    pub(super) fn load(self: &Arc<Self>, key: K, apart: Option<Apart>) -> Asking<K, R> {
+    pub(super) fn load(
+        self: &Arc<Self>,
+        key: K,
+        call: CallId,
+        apart: Option<Apart>,
+    ) -> Asking<K, R> {
         Asking {
             gathering: Arc::clone(self),
-            request: Request::new(key),
+            request: Request::new(key, call),
             is_queued: false,
             apart,
         }
     }
 
-    /// Whether a key waits.
-    pub(super) fn has_waiting(&self) -> bool {
-        let mut gone = Vec::new();
-        let mut waiting = self.waiting.lock();
-        while waiting.front().is_some_and(|request| !request.is_wanted()) {
-            gone.extend(waiting.pop_front());
-        }
-        let has_some = !waiting.is_empty();
+    /// Whether a key waits that this call may load.
+    pub(super) fn has_waiting(&self, call: CallId) -> bool {
+        let (waiting, gone) = self.wanted();
+        let has_some = waiting.iter().any(|request| request.is_for(call));
         drop(waiting);
-        // Not before: a key's own `Drop` may do anything.
         drop(gone);
         has_some
     }
 
-    /// Takes up to so many keys that wait, each once: who asks for one again does so as it has changed, or as nobody
-    /// keeps it.
-    pub(super) fn take(self: &Arc<Self>, most: usize) -> Taken<K, R>
+    /// Those that wait, without the first that nobody wants; these are to be dropped where the lock is not held, as a
+    /// key's own `Drop` may do anything.
+    fn wanted(&self) -> (Waiting<'_, K, R>, Requests<K, R>) {
+        let mut waiting = self.waiting.lock();
+        let is_gone = |request: &Arc<Request<K, R>>| !request.state.lock().is_wanted();
+        let mut gone = Vec::new();
+        while waiting.front().is_some_and(is_gone) {
+            gone.extend(waiting.pop_front());
+        }
+        (waiting, gone)
+    }
+
+    /// Takes all keys that a call may load, in loads of up to so many, each once in a load: who asks for one again does so as
+    /// it has changed, or as nobody keeps it. What was taken before goes apart from what was not.
+    pub(super) fn take_all(self: &Arc<Self>, most: usize, call: CallId) -> Vec<Taken<K, R>>
     where
         K: Clone + Eq + Hash,
     {
-        let taken = Taken(Arc::new(Loading {
-            gathering: Arc::clone(self),
-            slot: Slot::new(true),
-            requests: Mutex::default(),
-        }));
-        let (slot, requests) = (&taken.0.slot, &taken.0.requests);
-        let mut doubles = Doubles(self, VecDeque::new());
-        let mut keys = HashSet::new();
-        // What a key does when it is looked at, it does not do under the lock, and what was taken is given back should it
-        // panic.
-        while keys.len() < most
-            && let Some(request) = self.pop(slot)
-        {
-            requests.lock().push(Arc::clone(&request));
-            if !keys.insert(request.key.clone()) {
-                requests.lock().pop();
-                doubles.1.push_back(request);
-            }
+        // What a key does when it is looked at, it does not do under the lock, and all is given back should it panic.
+        let held = self.hold(call);
+        let mut taken: Vec<Taken<K, R>> = Vec::new();
+        let (mut times, mut open) = (HashMap::new(), HashMap::new());
+        for request in held.requests() {
+            let time = times.entry(request.key.clone()).or_insert(0_usize);
+            *time += 1;
+            let kind = (*time, request.state.lock().was_taken);
+            let place = open.get(&kind).copied();
+            let place = place.filter(|place: &usize| taken[*place].len() < most);
+            let place = place.unwrap_or_else(|| {
+                taken.push(Taken::new(self));
+                open.insert(kind, taken.len() - 1);
+                taken.len() - 1
+            });
+            taken[place].add(request);
         }
-        drop(doubles);
         taken
     }
 
-    /// The first that is wanted, for whoever loads in this slot.
-    fn pop(&self, slot: &Slot) -> Option<Arc<Request<K, R>>> {
-        loop {
-            let first = self.waiting.lock().pop_front();
-            let request = first?;
-            let mut state = request.state.lock();
-            if state.is_wanted() {
-                state.taken = Some(slot.id());
-                drop(state);
-                return Some(request);
-            }
+    /// Everything that a call may load.
+    fn hold(self: &Arc<Self>, call: CallId) -> Taken<K, R> {
+        let held = Taken::new(self);
+        let (mut waiting, gone) = self.wanted();
+        let (own, others) = std::mem::take(&mut *waiting)
+            .into_iter()
+            .partition(|request| request.is_for(call));
+        *waiting = others;
+        for request in Vec::from(own) {
+            held.add(request);
         }
+        drop(waiting);
+        drop(gone);
+        held
     }
 }
 
-/// What is asked for twice: the first in the queue, once the others are taken.
-struct Doubles<'a, K, R>(&'a Gathering<K, R>, VecDeque<Arc<Request<K, R>>>);
+type Requests<K, R> = Vec<Arc<Request<K, R>>>;
 
-impl<K, R> Drop for Doubles<'_, K, R> {
-    fn drop(&mut self) {
-        for request in &self.1 {
-            request.state.lock().taken = None;
-        }
-        let mut waiting = self.0.waiting.lock();
-        self.1.append(&mut waiting);
-        std::mem::swap(&mut *waiting, &mut self.1);
-    }
-}
+/// Those that wait.
+type Waiting<'a, K, R> = MutexGuard<'a, VecDeque<Arc<Request<K, R>>>>;
 
 /// Keys that are being loaded in one go. What is not answered in the end waits again.
 #[derive(Debug)]
@@ -199,21 +232,60 @@ struct Loading<K, R> {
     gathering: Arc<Gathering<K, R>>,
     /// In which the load runs.
     slot: Arc<Slot>,
-    requests: Mutex<Vec<Arc<Request<K, R>>>>,
+    requests: Mutex<Requests<K, R>>,
+    /// How it panicked.
+    panic: Mutex<Option<String>>,
 }
 
 impl<K, R> Taken<K, R> {
+    fn new(gathering: &Arc<Gathering<K, R>>) -> Self {
+        Self(Arc::new(Loading {
+            gathering: Arc::clone(gathering),
+            slot: Slot::new(true),
+            requests: Mutex::default(),
+            panic: Mutex::default(),
+        }))
+    }
+
+    fn len(&self) -> usize {
+        self.0.requests.lock().len()
+    }
+
+    fn add(&self, request: Arc<Request<K, R>>) {
+        request.state.lock().taken = Some(Arc::clone(&self.0.slot));
+        self.0.requests.lock().push(request);
+    }
+
     pub(super) fn slot(&self) -> &Arc<Slot> {
         &self.0.slot
     }
 
-    pub(super) fn requests(&self) -> Vec<Arc<Request<K, R>>> {
+    pub(super) fn requests(&self) -> Requests<K, R> {
         self.0.requests.lock().clone()
     }
 
     /// Whether anybody still waits.
     pub(super) fn is_wanted(&self) -> bool {
         self.0.is_wanted()
+    }
+
+    /// Whether nobody waits any more, and some have given up.
+    pub(super) fn is_given_up(&self) -> bool {
+        let has_given_up = |request: &Arc<Request<K, R>>| request.state.lock().is_given_up;
+        !self.is_wanted() && self.0.requests.lock().iter().any(has_given_up)
+    }
+
+    /// Whether all keys are of one call, and which.
+    pub(super) fn call(&self) -> Option<CallId> {
+        self.0.call()
+    }
+
+    /// The load has panicked.
+    pub(super) fn panicked(&self, panic: &(dyn Any + Send)) {
+        let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        let text = text.unwrap_or_else(|| "the load of several keys panicked".into());
+        *self.0.panic.lock() = Some(text);
     }
 
     /// Gives each its answer.
@@ -240,19 +312,30 @@ impl<K, R> Loading<K, R> {
     fn is_wanted(&self) -> bool {
         let is_own = |request: &Arc<Request<K, R>>| {
             let state = request.state.lock();
-            state.is_wanted() && state.taken == Some(self.slot.id())
+            state.is_wanted() && state.is_taken_by(&self.slot)
         };
         self.requests.lock().iter().any(is_own)
     }
 
+    fn call(&self) -> Option<CallId> {
+        let requests = self.requests.lock();
+        let call = requests.first()?.call;
+        requests
+            .iter()
+            .all(|request| request.call == call)
+            .then_some(call)
+    }
+
     fn give_back(&self, has_ended: bool) {
+        let panic = self.panic.lock().take().filter(|_| self.call().is_some());
         let requests = std::mem::take(&mut *self.requests.lock());
         let again = requests.into_iter().filter(|request| {
             let mut state = request.state.lock();
-            let is_own = state.is_wanted() && state.taken == Some(self.slot.id());
+            let is_own = state.is_wanted() && state.is_taken_by(&self.slot);
             if is_own {
                 state.taken = None;
                 state.was_taken |= has_ended;
+                state.panic.clone_from(&panic);
             }
             is_own
         });
@@ -307,7 +390,7 @@ impl<K, R> Asking<K, R> {
     ///
     /// # Panics
     ///
-    /// Where that was done, and there was no answer: the load panicked, and the next would too.
+    /// As the load of it panicked, where that was one of its own call.
     fn drive(&self) {
         let Some(Apart { leaving, drive }) =
             self.apart.as_ref().filter(|apart| apart.leaving.is_apart())
@@ -315,11 +398,9 @@ impl<K, R> Asking<K, R> {
             return;
         };
         leaving.arrive();
-        let state = self.request.state.lock();
-        let was_taken = state.taken.is_none() && state.was_taken;
-        drop(state);
-        if was_taken {
-            std::panic::resume_unwind(Box::new("the load of several keys panicked"));
+        let panic = self.request.state.lock().panic.take();
+        if let Some(panic) = panic {
+            std::panic::resume_unwind(Box::new(panic));
         }
         if !leaving.are_others_coming() {
             drive();
@@ -360,11 +441,18 @@ impl<K, R> Drop for Asking<K, R> {
             // Those that are there wait for nobody else.
             (apart.drive)();
         }
+        let is_apart = |apart: &Apart| apart.leaving.is_apart();
+        let is_given_up = self.apart.as_ref().is_some_and(is_apart);
         let mut state = self.request.state.lock();
         state.is_gone = true;
+        state.is_given_up = is_given_up && state.answer.is_none();
+        let loading = state.taken.clone().filter(|_| state.is_given_up);
         let left = (state.waker.take(), state.answer.take(), state.load.take());
         drop(state);
         drop(left);
+        if let Some(loading) = loading {
+            watchdog::wake(vec![loading.into()]);
+        }
     }
 }
 
@@ -395,27 +483,22 @@ mod tests {
     }
 
     fn asking(gathering: &Arc<Gathering<Key, u64>>, id: u64, panics: bool) -> Asking<Key, u64> {
-        let mut asking = gathering.load(Key { id, panics }, None);
+        let mut asking = gathering.load(Key { id, panics }, CallId::new(), None);
         assert_eq!(polled(&mut asking), Poll::Pending);
         asking
     }
 
     #[test]
-    fn who_asks_for_the_same_key_waits_for_the_next_load_at_the_head_of_the_queue() {
+    fn who_asks_for_the_same_key_is_in_another_load() {
         let gathering = Arc::default();
         let _all = [1, 1, 2, 1, 3].map(|id| asking(&gathering, id, false));
-        let ids = |taken: &Taken<Key, u64>| -> Vec<u64> {
-            taken
-                .requests()
-                .iter()
-                .map(|request| request.key.id)
-                .collect()
-        };
-        let first = gathering.take(2);
-        assert_eq!(ids(&first), [1, 2]);
-        let second = gathering.take(2);
-        assert_eq!(ids(&second), [1, 3]);
-        assert_eq!(ids(&gathering.take(2)), [1]);
+        let taken = gathering.take_all(2, CallId::new());
+        let ids = taken.iter().map(|taken| -> Vec<u64> {
+            let requests = taken.requests();
+            requests.iter().map(|request| request.key.id).collect()
+        });
+        let ids: Vec<_> = ids.collect();
+        assert_eq!(ids, [vec![1, 2], vec![1], vec![1], vec![3]]);
     }
 
     #[test]
@@ -423,14 +506,16 @@ mod tests {
         let gathering = Arc::default();
         let good = [1, 1, 2].map(|id| asking(&gathering, id, false));
         let bad = asking(&gathering, 3, true);
-        catch_unwind(AssertUnwindSafe(|| gathering.take(10))).unwrap_err();
+        catch_unwind(AssertUnwindSafe(|| gathering.take_all(10, CallId::new()))).unwrap_err();
         drop(bad);
-        assert!(gathering.has_waiting());
-        for _ in 0..2 {
-            gathering.take(10).answer(|_| 7);
-        }
         for mut asking in good {
+            let call = asking.request.call;
+            assert!(gathering.has_waiting(call), "it is given back to its call");
+            for taken in gathering.take_all(10, call) {
+                taken.answer(|_| 7);
+            }
             assert_eq!(polled(&mut asking), Poll::Ready(7));
         }
+        assert!(!gathering.has_waiting(CallId::new()));
     }
 }

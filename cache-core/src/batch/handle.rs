@@ -3,7 +3,10 @@
 use std::any::TypeId;
 
 use super::{Each, KeyOf, Map, Output};
-use crate::context::{Ask, Question, Reply};
+use crate::{
+    context::{Ask, Question, Reply},
+    explain::Trace,
+};
 
 /// What a handle asks of a call.
 pub(super) struct Handled<O: Output> {
@@ -15,8 +18,8 @@ pub(super) struct Handled<O: Output> {
 /// What is left of it once all keys were asked.
 pub(super) struct Asked {
     question: Question,
-    /// The answer of the only key, where one is to be explained.
-    only: Option<Reply>,
+    /// The answers of the keys, where they are to be explained.
+    explained: Vec<Reply>,
 }
 
 impl<O> Handled<O>
@@ -37,7 +40,7 @@ where
         Some(Self {
             asked: Asked {
                 question,
-                only: None,
+                explained: Vec::new(),
             },
             put,
         })
@@ -63,10 +66,11 @@ where
             Ask::Bypass => Ask::Bypass,
             Ask::Prefetch => Ask::Prefetch,
             Ask::Explain => Ask::Explain,
+            Ask::Warm => Ask::Warm,
         };
         let reply = Reply::default();
-        if matches!(ask, Ask::Explain) {
-            self.asked.only = Some(reply.clone());
+        if matches!(ask, Ask::Explain | Ask::Warm) {
+            self.asked.explained.push(reply.clone());
         }
         let question = Question {
             output: TypeId::of::<Each<O>>(),
@@ -97,9 +101,18 @@ impl Asked {
     /// Answers the handle. Gives whether that is all, as it has no output.
     pub(super) fn ends_without(self) -> bool {
         let is_done = matches!(self.question.ask, Ask::Evict | Ask::Put(_) | Ask::Prefetch);
-        let trace = self
-            .only
-            .and_then(|only| only.with(|reply| reply.trace.take()));
+        let traces = self.explained.iter();
+        let traces = traces.filter_map(|reply| reply.with(|reply| reply.trace.take()));
+        // Of many keys the one that took most: who warms them wants to know no more.
+        let trace = traces.reduce(|one, other| {
+            let has_failed = one.has_failed || other.has_failed;
+            let is_farther = other.source as u8 > one.source as u8;
+            let farthest = if is_farther { other } else { one };
+            Trace {
+                has_failed,
+                ..farthest
+            }
+        });
         self.question.reply.with(|reply| {
             reply.is_done = is_done;
             reply.trace = trace;

@@ -2,18 +2,19 @@
 
 use std::{
     future::poll_fn,
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
+    task::Poll,
 };
 
 use tokio::runtime::Handle;
 
 use super::{
     Each, KeyOf, Map, Output,
-    gathering::{Apart, Asking, Gathering, Taken},
+    gathering::{Apart, Asking, CallId, Gathering, Taken},
 };
 use crate::{
     cache::Cache,
@@ -39,8 +40,12 @@ type Leave<O> = (Asking<KeyOf<O>, Each<O>>, Option<Arc<Leaving>>);
 /// What loads the keys of one call.
 pub(super) struct Source<'a, O: Output> {
     pub(super) cache: Cache,
+    call: CallId,
     site: Arc<SiteState>,
     gathering: Arc<Gathering<KeyOf<O>, Each<O>>>,
+    /// Past the cache: the body runs in the caller, for its keys and no others.
+    pub(super) is_uncached: bool,
+    keeps_errors: bool,
     /// How many of the keys are being read from the shared tier.
     pub(super) reading: Arc<AtomicUsize>,
     leavers: Arc<Leavers>,
@@ -51,6 +56,10 @@ pub(super) struct Source<'a, O: Output> {
 
 /// What takes keys that wait, and loads them.
 pub(super) struct Loader<O: Output> {
+    call: CallId,
+    is_uncached: bool,
+    /// An error is not to be remembered for keys of other calls than the one that it is about.
+    keeps_errors: bool,
     site: Arc<SiteState>,
     gathering: Arc<Gathering<KeyOf<O>, Each<O>>>,
     most: usize,
@@ -72,12 +81,21 @@ where
         common: &(dyn Fn(&mut KeyWriter) -> Written + Sync),
         most: usize,
         own: Option<impl FnOnce() -> Box<Make<O>> + Send + 'a>,
+        keeps_errors: bool,
     ) -> Self {
         let (site, gathering) = missed.gathering(common);
+        let is_uncached = missed.is_uncached(&site);
         Self {
             cache: missed.cache().clone(),
+            call: CallId::new(),
             site,
-            gathering,
+            gathering: if is_uncached {
+                Arc::default()
+            } else {
+                gathering
+            },
+            is_uncached,
+            keeps_errors,
             reading: Arc::default(),
             leavers: Arc::default(),
             most: most.max(1),
@@ -88,13 +106,16 @@ where
 
     /// Whether keys wait to be loaded, and no others are to come.
     pub(super) fn is_ready(&self) -> bool {
-        self.reading.load(Relaxed) == 0 && self.gathering.has_waiting()
+        self.reading.load(Relaxed) == 0 && self.gathering.has_waiting(self.call)
     }
 
     pub(super) fn loader(&mut self) -> Arc<Loader<O>> {
         let own = &mut self.own;
         let loader = self.loader.get_or_insert_with(|| {
             Arc::new(Loader {
+                call: self.call,
+                is_uncached: self.is_uncached,
+                keeps_errors: self.keeps_errors,
                 site: Arc::clone(&self.site),
                 gathering: Arc::clone(&self.gathering),
                 most: self.most,
@@ -116,7 +137,7 @@ where
                 drive: Arc::new(move || loader.spawn()),
             }
         });
-        (self.gathering.load(key, apart), leaving)
+        (self.gathering.load(key, self.call, apart), leaving)
     }
 
     /// Has those that leave wait for each other until it is dropped; nothing where none may.
@@ -160,22 +181,37 @@ where
     O::Error: Clone + Send,
     Each<O>: Send,
 {
-    /// The load of keys that wait, where there are some.
-    pub(super) fn next(&self) -> Option<BoxFuture<'static, ()>> {
-        if !self.gathering.has_waiting() {
-            return None;
+    /// The loads of all keys that wait and that this call may load. None is begun before all are there: one that is not
+    /// taken, as by a runtime that ends, gives its keys back.
+    pub(super) fn take_all(&self) -> Vec<Begun> {
+        if !self.gathering.has_waiting(self.call) {
+            return Vec::new();
         }
-        let taken = self.gathering.take(self.most);
+        let taken = self.gathering.take_all(self.most, self.call);
+        taken
+            .into_iter()
+            .filter_map(|taken| self.begin(taken))
+            .collect()
+    }
+
+    fn begin(&self, taken: Taken<KeyOf<O>, Each<O>>) -> Option<Begun> {
         let requests = taken.requests();
         let keys = requests.iter().map(|request| request.key.clone());
         let body = self.make.as_ref()?(keys.collect());
+        let is_own = taken.call() == Some(self.call);
         let running = self.tasks.enter();
-        taken.watch();
-        let load = within_loads(taken, body, Arc::clone(&self.site), self.around.clone());
-        Some(Box::pin(async move {
-            let _running = running;
-            load.await;
-        }))
+        if !self.is_uncached {
+            taken.watch();
+        }
+        let slots = (!self.is_uncached).then(|| Arc::clone(&self.site.slots));
+        let load = within_loads(taken, body, slots, self.around.clone(), self.keeps_errors);
+        Some(Begun {
+            load: Box::pin(async move {
+                let _running = running;
+                load.await;
+            }),
+            is_own,
+        })
     }
 
     /// Loads all that wait, in tasks of their own. Keys that panic where they are looked at are given back to their
@@ -185,39 +221,73 @@ where
             return;
         };
         let _ = catch_unwind(AssertUnwindSafe(|| {
-            while let Some(load) = self.next() {
-                tasks::spawn(&runtime, load);
+            for begun in self.take_all() {
+                tasks::spawn(&runtime, begun.load);
             }
         }));
     }
+}
+
+/// A load that is to run.
+pub(super) struct Begun {
+    pub(super) load: BoxFuture<'static, ()>,
+    /// Of keys of the call that runs it, and no others.
+    pub(super) is_own: bool,
 }
 
 /// Runs a body for the keys that were taken, as part of the load of each.
 async fn within_loads<O>(
     taken: Taken<KeyOf<O>, Each<O>>,
     mut body: BoxFuture<'static, O>,
-    site: Arc<SiteState>,
+    slots: Option<Arc<Slots>>,
     around: Around,
+    keeps_errors: bool,
 ) where
     O: Output,
     O::Error: Clone,
 {
-    let held = Held(&site.slots, Arc::clone(taken.slot()));
+    let slot = Arc::clone(taken.slot());
     let requests = taken.requests();
     let loads = requests.iter().filter_map(|request| request.load());
-    let load = Load::of_all(&loads.collect::<Vec<_>>(), &held.1);
-    held.take(load.as_deref()).await;
-    if !taken.is_wanted() {
-        return;
+    let load = Load::of_all(&loads.collect::<Vec<_>>(), &slot);
+    let _whole = Whole(load.clone());
+    let held = slots.as_ref().map(|slots| Held(slots, Arc::clone(&slot)));
+    if let Some(held) = &held {
+        held.take(load.as_deref()).await;
+        if !taken.is_wanted() {
+            return;
+        }
     }
     let output = poll_fn(|cx| {
-        held.1
-            .poll(cx, |cx| around.run(load.clone(), || body.as_mut().poll(cx)))
-    })
-    .await;
-    match output.split() {
-        Ok(mut map) => taken.answer(|key| Ok(map.take(key))),
-        Err(error) => taken.answer(|_| Err(error.clone())),
+        if taken.is_given_up() {
+            return Poll::Ready(None);
+        }
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            slot.poll(cx, |cx| around.run(load.clone(), || body.as_mut().poll(cx)))
+        }));
+        polled
+            .unwrap_or_else(|panic| {
+                taken.panicked(&*panic);
+                resume_unwind(panic)
+            })
+            .map(Some)
+    });
+    match output.await.map(Output::split) {
+        Some(Ok(mut map)) => taken.answer(|key| Ok(map.take(key))),
+        Some(Err(_)) if keeps_errors && taken.call().is_none() => {}
+        Some(Err(error)) => taken.answer(|_| Err(error.clone())),
+        None => {}
+    }
+}
+
+/// A load of many keys, until it is over.
+struct Whole(Option<Arc<Load>>);
+
+impl Drop for Whole {
+    fn drop(&mut self) {
+        if let Some(load) = &self.0 {
+            load.has_ended();
+        }
     }
 }
 

@@ -74,7 +74,7 @@ impl Call {
                 node.entry().count_hit();
                 Flown::by(Answer::Hit(node), Source::Memory)
             }
-            (Ask::Explain, Ok(node))
+            (Ask::Explain | Ask::Warm, Ok(node))
                 if node.entry().is_quiet(self.cache.clock())
                     && self.may_rely_on(outer.as_ref(), &node) =>
             {
@@ -92,7 +92,7 @@ impl Call {
                 self.take(outer.as_ref(), &node);
                 Flown::by(Answer::Shared(node), Source::Redis)
             }
-            (Ask::Explain, _) => self.answer(None, Place::InAnyFlight, body).await,
+            (Ask::Explain | Ask::Warm, _) => self.answer(None, Place::InAnyFlight, body).await,
             (Ask::Refresh, _) => self.answer(None, Place::InNewFlight, body).await,
             (Ask::Bypass, _) => self.run_uncached(body, None).await,
             (Ask::Evict, _) => {

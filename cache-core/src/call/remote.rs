@@ -380,7 +380,7 @@ impl Elsewhere {
             }
             Err(miss) => {
                 load.has_read(miss, read.stamps.map(|(stamps, _)| stamps));
-                load.slot.resume(false);
+                load.slot.resume(load.site().is_batched);
                 Err(miss)
             }
         }

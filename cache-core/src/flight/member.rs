@@ -2,14 +2,17 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     task::{Context, Poll},
     time::Duration,
 };
 
-use super::{Arrival, Flight, Flights, Purpose, State, waits::Places};
+use super::{
+    Arrival, Flight, Flights, Purpose, State,
+    waits::{Places, forget_parts},
+};
 use crate::{
     clock::{Nanos, after, system_now},
     coherence::{Guard, Snapshot, Stamps},
@@ -140,7 +143,8 @@ impl Member {
     /// Begins a load. The caller has found that one may begin.
     fn start(&self, state: &mut State, outer: Option<&Arc<Load>>, is_detached: bool) -> Underway {
         state.is_offered = false;
-        let slot = Slot::new(is_detached);
+        // One of many keys is polled behind all others.
+        let slot = Slot::new(is_detached || self.flight.site.is_batched);
         state.loading.push(Arc::clone(&slot));
         let snapshot = &self.flight.snapshot;
         Underway(Some(Arc::new(Load {
@@ -154,6 +158,8 @@ impl Member {
             behind: Vec::new(),
             is_stamped: AtomicBool::new(false),
             came_behind: self.came.is_some(),
+            chain_ids: OnceLock::new(),
+            has_recorded: AtomicBool::new(false),
         })))
     }
 }
@@ -195,6 +201,10 @@ pub(crate) struct Load {
     is_stamped: AtomicBool,
     /// Whether its caller knows of more than the flight: see [`Member::came`].
     came_behind: bool,
+    /// The ids of the [chain](Self::chain), once somebody has asked for them.
+    chain_ids: OnceLock<Places>,
+    /// It is recorded that those beside wait for this one.
+    has_recorded: AtomicBool,
 }
 
 impl Load {
@@ -215,7 +225,16 @@ impl Load {
             .iter()
             .flat_map(|load| std::iter::once(load).chain(&load.beside));
         let beside: Vec<_> = in_one_go.filter(&mut is_new).cloned().collect();
-        let outers = beside.iter().flat_map(|load| load.outers());
+        let mut seen = Places::default();
+        // Most were called from one load.
+        let is_first = |load: &&Arc<Self>| {
+            let outer = load.outer.as_ref();
+            outer.is_none_or(|outer| seen.insert(outer.slot.id(), 0).is_none())
+        };
+        let outers = beside
+            .iter()
+            .filter(is_first)
+            .flat_map(|load| load.outers());
         let behind = outers.filter(&mut is_new).cloned().collect();
         Some(Arc::new(Self {
             flight: Arc::clone(&first.flight),
@@ -226,17 +245,34 @@ impl Load {
             behind,
             is_stamped: AtomicBool::new(false),
             came_behind: false,
+            chain_ids: OnceLock::new(),
+            has_recorded: AtomicBool::new(false),
         }))
-    }
-
-    /// This load and those beside it.
-    pub(super) fn in_one_go(&self) -> impl Iterator<Item = &Self> {
-        std::iter::once(self).chain(self.beside.iter().map(|load| &**load))
     }
 
     /// This load, those beside it, and the loads that each was called from.
     pub(super) fn chain(&self) -> impl Iterator<Item = &Self> {
-        self.in_one_go().chain(self.outers().map(|load| &**load))
+        let beside = self.beside.iter().chain(self.outers());
+        std::iter::once(self).chain(beside.map(|load| &**load))
+    }
+
+    pub(super) fn chain_ids(&self) -> &Places {
+        let ids = || self.chain().map(|load| (load.slot.id(), 0)).collect();
+        self.chain_ids.get_or_init(ids)
+    }
+
+    /// Those beside it, where it is to be recorded that they wait for this one.
+    pub(super) fn parts_to_record(&self) -> Option<impl Iterator<Item = &Self>> {
+        let is_first = !self.beside.is_empty() && !self.has_recorded.swap(true, Relaxed);
+        is_first.then(|| self.beside.iter().map(|load| &**load))
+    }
+
+    /// What was made in one go is over.
+    pub(crate) fn has_ended(&self) {
+        // From here on nobody records it any more.
+        if self.has_recorded.swap(true, Relaxed) {
+            forget_parts(self.beside.iter().map(|load| &**load), &self.slot);
+        }
     }
 
     /// The loads that this one, or one beside it, was called from, with those beside them.

@@ -8,13 +8,11 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use smallvec::SmallVec;
-
 use super::{Flight, Load};
 use crate::{
     key::KeyHasher,
     lock::{Mutex, MutexGuard},
-    slot::Slots,
+    slot::{Slot, Slots},
 };
 
 /// What a load waits for.
@@ -24,6 +22,8 @@ pub(crate) enum Target {
     Flight(Arc<Flight>),
     /// A slot: one of the loads that hold them.
     Slots(Arc<Slots>),
+    /// Another load, which makes the value of this one among others.
+    Load(Arc<Slot>),
 }
 
 /// By the waiting load.
@@ -49,6 +49,7 @@ impl Target {
                 (!loads.is_empty()).then_some(loads)
             }
             Self::Slots(slots) => slots.holders(),
+            Self::Load(slot) => Some(vec![slot.id()]),
         }
     }
 
@@ -56,7 +57,7 @@ impl Target {
     fn goes_on(&self, loads: &[u64], going: &Places) -> bool {
         let mut loads = loads.iter();
         match self {
-            Self::Flight(_) => loads.all(|load| going.contains_key(load)),
+            Self::Flight(_) | Self::Load(_) => loads.all(|load| going.contains_key(load)),
             Self::Slots(_) => loads.any(|load| going.contains_key(load)),
         }
     }
@@ -66,6 +67,7 @@ impl Target {
         let address = match self {
             Self::Flight(flight) => Arc::as_ptr(flight).addr(),
             Self::Slots(slots) => Arc::as_ptr(slots).addr(),
+            Self::Load(slot) => Arc::as_ptr(slot).addr(),
         };
         // The lowest bits, which are always zero, would be what maps look at.
         (address as u64).rotate_right(4)
@@ -75,32 +77,57 @@ impl Target {
 /// One recorded wait, while it lasts.
 #[derive(Debug)]
 pub(crate) struct Wait {
-    from: SmallVec<[u64; 1]>,
+    from: u64,
     target: Target,
 }
 
 /// So many loads are looked at for a slot. More would take longer than running without one is worth,
 /// under a lock that all nested calls share.
-const MOST_FOR_A_SLOT: usize = 256;
+const MOST_FOR_A_SLOT: usize = 4_096;
 
 /// Records that `load` waits for `target`; nothing where that could go on only after `load`, or after a
 /// load that it was called from.
 pub(crate) fn wait(load: &Load, target: Target) -> Option<Wait> {
     let mut waits = waits();
-    let chain = load.chain().map(|outer| (outer.slot.id(), 0)).collect();
     let most = match target {
         // Never given up: running uncached what another load has under way multiplies.
-        Target::Flight(_) => usize::MAX,
+        Target::Flight(_) | Target::Load(_) => usize::MAX,
         Target::Slots(_) => MOST_FOR_A_SLOT,
     };
-    if !Reachable::from(&target, &waits, &chain, most)?.goes_on() {
+    if !Reachable::from(&target, &waits, load.chain_ids(), most)?.goes_on() {
         return None;
     }
-    let from: SmallVec<_> = load.in_one_go().map(|load| load.slot.id()).collect();
-    for load in &from {
-        waits.entry(*load).or_default().push(target.clone());
+    if let Some(parts) = load.parts_to_record() {
+        for part in parts {
+            let targets = waits.entry(part.slot.id()).or_default();
+            targets.push(Target::Load(Arc::clone(&load.slot)));
+        }
     }
+    let from = load.slot.id();
+    waits.entry(from).or_default().push(target.clone());
     Some(Wait { from, target })
+}
+
+/// What is made of many loads waits for nothing any more.
+pub(super) fn forget_parts<'a>(parts: impl Iterator<Item = &'a Load>, whole: &Arc<Slot>) {
+    let whole = Target::Load(Arc::clone(whole));
+    let mut waits = waits();
+    for part in parts {
+        forget(&mut waits, part.slot.id(), &whole);
+    }
+}
+
+fn forget(waits: &mut Waits, load: u64, target: &Target) {
+    let Some(targets) = waits.get_mut(&load) else {
+        return;
+    };
+    let address = target.address();
+    if let Some(at) = targets.iter().position(|one| one.address() == address) {
+        targets.swap_remove(at);
+    }
+    if targets.is_empty() {
+        waits.remove(&load);
+    }
 }
 
 /// What a wait depends on: targets, and loads, each of which needs all that it waits for. Without the
@@ -119,12 +146,12 @@ impl<'a> Reachable<'a> {
         let mut found = Self::default();
         let mut places = Places::default();
         places.insert(target.address(), 0);
-        let mut visited = chain.clone();
+        let mut visited = Places::default();
         let mut to_visit = vec![target];
         while let Some(&target) = to_visit.get(found.targets.len()) {
             let loads = target.loads();
             for &load in loads.iter().flatten() {
-                if visited.insert(load, 0).is_some() {
+                if chain.contains_key(&load) || visited.insert(load, 0).is_some() {
                     continue;
                 }
                 let targets = waits.get(&load).into_iter().flatten().map(|target| {
@@ -167,20 +194,6 @@ impl<'a> Reachable<'a> {
 
 impl Drop for Wait {
     fn drop(&mut self) {
-        let mut waits = waits();
-        for load in &self.from {
-            let Some(targets) = waits.get_mut(load) else {
-                continue;
-            };
-            if let Some(at) = targets
-                .iter()
-                .position(|target| target.address() == self.target.address())
-            {
-                targets.swap_remove(at);
-            }
-            if targets.is_empty() {
-                waits.remove(load);
-            }
-        }
+        forget(&mut waits(), self.from, &self.target);
     }
 }

@@ -276,6 +276,11 @@ impl<S: Shape, X> Keep<S, X> {
         self
     }
 
+    /// Whether errors are remembered.
+    pub(crate) fn keeps_errors(&self) -> bool {
+        self.times.err_ttl.is_some() || self.err_ttl.is_some()
+    }
+
     /// The option `err_ttl`.
     #[inline]
     #[must_use]
