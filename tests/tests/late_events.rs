@@ -1,5 +1,6 @@
 //! Values that say only when they are loaded which events make them void: their loads are shared, and they are kept,
 //! while other events arrive.
+#![cfg(unix)]
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may fail")]
 
 use std::{
@@ -12,7 +13,9 @@ use std::{
 
 use cache_core::{Event, cached};
 use tests::{
-    rows::{Noted, RowChanged, Table, alone, ms, within},
+    proxy::Proxy,
+    rows::{Noted, RowChanged, Table, alone, ms, on, within},
+    server::Server,
     spawn_in, until,
 };
 use tokio::{sync::Notify, time::sleep};
@@ -199,4 +202,29 @@ async fn who_waits_for_a_slot_behind_an_event_is_not_answered_by_an_older_load_t
     assert!(second.await.unwrap().unwrap().is_none());
     let third = third.await.unwrap().unwrap();
     assert_eq!(third.map(|it| it.value), Some(1));
+}
+
+/// Connections that come and go are no events.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_value_that_names_its_events_is_kept_behind_reconnections() {
+    let server = Server::start();
+    let proxy = Proxy::to(&server);
+    let here = on(proxy.url(), ms(2_000)).await;
+    let (table, loads) = (Table::default(), Loads::default());
+    let calls = async || {
+        let before = loads.load(SeqCst);
+        for _ in 0..5 {
+            within(&here, naming(&table, &loads, 1)).await;
+        }
+        loads.load(SeqCst) - before
+    };
+    assert_eq!(calls().await, 1, "nobody emits");
+    for _ in 0..5 {
+        let gaps = here.stats().events.gaps;
+        proxy.close_all();
+        until("it is connected again", || here.stats().events.gaps > gaps).await;
+    }
+    sleep(ms(300)).await;
+    here.emit(RowChanged { id: 1 }).await.unwrap();
+    assert_eq!(calls().await, 1, "behind the event");
 }

@@ -308,16 +308,19 @@ impl Elsewhere {
         is_blessed
     }
 
-    /// What is made of a read: what is in memory and past its time is proven too, or refuted, before it could stand in.
-    fn sifted(cache: &Cache, load: &Load, mut read: Read) -> Read {
-        let is_doubted = |node: &Arc<Node>| {
-            let (entry, clock) = (node.entry(), cache.clock());
-            entry.terms().is_some() && entry.doubt(clock) == Some(Doubt::Suspect)
-        };
-        if read.stamps.is_some()
-            && let Some(suspect) = cache.flights().l1.get(&load.key().as_ref())
-            && is_doubted(&suspect)
-        {
+    /// What may stand in for a load that fails, if versions that are asked for from here on prove it.
+    fn aged_suspect(cache: &Cache, load: &Load) -> Option<Arc<Node>> {
+        load.site().aging.as_ref()?;
+        let node = cache.flights().l1.get(&load.key().as_ref())?;
+        let (entry, clock) = (node.entry(), cache.clock());
+        let is_suspect = entry.doubt(clock) == Some(Doubt::Suspect)
+            && !cache.coherence().doubts(entry.made(clock), system_now());
+        is_suspect.then_some(node)
+    }
+
+    /// What is made of a read: it also proves a suspect that may stand in, or refutes it.
+    fn sifted(cache: &Cache, load: &Load, suspect: Option<Arc<Node>>, mut read: Read) -> Read {
+        if let Some(suspect) = suspect {
             Self::is_proven(cache, load, &suspect, &read);
         }
         read.found = read.found.and_then(|node| Self::sift(cache, load, node));
@@ -353,8 +356,9 @@ impl Elsewhere {
         let Some(within) = load.time_to_read(budget) else {
             return Err(load.redis_miss());
         };
+        let suspect = Self::aged_suspect(cache, &load);
         let read = self.read(cache, load.snapshot(), within, purpose).await;
-        let mut read = Self::sifted(cache, &load, read);
+        let mut read = Self::sifted(cache, &load, suspect, read);
         if load.site().is_fleet && purpose == Purpose::Load {
             read = self.wait_for_fleet(cache, &load, read).await;
         }
@@ -409,8 +413,9 @@ impl Elsewhere {
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
             let within = self.route.l2.budget();
+            let suspect = Self::aged_suspect(cache, load);
             let again = self.read(cache, load.snapshot(), within, Purpose::Load);
-            read = Self::sifted(cache, load, again.await);
+            read = Self::sifted(cache, load, suspect, again.await);
         }
         read
     }

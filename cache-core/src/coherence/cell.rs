@@ -68,13 +68,15 @@ impl Cell {
 
     /// When it was last invalidated.
     fn changed(&self) -> Nanos {
-        self.changed.load(Ordering::Relaxed)
+        self.changed.load(Ordering::Acquire)
     }
 
     /// What was loaded before this is void from here on, and seen to be so when [`Beat::count_change`] was called.
     fn invalidate(&self) {
-        self.changed.store(system_now(), Ordering::Relaxed);
+        let now = system_now();
+        // In this order: whoever sees the time of this one sees that there was one.
         self.generation.fetch_add(1, Ordering::AcqRel);
+        self.changed.fetch_max(now, Ordering::Release);
     }
 
     pub(super) fn expect_ack(&self) {
@@ -250,12 +252,14 @@ impl Captured {
     /// How long ago it was invalidated; the longest time where that is not known, as it was so more than once.
     pub(super) fn invalidated_ago(&self, now: Nanos) -> Duration {
         let all = self.0.iter().map(|(cell, generation)| {
+            // First: of one that is not counted below, the time is not seen either.
+            let at = cell.changed();
             let times = cell.generation().checked_sub(*generation);
-            (cell, times.unwrap_or(VOID))
+            (at, times.unwrap_or(VOID))
         });
         let mut changed = all.filter(|(_, times)| *times > 0);
         match (changed.next(), changed.next()) {
-            (Some((cell, 1)), None) => Duration::from_nanos(now.saturating_sub(cell.changed())),
+            (Some((at, 1)), None) => Duration::from_nanos(now.saturating_sub(at)),
             _ => Duration::MAX,
         }
     }

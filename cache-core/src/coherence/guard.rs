@@ -18,7 +18,7 @@ use super::{
     rules,
     version::{Lineage, Version},
 };
-use crate::clock::Nanos;
+use crate::clock::{Nanos, before};
 
 /// The state of this process before a read: capture it first, read afterwards.
 #[derive(Clone, Debug, Default)]
@@ -269,7 +269,11 @@ impl Guard {
 
     /// How long ago an event made the entry void; the longest time where that is not known.
     pub(crate) fn invalidated_ago(&self, now: Nanos) -> Duration {
-        self.captured.invalidated_ago(now)
+        let ago = self.captured.invalidated_ago(now);
+        let lease = rules::lease(self.proven(), self.fence(&self.beat), self.beat.bound());
+        // Where something may have been missed before that, it may have been void for longer.
+        let was_usable = self.is_of_gap() && before(now, ago) < lease;
+        if was_usable { ago } else { Duration::MAX }
     }
 
     /// Whether others can find out that the entry is valid. It may already be void, which is worth no write.

@@ -86,7 +86,7 @@ impl Coherence {
         // Before anything is captured that is to live longer.
         self.blind_until.store(after(now, GUARD), Release);
         beat.tear();
-        self.recent.tear(now);
+        self.tear_notes(now);
         self.counters.gaps.fetch_add(1, Relaxed);
         self.state.lock().listens_to = Some(lineage);
         self.observe(lineage, now);
@@ -131,7 +131,7 @@ impl Coherence {
     pub(crate) fn tear(&self, now: Nanos) {
         if !self.is_alone() {
             self.beat.tear();
-            self.recent.tear(now);
+            self.tear_notes(now);
             self.counters.gaps.fetch_add(1, Relaxed);
         }
     }

@@ -90,8 +90,8 @@ pub(super) struct Route {
     runtime: Mutex<Option<Id>>,
     /// What was begun in another task, for the one in charge to see to its end.
     begun: Mutex<Vec<BoxFuture<'static, ()>>>,
-    /// When somebody last looked whether it still is, from another runtime; zero while nobody does.
-    looked: AtomicU64,
+    /// The runtimes from which somebody looks whether it still is.
+    lookers: Mutex<Vec<Id>>,
     /// Without any what is left is sent, and then it is over.
     couriers: AtomicUsize,
     /// It was said that Redis refuses bumps and marks, and it has taken none since.
@@ -132,7 +132,7 @@ impl Courier {
             runtime: Mutex::default(),
             begun: Mutex::default(),
             couriers: AtomicUsize::new(0),
-            looked: AtomicU64::new(0),
+            lookers: Mutex::default(),
             has_warned: AtomicBool::new(false),
         });
         Self::of(route)
@@ -192,15 +192,20 @@ impl Carrier for Courier {
             return;
         };
         let route = &self.route;
-        if route.is_here(&runtime) || !show(&route.looked) {
+        if route.is_here(&runtime) {
             return;
         }
-        let looking = Looking(Arc::downgrade(route));
+        let mut lookers = route.lookers.lock();
+        if lookers.contains(&runtime.id()) {
+            return;
+        }
+        lookers.push(runtime.id());
+        drop(lookers);
+        let looking = Looking(Arc::downgrade(route), runtime.id());
         tasks::spawn(&runtime, async move {
             while let Some(route) = looking.0.upgrade()
                 && (route.coherence.unsent() > 0 || route.marks.are_there())
             {
-                route.looked.store(system_now().max(1), Relaxed);
                 route.attend();
                 drop(route);
                 sleep(SIGN_EVERY).await;
@@ -209,24 +214,13 @@ impl Carrier for Courier {
     }
 }
 
-/// Shows that there is somebody, where nobody has for so long that there is none. Gives whether it is so: of those who see
-/// that at once, one acts.
-fn show(seen: &AtomicU64) -> bool {
-    let (now, last) = (system_now(), seen.load(Relaxed));
-    if last != 0 && now.saturating_sub(last) < ABANDONED {
-        return false;
-    }
-    seen.compare_exchange(last, now.max(1), Relaxed, Relaxed)
-        .is_ok()
-}
-
 /// Looks whether what is to be carried is, from a runtime that is driven.
-struct Looking(Weak<Route>);
+struct Looking(Weak<Route>, Id);
 
 impl Drop for Looking {
     fn drop(&mut self) {
         if let Some(route) = self.0.upgrade() {
-            route.looked.store(0, Relaxed);
+            route.lookers.lock().retain(|id| *id != self.1);
         }
     }
 }
@@ -352,10 +346,18 @@ impl InCharge {
 
 impl Route {
     fn attend(self: &Arc<Self>) {
+        let (now, seen) = (system_now(), self.seen.load(Relaxed));
+        if seen != 0 && now.saturating_sub(seen) < ABANDONED {
+            return;
+        }
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
-        if show(&self.seen) {
+        // Of those who see it at once, one acts.
+        let exchanged = self
+            .seen
+            .compare_exchange(seen, now.max(1), Relaxed, Relaxed);
+        if exchanged.is_ok() {
             let epoch = self.epoch.fetch_add(1, Relaxed) + 1;
             *self.runtime.lock() = Some(runtime.id());
             let in_charge = InCharge {

@@ -141,33 +141,42 @@ struct State {
     next_ticket: u64,
     bytes: usize,
     under_way: HashMap<String, Sent>,
-    tasks: usize,
-    is_sending_large: bool,
-    /// Changes when tasks were given up: what they do afterwards does not count.
-    generation: u64,
-    moved: Nanos,
+    /// Those that send, by their numbers: what one does afterwards that was given up does not count.
+    tasks: BTreeMap<u64, Task>,
+    last_task: u64,
     /// Entries that are to be dropped where no lock is held: a value's own `Drop` may do anything.
     dropped: Vec<Latest>,
     /// What was to be deleted is still there, and nobody will delete it.
     has_lost_delete: bool,
 }
 
+/// A task that sends.
+#[derive(Debug)]
+struct Task {
+    /// When it last went on.
+    moved: Nanos,
+    /// It sends a large value.
+    is_large: bool,
+}
+
 /// A change that is being sent.
 #[derive(Debug)]
 struct Sent {
+    task: u64,
     latest: Latest,
     /// What is to be deleted where it does not arrive: an older entry may be there.
     outdated: Option<EntryKey>,
 }
 
 impl Sent {
-    fn of(letter: &Letter) -> Self {
+    fn of(letter: &Letter, task: u64) -> Self {
         let is_outdated = match &letter.change {
             Change::Fill(fill) => fill.replaces,
             Change::Delete(_) => true,
             Change::Nothing => false,
         };
         Self {
+            task,
             latest: Latest::of(letter),
             outdated: is_outdated.then(|| letter.key.clone()),
         }
@@ -253,19 +262,23 @@ impl Outbox {
     /// A place for a task that sends, where there is one.
     pub(crate) fn enter(self: &Arc<Self>) -> Option<Sending> {
         let mut state = self.state.lock();
-        let needs_task = state.needs_task(system_now());
+        let now = system_now();
+        let needs_task = state.needs_task(now);
         if needs_task {
-            state.tasks += 1;
-            state.moved = system_now();
+            state.last_task += 1;
+            let task = Task {
+                moved: now,
+                is_large: false,
+            };
+            let number = state.last_task;
+            state.tasks.insert(number, task);
         }
-        let generation = state.generation;
+        let number = state.last_task;
         self.leave(state);
         needs_task.then(|| Sending {
             outbox: Arc::clone(self),
-            generation,
+            number,
             under_way: Vec::new(),
-            is_large: false,
-            has_ended: false,
         })
     }
 
@@ -287,16 +300,21 @@ impl Outbox {
 
 impl State {
     fn needs_task(&mut self, now: Nanos) -> bool {
-        if self.tasks > 0 && now.saturating_sub(self.moved) > STUCK_AFTER {
-            self.tasks = 0;
-            self.generation += 1;
-            self.is_sending_large = false;
-            for (_, sent) in std::mem::take(&mut self.under_way) {
+        let is_stuck = |_: &u64, task: &mut Task| now.saturating_sub(task.moved) > STUCK_AFTER;
+        let stuck: Vec<_> = self.tasks.extract_if(.., is_stuck).collect();
+        for (number, _) in stuck {
+            let left = self.under_way.extract_if(|_, sent| sent.task == number);
+            for (_, sent) in left.collect::<Vec<_>>() {
                 self.give_up(sent);
             }
         }
-        let is_busy = self.tasks > 0 && !self.is_sending_large && self.waiting.len() < BATCH_WRITES;
-        !self.waiting.is_empty() && self.tasks < MOST_TASKS && !is_busy
+        let is_busy =
+            !self.tasks.is_empty() && !self.is_sending_large() && self.waiting.len() < BATCH_WRITES;
+        !self.waiting.is_empty() && self.tasks.len() < MOST_TASKS && !is_busy
+    }
+
+    fn is_sending_large(&self) -> bool {
+        self.tasks.values().any(|task| task.is_large)
     }
 
     fn len(&self) -> usize {
@@ -386,7 +404,7 @@ impl State {
                 continue;
             }
             if letter.bytes >= LARGE {
-                if tickets.is_empty() && !self.is_sending_large {
+                if tickets.is_empty() && !self.is_sending_large() {
                     tickets.push(ticket);
                     is_large = true;
                     break;
@@ -408,10 +426,8 @@ impl State {
 #[derive(Debug)]
 pub(crate) struct Sending {
     outbox: Arc<Outbox>,
-    generation: u64,
+    number: u64,
     under_way: Vec<String>,
-    is_large: bool,
-    has_ended: bool,
 }
 
 impl Sending {
@@ -422,18 +438,19 @@ impl Sending {
         let mut state = outbox.state.lock();
         self.end_batch(&mut state, |state, sent| state.dropped.push(sent.latest));
         let mut batch = Vec::new();
-        if !self.has_ended && state.generation == self.generation {
-            state.moved = system_now();
-            (batch, self.is_large) = state.next_batch();
-            state.is_sending_large |= self.is_large;
+        if state.tasks.contains_key(&self.number) {
+            let is_large;
+            (batch, is_large) = state.next_batch();
+            let moved = system_now();
+            state.tasks.insert(self.number, Task { moved, is_large });
         }
         for letter in &batch {
-            let sent = Sent::of(letter);
+            let sent = Sent::of(letter, self.number);
             state.under_way.insert(letter.key.name.clone(), sent);
             self.under_way.push(letter.key.name.clone());
         }
         if batch.is_empty() {
-            self.end(&mut state);
+            state.tasks.remove(&self.number);
         }
         outbox.leave(state);
         batch
@@ -442,24 +459,15 @@ impl Sending {
     /// Does something with each of the batch, which is no longer under way.
     fn end_batch(&mut self, state: &mut State, each: impl Fn(&mut State, Sent)) {
         let under_way = std::mem::take(&mut self.under_way);
-        if state.generation != self.generation {
+        let Some(task) = state.tasks.get_mut(&self.number) else {
             return;
-        }
+        };
+        task.is_large = false;
         for name in under_way {
             if let Some(sent) = state.under_way.remove(&name) {
                 each(state, sent);
             }
         }
-        if std::mem::take(&mut self.is_large) {
-            state.is_sending_large = false;
-        }
-    }
-
-    fn end(&mut self, state: &mut State) {
-        if !self.has_ended && state.generation == self.generation {
-            state.tasks -= 1;
-        }
-        self.has_ended = true;
     }
 }
 
@@ -469,7 +477,7 @@ impl Drop for Sending {
         let outbox = Arc::clone(&self.outbox);
         let mut state = outbox.state.lock();
         self.end_batch(&mut state, State::give_up);
-        self.end(&mut state);
+        state.tasks.remove(&self.number);
         outbox.leave(state);
     }
 }

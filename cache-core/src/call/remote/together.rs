@@ -52,7 +52,8 @@ fn ones(readers: &Readers) -> Vec<One<'_>> {
 /// Ends the flight of a reader with what was read for it, or has it go on.
 fn end(mut reader: Box<Reader>, Ended { read, .. }: Ended) -> HasRead {
     let (cache, load) = (reader.cache().clone(), Arc::clone(reader.load()));
-    let read = Elsewhere::sifted(&cache, &load, read);
+    // What may stand in for another has a strategy, and reads by itself.
+    let read = Elsewhere::sifted(&cache, &load, None, read);
     let found = Elsewhere::end(&cache, reader.underway(), &load, read);
     (reader, found.ok().map(|found| found.node))
 }
