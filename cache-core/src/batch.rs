@@ -277,8 +277,10 @@ where
         let runtime = Handle::try_current()
             .ok()
             .filter(|_| !self.source.is_uncached);
-        for begun in self.source.loader().take_all() {
-            let Begun { load, is_own } = begun;
+        let loader = self.source.loader();
+        // A key of another call that panics is given back to that call: what is left is of this one.
+        let begun = catch_unwind(AssertUnwindSafe(|| loader.take_all()));
+        for Begun { load, is_own } in begun.unwrap_or_else(|_| loader.take_all()) {
             match &runtime {
                 Some(runtime) => self.loads.push((tasks::spawn(runtime, load), is_own)),
                 None => self.here.push(Begun { load, is_own }),

@@ -4,7 +4,7 @@ mod builder;
 
 use std::{
     fmt,
-    future::Future,
+    future::{Future, poll_fn},
     hash::{BuildHasher, RandomState},
     pin::pin,
     sync::{Arc, LazyLock, OnceLock},
@@ -222,30 +222,39 @@ impl Cache {
             events: self.coherence().left(self.is_last()),
         };
         if left() != Leftover::default() {
-            if let Some(shared) = self.shared() {
-                Arc::clone(shared).start_sending();
-            }
             let ended = async {
                 self.0.tasks.idle().await;
-                if let Some(courier) = self.courier() {
-                    let mut emptied = pin!(self.coherence().emptied(self.is_last()));
-                    courier.attend();
-                    while tokio::time::timeout(SIGN_EVERY, emptied.as_mut())
-                        .await
-                        .is_err()
-                    {
-                        // The runtime that carries may stand still.
-                        courier.attend();
-                    }
+                if self.courier().is_some() {
+                    self.coherence().emptied(self.is_last()).await;
                 }
                 if let Some(shared) = self.shared() {
                     Arc::clone(shared).emptied().await;
                 }
             };
+            let (mut ended, mut carried) = (pin!(ended), pin!(self.keep_carrying()));
+            let both = poll_fn(|cx| {
+                // It never ends.
+                let _ = carried.as_mut().poll(cx);
+                ended.as_mut().poll(cx)
+            });
             // Late is not an error: what was left is the answer.
-            let _ = tokio::time::timeout(deadline, ended).await;
+            let _ = tokio::time::timeout(deadline, both).await;
         }
         left()
+    }
+
+    /// Sees to it that what is on its way goes on, also where the runtime that carried it stands still.
+    async fn keep_carrying(&self) {
+        loop {
+            if let Some(courier) = self.courier() {
+                courier.attend();
+                self.coherence().hurry(self.is_last());
+            }
+            if let Some(shared) = self.shared() {
+                Arc::clone(shared).start_sending();
+            }
+            tokio::time::sleep(SIGN_EVERY).await;
+        }
     }
 
     /// Whether no other cache of this process shares entries with it, and is open.

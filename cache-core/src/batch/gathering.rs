@@ -9,6 +9,7 @@ use std::{
     collections::{HashMap, VecDeque},
     future::Future,
     hash::Hash,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
     sync::{
         Arc,
@@ -112,10 +113,10 @@ impl<K, R> Request<K, R> {
         self.state.lock().load.clone()
     }
 
-    /// Answers it; not where it was taken back.
+    /// Answers it; not where it was taken back, and is loaded by somebody else.
     fn answer(&self, slot: &Slot, answer: R) {
         let mut state = self.state.lock();
-        if !state.is_taken_by(slot) {
+        if state.taken.is_some() && !state.is_taken_by(slot) {
             drop(state);
             return drop(answer);
         }
@@ -124,6 +125,10 @@ impl<K, R> Request<K, R> {
         drop(state);
         drop(before);
         watchdog::wake(waker.into_iter().collect());
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.state.lock().is_wanted()
     }
 
     /// Whether a call may load it.
@@ -186,9 +191,12 @@ impl<K, R> Gathering<K, R> {
         let mut taken: Vec<Taken<K, R>> = Vec::new();
         let (mut times, mut open) = (HashMap::new(), HashMap::new());
         for request in held.requests() {
-            let time = times.entry(request.key.clone()).or_insert(0_usize);
-            *time += 1;
-            let kind = (*time, request.state.lock().was_taken);
+            let time = held.heard(|| {
+                let time = times.entry(request.key.clone()).or_insert(0_usize);
+                *time += 1;
+                *time
+            });
+            let kind = (time, request.state.lock().was_taken);
             let place = open.get(&kind).copied();
             let place = place.filter(|place: &usize| taken[*place].len() < most);
             let place = place.unwrap_or_else(|| {
@@ -204,13 +212,15 @@ impl<K, R> Gathering<K, R> {
     /// Everything that a call may load.
     fn hold(self: &Arc<Self>, call: CallId) -> Taken<K, R> {
         let held = Taken::new(self);
-        let (mut waiting, gone) = self.wanted();
-        let (own, others) = std::mem::take(&mut *waiting)
-            .into_iter()
-            .partition(|request| request.is_for(call));
-        *waiting = others;
-        for request in Vec::from(own) {
-            held.add(request);
+        let (mut waiting, mut gone) = self.wanted();
+        for request in std::mem::take(&mut *waiting) {
+            if request.is_for(call) {
+                held.add(request);
+            } else if request.is_wanted() {
+                waiting.push_back(request);
+            } else {
+                gone.push(request);
+            }
         }
         drop(waiting);
         drop(gone);
@@ -280,8 +290,19 @@ impl<K, R> Taken<K, R> {
         self.0.call()
     }
 
-    /// The load has panicked.
-    pub(super) fn panicked(&self, panic: &(dyn Any + Send)) {
+    /// Runs a part of the load.
+    ///
+    /// # Panics
+    ///
+    /// As that does. Those whose keys are given back then hear how.
+    pub(super) fn heard<T>(&self, run: impl FnOnce() -> T) -> T {
+        catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+            self.panicked(&*panic);
+            resume_unwind(panic)
+        })
+    }
+
+    fn panicked(&self, panic: &(dyn Any + Send)) {
         let text = panic.downcast_ref::<&str>().map(ToString::to_string);
         let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
         let text = text.unwrap_or_else(|| "the load of several keys panicked".into());
@@ -328,7 +349,7 @@ impl<K, R> Loading<K, R> {
 
     fn give_back(&self, has_ended: bool) {
         let panic = self.panic.lock().take().filter(|_| self.call().is_some());
-        let requests = std::mem::take(&mut *self.requests.lock());
+        let requests = self.requests.lock().clone();
         let again = requests.into_iter().filter(|request| {
             let mut state = request.state.lock();
             let is_own = state.is_wanted() && state.is_taken_by(&self.slot);
@@ -400,7 +421,7 @@ impl<K, R> Asking<K, R> {
         leaving.arrive();
         let panic = self.request.state.lock().panic.take();
         if let Some(panic) = panic {
-            std::panic::resume_unwind(Box::new(panic));
+            resume_unwind(Box::new(panic));
         }
         if !leaving.are_others_coming() {
             drive();
@@ -458,10 +479,7 @@ impl<K, R> Drop for Asking<K, R> {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        hash::Hasher,
-        panic::{AssertUnwindSafe, catch_unwind},
-    };
+    use std::hash::Hasher;
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use std::{
     future::poll_fn,
-    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -85,6 +85,8 @@ where
     ) -> Self {
         let (site, gathering) = missed.gathering(common);
         let is_uncached = missed.is_uncached(&site);
+        let err_ttl = site.policy.as_ref().and_then(|policy| policy.err_ttl);
+        let keeps_errors = err_ttl.map_or(keeps_errors, |ttl| !ttl.is_zero());
         Self {
             cache: missed.cache().clone(),
             call: CallId::new(),
@@ -197,9 +199,10 @@ where
     fn begin(&self, taken: Taken<KeyOf<O>, Each<O>>) -> Option<Begun> {
         let requests = taken.requests();
         let keys = requests.iter().map(|request| request.key.clone());
-        let body = self.make.as_ref()?(keys.collect());
+        let make = self.make.as_ref()?;
+        let body = taken.heard(|| make(keys.collect()));
         let is_own = taken.call() == Some(self.call);
-        let running = self.tasks.enter();
+        let running = (!self.is_uncached).then(|| self.tasks.enter());
         if !self.is_uncached {
             taken.watch();
         }
@@ -262,22 +265,17 @@ async fn within_loads<O>(
         if taken.is_given_up() {
             return Poll::Ready(None);
         }
-        let polled = catch_unwind(AssertUnwindSafe(|| {
-            slot.poll(cx, |cx| around.run(load.clone(), || body.as_mut().poll(cx)))
-        }));
-        polled
-            .unwrap_or_else(|panic| {
-                taken.panicked(&*panic);
-                resume_unwind(panic)
-            })
-            .map(Some)
+        let polled =
+            taken.heard(|| slot.poll(cx, |cx| around.run(load.clone(), || body.as_mut().poll(cx))));
+        polled.map(Some)
     });
-    match output.await.map(Output::split) {
+    let output = output.await;
+    taken.heard(|| match output.map(Output::split) {
         Some(Ok(mut map)) => taken.answer(|key| Ok(map.take(key))),
         Some(Err(_)) if keeps_errors && taken.call().is_none() => {}
         Some(Err(error)) => taken.answer(|_| Err(error.clone())),
         None => {}
-    }
+    });
 }
 
 /// A load of many keys, until it is over.

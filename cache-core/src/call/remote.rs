@@ -321,6 +321,7 @@ impl Elsewhere {
     /// What is made of a read: it also proves a suspect that may stand in, or refutes it.
     fn sifted(cache: &Cache, load: &Load, suspect: Option<Arc<Node>>, mut read: Read) -> Read {
         if let Some(suspect) = suspect {
+            Counters::add(&cache.coherence().counters.suspects);
             Self::is_proven(cache, load, &suspect, &read);
         }
         read.found = read.found.and_then(|node| Self::sift(cache, load, node));

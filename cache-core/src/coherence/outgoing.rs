@@ -262,7 +262,8 @@ impl Coherence {
         }
     }
 
-    fn hurry(&self, is_for_good: bool) {
+    /// Has what waits sent now; where there will be no later, the second words too.
+    pub(crate) fn hurry(&self, is_for_good: bool) {
         let mut state = self.state.lock();
         if is_for_good {
             state.queue.send_now();

@@ -201,13 +201,13 @@ impl Carrier for Courier {
         }
         lookers.push(runtime.id());
         drop(lookers);
-        let looking = Looking(Arc::downgrade(route), runtime.id());
+        let mut looking = Looking {
+            route: Arc::downgrade(route),
+            runtime: runtime.id(),
+            has_ended: false,
+        };
         tasks::spawn(&runtime, async move {
-            while let Some(route) = looking.0.upgrade()
-                && (route.coherence.unsent() > 0 || route.marks.are_there())
-            {
-                route.attend();
-                drop(route);
+            while looking.goes_on() {
                 sleep(SIGN_EVERY).await;
             }
         });
@@ -215,12 +215,38 @@ impl Carrier for Courier {
 }
 
 /// Looks whether what is to be carried is, from a runtime that is driven.
-struct Looking(Weak<Route>, Id);
+struct Looking {
+    route: Weak<Route>,
+    runtime: Id,
+    has_ended: bool,
+}
+
+impl Looking {
+    /// Has a look, where there still is something to be carried.
+    fn goes_on(&mut self) -> bool {
+        let Some(route) = self.route.upgrade() else {
+            return false;
+        };
+        // Whoever emits behind this finds that nobody looks.
+        let mut lookers = route.lookers.lock();
+        self.has_ended = route.coherence.unsent() == 0 && !route.marks.are_there();
+        if self.has_ended {
+            lookers.retain(|id| *id != self.runtime);
+        }
+        drop(lookers);
+        if !self.has_ended {
+            route.attend();
+        }
+        !self.has_ended
+    }
+}
 
 impl Drop for Looking {
     fn drop(&mut self) {
-        if let Some(route) = self.0.upgrade() {
-            route.lookers.lock().retain(|id| *id != self.1);
+        if !self.has_ended
+            && let Some(route) = self.route.upgrade()
+        {
+            route.lookers.lock().retain(|id| *id != self.runtime);
         }
     }
 }

@@ -329,10 +329,17 @@ impl State {
         }
     }
 
-    /// A delete that did not arrive, unless a later change has taken its place.
+    /// A delete that did not arrive, unless a later change has taken its place: a fill that does not arrive either is then
+    /// to be made good as well.
     fn put_back(&mut self, key: EntryKey) {
-        if !self.tickets.contains_key(&key.name) {
-            self.post(key, Change::Delete(Vec::new()), None);
+        let later = self.tickets.get(&key.name);
+        match later.and_then(|ticket| self.waiting.get_mut(ticket)) {
+            None => drop(self.post(key, Change::Delete(Vec::new()), None)),
+            Some(Letter {
+                change: Change::Fill(fill),
+                ..
+            }) => fill.replaces = true,
+            Some(_) => {}
         }
     }
 
@@ -431,6 +438,13 @@ pub(crate) struct Sending {
 }
 
 impl Sending {
+    /// Shows that it goes on. Gives whether it has not been given up: then others write what it would.
+    pub(crate) fn goes_on(&self) -> bool {
+        let mut state = self.outbox.state.lock();
+        let task = state.tasks.get_mut(&self.number);
+        task.map(|task| task.moved = system_now()).is_some()
+    }
+
     /// Takes the next batch; those of the one before have arrived. When it is empty, the task's place is
     /// free for another: what is posted from now on will need one.
     pub(crate) fn next(&mut self) -> Vec<Letter> {

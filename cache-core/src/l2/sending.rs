@@ -12,7 +12,7 @@ use super::{
     Entries, EntryKey, L2, Lifetime, Message, StoreError, Write,
     breaker::Admission,
     envelope::{self, Header},
-    outbox::{Change, Fill, Letter, Posted},
+    outbox::{Change, Fill, Letter, Posted, Sending},
     reading::{TAG_LIFE, stamps_of},
 };
 use crate::{
@@ -81,7 +81,7 @@ impl L2 {
                 if batch.is_empty() {
                     return;
                 }
-                let failed = l2.send(batch).await;
+                let failed = l2.send(batch, &sending).await;
                 if !failed.is_empty() {
                     for key in failed {
                         l2.outbox.put_back(key);
@@ -94,9 +94,9 @@ impl L2 {
     }
 
     /// Sends a batch; gives the keys whose entries are still to be deleted.
-    async fn send(&self, batch: Vec<Letter>) -> Vec<EntryKey> {
+    async fn send(&self, batch: Vec<Letter>, sending: &Sending) -> Vec<EntryKey> {
         let (mut writes, mut senders) = (Vec::new(), Vec::new());
-        self.outlive(&batch).await;
+        self.outlive(&batch, sending).await;
         for Letter {
             key,
             change,
@@ -116,7 +116,7 @@ impl L2 {
                 senders.push((key, Sender::Tells));
             }
         }
-        if writes.is_empty() {
+        if writes.is_empty() || !sending.goes_on() {
             return Vec::new();
         }
         let results = self.store.write(writes, super::WRITE_WITHIN).await;
@@ -150,7 +150,7 @@ impl L2 {
     }
 
     /// Lets the tags live longer than entries that live long.
-    async fn outlive(&self, batch: &[Letter]) {
+    async fn outlive(&self, batch: &[Letter], sending: &Sending) {
         for letter in batch {
             let Change::Fill(fill) = &letter.change else {
                 continue;
@@ -158,6 +158,7 @@ impl L2 {
             let life = Duration::from_micros(fill.expires.saturating_sub(fill.created));
             if life > TAG_LIFE / 2
                 && let Some(guard) = fill.node.entry().guard()
+                && sending.goes_on()
             {
                 let tags: SmallVec<[&str; 4]> = guard.tags().collect();
                 let life = life.saturating_add(TAG_LIFE);
