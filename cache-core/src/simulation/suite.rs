@@ -206,6 +206,8 @@ macro_rules! broken_rules {
     };
 }
 
+// B11, a suspect blessed with a moved generation, shows in about one seed of ten thousand: the exhaustive model shows it each
+// time.
 broken_rules! {
     b1_stamps_from_when_the_value_is_written_are_noticed: B1,
     b2_no_bump_here_after_the_acknowledgement_is_noticed: B2,
@@ -217,7 +219,6 @@ broken_rules! {
     b8_asking_the_shared_tier_after_a_failed_bump_is_noticed: B8,
     b9_a_reply_that_counts_for_another_connection_is_noticed: B9,
     b10_a_server_that_is_not_told_again_is_noticed: B10,
-    b11_a_suspect_blessed_with_a_moved_generation_is_noticed: B11,
     b12_the_fence_looked_at_last_is_noticed: B12,
     b13_the_lineage_of_the_handshake_is_noticed: B13,
     b14_the_shared_tier_right_after_an_outage_is_noticed: B14,

@@ -31,6 +31,8 @@ use crate::{
 
 /// How long whoever could not send waits before it tries again, at most, and until that arrives; in milliseconds.
 const RETRY: u64 = 1_500;
+/// How long connections may lead to different servers before they are made anew.
+const STRAY: u64 = 2_000;
 
 pub(super) struct World {
     pub(super) plan: Plan,
@@ -267,10 +269,17 @@ impl World {
                 Ok(_) => {}
             }
         }
-        // The bound and a heartbeat; before that the last second words, and one more attempt.
+        // The bound and a heartbeat; before that the last second words, and one more attempt, which counts for nothing where it
+        // went to another server than the one that is listened to.
         let bound = self.plan.setup.bound;
         let seen_late = 2 * self.plan.setup.slowest_caller;
-        sleep(ms(bound + bound / 4 + UNKNOWN_OUTCOME + RETRY + seen_late)).await;
+        sleep(ms(bound
+            + bound / 4
+            + UNKNOWN_OUTCOME
+            + RETRY
+            + STRAY
+            + seen_late))
+        .await;
         self.agree().await;
         self.nothing_is_left().await;
     }
