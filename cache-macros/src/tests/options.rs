@@ -340,13 +340,14 @@ fn options_that_exclude_each_other_are_refused() {
 }
 
 /// The starts of two options that say nothing together, the one first that the mistake is at.
-const WRONG_TOGETHER: [(&str, &str, &str); 15] = [
+const WRONG_TOGETHER: [(&str, &str, &str); 16] = [
     ("fleet", "tiers = memory", "fleet"),
     ("skip", "key", "skip"),
     ("detached", "inline", "detached"),
     ("weight", "tiers = redis", "weight"),
     ("err_ttl", "tiers = redis", "err_ttl"),
     ("inherits", "tiers = redis", "inherits"),
+    ("invalidate_on = |", "tiers = redis", "invalidate_on"),
     ("codec", "tiers = memory", "codec"),
     ("compress", "tiers = memory", "compress"),
     ("version", "tiers = memory", "version"),
