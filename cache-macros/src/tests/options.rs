@@ -416,7 +416,7 @@ fn any_two_options_are_taken_together_but_those_that_say_nothing() {
     // `key` has three forms, `codec` four, `strategy` and `err_ttl` two, and each pair comes in either order.
     assert_eq!(
         refusals,
-        2 * (1 + 3 + 1 + 1 + 2 + 1 + 4 + 1 + 1 + 2 + 1 + 1 + 1 + 1 + 1)
+        2 * (1 + 3 + 1 + 1 + 2 + 1 + 4 + 1 + 1 + 2 + 1 + 1 + 1 + 1 + 1 + 1)
     );
 }
 
