@@ -86,7 +86,13 @@ impl Network {
             return Some(format!("{} came from nowhere", seen.load));
         };
         // Until the next beat a connection does not know that its server has another.
-        let is_told = |at: Nanos| at < self.renamed || at > self.renamed + setup.bound * MS;
+        let told = |renamed: Nanos| renamed + setup.bound * MS;
+        let is_told = |at| {
+            !self
+                .renamed
+                .iter()
+                .any(|&renamed| (renamed..=told(renamed)).contains(&at))
+        };
         if let Some(lineage) = loaded.lineage
             && given().all(|given| is_told(given.at))
             && given().all(|given| given.lineage != lineage)

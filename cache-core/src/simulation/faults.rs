@@ -51,12 +51,12 @@ impl Network {
             Fault::Demote => self.demote(),
             Fault::Flip { lag } => {
                 let (lag, lineage) = (lag * MS, self.next_lineage());
-                self.renamed = now;
+                self.renamed.push(now);
                 self.servers[primary].flip(lag, now, lineage);
                 self.history.lost_since(now.saturating_sub(lag));
             }
             Fault::Rename => {
-                self.renamed = now;
+                self.renamed.push(now);
                 let lineage = self.next_lineage();
                 self.servers[primary].rename(lineage);
             }

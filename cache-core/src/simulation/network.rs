@@ -98,8 +98,8 @@ pub(super) struct Network {
     pub(super) given: Vec<Given>,
     /// When processes last had a reason to load anew.
     causes: [Nanos; 3],
-    /// When the lineage of a server changed under its connections.
-    pub(super) renamed: Nanos,
+    /// Each time that the lineage of a server changed under its connections.
+    pub(super) renamed: Vec<Nanos>,
     /// When each process last began to listen.
     pub(super) listens: [Nanos; 3],
     /// Until when each process has heard all.
@@ -145,7 +145,7 @@ impl Network {
             history: History::default(),
             given: Vec::new(),
             causes: [0; 3],
-            renamed: 0,
+            renamed: Vec::new(),
             listens: [0; 3],
             fences: [0; 3],
             guarded: 0,
@@ -348,7 +348,9 @@ impl Network {
         else {
             return;
         };
-        let Some(process) = self.links.get(&link).map(|of| of.who.process) else {
+        // The answer to one that has hung until its connection was given up reaches nobody.
+        let open = self.links.get(&link).filter(|link| link.is_open);
+        let Some(process) = open.map(|of| of.who.process) else {
             return;
         };
         let lineage = self.servers[server].lineage;

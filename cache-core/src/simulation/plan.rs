@@ -137,6 +137,7 @@ pub(super) enum Fault {
 pub(super) const RETURN: u64 = 20;
 pub(super) const GUARDED: u64 = 24;
 pub(super) const APART: u64 = 27;
+pub(super) const OVERTAKEN: u64 = 37;
 
 const STYLES: [Style; 13] = [
     Style::Emitted,
@@ -220,7 +221,7 @@ impl Plan {
         let at = random.below(self.setup.horizon);
         let process = random.index(PROCESSES);
         let soon = random.between(1, self.setup.bound * 3);
-        let any = random.below(37);
+        let any = random.below(38);
         match kind.unwrap_or(any) {
             0 => self.fault(at, Fault::Reset(Some(process))),
             1 => self.fault(at, Fault::Reset(None)),
@@ -284,6 +285,7 @@ impl Plan {
             APART..=29 => self.add_apart(random),
             30..=33 => self.add_moved(random),
             34..=36 => self.add_forgotten(random),
+            OVERTAKEN => self.add_overtaken(random),
             16 => {
                 self.fault(at, Fault::Full(true));
                 self.fault(at + soon, Fault::Full(false));

@@ -28,6 +28,17 @@ impl Plan {
         self.step(at, action);
     }
 
+    fn change_guarded(&mut self, at: u64, (process, row): (usize, u8), breadth: Breadth) {
+        let action = Action::Change {
+            process,
+            rows: vec![row],
+            breadth,
+            style: Style::Guarded,
+            polls: None,
+        };
+        self.step(at, action);
+    }
+
     fn get(
         &mut self,
         random: &mut Random,
@@ -141,14 +152,11 @@ impl Plan {
     pub(super) fn add_guarded(&mut self, random: &mut Random) {
         self.setup.slowest_load = random.pick(&[5, 50]);
         let (process, at) = (random.index(PROCESSES), random.between(200, 1_500));
-        let action = Action::Change {
-            process,
-            rows: vec![0],
-            breadth: random.pick(&[Breadth::Row, Breadth::Group]),
-            style: Style::Guarded,
-            polls: None,
-        };
-        self.step(at, action);
+        self.change_guarded(
+            at,
+            (process, 0),
+            random.pick(&[Breadth::Row, Breadth::Group]),
+        );
         if random.percent(70) {
             self.fault(at + random.between(50, 1_000), Fault::Crash(process));
         }
@@ -184,6 +192,37 @@ impl Plan {
         for from in [marked + 100, marked + 1_200] {
             for _ in 0..5 {
                 self.get(random, &(from..=from + 600), (process, IN_MEMORY, 0));
+            }
+        }
+    }
+
+    /// Connections of a process are made anew again and again, and what it has of a row is looked at just when it
+    /// hears again, while somebody marks the row, writes it and dies: the mark may overtake the answer. Where an event
+    /// does, its version contradicts the answer.
+    pub(super) fn add_overtaken(&mut self, random: &mut Random) {
+        self.setup.bound = 400;
+        self.setup.slowest_message = 20;
+        self.setup.slowest_load = 5;
+        // Another change would have what is wrong forgotten before it is seen.
+        self.steps.clear();
+        let process = random.index(PROCESSES);
+        for row in 0..4 {
+            let warm = 100 + u64::from(row) * 1_200;
+            let begins = warm + 200;
+            self.fault(begins, Fault::Reset(Some(process)));
+            let hears = begins + 60..=begins + 140;
+            let changed = random.between(*hears.start(), *hears.end());
+            let writer = (process + 1) % PROCESSES;
+            self.change_guarded(changed, (writer, row), Breadth::Row);
+            self.fault(changed + random.between(15, 60), Fault::Crash(writer));
+            for (span, times) in [
+                (warm..=warm + 150, 1),
+                (hears, 6),
+                (begins + 700..=begins + 900, 1),
+            ] {
+                for call in 0..PLAIN * times {
+                    self.get(random, &span, (process, call % PLAIN, row));
+                }
             }
         }
     }
