@@ -148,7 +148,7 @@ pub struct Warmed {
     pub in_redis: usize,
     /// Calls that gave an error.
     pub failed: usize,
-    /// Calls that reached no cached function, or whose cache is off.
+    /// Calls that reached no cached function, whose cache is off, or that were for many keys and had none.
     pub uncached: usize,
 }
 
