@@ -163,8 +163,9 @@ pub(crate) enum Verdict {
 impl Coherence {
     /// A process that shares entries with others only where `origin` tells it apart from them.
     pub(crate) fn new(namespace: &str, bounds: Bounds, origin: Option<&str>) -> Arc<Self> {
+        // The rest of the bound is for what is not known of a server between two beats: it may not be the primary any more.
         let beat = Arc::new(match origin {
-            Some(_) => Beat::new(bounds.staleness),
+            Some(_) => Beat::new(bounds.staleness / 4 * 3),
             None => Beat::alone(),
         });
         Arc::new(Self {
@@ -185,6 +186,22 @@ impl Coherence {
             listening: Notify::new(),
             counters: Counters::default(),
         })
+    }
+
+    /// Whether something is known that servers have said within the last minute, and may forget.
+    pub(crate) fn remembers(&self, now: Nanos) -> bool {
+        !self.said.is_empty(now) || !self.state.lock().ledger.is_empty(now)
+    }
+
+    /// Remembers that in place of another one, which nobody has any more.
+    pub(crate) fn take_over(&self, other: &Self) {
+        let mut past = other.state.lock();
+        let (ledger, lineage) = (std::mem::take(&mut past.ledger), past.lineage);
+        drop(past);
+        let mut state = self.state.lock();
+        (state.ledger, state.lineage) = (ledger, lineage);
+        drop(state);
+        self.said.take_over(&other.said);
     }
 
     /// Whether there is no other process to be heard.
@@ -220,13 +237,18 @@ impl Coherence {
         let oldest = rules::oldest_capture(now, self.beat.fence(), self.beat.bound());
         let gap = self.beat.gap();
         let cells = tags.iter().map(|tag| self.registry.get_or_create(tag));
-        Snapshot {
+        let mut snapshot = Snapshot {
             gap,
             taken: now,
             oldest,
             invalidations,
             captured: Captured::now(cells),
+        };
+        if self.beat.is_applying() {
+            // Of one event this may be seen, and what is read next from memory may not know of it yet.
+            snapshot.make_void();
         }
+        snapshot
     }
 
     /// Whether nothing was invalidated, or missed, since `snapshot` was captured.
@@ -371,6 +393,7 @@ impl Coherence {
         tags: impl IntoIterator<Item = &'a Tag> + Clone,
         now: Nanos,
     ) {
+        let _applying = self.beat.apply();
         // In this order: whoever captures in between finds it among the recent ones.
         self.recent.add(tags.clone(), now);
         self.invalidations.fetch_add(1, AcqRel);

@@ -50,6 +50,7 @@ pub struct Site {
     settle: Duration,
     events: Option<&'static dyn Guarding>,
     is_late: bool,
+    is_named_by_value: bool,
     aging: Option<&'static Aging>,
 }
 
@@ -123,6 +124,7 @@ impl Site {
             settle: Duration::ZERO,
             events: None,
             is_late: false,
+            is_named_by_value: false,
             aging: None,
         }
     }
@@ -166,15 +168,18 @@ impl Site {
     #[must_use]
     pub const fn invalidated(mut self, late: bool) -> Self {
         self.events = Some(&ByEvents);
-        self.is_late = late;
+        self.is_late |= late;
+        self.is_named_by_value |= late;
         self
     }
 
     /// The option `inherits`.
     #[must_use]
     pub const fn inherits(mut self) -> Self {
+        self.events = Some(&ByEvents);
         self.inherits = true;
-        self.invalidated(true)
+        self.is_late = true;
+        self
     }
 
     /// The option `fleet`.

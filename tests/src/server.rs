@@ -105,6 +105,12 @@ impl Server {
         format!("redis://127.0.0.1:{}/", self.port())
     }
 
+    /// Another name of the same server, for a cache that is to be of another process: those of one URL know of each other.
+    #[must_use]
+    pub fn other_url(&self) -> String {
+        format!("redis://localhost:{}/", self.port())
+    }
+
     /// The port of 127.0.0.1, the same after every start.
     #[must_use]
     pub fn port(&self) -> u16 {

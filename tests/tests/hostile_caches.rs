@@ -42,8 +42,7 @@ fn an_event_is_sent_though_a_cache_with_another_bound_could_not_be_built() {
         .build()
         .unwrap();
     // A URL of its own is a place of its own: another process.
-    let there_url = format!("redis://localhost:{}/", server.port());
-    let there_url = there_url.replace("localhost", "127.0.0.1") + "0";
+    let there_url = server.other_url();
     main.block_on(async {
         let there = on(there_url, BOUND).await;
         let here = on(server.url(), BOUND).await;
@@ -142,7 +141,7 @@ async fn the_second_word_comes_when_it_is_due_though_the_cache_is_built_anew_wit
             .require_redis()
             .build()
     };
-    let there = on(format!("{}0", server.url()), BOUND).await;
+    let there = on(server.other_url(), BOUND).await;
     let here = build(BOUND).await.unwrap();
     // Its caller is gone half way, and it is committed later.
     drop(timeout(ms(100), within(&here, write_that_hangs(1))).await);
@@ -170,7 +169,7 @@ async fn the_second_word_comes_when_it_is_due_though_the_cache_is_built_anew() {
             .require_redis()
             .build()
     };
-    let there = on(format!("{}0", server.url()), BOUND).await;
+    let there = on(server.other_url(), BOUND).await;
     let here = build(BOUND).await.unwrap();
     drop(timeout(ms(100), within(&here, write_that_hangs(1))).await);
     until("it is said", || here.stats().events.acknowledged >= 1).await;
@@ -219,7 +218,7 @@ fn on_a_runtime_that_stands_still(given_up: impl AsyncFnOnce(&Cache, &Table)) {
     let here = still.block_on(on(server.url(), BOUND));
     let moving = runtime();
     moving.block_on(async {
-        let there = on(format!("{}0", server.url()), BOUND).await;
+        let there = on(server.other_url(), BOUND).await;
         assert_eq!(within(&there, row(&table, 1)).await, 0);
         given_up(&here, &table).await;
         sleep(ms(9_000)).await;
@@ -268,7 +267,7 @@ fn an_event_that_is_under_way_when_its_runtime_ends_is_sent_by_the_next() {
         .enable_all()
         .build()
         .unwrap();
-    let there = main.block_on(on(format!("{}0", server.url()), BOUND));
+    let there = main.block_on(on(server.other_url(), BOUND));
     let mut here = None;
     for round in 0..2_u64 {
         main.block_on(within(&there, row(&table, 1)));
@@ -312,7 +311,7 @@ fn all_that_caches_emitted_which_came_and_went_is_sent_in_the_end() {
             .enable_all()
             .build()
             .unwrap();
-        let there = main.block_on(on(format!("{}0", server.url()), BOUND));
+        let there = main.block_on(on(server.other_url(), BOUND));
         let tables: Vec<Table> = (0..8).map(|_| Table::default()).collect();
         main.block_on(async {
             for (id, table) in (0..).zip(&tables) {

@@ -182,7 +182,7 @@ async fn what_a_mutation_wrote_that_was_given_up_anywhere_is_seen_at_once() {
     let cache = alone().await;
     let (here, there) = (
         on(server.url(), BOUND).await,
-        on(format!("{}0", server.url()), BOUND).await,
+        on(server.other_url(), BOUND).await,
     );
     let mut id = 0;
     for kind in 0..6 {
@@ -207,7 +207,7 @@ async fn a_hold_that_is_leaked_is_no_harm_to_anybody_else() {
     let server = Server::start();
     let (here, there) = (
         on(server.url(), BOUND).await,
-        on(format!("{}0", server.url()), BOUND).await,
+        on(server.other_url(), BOUND).await,
     );
     let table = Table::default();
     for _ in 0..1_000 {

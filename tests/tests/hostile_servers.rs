@@ -322,10 +322,7 @@ async fn what_another_process_changed_does_not_come_back_with_the_data_of_a_new_
         let (a, b) = (quick(), quick());
         replicates(&b, &a);
         is_synced(&b).await;
-        let (here, there) = (
-            on(a.url(), BOUND).await,
-            on(format!("{}0", a.url()), BOUND).await,
-        );
+        let (here, there) = (on(a.url(), BOUND).await, on(a.other_url(), BOUND).await);
         let table = Table::default();
         sleep(ms(1_200)).await;
         promoted_with_an_entry(&there, &table, &b).await;
@@ -383,7 +380,7 @@ async fn an_older_dump_that_a_server_loads_is_no_proof() {
     let server = Server::start();
     let (here, there) = (
         on(server.url(), BOUND).await,
-        on(format!("{}0", server.url()), BOUND).await,
+        on(server.other_url(), BOUND).await,
     );
     let table = Table::default();
     assert_eq!(within(&there, row(&table, 1)).await, 0);

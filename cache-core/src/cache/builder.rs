@@ -358,7 +358,7 @@ impl Source for Url {
         Box::pin(async move {
             let Self(url) = self;
             let address = Address::parse(url)?;
-            let shown = address.to_string();
+            let (shown, place) = (address.to_string(), address.place());
             let (store, missing) = RedisStore::connect(address, CONNECT_WITHIN).await?;
             match missing {
                 Some(reason) if cache.requires_redis => {
@@ -372,7 +372,7 @@ impl Source for Url {
                 ),
                 None => {}
             }
-            let place = (url.clone(), cache.namespace.clone());
+            let place = (place, cache.namespace.clone());
             cache.sharing(Arc::new(store), Some(place))
         })
     }

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     cache::Cache,
-    clock::after,
+    clock::{after, system_now},
     context::{self, Around},
     explain::Stale,
     flight::{Load, Member, Underway},
@@ -263,6 +263,7 @@ impl Aged<'_> {
     /// Waits for no longer than the function says. The load goes on.
     async fn fly_within(&self, place: Place, body: Body<'_>) -> Flown {
         let (call, began) = (self.call, Instant::now());
+        let asked = system_now();
         let mut flight = std::pin::pin!(call.fly(place, body));
         if let Some(soft) = self.strategy.soft_timeout {
             if let Ok(flown) = timeout(soft, &mut flight).await {
@@ -284,6 +285,7 @@ impl Aged<'_> {
         match call.late.as_ref().map(|late| late(hard)) {
             Some(late) => {
                 Counters::add(&call.site.counters.timeouts);
+                call.take_own(self.outer.as_ref(), &late, asked);
                 Flown::loaded(late)
             }
             None => flight.await,

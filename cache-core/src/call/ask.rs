@@ -246,7 +246,9 @@ impl Call {
 
     /// Why Redis did not answer, where it was not even asked.
     fn redis_unasked(&self) -> Option<RedisMiss> {
-        self.cache.shared().filter(|_| self.site.is_shared)?;
+        // What is known only behind a load stays in memory.
+        let is_shared = self.site.is_shared && !self.site.is_late;
+        self.cache.shared().filter(|_| is_shared)?;
         Some(if self.site.cannot_travel() {
             RedisMiss::CannotTravel
         } else {

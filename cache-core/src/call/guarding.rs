@@ -113,7 +113,11 @@ impl Guarding for ByEvents {
         }
         let lag = load.site().settle;
         let own = settled(cache, lag, (&snapshot, stamps.as_ref()), loading);
-        let settles = own.unwrap_or(Nanos::MAX).min(settles);
+        let mut settles = own.unwrap_or(Nanos::MAX).min(settles);
+        if load.site().names_nothing(tags) {
+            // No event makes it void, nor what is made of it.
+            settles = settles.min(entry.expires());
+        }
         if settles < Nanos::MAX {
             entry.settle_at(settles);
         }
@@ -145,12 +149,14 @@ impl Guarding for ByEvents {
         mut captured: Snapshot,
         loading: Loading,
     ) {
-        if let Loaded::Node { tags, .. } = loaded {
-            let named = named(call.cache.coherence(), tags, &captured, loading);
-            outer.reaches(&named, &call.site);
-            captured.extend(&named);
-        }
-        if captured.is_empty() {
+        let tags: &[Tag] = match loaded {
+            Loaded::Node { tags, .. } => tags,
+            Loaded::Own { .. } => &[],
+        };
+        let named = named(call.cache.coherence(), tags, &captured, loading);
+        outer.reaches(&named, &call.site);
+        captured.extend(&named);
+        if captured.is_empty() || call.site.names_nothing(tags) {
             outer.ends_with(call.cache.clock().now());
         }
         let lag = call.site.settle;

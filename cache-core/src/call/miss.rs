@@ -142,7 +142,7 @@ impl Call {
     }
 
     /// The same of what was loaded for this call.
-    fn take_own(&self, outer: Option<&Arc<Load>>, loaded: &Loaded, began: Nanos) {
+    pub(super) fn take_own(&self, outer: Option<&Arc<Load>>, loaded: &Loaded, began: Nanos) {
         match (loaded, self.site.events, outer) {
             (Loaded::Node { node, .. }, ..) => self.take(outer, node),
             // It is in no entry that would say how good it is.

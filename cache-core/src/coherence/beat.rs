@@ -18,8 +18,19 @@ pub(crate) struct Beat {
     gap: AtomicU64,
     /// How often anything was invalidated here that something depends on, or may have been missed.
     changes: AtomicU64,
+    /// How many events are being applied, tag by tag.
+    applying: AtomicU64,
     /// How long what was proven is believed without new proof.
     bound: Nanos,
+}
+
+/// An event is being applied, until this is dropped.
+pub(super) struct Applying<'a>(&'a Beat);
+
+impl Drop for Applying<'_> {
+    fn drop(&mut self) {
+        self.0.applying.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 impl Beat {
@@ -33,6 +44,7 @@ impl Beat {
             fence: AtomicU64::new(0),
             gap: AtomicU64::new(0),
             changes: AtomicU64::new(0),
+            applying: AtomicU64::new(0),
             bound,
         }
     }
@@ -54,6 +66,18 @@ impl Beat {
 
     pub(super) fn count_change(&self) {
         self.changes.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// To be held while several tags are invalidated that change as one.
+    pub(super) fn apply(&self) -> Applying<'_> {
+        self.applying.fetch_add(1, Ordering::AcqRel);
+        Applying(self)
+    }
+
+    /// Whether some tags of an event may be invalidated already, and others not yet. To be asked behind whatever may be
+    /// seen of those.
+    pub(super) fn is_applying(&self) -> bool {
+        self.applying.load(Ordering::Acquire) > 0
     }
 
     #[inline]

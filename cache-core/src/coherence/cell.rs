@@ -199,6 +199,7 @@ impl Registry {
         if cells.peek().is_none() {
             return;
         }
+        let _applying = self.beat.apply();
         for cell in cells {
             cell.borrow().invalidate();
         }

@@ -50,6 +50,8 @@ impl Snapshot {
     /// Something changed that this was to be captured before.
     pub(crate) fn make_void(&mut self) {
         self.captured.make_void();
+        // Nor is it known that what the value will name has not changed.
+        self.invalidations = self.invalidations.map(|_| 0);
     }
 
     /// Whether what is read under this may answer one who captured `other` later: both saw the same, and so short a

@@ -143,6 +143,7 @@ impl Coherence {
             return;
         };
         let listens_to = self.state.lock().listens_to;
+        let _applying = self.beat.apply();
         for line in text.lines() {
             let mut words = line.split(' ');
             let (Some(name), Some(version), Some(origin)) =

@@ -58,6 +58,11 @@ impl Ledger {
         });
     }
 
+    pub(super) fn is_empty(&mut self, now: Nanos) -> bool {
+        self.purge(now);
+        self.events.is_empty()
+    }
+
     /// What a server of this lineage may not know. It is taken to know it from here on.
     pub(super) fn unknown_to(&mut self, lineage: Lineage, now: Nanos) -> Vec<Tag> {
         self.purge(now);

@@ -18,6 +18,10 @@ use crate::{
 /// Of so many tags, in each half of the time.
 const MOST: usize = 50_000;
 
+/// What a server says of a tag while it is marked: it will say more than any number that it has said, and nobody knows yet
+/// what. Until it does, it has forgotten the mark if it says a number.
+const MARKED: u64 = u64::MAX;
+
 #[derive(Debug, Default)]
 pub(super) struct Said(Mutex<State>);
 
@@ -32,8 +36,10 @@ struct State {
 
 impl Said {
     pub(super) fn add(&self, tag: &Tag, version: Version, lineage: Lineage, now: Nanos) {
-        let Version::Number(version) = version else {
-            return;
+        let version = match version {
+            Version::Number(version) => version,
+            Version::Marked => MARKED,
+            Version::Missing => return,
         };
         let mut state = self.0.lock();
         if state.lineage != lineage {
@@ -41,6 +47,12 @@ impl Said {
         }
         state.forget(now);
         let hash = state.hasher.hash_one(tag);
+        for known in &mut state.versions {
+            if known.get(&hash) == Some(&MARKED) {
+                // The mark is gone, or is known of below.
+                known.remove(&hash);
+            }
+        }
         let known = state.versions[0].entry(hash).or_default();
         *known = version.max(*known);
     }
@@ -62,6 +74,20 @@ impl Said {
         let known = state.versions.iter().filter_map(|known| known.get(&hash));
         let known = known.max().copied().unwrap_or(0);
         rules::has_forgotten((known, state.lineage), (version, lineage))
+    }
+}
+
+impl Said {
+    /// What another one knows, which has nobody to know it for any more.
+    pub(super) fn take_over(&self, other: &Self) {
+        let known = std::mem::take(&mut *other.0.lock());
+        *self.0.lock() = known;
+    }
+
+    pub(super) fn is_empty(&self, now: Nanos) -> bool {
+        let mut state = self.0.lock();
+        state.forget(now);
+        state.versions.iter().all(HashMap::is_empty)
     }
 }
 
@@ -100,6 +126,19 @@ mod tests {
         assert!(!says(Version::Number(6), 2, 1) && !says(Version::Missing, 1, 1));
         assert!(says(Version::Number(6), 1, 29));
         assert!(!says(Version::Number(6), 1, 100), "it is long ago");
+    }
+
+    #[test]
+    fn a_server_that_has_forgotten_a_mark_is_not_believed_until_it_says_what_came_of_it() {
+        let (said, tag, start) = (Said::default(), Tag::from_name("E:1"), 1_000 * SECOND);
+        let add = |version| said.add(&tag, version, Lineage(1), start);
+        let says = |version| said.is_contradicted_by(&tag, version, Lineage(1), start);
+        add(Version::Number(7));
+        add(Version::Marked);
+        assert!(says(Version::Number(7)) && says(Version::Number(9)));
+        assert!(!says(Version::Marked) && !says(Version::Missing));
+        add(Version::Number(9));
+        assert!(says(Version::Number(8)) && !says(Version::Number(9)));
     }
 
     #[test]

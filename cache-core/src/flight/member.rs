@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     clock::{Nanos, after, system_now},
-    coherence::{Guard, Snapshot, Stamps},
+    coherence::{Snapshot, Stamps},
     key::Key,
     l1::Node,
     l2::RedisMiss,
@@ -30,6 +30,13 @@ pub(crate) enum Turn {
     Answer(Arc<Node>),
     /// Run the body.
     Load(Underway),
+}
+
+/// Whether an answer can be told to be from behind an event: what names nothing tells nothing, and what may be behind
+/// its source neither.
+fn tells_of_events(answer: &Node) -> bool {
+    let entry = answer.entry();
+    entry.guard().is_some() && entry.settles().is_none()
 }
 
 /// A caller's place in a flight.
@@ -49,10 +56,9 @@ impl Member {
         &self.flight
     }
 
-    /// Whether an answer of the flight is one to this caller: what names nothing tells nothing either.
+    /// Whether an answer of the flight is one to this caller.
     pub(crate) fn may_take(&self, answer: &Node) -> bool {
-        let is_valid = |guard: &Guard| !guard.is_void();
-        self.came.is_none() || answer.entry().guard().is_some_and(is_valid)
+        self.came.is_none() || tells_of_events(answer) && !answer.entry().is_void()
     }
 
     /// Waits for the answer, or for the turn to load.
@@ -372,7 +378,7 @@ impl Load {
             && self.site().may_rely_on(outer, answer.entry())
             // Whoever waits for this load may have come behind what made it void.
             && !answer.entry().is_void()
-            && (!self.came_behind || answer.entry().guard().is_some())
+            && (!self.came_behind || tells_of_events(&answer))
         {
             return Poll::Ready(Overtaken::Answered(answer));
         }

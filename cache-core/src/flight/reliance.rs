@@ -7,7 +7,7 @@
 //! that are no older; and what has no versions lets the load count as no newer, and go no further than this process.
 //!
 //! Two values that depend on one event need not depend on one tag: what is made of all rows has another one than a row
-//! has, and an event about a row changes both.
+//! has, and an event about a row changes both. Nor need they depend on one event: a mutation may emit several.
 
 use std::sync::Arc;
 
@@ -62,15 +62,15 @@ impl Load {
 
     /// Whether the value of this load, and of those it was called from, may be made of an entry. It is, if so.
     pub(crate) fn may_rely_on(&self, entry: &Entry) -> bool {
-        let Some(guard) = entry.guard() else {
-            return true;
+        let is_good_enough = |load: &Load| {
+            let guard = entry.guard();
+            guard.is_none_or(|guard| load.is_no_newer_than(guard))
         };
-        let is_good_enough = |load: &Load| load.is_no_newer_than(guard);
-        if !self.chain().all(is_good_enough) {
-            return false;
+        let may = self.chain().all(is_good_enough);
+        if may {
+            self.take(entry);
         }
-        self.take(entry);
-        true
+        may
     }
 
     /// The value of this load, and of those it was called from, is made of an entry that was read after they
@@ -78,8 +78,6 @@ impl Load {
     pub(crate) fn take(&self, entry: &Entry) {
         if let Some(guard) = entry.guard() {
             self.chain().for_each(|load| load.rely_on(guard));
-        } else {
-            self.ends_with(entry.kept_until());
         }
         if let Some(time) = entry.settles() {
             self.settles_at(time);
@@ -90,17 +88,18 @@ impl Load {
     /// nothing, and is gone at `time`.
     pub(crate) fn ends_with(&self, time: Nanos) {
         for load in self.chain().filter(|load| load.site().inherits) {
-            let reliance = &mut load.flight.state.lock().reliance;
-            reliance.settles = reliance.settles.min(time);
+            load.settle_at(time);
         }
     }
 
     /// The value of this load, and of those it was called from, is made of what is no longer good enough at `time`.
     pub(crate) fn settles_at(&self, time: Nanos) {
-        for load in self.chain() {
-            let reliance = &mut load.flight.state.lock().reliance;
-            reliance.settles = reliance.settles.min(time);
-        }
+        self.chain().for_each(|load| load.settle_at(time));
+    }
+
+    fn settle_at(&self, time: Nanos) {
+        let reliance = &mut self.flight.state.lock().reliance;
+        reliance.settles = reliance.settles.min(time);
     }
 
     /// Whether an entry is as new as the versions of this load make it look.
@@ -111,14 +110,21 @@ impl Load {
         // What has no versions makes the load have none.
         guard.stamps().is_none()
             || guard.is_valid_since(at)
-            || guard.is_as_new_as(self.snapshot(), &own)
+            || guard.shares_with(self.snapshot()) && guard.is_as_new_as(self.snapshot(), &own)
     }
 
     fn rely_on(&self, guard: &Guard) {
+        // One event may be told together with another, which this load has seen and the entry has not.
+        let may_be_older = || {
+            let stamped = self.stamps();
+            stamped.is_some_and(|(_, at)| !guard.is_valid_since(at))
+        };
+        let is_unstamped =
+            guard.stamps().is_none() && (guard.shares_with(self.snapshot()) || may_be_older());
         let mut state = self.flight.state.lock();
         let reliance = &mut state.reliance;
         reliance.proven = reliance.proven.min(guard.known_until());
-        reliance.is_unstamped |= guard.stamps().is_none() && guard.shares_with(self.snapshot());
+        reliance.is_unstamped |= is_unstamped;
         drop(state);
         self.inherit(&guard.snapshot());
     }
@@ -134,15 +140,17 @@ impl Load {
     /// Says once for each pair of functions that those of this one do not.
     pub(crate) fn reaches(&self, inner: &Snapshot, function: &SiteState) {
         self.chain().for_each(|load| load.inherit(inner));
-        let own = self.snapshot();
+        // What inherits in between has its events from there.
+        let Some(lister) = self.chain().find(|load| !load.site().inherits) else {
+            return;
+        };
+        let own = lister.snapshot();
         let is_listed = |cell: &Arc<Cell>| {
             own.cells()
                 .any(|other| other.tag().event() == cell.tag().event())
         };
-        if !self.site().inherits
-            && let Some(cell) = inner.cells().find(|cell| !is_listed(cell))
-        {
-            self.site().warn_of_unlisted(function, cell.tag().event());
+        if let Some(cell) = inner.cells().find(|cell| !is_listed(cell)) {
+            lister.site().warn_of_unlisted(function, cell.tag().event());
         }
     }
 

@@ -551,6 +551,10 @@ impl Listener for Ear {
     fn lost(&self) {
         self.coherence.lost();
     }
+
+    fn misled(&self) {
+        self.coherence.tear(system_now());
+    }
 }
 
 /// How long this machine has slept since it was started, during which its clock stands still.

@@ -9,6 +9,7 @@ use std::{
 
 use super::courier::{Carrier, Courier, Rest};
 use crate::{
+    clock::system_now,
     coherence::{Bounds, Coherence},
     error::{Error, ErrorKind},
     l2::L2,
@@ -29,10 +30,12 @@ pub(crate) type Place = (String, String);
 /// Those of this process by place.
 static KNOWN: Mutex<Option<HashMap<Place, Known>>> = Mutex::new(None);
 
-/// Peers as long as one of them is there, and then until all is sent that they emitted.
+/// Peers as long as one of them is there, then until all is sent that they emitted, and until what servers have said to
+/// them is a minute ago.
 struct Known {
     peers: Weak<Peers>,
     rest: Rest,
+    coherence: Arc<Coherence>,
 }
 
 impl Peers {
@@ -78,6 +81,13 @@ impl Peers {
             peers.check(bounds)?;
             return Ok(peers);
         }
+        let make = || {
+            let courier = make();
+            if let Some(before) = at_place {
+                courier.coherence().take_over(&before.coherence);
+            }
+            courier
+        };
         let courier = match at_place.and_then(|known| known.rest.resume()) {
             None => make(),
             Some(resumed) if resumed.coherence().bounds() == bounds => resumed,
@@ -97,9 +107,14 @@ impl Peers {
         };
         let rest = courier.rest();
         let peers = Self::with(courier);
-        known.retain(|_, known| known.rest.is_there());
-        let weak = Arc::downgrade(&peers);
-        known.insert(place, Known { peers: weak, rest });
+        let now = system_now();
+        known.retain(|_, known| known.rest.is_there() || known.coherence.remembers(now));
+        let new = Known {
+            peers: Arc::downgrade(&peers),
+            rest,
+            coherence: Arc::clone(&peers.coherence),
+        };
+        known.insert(place, new);
         Ok(peers)
     }
 

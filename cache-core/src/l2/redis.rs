@@ -229,6 +229,9 @@ impl Store for RedisStore {
         };
         let link = self.channel.get_or_init(|| {
             let ear = Ear::new(channel, beat, listener, &self.data);
+            for asked in [&self.data, &self.bulk] {
+                asked.is_believed_by(listener, ear.beat());
+            }
             let link = Link::new(Arc::clone(&self.data.address), CHANNEL, Some(ear));
             link.is_doubted.store(true, Relaxed);
             link

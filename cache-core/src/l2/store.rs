@@ -186,6 +186,9 @@ pub(crate) trait Listener: Send + Sync {
 
     /// The connection is gone.
     fn lost(&self);
+
+    /// A server that was asked had been replaced for a while, unnoticed: what it proved is not proven.
+    fn misled(&self);
 }
 
 /// One change of a store.

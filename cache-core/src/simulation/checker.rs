@@ -175,12 +175,14 @@ impl Network {
         if new.cause + flight >= last.began {
             return None;
         }
-        // Whoever may be deaf joins no flight that is older than the bound, as old as it may be.
-        let is_young = new.began + flight < last.began + setup.bound * MS;
-        // What asks for no versions is believed for the bound only, while it may not have heard of all marks.
+        // How long what was proven is believed.
+        let lease = setup.bound * MS / 4 * 3;
+        // Whoever may be deaf joins no flight that is older than that, as old as it may be.
+        let is_young = new.began + flight < last.began + lease;
+        // What asks for no versions is believed for so long only, while it may not have heard of all marks.
         let is_blind = new.key.0 == IN_MEMORY
             && last.began < self.listens[new.by.process] + nanos(GUARD)
-            && new.began >= last.began + setup.bound * MS;
+            && new.began >= last.began + lease;
         let is_marked = self.guarded > 0 || self.guarded_until >= last.began;
         match last.ended {
             None if is_young => Some(format!(

@@ -157,7 +157,7 @@ impl SimulatedStore {
         })
     }
 
-    async fn keep_data(&self, every: Duration) {
+    async fn keep_data(&self, every: Duration, listener: &Arc<dyn Listener>) {
         let mut wait = FIRST_WAIT;
         while !self.is_dead() {
             let link = self.world.network().open(self.who);
@@ -170,13 +170,23 @@ impl SimulatedStore {
                     });
                     wait = FIRST_WAIT;
                     sleep(every).await;
-                    while let Some(said) =
-                        self.beat(link, every).await.filter(|said| said.is_master)
+                    let mut said = self.beat(link, every).await;
+                    while let Some(Said {
+                        lineage,
+                        was_replica,
+                        ..
+                    }) = said.take_if(|said| said.is_master)
                     {
-                        standing.beat(said.lineage);
+                        if standing.beat(lineage) && was_replica {
+                            listener.misled();
+                        }
                         sleep(every).await;
+                        said = self.beat(link, every).await;
                     }
                     self.state.lock().data = None;
+                    if said.is_some() {
+                        listener.misled();
+                    }
                 }
                 self.world.network().close(link);
             }
@@ -369,9 +379,10 @@ impl Store for Arc<SimulatedStore> {
         }
         let runtime = Handle::current();
         let (store, listener) = (Arc::clone(self), Arc::clone(listener));
+        let believer = Arc::clone(&listener);
         let origin = self.world.origin(self.who.process);
         let data = Arc::clone(self);
-        runtime.spawn(async move { data.keep_data(beat).await });
+        runtime.spawn(async move { data.keep_data(beat, &believer).await });
         runtime.spawn(async move { store.keep_listening(beat, &listener, &origin).await });
     }
 }

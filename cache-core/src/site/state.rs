@@ -12,8 +12,8 @@ use std::{
 
 use super::{Aging, Instance, Policies};
 use crate::{
-    call::Guarding, flight::Load, l1::Entry, l2::Entries, lock::Mutex, policy::Policy, slot::Slots,
-    stats::Counters,
+    call::Guarding, event::Tag, flight::Load, l1::Entry, l2::Entries, lock::Mutex, policy::Policy,
+    slot::Slots, stats::Counters,
 };
 
 thread_local! {
@@ -40,6 +40,8 @@ pub(crate) struct SiteState {
     pub(crate) events: Option<&'static dyn Guarding>,
     /// Which they are is known only after a load.
     pub(crate) is_late: bool,
+    /// The value names some of them, or none.
+    pub(crate) is_named_by_value: bool,
     /// Its values depend on what those depend on that they are made of.
     pub(crate) inherits: bool,
     /// How long after a change a replica may still have what was before.
@@ -80,6 +82,7 @@ impl SiteState {
             is_shared: instance.site.is_shared(),
             events: instance.site.events(),
             is_late: instance.site.is_late,
+            is_named_by_value: instance.site.is_named_by_value,
             inherits: instance.site.is_inheriting(),
             settle: instance.site.settles_in(),
             is_fleet: instance.site.fleet,
@@ -153,6 +156,11 @@ impl SiteState {
     /// Whether the function is not to be cached.
     pub(crate) fn is_off(&self) -> bool {
         self.policy.as_ref().is_some_and(|policy| policy.off)
+    }
+
+    /// Whether a value that names these events was to name some, and names none.
+    pub(crate) fn names_nothing(&self, tags: &[Tag]) -> bool {
+        self.is_named_by_value && tags.is_empty()
     }
 
     /// Whether it is known that values of the function cannot travel.

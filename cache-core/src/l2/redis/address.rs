@@ -77,6 +77,14 @@ impl Address {
     }
 }
 
+impl Address {
+    /// What tells it from others in one process, however it is spelled. Not to be shown: it has the name of the user.
+    pub(crate) fn place(&self) -> String {
+        let user = self.credentials.as_ref().and_then(|it| it.user.as_deref());
+        format!("{}@{self}", user.unwrap_or_default())
+    }
+}
+
 fn check_scheme(url: &str) -> Result<(), Error> {
     let Some((scheme, _)) = url.split_once("://") else {
         return Err(wrong(format_args!(

@@ -5,8 +5,9 @@
 //! replaces it once.
 
 use std::{
+    fmt,
     sync::{
-        Arc, Weak,
+        Arc, OnceLock, Weak,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -32,7 +33,7 @@ use super::{
 use crate::{
     clock::{Nanos, system_now},
     coherence::Standing,
-    l2::{Lineage, StoreError},
+    l2::{Lineage, Listener, StoreError},
     lock::RwLock,
     tasks,
 };
@@ -64,10 +65,25 @@ pub(super) struct Link {
     /// It was told what the server does not say of itself.
     pub(super) is_doubted: AtomicBool,
     pub(super) changed: Notify,
+    /// Who believes its answers, and how often it is asked what it is for that.
+    believer: OnceLock<Believer>,
     state: RwLock<State>,
     /// When the supervisor was last seen; zero without one.
     seen: AtomicU64,
     generations: AtomicU64,
+}
+
+/// Who believes what is answered, and what comes of it.
+struct Believer {
+    /// It may well hold the store.
+    listener: Weak<dyn Listener>,
+    beat: Duration,
+}
+
+impl fmt::Debug for Believer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Believer({:?})", self.beat)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -167,10 +183,32 @@ impl Link {
             is_vocal: AtomicBool::new(false),
             is_doubted: AtomicBool::new(false),
             changed: Notify::new(),
+            believer: OnceLock::new(),
             state: RwLock::default(),
             seen: AtomicU64::new(0),
             generations: AtomicU64::new(0),
         })
+    }
+
+    /// Somebody believes its answers from here on, who is told within a beat where they were those of a server that had been
+    /// replaced.
+    pub(super) fn is_believed_by(&self, listener: &Arc<dyn Listener>, beat: Duration) {
+        let listener = Arc::downgrade(listener);
+        let _ = self.believer.set(Believer { listener, beat });
+        // The next question may be due by now.
+        self.changed.notify_one();
+    }
+
+    /// How often it is asked what it is, at least.
+    pub(super) fn beat(&self) -> Option<Duration> {
+        self.believer.get().map(|believer| believer.beat)
+    }
+
+    fn has_misled(&self) {
+        let believer = self.believer.get();
+        if let Some(listener) = believer.and_then(|believer| believer.listener.upgrade()) {
+            listener.misled();
+        }
     }
 
     pub(super) fn live(&self) -> Option<Arc<Live>> {
@@ -296,11 +334,15 @@ impl Link {
     /// Takes what a beat showed of the server. What was sent before `sent` has arrived.
     pub(super) fn prove(&self, live: &Live, sent: Nanos, origin: Origin) {
         if !origin.is_primary {
-            return self.lose(live.generation, "it is a replica now");
+            self.lose(live.generation, "it is a replica now");
+            return self.has_misled();
         }
         let is_changed = live.standing.beat(origin.lineage);
         if is_changed {
             live.stray_since.store(0, Relaxed);
+            if origin.was_replica {
+                self.has_misled();
+            }
         }
         let Some(ear) = &self.ear else { return };
         if is_changed && origin.was_replica {

@@ -36,19 +36,22 @@ struct Rhythm {
 
 impl Rhythm {
     fn of(link: &Link) -> Self {
-        match &link.ear {
-            Some(ear) => Self {
+        if let Some(ear) = &link.ear {
+            return Self {
                 first: Duration::ZERO,
                 every: ear.beat(),
                 within: ear.patience(),
                 most_misses: 1,
-            },
-            None => Self {
-                first: CHECK_EVERY,
-                every: CHECK_EVERY,
-                within: CHECK_WITHIN,
-                most_misses: MOST_MISSES,
-            },
+            };
+        }
+        let every = link
+            .beat()
+            .map_or(CHECK_EVERY, |beat| beat.min(CHECK_EVERY));
+        Self {
+            first: every,
+            every,
+            within: CHECK_WITHIN,
+            most_misses: MOST_MISSES,
         }
     }
 }
@@ -128,11 +131,12 @@ impl Supervisor {
 
     /// Returns when the connection is no longer what callers are given.
     async fn look_after(&self, live: &Live) {
-        let rhythm = Rhythm::of(&self.link);
-        let (mut pause, mut misses) = (rhythm.first, 0);
+        let (mut pause, mut misses) = (Rhythm::of(&self.link).first, 0);
         while self.link.is_current(live) {
             // Woken early or not, the check below tells.
             let _ = timeout(pause, self.link.changed.notified()).await;
+            // Somebody may have begun to listen.
+            let rhythm = Rhythm::of(&self.link);
             pause = rhythm.every;
             if !self.link.is_seen(self.epoch) || !self.link.is_current(live) {
                 return;

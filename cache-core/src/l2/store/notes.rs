@@ -9,9 +9,10 @@ pub(crate) enum Told {
     Connected(Lineage),
     Fenced(Nanos, Lineage),
     Lost,
+    Misled,
 }
 
-use Told::{Connected, Fenced, Heard, Lost};
+use Told::{Connected, Fenced, Heard, Lost, Misled};
 
 /// Notes what it is told.
 #[derive(Default)]
@@ -33,6 +34,10 @@ impl Listener for Notes {
 
     fn lost(&self) {
         self.0.lock().push(Lost);
+    }
+
+    fn misled(&self) {
+        self.0.lock().push(Misled);
     }
 }
 

@@ -194,6 +194,9 @@ async fn a_listener_that_panics_costs_its_connection_and_no_more() {
         fn lost(&self) {
             self.0.lost();
         }
+        fn misled(&self) {
+            self.0.misled();
+        }
     }
     let server = Server::start(&[]);
     bounded(async {
