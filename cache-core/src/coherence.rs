@@ -30,7 +30,7 @@ mod said;
 mod version;
 
 use std::{
-    fmt,
+    fmt, hint,
     sync::{
         Arc,
         atomic::{
@@ -66,6 +66,9 @@ use crate::{clock::Nanos, event::Tag, lock::Mutex, stats::EventStats};
 /// After an outage other processes may still have bumps on their way: twice the longest wait before they connect
 /// again.
 pub(crate) const DRAIN: Duration = Duration::from_secs(4);
+
+/// How often it is looked whether an event that is being applied has been: most take less.
+const PATIENCE: u32 = 1_000;
 
 /// How long a mark lasts that nobody renews, as its writer does every third of it.
 pub(crate) const GUARD: Duration = Duration::from_secs(30);
@@ -222,39 +225,48 @@ impl Coherence {
         if tags.is_empty() {
             return Snapshot::default();
         }
-        self.capture_now(tags, None, now)
+        self.capture_whole(tags, false, now)
     }
 
     /// The same for what may come to depend on other tags as well, which are known only after it was read.
     pub(crate) fn capture_late(&self, tags: &[Tag], now: Nanos) -> Snapshot {
-        let invalidations = self.invalidations.load(Acquire);
-        self.capture_now(tags, Some(invalidations), now)
+        self.capture_whole(tags, true, now)
     }
 
-    fn capture_now(&self, tags: &[Tag], invalidations: Option<u64>, now: Nanos) -> Snapshot {
+    /// While no event is being applied, if that does not take long.
+    fn capture_whole(&self, tags: &[Tag], is_late: bool, now: Nanos) -> Snapshot {
+        let mut patience = PATIENCE;
+        loop {
+            let mut snapshot = self.capture_now(tags, is_late, now);
+            // Behind what may be seen of one.
+            if !self.beat.is_applying() {
+                return snapshot;
+            }
+            while patience > 0 && self.beat.is_applying() {
+                patience -= 1;
+                hint::spin_loop();
+            }
+            if patience == 0 {
+                snapshot.tear();
+                return snapshot;
+            }
+        }
+    }
+
+    fn capture_now(&self, tags: &[Tag], is_late: bool, now: Nanos) -> Snapshot {
+        let invalidations = is_late.then(|| self.invalidations.load(Acquire));
         // In this order: a tear while the generations are captured must show, and a fence that advances then is
         // not yet to be counted on.
         let oldest = rules::oldest_capture(now, self.beat.fence(), self.beat.bound());
         let gap = self.beat.gap();
         let cells = tags.iter().map(|tag| self.registry.get_or_create(tag));
-        let mut snapshot = Snapshot {
-            gap,
-            taken: now,
-            oldest,
-            invalidations,
-            captured: Captured::now(cells),
-        };
-        if self.beat.is_applying() {
-            // Of one event this may be seen, and what is read next from memory may not know of it yet.
-            snapshot.make_void();
-        }
-        snapshot
+        Snapshot::new((gap, now, oldest), invalidations, Captured::now(cells))
     }
 
     /// Whether nothing was invalidated, or missed, since `snapshot` was captured.
     pub(crate) fn is_current(&self, snapshot: &Snapshot) -> bool {
         if snapshot.is_empty() {
-            return true;
+            return !snapshot.is_torn();
         }
         rules::may_keep(
             self.beat.gap() == snapshot.gap,
@@ -355,7 +367,7 @@ impl Coherence {
         now: Nanos,
     ) -> bool {
         let known = captured.invalidations;
-        self.recent.is_quiet(tags, since, known, now)
+        !captured.is_torn() && self.recent.is_quiet(tags, since, known, now)
     }
 
     /// How long nothing has changed of what a snapshot was captured of, at most. `store_time` is the least that the

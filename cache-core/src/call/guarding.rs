@@ -122,7 +122,7 @@ impl Guarding for ByEvents {
             entry.settle_at(settles);
         }
         if snapshot.is_empty() {
-            return true;
+            return !snapshot.is_torn();
         }
         let is_current = coherence.is_current(&snapshot)
             && !snapshot.is_held()

@@ -30,9 +30,25 @@ pub(crate) struct Snapshot {
     /// How much was ever invalidated here, where it is not known yet what is depended on.
     pub(super) invalidations: Option<u64>,
     pub(super) captured: Captured,
+    is_torn: bool,
 }
 
 impl Snapshot {
+    pub(super) fn new(
+        (gap, taken, oldest): (u64, Nanos, Nanos),
+        invalidations: Option<u64>,
+        captured: Captured,
+    ) -> Self {
+        Self {
+            gap,
+            taken,
+            oldest,
+            invalidations,
+            captured,
+            is_torn: false,
+        }
+    }
+
     /// Whether there is anything to be guarded against.
     pub(crate) fn is_empty(&self) -> bool {
         self.captured.is_empty()
@@ -50,8 +66,17 @@ impl Snapshot {
     /// Something changed that this was to be captured before.
     pub(crate) fn make_void(&mut self) {
         self.captured.make_void();
-        // Nor is it known that what the value will name has not changed.
-        self.invalidations = self.invalidations.map(|_| 0);
+    }
+
+    /// An event was being applied when this was captured: what it was captured of may know of it, and what is read next from
+    /// memory not yet. So nothing is kept that is read under it, and nobody else waits for that.
+    pub(super) fn tear(&mut self) {
+        self.is_torn = true;
+        self.make_void();
+    }
+
+    pub(crate) fn is_torn(&self) -> bool {
+        self.is_torn
     }
 
     /// Whether what is read under this may answer one who captured `other` later: both saw the same, and so short a
@@ -59,7 +84,7 @@ impl Snapshot {
     pub(crate) fn may_answer(&self, other: &Self) -> bool {
         rules::may_join(
             self.gap == other.gap,
-            self.captured.is_same(&other.captured),
+            !self.is_torn && !other.is_torn && self.captured.is_same(&other.captured),
             self.taken,
             other.oldest,
         )
@@ -303,13 +328,8 @@ impl Guard {
 
     /// What was captured before the entry was read.
     pub(crate) fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            gap: self.gap.load(Ordering::Acquire),
-            taken: self.proven(),
-            oldest: 0,
-            invalidations: None,
-            captured: self.captured.clone(),
-        }
+        let gap = self.gap.load(Ordering::Acquire);
+        Snapshot::new((gap, self.proven(), 0), None, self.captured.clone())
     }
 
     /// Whether it depends on an event that `snapshot` was captured of.
