@@ -419,3 +419,30 @@ impl Guard {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        coherence::{Bounds, Coherence},
+        event::Tag,
+    };
+
+    #[test]
+    fn what_is_captured_while_an_event_is_applied_is_kept_by_nobody_and_joined_by_nobody() {
+        let coherence = Coherence::new("shop", Bounds::default(), None);
+        let tags = [Tag::from_name("E:1")];
+        let both = || (coherence.capture(&tags, 1), coherence.capture_late(&[], 1));
+        let before = both();
+        let applying = coherence.beat.apply();
+        let torn = both();
+        drop(applying);
+        let after = both();
+        for (torn, whole) in [(&torn.0, &after.0), (&torn.1, &after.1)] {
+            assert!(coherence.is_current(whole) && !coherence.is_current(torn));
+            assert!(whole.may_answer(whole) && !torn.may_answer(torn));
+            assert!(!torn.may_answer(whole) && !whole.may_answer(torn));
+        }
+        assert!(coherence.is_quiet(&tags, &before.1, 1, 2));
+        assert!(!coherence.is_quiet(&tags, &torn.1, 1, 2));
+    }
+}
