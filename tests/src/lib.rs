@@ -7,6 +7,8 @@ pub mod origin;
 pub mod proxy;
 pub mod rows;
 #[cfg(unix)]
+pub mod sentinels;
+#[cfg(unix)]
 pub mod server;
 #[cfg(unix)]
 pub mod soak;

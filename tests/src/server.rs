@@ -40,6 +40,8 @@ const REPLY: Duration = Duration::from_secs(2);
 pub struct Server {
     port: Port,
     folder: PathBuf,
+    /// Of a sentinel, which writes what it learns into it.
+    settings: Option<PathBuf>,
     arguments: Vec<String>,
     running: Option<Running>,
 }
@@ -90,10 +92,26 @@ impl Server {
         Self::of(&[])
     }
 
+    /// A sentinel with these settings, a line for each, and with more arguments.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start) does.
+    #[must_use]
+    pub fn sentinel(settings: &str, arguments: &[&str]) -> Self {
+        let mut server = Self::of(&[&["--sentinel"], arguments].concat());
+        let file = server.folder.join("sentinel.conf");
+        fs::write(&file, settings).expect("the folder is ours");
+        server.settings = Some(file);
+        server.start_again();
+        server
+    }
+
     fn of(arguments: &[&str]) -> Self {
         Self {
             port: Port::reserve().expect("a port of 127.0.0.1 is free"),
             folder: new_folder().expect("there is place for a temporary folder"),
+            settings: None,
             arguments: arguments.iter().map(ToString::to_string).collect(),
             running: None,
         }
@@ -220,6 +238,7 @@ impl Server {
         let program = env::var_os("REDIS_SERVER_BIN").unwrap_or_else(|| "redis-server".into());
         self.port.give_way();
         let server = Command::new(&program)
+            .args(&self.settings)
             .args(["--port", &self.port().to_string(), "--bind", "127.0.0.1"])
             .arg("--unixsocket")
             .arg(self.socket())

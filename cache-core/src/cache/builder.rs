@@ -156,6 +156,12 @@ impl CacheBuilder {
     /// The Redis that this cache shares its entries through: `redis://[user:password@]host[:port][/database]`,
     /// or `unix:///path/to/socket`. Redis 6.2, Valkey 7.2, or newer.
     ///
+    /// With Redis Sentinel it is `redis-sentinel://[user:password@]host[:port][,host[:port]..]/service[/database]`: the hosts are
+    /// sentinels (port 26379 unless said), `service` is what `sentinel monitor` calls the primary, and user and password are
+    /// those of the servers; sentinels that have their own are given them by `?sentinel_user=..&sentinel_password=..`. Name all
+    /// sentinels: what most of those that are named say counts. They are asked all at once when a connection is made, and once a
+    /// second whether the primary is still the same.
+    ///
     /// A Redis that cannot be reached, is slow, full or damaged costs calls no more than the
     /// [budget](Self::redis_budget): they load as if there were none, and it is used again as soon as
     /// it answers.
@@ -358,7 +364,7 @@ impl Source for Url {
         Box::pin(async move {
             let Self(url) = self;
             let address = Address::parse(url)?;
-            let (shown, place) = (address.to_string(), address.place());
+            let (shown, place) = (address.to_string(), address.identity());
             let (store, missing) = RedisStore::connect(address, CONNECT_WITHIN).await?;
             match missing {
                 Some(reason) if cache.requires_redis => {

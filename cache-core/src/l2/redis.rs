@@ -9,6 +9,7 @@ mod handshake;
 mod link;
 mod pulse;
 mod reads;
+mod sentinel;
 mod subscriber;
 mod supervisor;
 mod tags;

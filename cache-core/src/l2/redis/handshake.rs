@@ -10,7 +10,7 @@ use redis::{
 use tokio::{net::TcpStream, runtime::Handle, task::AbortHandle};
 
 use super::{
-    address::{Address, Place},
+    address::{Address, Credentials, Node, Place},
     fault::words,
     pulse::{self, Pulse, PulseFault},
     subscriber::Ear,
@@ -72,9 +72,10 @@ pub(super) enum Failure {
     Unreachable(String),
 }
 
-/// Connects, and subscribes where there is an ear. `ended` is dropped when the connection's task ends.
+/// Connects to a server of this address, and subscribes where there is an ear. `ended` is dropped when the connection's
+/// task ends.
 pub(super) async fn open(
-    address: &Address,
+    (node, address): (&Node, &Address),
     wiring: Wiring,
     ear: Option<&Ear>,
     ended: impl Send + 'static,
@@ -83,7 +84,7 @@ pub(super) async fn open(
         settings: settings(address, ear),
         config: config(wiring, ear),
     };
-    let (mut connection, driver) = connect(address, setup, ended)
+    let (mut connection, driver) = connect(node, setup, ended)
         .await
         .map_err(|error| Failure::Unreachable(error.to_string()))?;
     let doubt = sign_in(&mut connection, address, wiring).await?;
@@ -97,9 +98,13 @@ pub(super) async fn open(
         })?;
     if !pulse.origin.is_primary {
         // It may be promoted at any moment, or the address lead elsewhere.
-        return Err(Failure::Unreachable(
-            "it is a replica: give the address of its primary".into(),
-        ));
+        let why = match &address.place {
+            Place::Node(_) => "it is a replica: give the address of its primary".into(),
+            Place::Elected(_) => {
+                format!("{node} is a replica, whom a sentinel takes for the primary")
+            }
+        };
+        return Err(Failure::Unreachable(why));
     }
     if let Some(ear) = ear {
         ear.subscribe(&mut connection).await?;
@@ -113,9 +118,9 @@ pub(super) async fn open(
 }
 
 /// How the crate is to connect.
-struct Setup {
-    settings: RedisConnectionInfo,
-    config: AsyncConnectionConfig,
+pub(super) struct Setup {
+    pub(super) settings: RedisConnectionInfo,
+    pub(super) config: AsyncConnectionConfig,
 }
 
 fn settings(address: &Address, ear: Option<&Ear>) -> RedisConnectionInfo {
@@ -145,13 +150,13 @@ fn config(wiring: Wiring, ear: Option<&Ear>) -> AsyncConnectionConfig {
     }
 }
 
-async fn connect(
-    address: &Address,
+pub(super) async fn connect(
+    node: &Node,
     setup: Setup,
     ended: impl Send + 'static,
 ) -> io::Result<(MultiplexedConnection, Driver)> {
-    match &address.place {
-        Place::Tcp { host, port } => {
+    match node {
+        Node::Tcp { host, port } => {
             let stream = TcpStream::connect((host.as_str(), *port)).await?;
             stream.set_nodelay(true)?;
             let socket = socket2::SockRef::from(&stream);
@@ -161,12 +166,12 @@ async fn connect(
             multiplex(stream, setup, ended).await
         }
         #[cfg(unix)]
-        Place::Unix(path) => {
+        Node::Unix(path) => {
             let stream = tokio::net::UnixStream::connect(path).await?;
             multiplex(stream, setup, ended).await
         }
         #[cfg(not(unix))]
-        Place::Unix(_) => Err(io::Error::other("there are no unix sockets here")),
+        Node::Unix(_) => Err(io::Error::other("there are no unix sockets here")),
     }
 }
 
@@ -189,6 +194,14 @@ where
     Ok((connection, Driver(task.abort_handle())))
 }
 
+pub(super) fn add_auth(commands: &mut redis::Pipeline, credentials: &Credentials) {
+    commands.cmd("AUTH");
+    if let Some(user) = &credentials.user {
+        commands.arg(user);
+    }
+    commands.arg(&credentials.password);
+}
+
 /// One round trip: who we are, which database, whether it can answer, and what it is.
 async fn sign_in(
     connection: &mut MultiplexedConnection,
@@ -197,11 +210,7 @@ async fn sign_in(
 ) -> Result<Option<String>, Failure> {
     let mut commands = redis::pipe();
     if let Some(credentials) = &address.credentials {
-        commands.cmd("AUTH");
-        if let Some(user) = &credentials.user {
-            commands.arg(user);
-        }
-        commands.arg(&credentials.password);
+        add_auth(&mut commands, credentials);
     }
     commands.cmd("SELECT").arg(address.database);
     commands.cmd("PING");

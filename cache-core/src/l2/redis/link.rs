@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use super::{
-    address::Address,
+    address::{Address, Node},
     fault::{self, Effect},
     handshake::{Driver, Failure, Opened, Wiring},
     pulse::Origin,
@@ -113,6 +113,7 @@ pub(super) enum Status {
 #[derive(Debug)]
 pub(super) struct Live {
     generation: u64,
+    node: Node,
     connection: MultiplexedConnection,
     driver: Driver,
     since: Instant,
@@ -132,9 +133,10 @@ pub(super) struct Stamped {
 }
 
 impl Live {
-    pub(super) fn new(generation: u64, opened: Opened) -> Self {
+    pub(super) fn new(generation: u64, node: Node, opened: Opened) -> Self {
         Self {
             generation,
+            node,
             connection: opened.connection,
             driver: opened.driver,
             since: Instant::now(),
@@ -150,6 +152,10 @@ impl Live {
 
     pub(super) fn lineage(&self) -> Lineage {
         self.standing.lineage()
+    }
+
+    pub(super) fn node(&self) -> &Node {
+        &self.node
     }
 
     pub(super) fn age(&self) -> Duration {

@@ -2,14 +2,18 @@
 //! replaces it, and says so once for every change.
 
 use std::{
+    future::{Future, pending, poll_fn},
     hash::{BuildHasher, RandomState},
+    pin::pin,
     sync::{Arc, atomic::Ordering::Relaxed},
+    task::Poll,
     time::{Duration, Instant},
 };
 
 use tokio::time::{sleep, timeout};
 
 use super::{
+    address::{Node, Place},
     handshake::{self, Failure, Opened},
     link::{Link, Live, Status},
     pulse::{self, PulseFault},
@@ -23,6 +27,13 @@ const MOST_MISSES: u32 = 2;
 const ATTEMPT: Duration = Duration::from_secs(1);
 const SHORTEST_WAIT: Duration = Duration::from_millis(40);
 const LONGEST_WAIT: Duration = Duration::from_millis(1_500);
+/// The same where sentinels name a server: while it is no longer there, they elect another one.
+const ATTEMPT_AT_ELECTED: Duration = Duration::from_millis(500);
+const LONGEST_WAIT_FOR_ELECTION: Duration = Duration::from_millis(400);
+/// How old what sentinels have said may be, for whoever looks for the primary.
+const FRESH_ENOUGH: Duration = Duration::from_millis(20);
+/// How often they are asked whether it is still the same.
+const ELECTION_EVERY: Duration = Duration::from_secs(1);
 /// A connection that lived so long was a good one: the next is tried soon.
 const SETTLED: Duration = Duration::from_secs(1);
 
@@ -101,36 +112,92 @@ impl Supervisor {
     async fn connect(&mut self) -> Option<Arc<Live>> {
         loop {
             if self.attempts > 0 {
-                sleep(wait_before(self.attempts)).await;
+                sleep(wait_before(self.attempts, self.longest_wait())).await;
             }
             if !self.link.is_seen(self.epoch) {
                 return None;
             }
             self.attempts = self.attempts.saturating_add(1);
-            let (generation, ended) = self.link.announce();
-            let link = &self.link;
-            let opening = handshake::open(&link.address, link.wiring, link.ear.as_ref(), ended);
-            match timeout(ATTEMPT, opening).await {
-                Ok(Ok(opened)) => {
-                    self.tell_connected(&opened);
-                    self.link.clock.restart(opened.pulse.sample);
-                    let live = Arc::new(Live::new(generation, opened));
-                    self.link.install(self.epoch, &live);
-                    self.link.status.send_replace(Status::Connected);
-                    return Some(live);
-                }
-                Ok(Err(failure)) => self.tell_failure(failure),
-                Err(_) => {
-                    let text = format!("no answer within {} s", ATTEMPT.as_secs());
-                    self.tell_failure(Failure::Unreachable(text));
-                }
+            match self.attempt().await {
+                Ok(live) => return Some(live),
+                Err(failure) => self.tell_failure(failure),
             }
             self.link.is_seen(self.epoch);
         }
     }
 
+    async fn attempt(&mut self) -> Result<Arc<Live>, Failure> {
+        let link = Arc::clone(&self.link);
+        let electorate = match &link.address.place {
+            Place::Node(node) => return self.attempt_at(node, ATTEMPT).await,
+            Place::Elected(electorate) => electorate,
+        };
+        let mut failure = None;
+        for node in electorate.poll(FRESH_ENOUGH).await?.candidates() {
+            match self.attempt_at(&node, ATTEMPT_AT_ELECTED).await {
+                Ok(live) => return Ok(live),
+                // That of the one that most of them name.
+                Err(why) => failure = failure.or(Some(why)),
+            }
+            self.link.is_seen(self.epoch);
+        }
+        Err(failure.unwrap_or_else(|| Failure::Unreachable("no sentinel names a primary".into())))
+    }
+
+    async fn attempt_at(&mut self, node: &Node, within: Duration) -> Result<Arc<Live>, Failure> {
+        let (generation, ended) = self.link.announce();
+        let link = &self.link;
+        let place = (node, &*link.address);
+        let opening = handshake::open(place, link.wiring, link.ear.as_ref(), ended);
+        let opened = timeout(within, opening).await.unwrap_or_else(|_| {
+            let within = within.as_secs_f32();
+            Err(Failure::Unreachable(format!(
+                "no answer from {node} within {within} s"
+            )))
+        })?;
+        self.tell_connected(&opened);
+        self.link.clock.restart(opened.pulse.sample);
+        let live = Arc::new(Live::new(generation, node.clone(), opened));
+        self.link.install(self.epoch, &live);
+        self.link.status.send_replace(Status::Connected);
+        Ok(live)
+    }
+
+    fn longest_wait(&self) -> Duration {
+        match &self.link.address.place {
+            Place::Node(_) => LONGEST_WAIT,
+            Place::Elected(_) => LONGEST_WAIT_FOR_ELECTION,
+        }
+    }
+
     /// Returns when the connection is no longer what callers are given.
     async fn look_after(&self, live: &Live) {
+        let mut is_alive = pin!(self.ask_whether_alive(live));
+        let mut is_elected = pin!(self.ask_whether_elected(live));
+        poll_fn(|cx| match is_alive.as_mut().poll(cx) {
+            Poll::Pending => is_elected.as_mut().poll(cx),
+            Poll::Ready(()) => Poll::Ready(()),
+        })
+        .await;
+    }
+
+    /// Returns when sentinels have another server for the primary than that of the connection. It may go on for a while,
+    /// and not know.
+    async fn ask_whether_elected(&self, live: &Live) {
+        let Place::Elected(electorate) = &self.link.address.place else {
+            return pending().await;
+        };
+        while !electorate
+            .elects_another(live.node(), ELECTION_EVERY / 2)
+            .await
+        {
+            sleep(ELECTION_EVERY).await;
+        }
+        let why = "Sentinel has another server for the primary";
+        self.link.give_up(live, why);
+    }
+
+    async fn ask_whether_alive(&self, live: &Live) {
         let (mut pause, mut misses) = (Rhythm::of(&self.link).first, 0);
         while self.link.is_current(live) {
             // Woken early or not, the check below tells.
@@ -224,10 +291,10 @@ impl Supervisor {
 
 /// Between the half and the whole of a span that doubles, so that many clients of a server that comes
 /// back do not come all at once.
-fn wait_before(attempt: u32) -> Duration {
+fn wait_before(attempt: u32, most: Duration) -> Duration {
     let longest = SHORTEST_WAIT
         .saturating_mul(1 << attempt.saturating_sub(1).min(6))
-        .min(LONGEST_WAIT);
+        .min(most);
     let half = longest / 2;
     // The keys of a new one are random enough to spread clients.
     let random = RandomState::new().hash_one(attempt);
@@ -241,10 +308,10 @@ mod tests {
     #[test]
     fn the_wait_grows_from_20_ms_to_a_second_and_a_half() {
         for _ in 0..100 {
-            let first = wait_before(1);
+            let first = wait_before(1, LONGEST_WAIT);
             assert!(first >= Duration::from_millis(20) && first <= SHORTEST_WAIT);
             for attempt in [7, 100, u32::MAX] {
-                let last = wait_before(attempt);
+                let last = wait_before(attempt, LONGEST_WAIT);
                 assert!(last >= LONGEST_WAIT / 2 && last <= LONGEST_WAIT);
             }
         }

@@ -1,5 +1,17 @@
 use super::*;
-use crate::l2::redis::address::Place;
+use crate::l2::redis::address::{Node, Place};
+
+fn node(host: &str, port: u16) -> Node {
+    let host = host.into();
+    Node::Tcp { host, port }
+}
+
+fn node_of(address: &Address) -> Option<&Node> {
+    match &address.place {
+        Place::Node(node) => Some(node),
+        Place::Elected(_) => None,
+    }
+}
 
 fn error(url: &str) -> String {
     let error = Address::parse(url).unwrap_err();
@@ -10,13 +22,7 @@ fn error(url: &str) -> String {
 #[test]
 fn a_url_names_a_place_a_database_and_credentials() {
     let address = Address::parse("redis://ada:s%40cret@[::1]:6380/4").unwrap();
-    assert_eq!(
-        address.place,
-        Place::Tcp {
-            host: "::1".into(),
-            port: 6380
-        }
-    );
+    assert_eq!(node_of(&address), Some(&node("::1", 6380)));
     assert_eq!(address.database, 4);
     let credentials = address.credentials.unwrap();
     assert_eq!(credentials.user.as_deref(), Some("ada"));
@@ -26,7 +32,10 @@ fn a_url_names_a_place_a_database_and_credentials() {
     assert!(address.credentials.unwrap().user.is_none());
 
     let address = Address::parse("unix:///run/redis.sock?db=3&pass=pw").unwrap();
-    assert_eq!(address.place, Place::Unix("/run/redis.sock".into()));
+    assert_eq!(
+        node_of(&address),
+        Some(&Node::Unix("/run/redis.sock".into()))
+    );
     assert_eq!(address.database, 3);
 }
 
@@ -68,12 +77,69 @@ fn a_url_that_is_wrong_is_not_quoted_and_the_right_form_is() {
 fn what_is_not_supported_yet_is_refused_by_name() {
     for (url, name) in [
         ("rediss://user:hush@host", "TLS"),
-        ("redis-sentinel://host/mymaster", "Sentinel"),
         ("redis-cluster://host", "Cluster"),
     ] {
         let message = error(url);
         assert!(
             message.contains(name) && message.contains("not supported yet"),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn a_url_of_sentinels_names_them_a_service_a_database_and_two_kinds_of_credentials() {
+    let address = Address::parse(
+        "redis-sentinel://ada:s%40cret@one:5000,two,[::1]:7,[::2]/my-master/3?sentinel_user=eve&sentinel_password=h%2Fsh",
+    )
+    .unwrap();
+    assert_eq!(
+        address.to_string(),
+        "`my-master` of Sentinel at one:5000, two:26379, [::1]:7, [::2]:26379 (database 3)"
+    );
+    let shown = format!(
+        "{address:?} {:?}",
+        Address::parse("redis-sentinel://:hush@a/b")
+    );
+    for secret in ["s@cret", "s%40cret", "h/sh", "h%2Fsh", "hush"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+    let credentials = address.credentials.unwrap();
+    assert_eq!(credentials.user.as_deref(), Some("ada"));
+    assert_eq!(credentials.password, "s@cret");
+    let Place::Elected(electorate) = &address.place else {
+        panic!("sentinels elect");
+    };
+    let own = electorate.credentials().unwrap();
+    assert_eq!(own.user.as_deref(), Some("eve"));
+    assert_eq!(own.password, "h/sh");
+    assert_eq!(Address::parse("redis-sentinel://a/b").unwrap().database, 0);
+}
+
+#[test]
+fn a_url_of_sentinels_that_is_wrong_is_not_quoted_and_the_right_form_is() {
+    for url in [
+        "redis-sentinel://",
+        "redis-sentinel://hush",
+        "redis-sentinel:///hush",
+        "redis-sentinel://host/",
+        "redis-sentinel://host/my%20hush",
+        "redis-sentinel://host,/hush",
+        "redis-sentinel://host:port/hush",
+        "redis-sentinel://host/service/hush",
+        "redis-sentinel://user:hush@host/service/-1",
+        "redis-sentinel://user@host/hush",
+        "redis-sentinel://host/service?password=hush",
+        "redis-sentinel://host/service?sentinel_user=hush",
+        "redis-sentinel://host/service?sentinel_password=%ffhush",
+        "redis-sentinel://host/service?sentinel_password=hush@host",
+        "redis-sentinel://host/service?hush",
+        "redis-sentinel://host/service#hush",
+    ] {
+        let message = error(url);
+        assert!(!message.contains("hush"), "{url}: {message}");
+        assert!(
+            message.contains("redis-sentinel://[user:password@]host[:port]"),
             "{message}"
         );
     }

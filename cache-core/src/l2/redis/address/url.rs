@@ -1,0 +1,179 @@
+//! Addresses as URLs. A part that was not understood may well be a password: nothing of a URL is quoted but its scheme.
+
+use std::{fmt, sync::Arc};
+
+use redis::{ConnectionAddr, IntoConnectionInfo};
+
+use super::{Address, Credentials, Electorate, Node, Place};
+use crate::error::{Error, ErrorKind};
+
+const FORM: &str = "write `redis://[user:password@]host[:port][/database]`, \
+    or `unix:///path[?db=database&user=..&pass=..]`, with special characters as `%40`";
+const SENTINEL_FORM: &str = "write `redis-sentinel://[user:password@]host[:port][,host[:port]..]/service[/database]\
+    [?sentinel_user=..&sentinel_password=..]`, with special characters as `%40`";
+
+/// Where a sentinel listens unless it is said.
+const SENTINEL_PORT: u16 = 26_379;
+
+/// What a scheme means.
+enum Scheme {
+    Server,
+    Sentinel,
+}
+
+impl Address {
+    /// # Errors
+    ///
+    /// The URL is not one of a server without TLS, or of sentinels.
+    pub(crate) fn parse(url: &str) -> Result<Self, Error> {
+        match scheme_of(url)? {
+            Scheme::Server => parse_server(url),
+            Scheme::Sentinel => parse_sentinels(url),
+        }
+    }
+}
+
+fn scheme_of(url: &str) -> Result<Scheme, Error> {
+    let Some((scheme, _)) = url.split_once("://") else {
+        return Err(wrong(format_args!(
+            "the URL of Redis has no `redis://` before it: {FORM}"
+        )));
+    };
+    match scheme.to_ascii_lowercase().as_str() {
+        "redis" | "valkey" | "unix" | "redis+unix" | "valkey+unix" => Ok(Scheme::Server),
+        "redis-sentinel" | "valkey-sentinel" => Ok(Scheme::Sentinel),
+        "rediss" | "valkeys" => Err(wrong("Redis over TLS (`rediss://`) is not supported yet")),
+        "redis-cluster" | "valkey-cluster" => Err(wrong(
+            "Redis Cluster (`redis-cluster://`) is not supported yet: give the URL of one server",
+        )),
+        _ => Err(wrong(format_args!(
+            "the URL of Redis has an unknown scheme: {FORM}"
+        ))),
+    }
+}
+
+fn parse_server(url: &str) -> Result<Address, Error> {
+    let not_understood = |what: &str| wrong(format_args!("the URL of Redis {what}: {FORM}"));
+    let parsed = redis::parse_redis_url(url).ok_or_else(|| not_understood("does not parse"))?;
+    let is_unix = parsed.scheme().contains("unix");
+    // An option that means nothing here is a misunderstanding, not a decoration.
+    if url.contains('#') || (url.contains('?') && !is_unix) {
+        return Err(not_understood("has a `?` or a `#` that means nothing here"));
+    }
+    let info = parsed
+        .into_connection_info()
+        .map_err(|_| not_understood("is not understood"))?;
+    let node = match info.addr() {
+        ConnectionAddr::Tcp(host, port) => Node::Tcp {
+            host: host.clone(),
+            port: *port,
+        },
+        ConnectionAddr::Unix(path) => Node::Unix(path.clone()),
+        _ => return Err(not_understood("is not understood")),
+    };
+    let settings = info.redis_settings();
+    let user = settings.username().map(str::to_owned);
+    let credentials = match settings.password() {
+        Some(password) => Some(Credentials {
+            user,
+            password: password.to_owned(),
+        }),
+        None if user.is_some() => {
+            return Err(not_understood(
+                "names a user without a password (a password alone is written `redis://:password@host`)",
+            ));
+        }
+        None => None,
+    };
+    let database = u32::try_from(settings.db())
+        .map_err(|_| not_understood("names a database that cannot be"))?;
+    Ok(Address {
+        place: Place::Node(node),
+        credentials,
+        database,
+    })
+}
+
+/// Each part of it is one of the URL of a server, and read as such.
+fn parse_sentinels(url: &str) -> Result<Address, Error> {
+    let not_understood = |what: &str| {
+        wrong(format_args!(
+            "the URL of Redis Sentinel {what}: {SENTINEL_FORM}"
+        ))
+    };
+    if url.contains('#') {
+        return Err(not_understood("has a `#` that means nothing here"));
+    }
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (signature, hosts) = match authority.rsplit_once('@') {
+        Some((user, hosts)) => (format!("{user}@"), hosts),
+        None => (String::new(), authority),
+    };
+    let (service, database) = path.split_once('/').unwrap_or((path, ""));
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if service.is_empty() || !service.bytes().all(is_name) {
+        return Err(not_understood(
+            "names no service (what `sentinel monitor` calls it: letters, digits, `.`, `_` and `-`)",
+        ));
+    }
+    let read = |url: &str, what: &str| parse_server(url).map_err(|_| not_understood(what));
+
+    let mut sentinels = Vec::new();
+    for host in hosts.split(',') {
+        let has_port = host
+            .rsplit_once(':')
+            .is_some_and(|(_, port)| !port.ends_with(']'));
+        let port = if has_port {
+            String::new()
+        } else {
+            format!(":{SENTINEL_PORT}")
+        };
+        let address = read(
+            &format!("redis://{host}{port}"),
+            "has a host that is not understood",
+        )?;
+        match address.place {
+            Place::Node(node @ Node::Tcp { .. }) if address.credentials.is_none() => {
+                sentinels.push(node);
+            }
+            _ => return Err(not_understood("has a host that is not understood")),
+        }
+    }
+    let server = format!("redis://{signature}host/{database}");
+    let server = read(
+        &server,
+        "has a user, a password or a database that is not understood",
+    )?;
+    let what = "has options that are not understood";
+    let signature = sentinel_signature(query).ok_or_else(|| not_understood(what))?;
+    let credentials = read(&format!("redis://{signature}host"), what)?.credentials;
+    let electorate = Electorate::new(sentinels, service.to_owned(), credentials);
+    Ok(Address {
+        place: Place::Elected(Arc::new(electorate)),
+        ..server
+    })
+}
+
+/// How to sign in at a sentinel, as a URL has it before its host; nothing where the options are not known ones.
+fn sentinel_signature(query: &str) -> Option<String> {
+    let (mut user, mut password) = ("", None);
+    for option in query.split('&').filter(|option| !option.is_empty()) {
+        match option.split_once('=')? {
+            ("sentinel_user", value) => user = value,
+            ("sentinel_password", value) => password = Some(value),
+            _ => return None,
+        }
+    }
+    let is_plain = |text: &str| !text.contains(['@', '/', ':']);
+    if !is_plain(user) || !password.is_none_or(is_plain) || password.is_none() && !user.is_empty() {
+        return None;
+    }
+    let signature = password.map(|password| format!("{user}:{password}@"));
+    Some(signature.unwrap_or_default())
+}
+
+fn wrong(message: impl fmt::Display) -> Error {
+    Error::new(ErrorKind::Configuration, message)
+}

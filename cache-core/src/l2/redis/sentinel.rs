@@ -1,0 +1,287 @@
+//! Redis Sentinel: which server is the primary of a service, as most sentinels have it.
+//!
+//! They are asked all at once: one after the other, each that is gone or hangs would cost its time. What they name is no more
+//! than a candidate, which has to say itself that it is a primary.
+
+use std::{cmp::Reverse, collections::HashMap, fmt, time::Duration};
+
+use redis::{AsyncConnectionConfig, RedisConnectionInfo, Value, aio::MultiplexedConnection};
+use tokio::{task::JoinSet, time::timeout};
+
+use super::{
+    address::{Credentials, Node},
+    fault::words,
+    handshake::{self, Driver, Failure, Setup},
+};
+use crate::{
+    clock::{Nanos, nanos, system_now},
+    lock::Mutex,
+};
+
+/// How long a sentinel may take, until it has said who is the primary.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// Commands on the wire at once: one for each connection to the primary.
+const IN_FLIGHT: usize = 8;
+
+/// The sentinels of one service.
+pub(super) struct Electorate {
+    sentinels: Vec<Node>,
+    service: String,
+    credentials: Option<Credentials>,
+    /// One for each sentinel, once it has been asked.
+    connections: Mutex<Vec<Option<Connection>>>,
+    last: Mutex<Option<(Nanos, Result<Poll, Failure>)>>,
+}
+
+struct Connection {
+    connection: MultiplexedConnection,
+    _driver: Driver,
+}
+
+/// What the sentinels name, and how many of them do, most first; what a majority names alone.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Poll(Vec<(Node, usize)>);
+
+impl Poll {
+    /// What is worth trying, in this order.
+    pub(super) fn candidates(self) -> impl Iterator<Item = Node> {
+        self.0.into_iter().map(|(node, _)| node)
+    }
+}
+
+/// What one sentinel says.
+enum Vote {
+    For(Node),
+    /// It does not know the service.
+    Unknown,
+}
+
+impl Electorate {
+    pub(super) fn new(
+        sentinels: Vec<Node>,
+        service: String,
+        credentials: Option<Credentials>,
+    ) -> Self {
+        let connections = sentinels.iter().map(|_| None).collect();
+        Self {
+            sentinels,
+            service,
+            credentials,
+            connections: Mutex::new(connections),
+            last: Mutex::default(),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn credentials(&self) -> Option<&Credentials> {
+        self.credentials.as_ref()
+    }
+
+    /// How many make a majority.
+    fn quorum(&self) -> usize {
+        self.sentinels.len() / 2 + 1
+    }
+
+    /// Whether a majority names another one than this.
+    pub(super) async fn elects_another(&self, node: &Node, max_age: Duration) -> bool {
+        let Ok(Poll(named)) = self.poll(max_age).await else {
+            return false;
+        };
+        let elected = named.first();
+        elected.is_some_and(|(elected, votes)| *votes >= self.quorum() && elected != node)
+    }
+
+    /// Asks all sentinels, until a majority is of one mind. An answer of the last `max_age` will do.
+    pub(super) async fn poll(&self, max_age: Duration) -> Result<Poll, Failure> {
+        let began = system_now();
+        if let Some((at, last)) = &*self.last.lock()
+            && began.saturating_sub(*at) < nanos(max_age)
+        {
+            return last.clone();
+        }
+        let poll = self.poll_now().await;
+        *self.last.lock() = Some((began, poll.clone()));
+        poll
+    }
+
+    async fn poll_now(&self) -> Result<Poll, Failure> {
+        let mut asking = JoinSet::new();
+        for (place, sentinel) in self.sentinels.iter().enumerate() {
+            let connection = self.connections.lock()[place]
+                .as_ref()
+                .map(|open| open.connection.clone());
+            let ask = Ask {
+                sentinel: sentinel.clone(),
+                service: self.service.clone(),
+                credentials: self.credentials.clone(),
+            };
+            asking.spawn(async move { (place, ask.within(PATIENCE, connection).await) });
+        }
+        let mut votes = HashMap::<Node, usize>::new();
+        let (mut unknown, mut failures) = (0, Vec::new());
+        while let Some(asked) = asking.join_next().await {
+            let Ok((place, (vote, connection))) = asked else {
+                continue;
+            };
+            match vote {
+                Ok(vote) => {
+                    if let Some(connection) = connection {
+                        self.connections.lock()[place] = Some(connection);
+                    }
+                    match vote {
+                        Vote::For(node) => *votes.entry(node).or_default() += 1,
+                        Vote::Unknown => unknown += 1,
+                    }
+                }
+                Err(failure) => {
+                    self.connections.lock()[place] = None;
+                    failures.push(failure);
+                }
+            }
+            if votes.values().any(|votes| *votes >= self.quorum()) {
+                break;
+            }
+        }
+        let mut named: Vec<_> = votes.into_iter().collect();
+        named.sort_by_key(|(_, votes)| Reverse(*votes));
+        if named
+            .first()
+            .is_some_and(|(_, votes)| *votes >= self.quorum())
+        {
+            // What a minority has not heard of yet is over.
+            named.truncate(1);
+        }
+        if !named.is_empty() {
+            return Ok(Poll(named));
+        }
+        // Whoever refuses is to be told first of what a person can repair.
+        failures.sort_by_key(|failure| matches!(failure, Failure::Unreachable(_)));
+        Err(match failures.into_iter().next() {
+            Some(Failure::Refused(why)) => Failure::Refused(why),
+            _ if unknown > 0 => Failure::Refused(format!(
+                "Sentinel knows no service `{}`: the URL names what `sentinel monitor` calls it",
+                self.service
+            )),
+            Some(failure) => failure,
+            None => Failure::Unreachable("no sentinel answers".into()),
+        })
+    }
+}
+
+/// What one sentinel is asked.
+struct Ask {
+    sentinel: Node,
+    service: String,
+    credentials: Option<Credentials>,
+}
+
+impl Ask {
+    /// Over this connection, or a new one, which comes with the answer.
+    async fn within(
+        self,
+        patience: Duration,
+        connection: Option<MultiplexedConnection>,
+    ) -> (Result<Vote, Failure>, Option<Connection>) {
+        let asked = timeout(patience, self.ask(connection)).await;
+        match asked {
+            Ok(Ok((vote, connection))) => (Ok(vote), connection),
+            Ok(Err(failure)) => (Err(failure), None),
+            Err(_) => {
+                let why = format!("the sentinel {} does not answer", self.sentinel);
+                (Err(Failure::Unreachable(why)), None)
+            }
+        }
+    }
+
+    async fn ask(
+        &self,
+        open: Option<MultiplexedConnection>,
+    ) -> Result<(Vote, Option<Connection>), Failure> {
+        let unreachable = |why: &dyn fmt::Display| {
+            Failure::Unreachable(format!(
+                "no answer from the sentinel {}: {why}",
+                self.sentinel
+            ))
+        };
+        let mut commands = redis::pipe();
+        let mut opened = None;
+        let mut connection = if let Some(open) = open {
+            open
+        } else {
+            let setup = Setup {
+                settings: RedisConnectionInfo::default().set_skip_set_lib_name(),
+                config: AsyncConnectionConfig::new()
+                    .set_response_timeout(None)
+                    .set_concurrency_limit(IN_FLIGHT),
+            };
+            let connected = handshake::connect(&self.sentinel, setup, ()).await;
+            let (connection, driver) = connected.map_err(|error| unreachable(&error))?;
+            if let Some(credentials) = &self.credentials {
+                handshake::add_auth(&mut commands, credentials);
+            }
+            opened = Some(Connection {
+                connection: connection.clone(),
+                _driver: driver,
+            });
+            connection
+        };
+        let mut question = redis::cmd("SENTINEL");
+        question.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.service);
+        commands.add_command(question);
+        let replies = connection.send_packed_commands(&commands, 0, commands.len());
+        let replies = replies.await.map_err(|error| unreachable(&error))?;
+        // The last one: where signing in was refused, this is too.
+        let vote = replies.last().map_or(Ok(None), |reply| self.read(reply))?;
+        let vote = vote.ok_or_else(|| unreachable(&"it is no sentinel"))?;
+        Ok((vote, opened))
+    }
+
+    fn read(&self, reply: &Value) -> Result<Option<Vote>, Failure> {
+        let sentinel = &self.sentinel;
+        match reply {
+            Value::Nil => Ok(Some(Vote::Unknown)),
+            Value::ServerError(error) if matches!(error.code(), "NOAUTH" | "NOPERM") => {
+                Err(Failure::Refused(format!(
+                    "the sentinel {sentinel} refuses the question (`{}`): it has a user and a password of its own, which \
+                     `?sentinel_user=..&sentinel_password=..` names",
+                    error.code()
+                )))
+            }
+            Value::ServerError(error) => Err(Failure::Unreachable(format!(
+                "the sentinel {sentinel} says {}",
+                words(error)
+            ))),
+            Value::Array(parts) => Ok(node_of(parts).map(Vote::For)),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// A host and a port, as a sentinel gives them.
+fn node_of(parts: &[Value]) -> Option<Node> {
+    let text = |value: &Value| match value {
+        Value::BulkString(bytes) => String::from_utf8(bytes.clone()).ok(),
+        _ => None,
+    };
+    let [host, port] = parts else { return None };
+    Some(Node::Tcp {
+        host: text(host).filter(|host| !host.is_empty())?,
+        port: text(port)?.parse().ok()?,
+    })
+}
+
+impl fmt::Display for Electorate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` of Sentinel at", self.service)?;
+        for (place, sentinel) in self.sentinels.iter().enumerate() {
+            write!(f, "{} {sentinel}", if place == 0 { "" } else { "," })?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Electorate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Electorate({self})")
+    }
+}
