@@ -6,7 +6,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
     time::Duration,
 };
@@ -15,6 +15,7 @@ use cache_core::{Cache, CachedCall, cached};
 use tests::{
     rows::{RowChanged, Table, alone, ms, on, within},
     server::Server,
+    spawn_in,
 };
 use tokio::time::sleep;
 
@@ -290,4 +291,42 @@ async fn twenty_rows_are_enough_to_tell() {
         behind += u64::from(is_behind);
     }
     assert_eq!(behind, 0, "of 3000 changes of twenty rows");
+}
+
+static BEGUN: AtomicU64 = AtomicU64::new(0);
+
+#[cached(ttl = 1h, skip(table), invalidate_on = RowChanged { id })]
+async fn slow_row(table: Table, id: u64) -> u64 {
+    let value = table.value();
+    BEGUN.fetch_add(1, SeqCst);
+    sleep(ms(30)).await;
+    value
+}
+
+/// What begins while one event is applied is not joined by who calls behind another one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_calls_behind_another_event_meanwhile_is_not_served_what_was_before() {
+    let (cache, table) = (alone().await, Table::default());
+    let runtime = tokio::runtime::Handle::current();
+    let importing = {
+        let cache = cache.clone();
+        std::thread::spawn(move || {
+            let everything: Vec<_> = (1_000..500_000).map(|id| RowChanged { id }).collect();
+            runtime.block_on(cache.emit(everything)).unwrap();
+        })
+    };
+    for id in 0.. {
+        let begun = BEGUN.load(SeqCst);
+        let first = spawn_in(&cache, slow_row(table.clone(), id));
+        while BEGUN.load(SeqCst) == begun {
+            tokio::task::yield_now().await;
+        }
+        let now = table.change();
+        cache.emit(RowChanged { id }).await.unwrap();
+        assert_eq!(within(&cache, slow_row(table.clone(), id)).await, now);
+        assert!(first.await.unwrap() < now);
+        if importing.is_finished() && id > 30 {
+            break;
+        }
+    }
 }

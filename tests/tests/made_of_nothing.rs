@@ -375,3 +375,32 @@ async fn a_none_lives_for_its_none_ttl_whatever_its_function_does_with_old_value
     sleep(ms(1_000)).await;
     assert!(read().await.is_some());
 }
+
+#[tokio::test]
+async fn what_is_made_of_a_nothing_that_was_put_lives_no_longer() {
+    let (cache, table) = (alone().await, Table::default());
+    within(&cache, order(&table, 1).put(None)).await.unwrap();
+    assert_eq!(within(&cache, page(&table, 1)).await, 0);
+    assert_eq!(within(&cache, page_with_its_event(&table, 1)).await, 0);
+    table.set(1);
+    cache.emit(OrderChanged { id: 1 }).await.unwrap();
+    within(&cache, page_with_its_event(&table, 1)).await;
+    sleep(ms(1_000)).await;
+    assert_eq!(within(&cache, page(&table, 1)).await, 1);
+    assert_eq!(within(&cache, page_with_its_event(&table, 1)).await, 1);
+}
+
+/// Made of whether it is in memory.
+#[cached(ttl = 1h, skip(table), inherits)]
+async fn page_of_peek(table: &Table, id: u64) -> Option<u64> {
+    page_with_its_event(table, id).peek().await
+}
+
+#[tokio::test]
+async fn what_is_made_of_a_peek_that_found_nothing_lives_until_an_event_of_that() {
+    let (cache, table) = (alone().await, Table::default());
+    assert_eq!(within(&cache, page_of_peek(&table, 1)).await, None);
+    cache.emit(OrderChanged { id: 1 }).await.unwrap();
+    within(&cache, page_with_its_event(&table, 1)).await;
+    assert_eq!(within(&cache, page_of_peek(&table, 1)).await, Some(0));
+}

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use cache_core::cached;
+use cache_core::{Cache, cached};
 use tests::{
     proxy::Proxy,
     rows::{RowChanged, Table, filled, ms, on, row, within},
@@ -166,4 +166,58 @@ async fn control_what_is_made_of_a_none_that_has_not_settled_where_it_is_loaded_
 #[tokio::test]
 async fn what_is_made_of_a_none_that_has_not_settled_from_memory() {
     assert!(settled(true).await);
+}
+
+/// The ports from which the library speaks to a server.
+fn ports(server: &Server) -> Vec<u16> {
+    let list = server.command(&["CLIENT", "LIST"]);
+    let lines = list.lines().filter(|line| line.contains("name=cache-core"));
+    lines
+        .filter_map(|line| {
+            let address = line.split(' ').find_map(|it| it.strip_prefix("addr="))?;
+            address.rsplit(':').next()?.parse().ok()
+        })
+        .collect()
+}
+
+/// "Build this one in a second" is what an event on its way has the next cache be told, where that has another bound.
+#[tokio::test]
+async fn nor_is_it_forgotten_where_the_next_cache_was_built_too_early() {
+    let (a, b, table) = (quick(), quick(), Table::default());
+    replicates(&b, &a);
+    is_synced(&b).await;
+    let proxy = Proxy::to(&a);
+    let cache = on(proxy.url(), ms(2_000)).await;
+    assert_eq!(within(&cache, row(&table, 1)).await, 0);
+    filled(&cache, "row").await;
+    until("the replica has it", || {
+        b.command(&["KEYS", "test:e:*"]).contains("test:e:")
+    })
+    .await;
+    b.command(&["REPLICAOF", "NO", "ONE"]);
+    table.set(1);
+    cache.emit(RowChanged { id: 1 }).await.unwrap();
+    assert!(proxy.black_hole_from(&ports(&a)) > 1);
+    let emitter = cache.clone();
+    let on_its_way = tokio::spawn(async move { emitter.emit(RowChanged { id: 2 }).await });
+    sleep(ms(20)).await;
+    on_its_way.abort();
+    let _ = on_its_way.await;
+    drop(cache);
+    let build = async || {
+        let builder = Cache::builder().namespace("test").redis(proxy.url());
+        let builder = builder.redis_budget(ms(500)).staleness_bound(ms(3_000));
+        builder.require_redis().build().await
+    };
+    assert!(build().await.is_err(), "the event is on its way");
+    sleep(ms(1_500)).await;
+    let cache = build().await.unwrap();
+    sleep(ms(200)).await;
+    replicates(&a, &b);
+    is_synced(&a).await;
+    let begun = Instant::now();
+    while begun.elapsed() < ms(2_000) {
+        assert_eq!(within(&cache, row(&table, 1)).await, 1);
+        sleep(ms(5)).await;
+    }
 }

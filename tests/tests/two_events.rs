@@ -184,3 +184,29 @@ async fn control_who_is_warned() {
 async fn who_calls_it_through_one_that_inherits_is_warned_too() {
     assert_eq!(warnings(order_over_two(&Table::default(), 1)).await, 1);
 }
+
+#[derive(Event)]
+#[event(used_elsewhere)]
+struct ShopChanged;
+
+#[cached(ttl = 1h, skip(table), invalidate_on = [ShopChanged, CustomerChanged { id }])]
+async fn customer_of_shop(table: &Table, id: u64) -> u64 {
+    table.value()
+}
+
+#[cached(ttl = 1h, skip(table), invalidate_on = [ShopChanged, OrderChanged { id }])]
+async fn order_of_shop(table: &Table, id: u64) -> u64 {
+    customer_of_shop(table, id).await
+}
+
+#[tokio::test]
+async fn a_tag_in_common_hides_nothing() {
+    let seen = behind_a_message_that_is_late!(customer_of_shop, order_of_shop);
+    assert_eq!(seen, (1, 1), "there, and in the process that emitted it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nor_does_it_without_a_fault() {
+    let behind = without_a_fault!(customer_of_shop, order_of_shop, 300_u64);
+    assert_eq!(behind, (0, 0), "of 300");
+}

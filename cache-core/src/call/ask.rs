@@ -69,6 +69,10 @@ impl Call {
         let looked = self.look();
         let miss = looked.as_ref().err().copied();
         let outer = context::load();
+        if let (Ask::Peek, Some(events), Some(outer)) = (&ask, self.site.events, &outer) {
+            // What is made of nothing is made of what this depends on, too.
+            events.reaches(outer, &self.capture(), &self.site);
+        }
         let flown = match (ask, looked) {
             (Ask::Peek, Ok(node)) if self.may_rely_on(outer.as_ref(), &node) => {
                 node.entry().count_hit();

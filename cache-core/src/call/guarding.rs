@@ -137,6 +137,9 @@ impl Guarding for ByEvents {
         let mut snapshot = self.capture(call);
         snapshot.extend(&coherence.capture(tags, now));
         entry.guard_by(coherence.guard(&snapshot, now, None));
+        if call.site.names_nothing(tags) {
+            entry.settle_at(entry.expires());
+        }
         // Of what inherits nobody knows what this was made of.
         !call.site.inherits && !snapshot.is_held() && coherence.may_keep(&snapshot, None)
     }

@@ -332,23 +332,14 @@ impl Guard {
         Snapshot::new((gap, self.proven(), 0), None, self.captured.clone())
     }
 
-    /// Whether it depends on an event that `snapshot` was captured of.
+    /// Whether it depends on an event that `snapshot` was captured of: that may change both, though they need not have a tag
+    /// in common.
     pub(crate) fn shares_with(&self, snapshot: &Snapshot) -> bool {
-        self.shared_with(snapshot).next().is_some()
-    }
-
-    /// The places of the tags that are of an event that `snapshot` was captured of: what changes them may have changed
-    /// that as well, though they need not be the same tags.
-    fn shared_with<'a>(
-        &'a self,
-        snapshot: &'a Snapshot,
-    ) -> impl Iterator<Item = (usize, &'a Arc<Cell>)> {
         let is_shared = |cell: &Arc<Cell>| {
             let event = cell.tag().event();
             snapshot.cells().any(|other| other.tag().event() == event)
         };
-        let cells = self.captured.cells().enumerate();
-        cells.filter(move |(_, cell)| is_shared(cell))
+        self.captured.cells().any(is_shared)
     }
 
     /// Whether the entry contains all that was bumped before `time`: it is valid, and was found to be later.
@@ -359,8 +350,8 @@ impl Guard {
         known_until > time && self.is_unchanged(&self.beat)
     }
 
-    /// Whether the versions that it was read under are no older than `stamps`, which are of `snapshot`: those of all
-    /// tags by which an event can change both.
+    /// Whether the versions that it was read under are no older than `stamps`, which are of `snapshot`: those of all its
+    /// tags, as a mutation may emit one event about it together with another one about the other.
     pub(crate) fn is_as_new_as(&self, snapshot: &Snapshot, stamps: &Stamps) -> bool {
         let Some(own) = &self.stamps else {
             return false;
@@ -371,7 +362,7 @@ impl Guard {
             own.lineage == stamps.lineage
                 && version.is_some_and(|(_, version)| own.versions.get(place) >= Some(version))
         };
-        self.shared_with(snapshot).all(is_as_new)
+        self.captured.cells().enumerate().all(is_as_new)
     }
 
     /// What the entry depends on: the names of tags, with the versions that they had.

@@ -110,7 +110,7 @@ impl Load {
         // What has no versions makes the load have none.
         guard.stamps().is_none()
             || guard.is_valid_since(at)
-            || guard.shares_with(self.snapshot()) && guard.is_as_new_as(self.snapshot(), &own)
+            || guard.is_as_new_as(self.snapshot(), &own)
     }
 
     fn rely_on(&self, guard: &Guard) {

@@ -81,13 +81,6 @@ impl Peers {
             peers.check(bounds)?;
             return Ok(peers);
         }
-        let make = || {
-            let courier = make();
-            if let Some(before) = at_place {
-                courier.coherence().take_over(&before.coherence);
-            }
-            courier
-        };
         let courier = match at_place.and_then(|known| known.rest.resume()) {
             None => make(),
             Some(resumed) if resumed.coherence().bounds() == bounds => resumed,
@@ -105,6 +98,11 @@ impl Peers {
                 courier
             }
         };
+        if let Some(Known { coherence, .. }) = at_place
+            && !Arc::ptr_eq(coherence, courier.coherence())
+        {
+            courier.coherence().take_over(coherence);
+        }
         let rest = courier.rest();
         let peers = Self::with(courier);
         let now = system_now();
