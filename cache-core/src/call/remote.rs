@@ -261,16 +261,21 @@ impl Elsewhere {
         }
     }
 
-    /// The entry in memory, where all there is against it is that nobody knows whether it was invalidated, and
-    /// that can be found out.
+    /// The entry in memory, where all there is against it is that nobody knows whether it was invalidated, or not for how
+    /// long that is known, and that can be found out.
     fn suspect(cache: &Cache, load: &Load) -> Option<Arc<Node>> {
         if load.is_renewal() || load.snapshot().is_empty() {
             return None;
         }
         let node = cache.flights().l1.get(&load.key().as_ref())?;
         let (entry, clock) = (node.entry(), cache.clock());
+        let may_be_blessed = match entry.doubt(clock) {
+            Some(Doubt::Suspect) => true,
+            Some(Doubt::Invalidated) => false,
+            None => !load.is_succession(),
+        };
         let is_suspect = entry.is_fresh(clock.now())
-            && entry.doubt(clock) == Some(Doubt::Suspect)
+            && may_be_blessed
             && entry.guard().is_some_and(|guard| guard.stamps().is_some())
             && !cache.coherence().doubts(entry.made(clock), system_now());
         is_suspect.then_some(node)
