@@ -212,6 +212,64 @@ impl Server {
         }
     }
 
+    /// One that others follow without delay.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start) does.
+    #[must_use]
+    pub fn replicable() -> Self {
+        Self::with(&["--repl-diskless-sync-delay", "0"])
+    }
+
+    /// Becomes a replica of another one, whose data it has [in a moment](Self::is_synced).
+    ///
+    /// # Panics
+    ///
+    /// As [`command`](Self::command) does.
+    pub fn follow(&self, primary: &Self) {
+        let port = primary.port().to_string();
+        self.command(&["REPLICAOF", "127.0.0.1", &port]);
+    }
+
+    /// Becomes a primary again, with the data that it has.
+    ///
+    /// # Panics
+    ///
+    /// As [`command`](Self::command) does.
+    pub fn lead(&self) {
+        self.command(&["REPLICAOF", "NO", "ONE"]);
+    }
+
+    /// Waits until a replica has its primary's data.
+    ///
+    /// # Panics
+    ///
+    /// When it has not in time.
+    pub async fn is_synced(&self) {
+        crate::until("the replica has its primary's data", || {
+            let info = self.command(&["INFO", "replication"]);
+            info.contains("master_link_status:up")
+        })
+        .await;
+    }
+
+    /// The ports of the connections whose names begin so.
+    ///
+    /// # Panics
+    ///
+    /// As [`command`](Self::command) does.
+    #[must_use]
+    pub fn clients(&self, name: &str) -> Vec<u16> {
+        let list = self.command(&["CLIENT", "LIST"]);
+        let named = format!("name={name}");
+        let lines = list.lines().filter(|line| line.contains(&named));
+        let addresses =
+            lines.filter_map(|line| line.split(' ').find_map(|it| it.strip_prefix("addr=")));
+        let ports = addresses.filter_map(|address| address.rsplit(':').next()?.parse().ok());
+        ports.collect()
+    }
+
     fn ask(&self, parts: &[&str]) -> io::Result<String> {
         let stream = self.port.connect(REPLY)?;
         stream.set_read_timeout(Some(REPLY))?;

@@ -13,28 +13,11 @@ use tests::{
 };
 use tokio::time::sleep;
 
-fn replicates(replica: &Server, primary: &Server) {
-    let port = primary.port().to_string();
-    replica.command(&["REPLICAOF", "127.0.0.1", &port]);
-}
-
-async fn is_synced(replica: &Server) {
-    until("the replica has its primary's data", || {
-        let info = replica.command(&["INFO", "replication"]);
-        info.contains("master_link_status:up")
-    })
-    .await;
-}
-
-fn quick() -> Server {
-    Server::with(&["--repl-diskless-sync-delay", "0"])
-}
-
 /// For how long after its acknowledgement a change was not seen by a process that began right after it.
 async fn behind(bound: Duration, first: Duration) -> Duration {
-    let (a, b, table) = (quick(), quick(), Table::default());
-    replicates(&b, &a);
-    is_synced(&b).await;
+    let (a, b, table) = (Server::replicable(), Server::replicable(), Table::default());
+    b.follow(&a);
+    b.is_synced().await;
     let here = on(a.url(), bound).await;
     assert_eq!(within(&here, row(&table, 1)).await, 0);
     filled(&here, "row").await;
@@ -42,14 +25,14 @@ async fn behind(bound: Duration, first: Duration) -> Duration {
         b.command(&["KEYS", "test:e:*"]).contains("test:e:")
     })
     .await;
-    b.command(&["REPLICAOF", "NO", "ONE"]);
+    b.lead();
     // Acknowledged by the one that is the primary for all, and lost when that follows the other one.
     table.set(1);
     here.emit(tests::rows::RowChanged { id: 1 }).await.unwrap();
     let acknowledged = Instant::now();
     let there = on(a.other_url(), bound).await;
-    replicates(&a, &b);
-    is_synced(&a).await;
+    a.follow(&b);
+    a.is_synced().await;
     sleep(first.saturating_sub(acknowledged.elapsed())).await;
     let mut last = Duration::ZERO;
     while acknowledged.elapsed() < bound + ms(1_500) {
@@ -82,9 +65,9 @@ async fn a_server_that_was_replaced_is_noticed_within_the_usual_bound() {
 #[tokio::test]
 async fn what_a_replaced_server_has_proved_is_proven_no_longer() {
     let bound = ms(1_800);
-    let (a, b, table) = (quick(), quick(), Table::default());
-    replicates(&b, &a);
-    is_synced(&b).await;
+    let (a, b, table) = (Server::replicable(), Server::replicable(), Table::default());
+    b.follow(&a);
+    b.is_synced().await;
     let here = on(a.url(), bound).await;
     assert_eq!(within(&here, row(&table, 1)).await, 0);
     filled(&here, "row").await;
@@ -92,7 +75,7 @@ async fn what_a_replaced_server_has_proved_is_proven_no_longer() {
         b.command(&["KEYS", "test:e:*"]).contains("test:e:")
     })
     .await;
-    b.command(&["REPLICAOF", "NO", "ONE"]);
+    b.lead();
     let proxy = Proxy::to(&a);
     let there = on(proxy.url(), bound).await;
     // It is asked at 500, 1000, .. whether it is alive, and listened at 450, 900, 1350, 1800.
@@ -107,8 +90,8 @@ async fn what_a_replaced_server_has_proved_is_proven_no_longer() {
     here.emit(tests::rows::RowChanged { id: 1 }).await.unwrap();
     let acknowledged = Instant::now();
     at(3_545).await;
-    replicates(&a, &b);
-    is_synced(&a).await;
+    a.follow(&b);
+    a.is_synced().await;
     let mut last = Duration::ZERO;
     while acknowledged.elapsed() < ms(4_500) {
         let begin = acknowledged.elapsed();

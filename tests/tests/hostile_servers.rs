@@ -21,19 +21,6 @@ use tokio::time::sleep;
 
 const BOUND: Duration = Duration::from_secs(2);
 
-async fn is_synced(replica: &Server) {
-    until("the replica has its primary's data", || {
-        let info = replica.command(&["INFO", "replication"]);
-        info.contains("master_link_status:up")
-    })
-    .await;
-}
-
-fn replicates(replica: &Server, primary: &Server) {
-    let port = primary.port().to_string();
-    replica.command(&["REPLICAOF", "127.0.0.1", &port]);
-}
-
 /// Loads a row, and makes the replica a primary that has its entry, and nothing of what comes.
 async fn promoted_with_an_entry(cache: &Cache, table: &Table, replica: &Server) {
     assert_eq!(within(cache, row(table, 1)).await, 0);
@@ -42,11 +29,7 @@ async fn promoted_with_an_entry(cache: &Cache, table: &Table, replica: &Server) 
         replica.command(&["KEYS", "test:e:*"]).contains("test:e:")
     })
     .await;
-    replica.command(&["REPLICAOF", "NO", "ONE"]);
-}
-
-fn quick() -> Server {
-    Server::with(&["--repl-diskless-sync-delay", "0"])
+    replica.lead();
 }
 
 /// `coherence.md`: who is on the side of a primary that was isolated hears of the other side half a second after it was
@@ -54,9 +37,9 @@ fn quick() -> Server {
 #[tokio::test]
 async fn a_server_that_was_a_replica_between_two_beats_may_have_missed_events() {
     let bound = Duration::from_secs(4);
-    let (a, b) = (quick(), quick());
-    replicates(&b, &a);
-    is_synced(&b).await;
+    let (a, b) = (Server::replicable(), Server::replicable());
+    b.follow(&a);
+    b.is_synced().await;
     let (there, table) = (on(a.url(), bound).await, Table::default());
     // Past the beat that sees what attaching a replica did.
     sleep(ms(1_500)).await;
@@ -65,20 +48,20 @@ async fn a_server_that_was_a_replica_between_two_beats_may_have_missed_events() 
         within(&there, row(&table, 1)).await;
         sleep(ms(300)).await;
         // `a` is apart from here on, and something is written to both.
-        b.command(&["REPLICAOF", "NO", "ONE"]);
+        b.lead();
         a.command(&["SET", "other", "1"]);
         let here = on(b.url(), bound).await;
         within(&here, write(&table, 1)).await;
         assert_eq!(here.stats().events.pending, 0, "it is acknowledged");
         drop(here);
-        replicates(&a, &b);
-        is_synced(&a).await;
-        a.command(&["REPLICAOF", "NO", "ONE"]);
+        a.follow(&b);
+        a.is_synced().await;
+        a.lead();
         sleep(bound).await;
         let read = explained(&there, row(&table, 1)).await;
         assert_eq!(read.value, table.value(), "{read}");
-        replicates(&b, &a);
-        is_synced(&b).await;
+        b.follow(&a);
+        b.is_synced().await;
         sleep(ms(1_500)).await;
     }
 }
@@ -86,17 +69,17 @@ async fn a_server_that_was_a_replica_between_two_beats_may_have_missed_events() 
 /// `coherence.md`: what the own process changed is not served from the moment in which the change returned.
 #[tokio::test]
 async fn what_a_process_changed_does_not_come_back_to_it_with_the_data_of_a_new_primary() {
-    let (a, b) = (quick(), quick());
-    replicates(&b, &a);
-    is_synced(&b).await;
+    let (a, b) = (Server::replicable(), Server::replicable());
+    b.follow(&a);
+    b.is_synced().await;
     let (here, table) = (on(a.url(), BOUND).await, Table::default());
     sleep(ms(1_200)).await;
     promoted_with_an_entry(&here, &table, &b).await;
     within(&here, write(&table, 1)).await;
     assert_eq!(here.stats().events.pending, 0);
     let begin = Instant::now();
-    replicates(&a, &b);
-    is_synced(&a).await;
+    a.follow(&b);
+    a.is_synced().await;
     let took = begin.elapsed();
     let read = explained(&here, row(&table, 1)).await;
     assert_eq!(read.value, 1, "{took:?} {read}");
@@ -319,9 +302,9 @@ async fn connections_are_not_made_anew_where_a_server_only_changes_its_replicati
 async fn what_another_process_changed_does_not_come_back_with_the_data_of_a_new_primary() {
     let mut late = Vec::new();
     for _ in 0..2 {
-        let (a, b) = (quick(), quick());
-        replicates(&b, &a);
-        is_synced(&b).await;
+        let (a, b) = (Server::replicable(), Server::replicable());
+        b.follow(&a);
+        b.is_synced().await;
         let (here, there) = (on(a.url(), BOUND).await, on(a.other_url(), BOUND).await);
         let table = Table::default();
         sleep(ms(1_200)).await;
@@ -331,8 +314,8 @@ async fn what_another_process_changed_does_not_come_back_with_the_data_of_a_new_
         drop(here);
         sleep(BOUND + ms(500)).await;
         let begin = Instant::now();
-        replicates(&a, &b);
-        is_synced(&a).await;
+        a.follow(&b);
+        a.is_synced().await;
         let took = begin.elapsed();
         let read = explained(&there, row(&table, 1)).await;
         let first = read.value;
@@ -356,9 +339,9 @@ async fn what_another_process_changed_does_not_come_back_with_the_data_of_a_new_
 #[tokio::test]
 async fn what_a_process_changed_among_many_does_not_come_back_to_it_with_the_data_of_a_new_primary()
 {
-    let (a, b) = (quick(), quick());
-    replicates(&b, &a);
-    is_synced(&b).await;
+    let (a, b) = (Server::replicable(), Server::replicable());
+    b.follow(&a);
+    b.is_synced().await;
     let (here, table) = (on(a.url(), BOUND).await, Table::default());
     sleep(ms(1_200)).await;
     promoted_with_an_entry(&here, &table, &b).await;
@@ -367,8 +350,8 @@ async fn what_a_process_changed_among_many_does_not_come_back_to_it_with_the_dat
     _ = here.emit(crowd).await;
     until("all is told", || here.stats().events.pending == 0).await;
     let begin = Instant::now();
-    replicates(&a, &b);
-    is_synced(&a).await;
+    a.follow(&b);
+    a.is_synced().await;
     let took = begin.elapsed();
     let read = explained(&here, row(&table, 1)).await;
     assert_eq!(read.value, 1, "{took:?} {read}");

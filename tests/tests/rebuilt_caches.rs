@@ -14,29 +14,12 @@ use tests::{
 };
 use tokio::time::sleep;
 
-fn replicates(replica: &Server, primary: &Server) {
-    let port = primary.port().to_string();
-    replica.command(&["REPLICAOF", "127.0.0.1", &port]);
-}
-
-async fn is_synced(replica: &Server) {
-    until("the replica has its primary's data", || {
-        let info = replica.command(&["INFO", "replication"]);
-        info.contains("master_link_status:up")
-    })
-    .await;
-}
-
-fn quick() -> Server {
-    Server::with(&["--repl-diskless-sync-delay", "0"])
-}
-
 /// The process that emitted it serves what was before, though the event was acknowledged to it.
 async fn own(rebuilds: bool) -> Option<Duration> {
     let bound = ms(2_000);
-    let (a, b, table) = (quick(), quick(), Table::default());
-    replicates(&b, &a);
-    is_synced(&b).await;
+    let (a, b, table) = (Server::replicable(), Server::replicable(), Table::default());
+    b.follow(&a);
+    b.is_synced().await;
     let mut cache = on(a.url(), bound).await;
     assert_eq!(within(&cache, row(&table, 1)).await, 0);
     filled(&cache, "row").await;
@@ -44,7 +27,7 @@ async fn own(rebuilds: bool) -> Option<Duration> {
         b.command(&["KEYS", "test:e:*"]).contains("test:e:")
     })
     .await;
-    b.command(&["REPLICAOF", "NO", "ONE"]);
+    b.lead();
     table.set(1);
     cache.emit(RowChanged { id: 1 }).await.unwrap();
     let acknowledged = Instant::now();
@@ -52,8 +35,8 @@ async fn own(rebuilds: bool) -> Option<Duration> {
         drop(cache);
         cache = on(a.url(), bound).await;
     }
-    replicates(&a, &b);
-    is_synced(&a).await;
+    a.follow(&b);
+    a.is_synced().await;
     let mut last = None;
     while acknowledged.elapsed() < ms(3_500) {
         let begin = acknowledged.elapsed();
@@ -79,10 +62,10 @@ async fn who_emitted_it_never_sees_what_was_before_though_its_cache_was_built_ag
 /// minute as soon as its emitter has moved too.
 async fn said_again(rebuilds: bool) -> Option<u64> {
     let bound = ms(2_000);
-    let (a, b, table) = (quick(), quick(), Table::default());
-    replicates(&b, &a);
-    is_synced(&b).await;
-    b.command(&["REPLICAOF", "NO", "ONE"]);
+    let (a, b, table) = (Server::replicable(), Server::replicable(), Table::default());
+    b.follow(&a);
+    b.is_synced().await;
+    b.lead();
     let proxy = Proxy::to(&a);
     let mut here = on(proxy.url(), bound).await;
     let there = on(b.url(), bound).await;
@@ -95,7 +78,7 @@ async fn said_again(rebuilds: bool) -> Option<u64> {
         here = on(proxy.url(), bound).await;
     }
     proxy.lead_to(&b);
-    a.command(&["REPLICAOF", "127.0.0.1", &b.port().to_string()]);
+    a.follow(&b);
     proxy.close_all();
     sleep(ms(5_000)).await;
     let value = within(&there, row(&table, 1)).await;
@@ -168,24 +151,12 @@ async fn what_is_made_of_a_none_that_has_not_settled_from_memory() {
     assert!(settled(true).await);
 }
 
-/// The ports from which the library speaks to a server.
-fn ports(server: &Server) -> Vec<u16> {
-    let list = server.command(&["CLIENT", "LIST"]);
-    let lines = list.lines().filter(|line| line.contains("name=cache-core"));
-    lines
-        .filter_map(|line| {
-            let address = line.split(' ').find_map(|it| it.strip_prefix("addr="))?;
-            address.rsplit(':').next()?.parse().ok()
-        })
-        .collect()
-}
-
 /// "Build this one in a second" is what an event on its way has the next cache be told, where that has another bound.
 #[tokio::test]
 async fn nor_is_it_forgotten_where_the_next_cache_was_built_too_early() {
-    let (a, b, table) = (quick(), quick(), Table::default());
-    replicates(&b, &a);
-    is_synced(&b).await;
+    let (a, b, table) = (Server::replicable(), Server::replicable(), Table::default());
+    b.follow(&a);
+    b.is_synced().await;
     let proxy = Proxy::to(&a);
     let cache = on(proxy.url(), ms(2_000)).await;
     assert_eq!(within(&cache, row(&table, 1)).await, 0);
@@ -194,10 +165,10 @@ async fn nor_is_it_forgotten_where_the_next_cache_was_built_too_early() {
         b.command(&["KEYS", "test:e:*"]).contains("test:e:")
     })
     .await;
-    b.command(&["REPLICAOF", "NO", "ONE"]);
+    b.lead();
     table.set(1);
     cache.emit(RowChanged { id: 1 }).await.unwrap();
-    assert!(proxy.black_hole_from(&ports(&a)) > 1);
+    assert!(proxy.black_hole_from(&a.clients("cache-core")) > 1);
     let emitter = cache.clone();
     let on_its_way = tokio::spawn(async move { emitter.emit(RowChanged { id: 2 }).await });
     sleep(ms(20)).await;
@@ -213,8 +184,8 @@ async fn nor_is_it_forgotten_where_the_next_cache_was_built_too_early() {
     sleep(ms(1_500)).await;
     let cache = build().await.unwrap();
     sleep(ms(200)).await;
-    replicates(&a, &b);
-    is_synced(&a).await;
+    a.follow(&b);
+    a.is_synced().await;
     let begun = Instant::now();
     while begun.elapsed() < ms(2_000) {
         assert_eq!(within(&cache, row(&table, 1)).await, 1);

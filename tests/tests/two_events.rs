@@ -50,26 +50,12 @@ async fn change(table: &Table, id: u64) {
     table.change();
 }
 
-/// The ports from which somebody listens.
-fn listening(server: &Server) -> Vec<u16> {
-    let list = server.command(&["CLIENT", "LIST"]);
-    let lines = list
-        .lines()
-        .filter(|line| line.contains("name=cache-core-channel"));
-    lines
-        .filter_map(|line| {
-            let address = line.split(' ').find_map(|it| it.strip_prefix("addr="))?;
-            address.rsplit(':').next()?.parse().ok()
-        })
-        .collect()
-}
-
 macro_rules! behind_a_message_that_is_late {
     ($inner:ident, $outer:ident) => {{
         let (server, table) = (Server::start(), Table::default());
         let proxy = Proxy::to(&server);
         let there = on(proxy.url(), ms(2_000)).await;
-        let ports = listening(&server);
+        let ports = server.clients("cache-core-channel");
         let here = on(server.url(), ms(2_000)).await;
         within(&there, $inner(&table, 1)).await;
         sleep(ms(100)).await;
