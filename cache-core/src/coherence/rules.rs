@@ -131,8 +131,10 @@ pub(super) fn is_elsewhere(listens_to: Option<Lineage>, answered: Lineage) -> bo
 }
 
 /// Whether a server says less of a tag than it has acknowledged: it was replaced, or made a replica, behind the connection.
+/// It also stands before B11, which would show nowhere: what has moved a generation contradicts what was said before it.
 pub(super) fn has_forgotten(acknowledged: (u64, Lineage), says: (u64, Lineage)) -> bool {
-    says.1 == acknowledged.1 && says.0 < acknowledged.0 && !mutant::is(Mutant::B22)
+    let is_broken = mutant::is(Mutant::B22) || mutant::is(Mutant::B11);
+    says.1 == acknowledged.1 && says.0 < acknowledged.0 && !is_broken
 }
 
 /// Whether a server of another lineage than the one before is to be told of recent bumps.

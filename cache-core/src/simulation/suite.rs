@@ -196,6 +196,14 @@ fn is_noticed(mutant: Mutant) {
     );
 }
 
+#[test]
+fn b11_a_suspect_blessed_with_a_moved_generation_is_noticed() {
+    // With it another rule is broken, which shows nothing there by itself.
+    let (_, found) = search(200, haunt(Mutant::B11), Some(Mutant::B22));
+    assert_eq!(found.map(|(seed, _)| seed), None);
+    is_noticed(Mutant::B11);
+}
+
 macro_rules! broken_rules {
     ($($claim:ident: $mutant:ident,)*) => {
         $(
@@ -218,7 +226,6 @@ broken_rules! {
     b8_asking_the_shared_tier_after_a_failed_bump_is_noticed: B8,
     b9_a_reply_that_counts_for_another_connection_is_noticed: B9,
     b10_a_server_that_is_not_told_again_is_noticed: B10,
-    b11_a_suspect_blessed_with_a_moved_generation_is_noticed: B11,
     b12_the_fence_looked_at_last_is_noticed: B12,
     b13_the_lineage_of_the_handshake_is_noticed: B13,
     b14_the_shared_tier_right_after_an_outage_is_noticed: B14,

@@ -197,8 +197,7 @@ impl Plan {
     }
 
     /// Connections of a process are made anew again and again, and what it has of a row is looked at just when it
-    /// hears again, while somebody marks the row, writes it and dies: the mark may overtake the answer. Where an event
-    /// does, its version contradicts the answer.
+    /// hears again, while somebody marks the row, writes it and dies: the mark may overtake the answer.
     pub(super) fn add_overtaken(&mut self, random: &mut Random) {
         self.setup.bound = 400;
         self.setup.slowest_message = 20;
