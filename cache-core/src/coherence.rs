@@ -30,6 +30,7 @@ mod said;
 mod version;
 
 use std::{
+    borrow::Borrow,
     fmt, hint,
     sync::{
         Arc,
@@ -38,13 +39,14 @@ use std::{
             Ordering::{AcqRel, Acquire, Relaxed},
         },
     },
+    thread,
     time::Duration,
 };
 
 use tokio::sync::Notify;
 
 use self::{
-    beat::Beat,
+    beat::{Applying, Beat},
     cell::{Captured, Registry},
     ledger::Ledger,
     marks::{DoubtedMarks, Marks},
@@ -67,8 +69,10 @@ use crate::{clock::Nanos, event::Tag, lock::Mutex, stats::EventStats};
 /// again.
 pub(crate) const DRAIN: Duration = Duration::from_secs(4);
 
-/// How often it is looked whether an event that is being applied has been: most take less.
-const PATIENCE: u32 = 1_000;
+/// How often it is looked whether an event that is being applied has been, most of which take less; and how often others are
+/// let meanwhile.
+const PATIENCE: u32 = 50 * SPINS;
+const SPINS: u32 = 100;
 
 /// How long a mark lasts that nobody renews, as its writer does every third of it.
 pub(crate) const GUARD: Duration = Duration::from_secs(30);
@@ -244,6 +248,10 @@ impl Coherence {
             }
             while patience > 0 && self.beat.is_applying() {
                 patience -= 1;
+                if patience.is_multiple_of(SPINS) {
+                    // Whoever applies it may have to be let.
+                    thread::yield_now();
+                }
                 hint::spin_loop();
             }
             if patience == 0 {
@@ -399,13 +407,20 @@ impl Coherence {
         Held(cells)
     }
 
+    /// To be held while these are invalidated; nothing where nothing depends on any of them, nor can be made of what does.
+    fn apply(&self, tags: impl IntoIterator<Item = impl Borrow<Tag>>) -> Option<Applying<'_>> {
+        let mut tags = tags.into_iter();
+        let is_alive = tags.any(|tag| self.registry.get(tag.borrow()).is_some());
+        is_alive.then(|| self.beat.apply())
+    }
+
     /// What was loaded before this is void from here on.
     pub(crate) fn invalidate<'a>(
         &self,
         tags: impl IntoIterator<Item = &'a Tag> + Clone,
         now: Nanos,
     ) {
-        let _applying = self.beat.apply();
+        let _applying = self.apply(tags.clone());
         // In this order: whoever captures in between finds it among the recent ones.
         self.recent.add(tags.clone(), now);
         self.invalidations.fetch_add(1, AcqRel);

@@ -143,7 +143,8 @@ impl Coherence {
             return;
         };
         let listens_to = self.state.lock().listens_to;
-        let _applying = self.beat.apply();
+        let names = text.lines().filter_map(|line| line.split(' ').next());
+        let _applying = self.apply(names.map(Tag::from_name));
         for line in text.lines() {
             let mut words = line.split(' ');
             let (Some(name), Some(version), Some(origin)) =
