@@ -60,8 +60,8 @@ async fn a_server_that_was_replaced_is_noticed_within_the_usual_bound() {
 }
 
 /// A process that cannot listen (its server has no room for one more connection, here: the line refuses new ones) believes what
-/// it has for the bound, and then asks. Asked is a server that was made a replica a moment ago, of one that never had the event:
-/// it proves what is void, for the whole bound once more.
+/// it has until its lease is over, and then asks. Asked is a server that was made a replica a moment ago, of one that never had the
+/// event: what it proves of what is void counts until it is asked what it is.
 #[tokio::test]
 async fn what_a_replaced_server_has_proved_is_proven_no_longer() {
     let bound = ms(1_800);

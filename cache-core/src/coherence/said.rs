@@ -75,9 +75,7 @@ impl Said {
         let known = known.max().copied().unwrap_or(0);
         rules::has_forgotten((known, state.lineage), (version, lineage))
     }
-}
 
-impl Said {
     /// What another one knows, which has nobody to know it for any more.
     pub(super) fn take_over(&self, other: &Self) {
         let known = std::mem::take(&mut *other.0.lock());

@@ -170,23 +170,16 @@ impl SimulatedStore {
                     });
                     wait = FIRST_WAIT;
                     sleep(every).await;
-                    let mut said = self.beat(link, every).await;
-                    while let Some(Said {
-                        lineage,
-                        was_replica,
-                        ..
-                    }) = said.take_if(|said| said.is_master)
-                    {
-                        if standing.beat(lineage) && was_replica {
+                    while let Some(said) = self.beat(link, every).await {
+                        if !said.is_master || standing.beat(said.lineage) && said.was_replica {
                             listener.misled();
                         }
+                        if !said.is_master {
+                            break;
+                        }
                         sleep(every).await;
-                        said = self.beat(link, every).await;
                     }
                     self.state.lock().data = None;
-                    if said.is_some() {
-                        listener.misled();
-                    }
                 }
                 self.world.network().close(link);
             }
