@@ -6,7 +6,7 @@ use crate::{
     error::Error,
     l2::{
         Store,
-        redis::{Address, RedisStore},
+        redis::{Redis, RedisStore},
     },
 };
 
@@ -21,7 +21,7 @@ impl Tier {
     ///
     /// As `CacheBuilder::build` does.
     pub async fn connect(url: &str) -> Result<Self, Error> {
-        let address = Address::parse(url)?;
+        let address = Redis::from(url).address()?;
         let (store, _) = RedisStore::connect(address, Duration::from_secs(1)).await?;
         Ok(Self(store))
     }

@@ -6,7 +6,7 @@ use std::{fmt, time::Duration};
 /// Why a [`Cache`](crate::Cache) could not be built or installed.
 ///
 /// A cached function never returns this error: a tier that fails is a miss.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
     kind: ErrorKind,

@@ -23,6 +23,7 @@
 //! - [`Event`](derive@Event) is what can change, [`invalidates`] the attribute of functions that change it, and
 //!   [`guide::coherence`] says what that promises.
 //! - [`CacheKey`] is what arguments need to identify a value; derive it for your own types.
+//! - `Redis` and, behind the feature `tls`, `Tls` say where Redis is, what a URL cannot say among it.
 //! - [`Codec`] is how values are written to Redis; implement it for those that serde does not know.
 //! - `testing`, behind the feature of that name, holds time that moves by hand and a stand-in for Redis.
 //! - [`guide`] has a page on [tests of code that caches](guide::testing), and one on
@@ -169,6 +170,10 @@ pub use l1::Eviction;
 pub use l2::codec::Json;
 #[cfg(feature = "msgpack")]
 pub use l2::codec::Msgpack;
+#[cfg(feature = "redis")]
+pub use l2::redis::Redis;
+#[cfg(feature = "tls")]
+pub use l2::redis::Tls;
 pub use l2::{
     RedisMiss,
     codec::{Codec, Postcard},

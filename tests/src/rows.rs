@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use cache_core::{Cache, CachedCall, Event, Explained, Refused, cached, invalidates};
+use cache_core::{Cache, CachedCall, Event, Explained, Redis, Refused, cached, invalidates};
 
 use crate::until;
 
@@ -105,13 +105,13 @@ pub async fn alone() -> Cache {
     built.expect("the defaults are valid")
 }
 
-/// A cache on the Redis of this URL, with this bound.
+/// A cache on this Redis, with this bound.
 ///
 /// # Panics
 ///
 /// When it cannot be built.
-pub async fn on(url: impl Into<String>, bound: Duration) -> Cache {
-    let builder = Cache::builder().namespace("test").redis(url);
+pub async fn on(redis: impl Into<Redis>, bound: Duration) -> Cache {
+    let builder = Cache::builder().namespace("test").redis(redis);
     // An answer that is late on a busy machine would have nothing kept there.
     let builder = builder.redis_budget(ms(500));
     let built = builder.staleness_bound(bound).require_redis().build().await;

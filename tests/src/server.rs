@@ -18,6 +18,7 @@ use std::{
 };
 
 use self::{port::Port, running::Running};
+use crate::authority::{Authority, Identity};
 
 /// How long a server may take until it answers.
 const START: Duration = Duration::from_secs(5);
@@ -42,6 +43,8 @@ pub struct Server {
     folder: PathBuf,
     /// Of a sentinel, which writes what it learns into it.
     settings: Option<PathBuf>,
+    /// It speaks TLS on its port, and nothing else.
+    is_secured: bool,
     arguments: Vec<String>,
     running: Option<Running>,
 }
@@ -100,11 +103,59 @@ impl Server {
     #[must_use]
     pub fn sentinel(settings: &str, arguments: &[&str]) -> Self {
         let mut server = Self::of(&[&["--sentinel"], arguments].concat());
-        let file = server.folder.join("sentinel.conf");
-        fs::write(&file, settings).expect("the folder is ours");
-        server.settings = Some(file);
+        server.settle(settings);
         server.start_again();
         server
+    }
+
+    /// A server that speaks TLS alone on its port, and shows this certificate. It wants one of its clients by the same
+    /// authority, unless the arguments say `["--tls-auth-clients", "no"]`.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start) does.
+    #[must_use]
+    pub fn secured(authority: &Authority, identity: &Identity, arguments: &[&str]) -> Self {
+        let mut server = Self::of(arguments);
+        server.secure(authority, identity);
+        server.start_again();
+        server
+    }
+
+    /// A sentinel with these settings that speaks TLS alone, with its clients and with what it watches.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start) does.
+    #[must_use]
+    pub fn secured_sentinel(authority: &Authority, identity: &Identity, settings: &str) -> Self {
+        let mut server = Self::of(&["--sentinel", "--tls-replication", "yes"]);
+        server.settle(settings);
+        server.secure(authority, identity);
+        server.start_again();
+        server
+    }
+
+    /// Shows this certificate from its next start on.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be written.
+    pub fn secure(&mut self, authority: &Authority, identity: &Identity) {
+        for (name, pem) in [
+            ("authority.pem", &authority.pem),
+            ("server.pem", &identity.certificate),
+            ("server.key", &identity.key),
+        ] {
+            fs::write(self.folder.join(name), pem).expect("the folder is ours");
+        }
+        self.is_secured = true;
+    }
+
+    fn settle(&mut self, settings: &str) {
+        let file = self.folder.join("sentinel.conf");
+        fs::write(&file, settings).expect("the folder is ours");
+        self.settings = Some(file);
     }
 
     fn of(arguments: &[&str]) -> Self {
@@ -112,15 +163,17 @@ impl Server {
             port: Port::reserve().expect("a port of 127.0.0.1 is free"),
             folder: new_folder().expect("there is place for a temporary folder"),
             settings: None,
+            is_secured: false,
             arguments: arguments.iter().map(ToString::to_string).collect(),
             running: None,
         }
     }
 
-    /// Where clients find it: `redis://127.0.0.1:port/`, without a password.
+    /// Where clients find it: `redis://127.0.0.1:port/`, or `rediss://..`, without a password.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/", self.port())
+        let scheme = if self.is_secured { "rediss" } else { "redis" };
+        format!("{scheme}://127.0.0.1:{}/", self.port())
     }
 
     /// Another name of the same server, for a cache that is to be of another process: those of one URL know of each other.
@@ -271,6 +324,11 @@ impl Server {
     }
 
     fn ask(&self, parts: &[&str]) -> io::Result<String> {
+        if self.is_secured {
+            let stream = UnixStream::connect(self.socket())?;
+            stream.set_read_timeout(Some(REPLY))?;
+            return resp::ask(&mut BufReader::new(stream), parts);
+        }
         let stream = self.port.connect(REPLY)?;
         stream.set_read_timeout(Some(REPLY))?;
         stream.set_write_timeout(Some(REPLY))?;
@@ -280,6 +338,30 @@ impl Server {
             resp::ask(&mut stream, &["AUTH", password])?;
         }
         resp::ask(&mut stream, parts)
+    }
+
+    fn wiring(&self) -> Vec<String> {
+        let port = self.port().to_string();
+        let file = |name: &str| self.folder.join(name).display().to_string();
+        let wiring = if self.is_secured {
+            let (authority, certificate, key) = (
+                file("authority.pem"),
+                file("server.pem"),
+                file("server.key"),
+            );
+            vec![
+                ("--port", "0".into()),
+                ("--tls-port", port),
+                ("--tls-ca-cert-file", authority),
+                ("--tls-cert-file", certificate),
+                ("--tls-key-file", key),
+            ]
+        } else {
+            vec![("--port", port)]
+        };
+        let wiring = wiring.into_iter().chain([("--bind", "127.0.0.1".into())]);
+        let words = wiring.flat_map(|(name, value)| [name.to_owned(), value]);
+        words.collect()
     }
 
     fn running(&self) -> &Running {
@@ -297,7 +379,7 @@ impl Server {
         self.port.give_way();
         let server = Command::new(&program)
             .args(&self.settings)
-            .args(["--port", &self.port().to_string(), "--bind", "127.0.0.1"])
+            .args(self.wiring())
             .arg("--unixsocket")
             .arg(self.socket())
             .args(["--save", "", "--appendonly", "no", "--dir"])

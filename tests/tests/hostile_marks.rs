@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cache_core::{Cache, Source, invalidates};
+use cache_core::{Cache, Redis, Source, invalidates};
 use tests::{
     log::Said,
     proxy::Proxy,
@@ -53,7 +53,7 @@ async fn write_slowly(table: Table, id: u64, steps: Arc<Steps>) -> Result<(), De
     Ok(())
 }
 
-async fn on(url: impl Into<String>) -> Cache {
+async fn on(url: impl Into<Redis>) -> Cache {
     let builder = Cache::builder().namespace("test").redis(url);
     let builder = builder.staleness_bound(BOUND).require_redis();
     builder.build().await.unwrap()

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cache_core::{Cache, ErrorKind, RedisMiss, Source, cached};
+use cache_core::{Cache, ErrorKind, Redis, RedisMiss, Source, cached};
 use futures::FutureExt;
 use tests::{
     SOON,
@@ -31,7 +31,7 @@ async fn page(table: &Table, id: u64) -> u64 {
 
 const BOUND: Duration = Duration::from_millis(400);
 
-async fn cache(url: impl Into<String>) -> Cache {
+async fn cache(url: impl Into<Redis>) -> Cache {
     let builder = Cache::builder()
         .namespace("test")
         .redis(url)

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use cache_core::{Cache, CachedCall, Event, Explained, Source, cached, invalidates};
+use cache_core::{Cache, CachedCall, Event, Explained, Redis, Source, cached, invalidates};
 use tests::{proxy::Proxy, server::Server, until};
 use tokio::time::sleep;
 
@@ -42,7 +42,7 @@ async fn write(table: &Table, id: u64) {
     table.0.fetch_add(1, SeqCst);
 }
 
-async fn on(url: impl Into<String>) -> Cache {
+async fn on(url: impl Into<Redis>) -> Cache {
     let builder = Cache::builder()
         .namespace("test")
         .redis(url)

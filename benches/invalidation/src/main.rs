@@ -10,7 +10,7 @@ mod way;
 
 use std::process::ExitCode;
 
-use cache_core::{Cache, Event, cached};
+use cache_core::{Cache, Event, Redis, cached};
 use tests::server::Server;
 use tokio::runtime::Builder;
 
@@ -54,7 +54,7 @@ pub(crate) async fn with_three(cache: &Cache, id: u64) -> u64 {
 }
 
 /// The cache of a process on this server.
-pub(crate) async fn cache(url: impl Into<String>) -> Cache {
+pub(crate) async fn cache(url: impl Into<Redis>) -> Cache {
     let built = Cache::builder().memory_limit(1 << 30).redis(url).build();
     built.await.expect("the server takes us")
 }

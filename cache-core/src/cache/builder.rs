@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 #[cfg(feature = "redis")]
-use crate::l2::redis::{Address, RedisStore};
+use crate::l2::redis::{Redis, RedisStore};
 #[cfg(feature = "testing")]
 use crate::testing::FakeRedis;
 use crate::{
@@ -153,14 +153,21 @@ impl CacheBuilder {
         self
     }
 
-    /// The Redis that this cache shares its entries through: `redis://[user:password@]host[:port][/database]`,
-    /// or `unix:///path/to/socket`. Redis 6.2, Valkey 7.2, or newer.
+    /// The Redis that this cache shares its entries through: a [`Redis`], or a URL. Redis 6.2, Valkey 7.2, or newer.
     ///
-    /// With Redis Sentinel it is `redis-sentinel://[user:password@]host[:port][,host[:port]..]/service[/database]`: the hosts are
-    /// sentinels (port 26379 unless said), `service` is what `sentinel monitor` calls the primary, and user and password are
-    /// those of the servers; sentinels that have their own are given them by `?sentinel_user=..&sentinel_password=..`. Name all
-    /// sentinels: what most of those that are named say counts. They are asked all at once when a connection is made, and once a
-    /// second whether the primary is still the same.
+    /// | URL | |
+    /// |:--|:--|
+    /// | `redis://[user:password@]host[:port][/database]` | one server |
+    /// | `unix:///path/to/socket[?db=database&user=..&pass=..]` | one server on this machine |
+    /// | `redis-sentinel://[user:password@]host[:port][,host[:port]..]/service[/database]` | the primary that sentinels name |
+    /// | `rediss://..`, `rediss-sentinel://..` | the same over TLS, with the feature `tls`; `Redis::tls` says more |
+    ///
+    /// `valkey` means the same as `redis` in all of them.
+    ///
+    /// Of Redis Sentinel, the hosts are sentinels (port 26379 unless said), `service` is what `sentinel monitor` calls the primary,
+    /// and user and password are those of the servers; sentinels that have their own are given them by
+    /// `?sentinel_user=..&sentinel_password=..`. Name all sentinels: what most of those that are named say counts. They are asked
+    /// all at once when a connection is made, and once a second whether the primary is still the same.
     ///
     /// A Redis that cannot be reached, is slow, full or damaged costs calls no more than the
     /// [budget](Self::redis_budget): they load as if there were none, and it is used again as soon as
@@ -169,8 +176,8 @@ impl CacheBuilder {
     /// Every runtime that calls run on needs its timer (`enable_all`): a call that waits for Redis on one
     /// without panics. Outside a runtime Redis is not used.
     #[cfg(feature = "redis")]
-    pub fn redis(mut self, url: impl Into<String>) -> Self {
-        self.source = Some(Arc::new(Url(url.into())));
+    pub fn redis(mut self, redis: impl Into<Redis>) -> Self {
+        self.source = Some(Arc::new(redis.into()));
         self
     }
 
@@ -347,23 +354,11 @@ trait Source: fmt::Debug + Send + Sync {
 /// The shared tier, and who else of this process shares it.
 type Sharing = (Arc<dyn Shared>, Arc<Peers>);
 
-/// May hold a password: shown to nobody.
 #[cfg(feature = "redis")]
-struct Url(String);
-
-#[cfg(feature = "redis")]
-impl fmt::Debug for Url {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("..")
-    }
-}
-
-#[cfg(feature = "redis")]
-impl Source for Url {
+impl Source for Redis {
     fn connect<'a>(&'a self, cache: &'a CacheBuilder) -> BoxFuture<'a, Result<Sharing, Error>> {
         Box::pin(async move {
-            let Self(url) = self;
-            let address = Address::parse(url)?;
+            let address = self.address()?;
             let (shown, place) = (address.to_string(), address.identity());
             let (store, missing) = RedisStore::connect(address, CONNECT_WITHIN).await?;
             match missing {

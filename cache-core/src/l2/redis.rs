@@ -4,6 +4,7 @@
 //! No type of the `redis` crate leaves this folder.
 
 mod address;
+mod description;
 mod fault;
 mod handshake;
 mod link;
@@ -16,6 +17,11 @@ mod tags;
 #[cfg(test)]
 mod tests;
 mod time;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "redis/tls/absent.rs"]
+mod tls;
 mod version;
 mod writes;
 
@@ -29,10 +35,13 @@ use ::redis::Value;
 use tokio::{runtime::Handle, time::timeout};
 
 pub(crate) use address::Address;
+pub use description::Redis;
 use handshake::{Failure, Wiring};
 use link::{Link, Status};
 use reads::{Keys, Question, Reads};
 use subscriber::Ear;
+#[cfg(feature = "tls")]
+pub use tls::Tls;
 
 use super::{
     LARGE, Lineage, Pending, Store, StoreError, StoreTime, Write,
@@ -102,6 +111,9 @@ impl RedisStore {
         let server = &store.data.address;
         let reason = match &*status.borrow() {
             Status::Connected => None,
+            Status::Trying if server.tls.is_some() => Some(format!(
+                "no answer from Redis at {server}: does it speak TLS there?"
+            )),
             Status::Trying => Some(format!("no answer from Redis at {server}")),
             Status::Failing(Failure::Unreachable(why)) => {
                 Some(format!("no connection to Redis at {server}: {why}"))

@@ -1,14 +1,12 @@
 //! Where Redis is and how to sign in there. What is shown of it is never a secret.
 
-mod url;
-
 use std::{
     fmt,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use super::sentinel::Electorate;
+use super::{sentinel::Electorate, tls::Secured};
 
 /// One database of a Redis, and the credentials for it.
 #[derive(Clone)]
@@ -16,6 +14,7 @@ pub(crate) struct Address {
     pub(super) place: Place,
     pub(super) credentials: Option<Credentials>,
     pub(super) database: u32,
+    pub(super) tls: Option<Secured>,
 }
 
 /// How its primary is found.

@@ -14,6 +14,7 @@ use super::{
     fault::words,
     pulse::{self, Pulse, PulseFault},
     subscriber::Ear,
+    tls::Secured,
     version::{self, Verdict},
 };
 use crate::tasks;
@@ -72,6 +73,12 @@ pub(super) enum Failure {
     Unreachable(String),
 }
 
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Unreachable(error.to_string())
+    }
+}
+
 /// Connects to a server of this address, and subscribes where there is an ear. `ended` is dropped when the connection's
 /// task ends.
 pub(super) async fn open(
@@ -84,9 +91,7 @@ pub(super) async fn open(
         settings: settings(address, ear),
         config: config(wiring, ear),
     };
-    let (mut connection, driver) = connect(node, setup, ended)
-        .await
-        .map_err(|error| Failure::Unreachable(error.to_string()))?;
+    let (mut connection, driver) = connect(node, address.tls.as_ref(), setup, ended).await?;
     let doubt = sign_in(&mut connection, address, wiring).await?;
     let pulse = pulse::feel(&mut connection)
         .await
@@ -152,9 +157,10 @@ fn config(wiring: Wiring, ear: Option<&Ear>) -> AsyncConnectionConfig {
 
 pub(super) async fn connect(
     node: &Node,
+    tls: Option<&Secured>,
     setup: Setup,
     ended: impl Send + 'static,
-) -> io::Result<(MultiplexedConnection, Driver)> {
+) -> Result<(MultiplexedConnection, Driver), Failure> {
     match node {
         Node::Tcp { host, port } => {
             let stream = TcpStream::connect((host.as_str(), *port)).await?;
@@ -163,7 +169,10 @@ pub(super) async fn connect(
             socket.set_tcp_keepalive(&socket2::TcpKeepalive::new().with_time(KEEPALIVE))?;
             #[cfg(target_os = "linux")]
             socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
-            multiplex(stream, setup, ended).await
+            match tls {
+                None => multiplex(stream, setup, ended).await,
+                Some(tls) => multiplex(tls.connect(host, stream).await?, setup, ended).await,
+            }
         }
         #[cfg(unix)]
         Node::Unix(path) => {
@@ -171,7 +180,7 @@ pub(super) async fn connect(
             multiplex(stream, setup, ended).await
         }
         #[cfg(not(unix))]
-        Node::Unix(_) => Err(io::Error::other("there are no unix sockets here")),
+        Node::Unix(_) => Err(Failure::Refused("there are no unix sockets here".into())),
     }
 }
 
@@ -179,14 +188,14 @@ async fn multiplex<S>(
     stream: S,
     setup: Setup,
     ended: impl Send + 'static,
-) -> io::Result<(MultiplexedConnection, Driver)>
+) -> Result<(MultiplexedConnection, Driver), Failure>
 where
     S: Unpin + tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + 'static,
 {
     let Setup { settings, config } = setup;
     let (connection, driver) = MultiplexedConnection::new_with_config(&settings, stream, config)
         .await
-        .map_err(io::Error::other)?;
+        .map_err(|error| Failure::Unreachable(error.to_string()))?;
     let task = tasks::spawn(&Handle::current(), async move {
         let _ended = ended;
         driver.await;
@@ -235,10 +244,10 @@ fn next(replies: &mut impl Iterator<Item = Value>) -> Value {
     replies.next().unwrap_or(Value::Nil)
 }
 
-fn closed() -> Failure {
+pub(super) fn closed() -> Failure {
     Failure::Unreachable(
         "the server closed the connection at once: is it in protected mode, \
-         or has it as many clients as `maxclients` allows?"
+         has it as many clients as `maxclients` allows, or does it speak TLS there (`rediss://`)?"
             .into(),
     )
 }

@@ -12,6 +12,7 @@ use super::{
     address::{Credentials, Node},
     fault::words,
     handshake::{self, Driver, Failure, Setup},
+    tls::Secured,
 };
 use crate::{
     clock::{Nanos, nanos, system_now},
@@ -28,6 +29,7 @@ pub(super) struct Electorate {
     sentinels: Vec<Node>,
     service: String,
     credentials: Option<Credentials>,
+    tls: Option<Secured>,
     /// One for each sentinel, once it has been asked.
     connections: Mutex<Vec<Option<Connection>>>,
     last: Mutex<Option<(Nanos, Result<Poll, Failure>)>>,
@@ -61,12 +63,14 @@ impl Electorate {
         sentinels: Vec<Node>,
         service: String,
         credentials: Option<Credentials>,
+        tls: Option<Secured>,
     ) -> Self {
         let connections = sentinels.iter().map(|_| None).collect();
         Self {
             sentinels,
             service,
             credentials,
+            tls,
             connections: Mutex::new(connections),
             last: Mutex::default(),
         }
@@ -114,6 +118,7 @@ impl Electorate {
                 sentinel: sentinel.clone(),
                 service: self.service.clone(),
                 credentials: self.credentials.clone(),
+                tls: self.tls.clone(),
             };
             asking.spawn(async move { (place, ask.within(PATIENCE, connection).await) });
         }
@@ -173,6 +178,7 @@ struct Ask {
     sentinel: Node,
     service: String,
     credentials: Option<Credentials>,
+    tls: Option<Secured>,
 }
 
 impl Ask {
@@ -214,8 +220,13 @@ impl Ask {
                     .set_response_timeout(None)
                     .set_concurrency_limit(IN_FLIGHT),
             };
-            let connected = handshake::connect(&self.sentinel, setup, ()).await;
-            let (connection, driver) = connected.map_err(|error| unreachable(&error))?;
+            let connected = handshake::connect(&self.sentinel, self.tls.as_ref(), setup, ()).await;
+            let (connection, driver) = connected.map_err(|failure| match failure {
+                Failure::Unreachable(why) => unreachable(&why),
+                Failure::Refused(why) => {
+                    Failure::Refused(format!("the sentinel {}: {why}", self.sentinel))
+                }
+            })?;
             if let Some(credentials) = &self.credentials {
                 handshake::add_auth(&mut commands, credentials);
             }

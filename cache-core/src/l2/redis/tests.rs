@@ -26,7 +26,7 @@ async fn bounded<T>(body: impl Future<Output = T>) -> T {
 }
 
 async fn open(url: &str) -> RedisStore {
-    let (store, reason) = RedisStore::connect(Address::parse(url).unwrap(), PATIENCE)
+    let (store, reason) = RedisStore::connect(Redis::from(url).address().unwrap(), PATIENCE)
         .await
         .unwrap();
     assert_eq!(reason, None);

@@ -1,3 +1,5 @@
+//! What is understood of a URL, and what the builder says in its place.
+
 use super::*;
 use crate::l2::redis::address::{Node, Place};
 
@@ -13,25 +15,29 @@ fn node_of(address: &Address) -> Option<&Node> {
     }
 }
 
+fn parse(url: &str) -> Address {
+    Redis::from(url).address().unwrap()
+}
+
 fn error(url: &str) -> String {
-    let error = Address::parse(url).unwrap_err();
+    let error = Redis::from(url).address().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
     error.to_string()
 }
 
 #[test]
 fn a_url_names_a_place_a_database_and_credentials() {
-    let address = Address::parse("redis://ada:s%40cret@[::1]:6380/4").unwrap();
+    let address = parse("redis://ada:s%40cret@[::1]:6380/4");
     assert_eq!(node_of(&address), Some(&node("::1", 6380)));
     assert_eq!(address.database, 4);
     let credentials = address.credentials.unwrap();
     assert_eq!(credentials.user.as_deref(), Some("ada"));
     assert_eq!(credentials.password, "s@cret");
 
-    let address = Address::parse("redis://:pw@cache.local").unwrap();
+    let address = parse("redis://:pw@cache.local");
     assert!(address.credentials.unwrap().user.is_none());
 
-    let address = Address::parse("unix:///run/redis.sock?db=3&pass=pw").unwrap();
+    let address = parse("unix:///run/redis.sock?db=3&pass=pw");
     assert_eq!(
         node_of(&address),
         Some(&Node::Unix("/run/redis.sock".into()))
@@ -41,10 +47,10 @@ fn a_url_names_a_place_a_database_and_credentials() {
 
 #[test]
 fn what_is_shown_of_an_address_is_no_secret() {
-    let address = Address::parse("redis://ada:hush@[::1]/4").unwrap();
+    let address = parse("redis://ada:hush@[::1]/4");
     assert_eq!(address.to_string(), "[::1]:6379 (database 4)");
     assert_eq!(format!("{address:?}"), "Address([::1]:6379 (database 4))");
-    let address = Address::parse("unix:///run/redis.sock?pass=hush&user=ada").unwrap();
+    let address = parse("unix:///run/redis.sock?pass=hush&user=ada");
     assert_eq!(address.to_string(), "/run/redis.sock (database 0)");
 }
 
@@ -75,32 +81,97 @@ fn a_url_that_is_wrong_is_not_quoted_and_the_right_form_is() {
 
 #[test]
 fn what_is_not_supported_yet_is_refused_by_name() {
-    for (url, name) in [
-        ("rediss://user:hush@host", "TLS"),
-        ("redis-cluster://host", "Cluster"),
-    ] {
+    let message = error("redis-cluster://user:hush@host");
+    assert!(
+        message.contains("Cluster") && message.contains("not supported yet"),
+        "{message}"
+    );
+}
+
+#[cfg(not(feature = "tls"))]
+#[test]
+fn a_build_without_tls_names_the_feature() {
+    for url in ["rediss://user:hush@host", "rediss-sentinel://:hush@a/b"] {
         let message = error(url);
-        assert!(
-            message.contains(name) && message.contains("not supported yet"),
-            "{message}"
-        );
+        assert!(message.contains("`tls`"), "{message}");
+        assert!(!message.contains("hush"), "{message}");
+    }
+}
+
+#[test]
+fn the_builder_says_what_a_url_does() {
+    let same = |redis: Redis, url: &str| {
+        let (built, parsed) = (redis.address().unwrap(), parse(url));
+        assert_eq!(built.identity(), parsed.identity());
+        let password = |address: &Address| {
+            let credentials = address.credentials.as_ref();
+            credentials.map(|it| it.password.clone())
+        };
+        assert_eq!(password(&built), password(&parsed));
+    };
+    same(
+        Redis::server("::1", 6380).user("ada", "s@cret").database(4),
+        "redis://ada:s%40cret@[::1]:6380/4",
+    );
+    same(
+        Redis::socket("/run/redis.sock").password("pw").database(3),
+        "unix:///run/redis.sock?db=3&pass=pw",
+    );
+    same(
+        Redis::sentinels("shop", [("one", 26_379), ("two", 5_000)])
+            .password("pw")
+            .sentinel_user("eve", "h/sh"),
+        "redis-sentinel://:pw@one,two:5000/shop?sentinel_user=eve&sentinel_password=h%2Fsh",
+    );
+}
+
+#[test]
+fn what_is_said_after_a_url_counts_in_its_place() {
+    let redis = Redis::from("redis://ada:old@host/4").user("eve", "new");
+    let address = redis.database(5).address().unwrap();
+    assert_eq!(address.database, 5);
+    let credentials = address.credentials.unwrap();
+    assert_eq!(credentials.user.as_deref(), Some("eve"));
+    assert_eq!(credentials.password, "new");
+
+    let redis = Redis::from("redis-sentinel://a/b?sentinel_password=old").sentinel_password("new");
+    let Place::Elected(electorate) = redis.address().unwrap().place else {
+        panic!("sentinels elect");
+    };
+    assert_eq!(electorate.credentials().unwrap().password, "new");
+}
+
+#[test]
+fn what_cannot_be_is_refused_when_it_is_used() {
+    for (redis, word) in [
+        (
+            Redis::sentinels("shop", [] as [(&str, u16); 0]),
+            "no sentinels",
+        ),
+        (
+            Redis::server("host", 1).sentinel_password("hush"),
+            "no sentinels",
+        ),
+        (Redis::from("hush").user("hush", "hush"), "redis://"),
+    ] {
+        let error = redis.address().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        assert!(error.to_string().contains(word), "{error}");
+        let shown = format!("{error} {redis:?}");
+        assert!(!shown.contains("hush"), "{shown}");
     }
 }
 
 #[test]
 fn a_url_of_sentinels_names_them_a_service_a_database_and_two_kinds_of_credentials() {
-    let address = Address::parse(
+    let address = parse(
         "redis-sentinel://ada:s%40cret@one:5000,two,[::1]:7,[::2]/my-master/3?sentinel_user=eve&sentinel_password=h%2Fsh",
-    )
-    .unwrap();
+    );
     assert_eq!(
         address.to_string(),
         "`my-master` of Sentinel at one:5000, two:26379, [::1]:7, [::2]:26379 (database 3)"
     );
-    let shown = format!(
-        "{address:?} {:?}",
-        Address::parse("redis-sentinel://:hush@a/b")
-    );
+    let shown = format!("{address:?} {:?}", parse("redis-sentinel://:hush@a/b"));
     for secret in ["s@cret", "s%40cret", "h/sh", "h%2Fsh", "hush"] {
         assert!(!shown.contains(secret), "{shown}");
     }
@@ -113,7 +184,7 @@ fn a_url_of_sentinels_names_them_a_service_a_database_and_two_kinds_of_credentia
     let own = electorate.credentials().unwrap();
     assert_eq!(own.user.as_deref(), Some("eve"));
     assert_eq!(own.password, "h/sh");
-    assert_eq!(Address::parse("redis-sentinel://a/b").unwrap().database, 0);
+    assert_eq!(parse("redis-sentinel://a/b").database, 0);
 }
 
 #[test]
@@ -142,5 +213,56 @@ fn a_url_of_sentinels_that_is_wrong_is_not_quoted_and_the_right_form_is() {
             message.contains("redis-sentinel://[user:password@]host[:port]"),
             "{message}"
         );
+    }
+}
+
+#[cfg(feature = "tls")]
+mod secured {
+    use super::*;
+
+    fn error(redis: &Redis) -> String {
+        let error = redis.address().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        error.to_string()
+    }
+
+    #[test]
+    fn tls_is_asked_for_by_a_url_or_by_the_builder_and_changes_nothing_else() {
+        let address = parse("rediss://ada:s%40cret@[::1]:6380/4");
+        assert!(address.tls.is_some());
+        assert_eq!(
+            address.identity(),
+            parse("redis://ada:s%40cret@[::1]:6380/4").identity()
+        );
+        assert!(parse("rediss-sentinel://a,b/c").tls.is_some());
+        assert!(parse("redis://host").tls.is_none());
+        let redis = Redis::server("host", 6380).tls(Tls::new());
+        assert!(redis.address().unwrap().tls.is_some());
+    }
+
+    #[test]
+    fn what_is_no_certificate_is_refused_by_the_name_of_its_option() {
+        let with = |tls: Tls| error(&Redis::server("host", 1).tls(tls));
+        for nothing in ["", "hush", "-----BEGIN CERTIFICATE-----\nhush"] {
+            assert!(with(Tls::new().roots(nothing)).contains("`Tls::roots`"));
+            let message = with(Tls::new().client_certificate(nothing, nothing));
+            assert!(message.contains("`Tls::client_certificate`"), "{message}");
+            assert!(!message.contains("hush"), "{message}");
+        }
+        assert!(with(Tls::new().server_name("a name")).contains("`Tls::server_name`"));
+    }
+
+    #[test]
+    fn a_socket_of_the_file_system_has_no_tls() {
+        let message = error(&Redis::socket("/run/redis.sock").tls(Tls::new()));
+        assert!(message.contains("TLS"), "{message}");
+    }
+
+    #[test]
+    fn a_key_is_not_shown() {
+        let tls = Tls::new().client_certificate("hush", "hush");
+        let redis = Redis::from("rediss://:hush@host").tls(tls.clone());
+        let shown = format!("{tls:?} {redis:?}");
+        assert!(!shown.contains("hush"), "{shown}");
     }
 }

@@ -1,7 +1,7 @@
 use super::*;
 
 async fn refusal(url: &str) -> String {
-    let address = Address::parse(url).unwrap();
+    let address = Redis::from(url).address().unwrap();
     let error = RedisStore::connect(address, PATIENCE).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
     assert!(!error.to_string().contains("hush"), "{error}");
@@ -66,7 +66,7 @@ async fn a_server_that_loads_its_data_is_waited_for() {
         _ => recent(command),
     });
     bounded(async {
-        let address = Address::parse(&format!("redis://127.0.0.1:{port}")).unwrap();
+        let address = Redis::server("127.0.0.1", port).address().unwrap();
         let patience = Duration::from_millis(200);
         let (store, reason) = RedisStore::connect(address, patience).await.unwrap();
         assert!(reason.unwrap().contains("LOADING"));
@@ -80,7 +80,7 @@ async fn a_server_that_loads_its_data_is_waited_for() {
 async fn a_server_that_is_absent_at_first_is_found_when_it_comes() {
     let mut server = Server::absent(&[]);
     bounded(async {
-        let address = Address::parse(&server.url()).unwrap();
+        let address = Redis::from(&server.url()).address().unwrap();
         let begun = Instant::now();
         let patience = Duration::from_millis(300);
         let (store, reason) = RedisStore::connect(address, patience).await.unwrap();
@@ -302,7 +302,7 @@ async fn a_replica_is_not_used_until_it_is_promoted() {
     let port = primary.port.to_string();
     let replica = Server::start(&["--replicaof", "127.0.0.1", &port]);
     bounded(async {
-        let address = Address::parse(&replica.url()).unwrap();
+        let address = Redis::from(&replica.url()).address().unwrap();
         let (store, reason) = RedisStore::connect(address, PATIENCE).await.unwrap();
         assert!(reason.unwrap().contains("primary"));
         assert_eq!(get(&store, "a").await, Err(StoreError::Unavailable));

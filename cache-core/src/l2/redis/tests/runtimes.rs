@@ -90,7 +90,7 @@ fn without_a_runtime_nothing_is_available() {
     let store = runtime().block_on(bounded(open(&server.url())));
     assert!(!store.is_ready());
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    let address = Address::parse(&server.url()).unwrap();
+    let address = Redis::from(&server.url()).address().unwrap();
     let connecting = std::pin::pin!(RedisStore::connect(address, SOON)).poll(&mut context);
     let Poll::Ready(Err(error)) = connecting else {
         panic!("it waits");

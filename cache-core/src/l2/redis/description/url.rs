@@ -1,11 +1,9 @@
 //! Addresses as URLs. A part that was not understood may well be a password: nothing of a URL is quoted but its scheme.
 
-use std::{fmt, sync::Arc};
-
 use redis::{ConnectionAddr, IntoConnectionInfo};
 
-use super::{Address, Credentials, Electorate, Node, Place};
-use crate::error::{Error, ErrorKind};
+use super::{Credentials, Description, Named, Node, tls, wrong};
+use crate::error::Error;
 
 const FORM: &str = "write `redis://[user:password@]host[:port][/database]`, \
     or `unix:///path[?db=database&user=..&pass=..]`, with special characters as `%40`";
@@ -16,20 +14,30 @@ const SENTINEL_FORM: &str = "write `redis-sentinel://[user:password@]host[:port]
 const SENTINEL_PORT: u16 = 26_379;
 
 /// What a scheme means.
-enum Scheme {
-    Server,
-    Sentinel,
+struct Scheme {
+    is_sentinel: bool,
+    is_secure: bool,
 }
 
-impl Address {
+impl Description {
     /// # Errors
     ///
-    /// The URL is not one of a server without TLS, or of sentinels.
-    pub(crate) fn parse(url: &str) -> Result<Self, Error> {
-        match scheme_of(url)? {
-            Scheme::Server => parse_server(url),
-            Scheme::Sentinel => parse_sentinels(url),
-        }
+    /// The URL is not one of a server or of sentinels.
+    pub(super) fn parse(url: &str) -> Result<Self, Error> {
+        let scheme = scheme_of(url)?;
+        let described = if scheme.is_sentinel {
+            parse_sentinels(url)?
+        } else if scheme.is_secure {
+            // The crate knows that scheme only where its own TLS is built in.
+            let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+            parse_server(&format!("redis://{rest}"))?
+        } else {
+            parse_server(url)?
+        };
+        Ok(Self {
+            tls: scheme.is_secure.then(tls::default).transpose()?,
+            ..described
+        })
     }
 }
 
@@ -39,20 +47,29 @@ fn scheme_of(url: &str) -> Result<Scheme, Error> {
             "the URL of Redis has no `redis://` before it: {FORM}"
         )));
     };
-    match scheme.to_ascii_lowercase().as_str() {
-        "redis" | "valkey" | "unix" | "redis+unix" | "valkey+unix" => Ok(Scheme::Server),
-        "redis-sentinel" | "valkey-sentinel" => Ok(Scheme::Sentinel),
-        "rediss" | "valkeys" => Err(wrong("Redis over TLS (`rediss://`) is not supported yet")),
-        "redis-cluster" | "valkey-cluster" => Err(wrong(
-            "Redis Cluster (`redis-cluster://`) is not supported yet: give the URL of one server",
-        )),
-        _ => Err(wrong(format_args!(
-            "the URL of Redis has an unknown scheme: {FORM}"
-        ))),
-    }
+    let (is_sentinel, is_secure) = match scheme.to_ascii_lowercase().as_str() {
+        "redis" | "valkey" | "unix" | "redis+unix" | "valkey+unix" => (false, false),
+        "rediss" | "valkeys" => (false, true),
+        "redis-sentinel" | "valkey-sentinel" => (true, false),
+        "rediss-sentinel" | "valkeys-sentinel" => (true, true),
+        "redis-cluster" | "valkey-cluster" | "rediss-cluster" | "valkeys-cluster" => {
+            return Err(wrong(
+                "Redis Cluster (`redis-cluster://`) is not supported yet: give the URL of one server",
+            ));
+        }
+        _ => {
+            return Err(wrong(format_args!(
+                "the URL of Redis has an unknown scheme: {FORM}"
+            )));
+        }
+    };
+    Ok(Scheme {
+        is_sentinel,
+        is_secure,
+    })
 }
 
-fn parse_server(url: &str) -> Result<Address, Error> {
+fn parse_server(url: &str) -> Result<Description, Error> {
     let not_understood = |what: &str| wrong(format_args!("the URL of Redis {what}: {FORM}"));
     let parsed = redis::parse_redis_url(url).ok_or_else(|| not_understood("does not parse"))?;
     let is_unix = parsed.scheme().contains("unix");
@@ -87,15 +104,16 @@ fn parse_server(url: &str) -> Result<Address, Error> {
     };
     let database = u32::try_from(settings.db())
         .map_err(|_| not_understood("names a database that cannot be"))?;
-    Ok(Address {
-        place: Place::Node(node),
+    Ok(Description {
+        place: Named::Node(node),
         credentials,
         database,
+        tls: None,
     })
 }
 
 /// Each part of it is one of the URL of a server, and read as such.
-fn parse_sentinels(url: &str) -> Result<Address, Error> {
+fn parse_sentinels(url: &str) -> Result<Description, Error> {
     let not_understood = |what: &str| {
         wrong(format_args!(
             "the URL of Redis Sentinel {what}: {SENTINEL_FORM}"
@@ -135,7 +153,7 @@ fn parse_sentinels(url: &str) -> Result<Address, Error> {
             "has a host that is not understood",
         )?;
         match address.place {
-            Place::Node(node @ Node::Tcp { .. }) if address.credentials.is_none() => {
+            Named::Node(node @ Node::Tcp { .. }) if address.credentials.is_none() => {
                 sentinels.push(node);
             }
             _ => return Err(not_understood("has a host that is not understood")),
@@ -149,9 +167,12 @@ fn parse_sentinels(url: &str) -> Result<Address, Error> {
     let what = "has options that are not understood";
     let signature = sentinel_signature(query).ok_or_else(|| not_understood(what))?;
     let credentials = read(&format!("redis://{signature}host"), what)?.credentials;
-    let electorate = Electorate::new(sentinels, service.to_owned(), credentials);
-    Ok(Address {
-        place: Place::Elected(Arc::new(electorate)),
+    Ok(Description {
+        place: Named::Sentinels {
+            service: service.to_owned(),
+            nodes: sentinels,
+            credentials,
+        },
         ..server
     })
 }
@@ -172,8 +193,4 @@ fn sentinel_signature(query: &str) -> Option<String> {
     }
     let signature = password.map(|password| format!("{user}:{password}@"));
     Some(signature.unwrap_or_default())
-}
-
-fn wrong(message: impl fmt::Display) -> Error {
-    Error::new(ErrorKind::Configuration, message)
 }

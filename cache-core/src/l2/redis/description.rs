@@ -1,0 +1,231 @@
+//! Which Redis, as users describe it: by a URL, or piece by piece. What is wrong with it is said when it is used.
+
+mod url;
+
+use std::{fmt, path::PathBuf, sync::Arc};
+
+use super::{
+    address::{Address, Credentials, Node, Place},
+    sentinel::Electorate,
+    tls::{self, Tls},
+};
+use crate::error::{Error, ErrorKind};
+
+/// Which Redis a cache shares its entries through: what [`CacheBuilder::redis`](crate::CacheBuilder::redis) takes.
+///
+/// A URL says most of it. Where a part of it comes from elsewhere, such as a password with characters that a URL would have to
+/// write as `%40`, it is said after it, and counts in place of what the URL says.
+///
+/// ```no_run
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use cache_core::{Cache, Redis};
+///
+/// let redis = Redis::from("redis://cache.internal/").user("shop", std::env::var("REDIS_PASSWORD")?);
+/// let cache = Cache::builder().namespace("shop").redis(redis).build().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct Redis(Result<Description, Error>);
+
+/// One that is understood so far.
+#[derive(Clone)]
+struct Description {
+    place: Named,
+    credentials: Option<Credentials>,
+    database: u32,
+    tls: Option<Tls>,
+}
+
+/// How it is told where the primary is.
+#[derive(Clone)]
+enum Named {
+    Node(Node),
+    Sentinels {
+        service: String,
+        nodes: Vec<Node>,
+        credentials: Option<Credentials>,
+    },
+}
+
+impl Redis {
+    /// The server on this port of this host, for `redis://host:port/`.
+    pub fn server(host: impl Into<String>, port: u16) -> Self {
+        let host = host.into();
+        Self::at(Named::Node(Node::Tcp { host, port }))
+    }
+
+    /// The server behind this socket of the file system, for `unix:///path`.
+    pub fn socket(path: impl Into<PathBuf>) -> Self {
+        Self::at(Named::Node(Node::Unix(path.into())))
+    }
+
+    /// The primary of a service, as most of its sentinels have it, for `redis-sentinel://host:port,host:port/service`.
+    pub fn sentinels<H: Into<String>>(
+        service: impl Into<String>,
+        sentinels: impl IntoIterator<Item = (H, u16)>,
+    ) -> Self {
+        let nodes = sentinels.into_iter().map(|(host, port)| Node::Tcp {
+            host: host.into(),
+            port,
+        });
+        Self::at(Named::Sentinels {
+            service: service.into(),
+            nodes: nodes.collect(),
+            credentials: None,
+        })
+    }
+
+    fn at(place: Named) -> Self {
+        Self(Ok(Description {
+            place,
+            credentials: None,
+            database: 0,
+            tls: None,
+        }))
+    }
+
+    /// Signs in as this user.
+    pub fn user(self, name: impl Into<String>, password: impl Into<String>) -> Self {
+        let credentials = Credentials {
+            user: Some(name.into()),
+            password: password.into(),
+        };
+        self.with(|it| it.credentials = Some(credentials))
+    }
+
+    /// Signs in as the user `default`, as with `requirepass`.
+    pub fn password(self, password: impl Into<String>) -> Self {
+        let credentials = Credentials {
+            user: None,
+            password: password.into(),
+        };
+        self.with(|it| it.credentials = Some(credentials))
+    }
+
+    /// The number of the database. Default: 0.
+    pub fn database(self, number: u32) -> Self {
+        self.with(|it| it.database = number)
+    }
+
+    /// Signs in at the sentinels as this user. Without it nobody does: that of the servers is not theirs.
+    pub fn sentinel_user(self, name: impl Into<String>, password: impl Into<String>) -> Self {
+        self.with_sentinels(Credentials {
+            user: Some(name.into()),
+            password: password.into(),
+        })
+    }
+
+    /// Signs in at the sentinels as their user `default`.
+    pub fn sentinel_password(self, password: impl Into<String>) -> Self {
+        self.with_sentinels(Credentials {
+            user: None,
+            password: password.into(),
+        })
+    }
+
+    /// All of it over TLS, sentinels too, and how.
+    #[cfg(feature = "tls")]
+    pub fn tls(self, tls: Tls) -> Self {
+        self.with(|it| it.tls = Some(tls))
+    }
+
+    fn with_sentinels(mut self, own: Credentials) -> Self {
+        let described = self.0.as_mut();
+        match described.map(|it| &mut it.place) {
+            Ok(Named::Sentinels { credentials, .. }) => *credentials = Some(own),
+            Ok(Named::Node(_)) => {
+                self.0 = Err(wrong("a user of sentinels is named, and no sentinels are"));
+            }
+            Err(_) => {}
+        }
+        self
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Description)) -> Self {
+        if let Ok(description) = &mut self.0 {
+            change(description);
+        }
+        self
+    }
+
+    /// # Errors
+    ///
+    /// It is not understood, or cannot be.
+    pub(crate) fn address(&self) -> Result<Address, Error> {
+        let Description {
+            place,
+            credentials,
+            database,
+            tls,
+        } = self.0.clone()?;
+        let tls = tls.map(|tls| tls.secure()).transpose()?;
+        let place = match place {
+            Named::Node(Node::Unix(_)) if tls.is_some() => {
+                return Err(wrong("there is no TLS on the socket of a file system"));
+            }
+            Named::Node(node) => Place::Node(node),
+            Named::Sentinels { nodes, .. } if nodes.is_empty() => {
+                return Err(wrong("no sentinels are named"));
+            }
+            Named::Sentinels {
+                service,
+                nodes,
+                credentials,
+            } => {
+                let electorate = Electorate::new(nodes, service, credentials, tls.clone());
+                Place::Elected(Arc::new(electorate))
+            }
+        };
+        Ok(Address {
+            place,
+            credentials,
+            database,
+            tls,
+        })
+    }
+}
+
+impl From<&str> for Redis {
+    /// The one of this URL, as [`CacheBuilder::redis`](crate::CacheBuilder::redis) has them.
+    fn from(url: &str) -> Self {
+        Self(Description::parse(url))
+    }
+}
+
+impl From<String> for Redis {
+    fn from(url: String) -> Self {
+        Self::from(url.as_str())
+    }
+}
+
+impl From<&String> for Redis {
+    fn from(url: &String) -> Self {
+        Self::from(url.as_str())
+    }
+}
+
+/// Where it is, and nothing secret.
+impl fmt::Debug for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Ok(description) => write!(f, "Redis({description})"),
+            Err(error) => write!(f, "Redis({error})"),
+        }
+    }
+}
+
+impl fmt::Display for Description {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Named::Node(node) => write!(f, "{node}"),
+            Named::Sentinels { service, nodes, .. } => write!(f, "`{service}` of {nodes:?}"),
+        }
+    }
+}
+
+fn wrong(message: impl fmt::Display) -> Error {
+    Error::new(ErrorKind::Configuration, message)
+}
