@@ -2,6 +2,8 @@
 //! links to them.
 
 pub mod authority;
+#[cfg(unix)]
+pub mod clusters;
 pub mod log;
 pub mod origin;
 #[cfg(unix)]

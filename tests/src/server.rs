@@ -45,6 +45,8 @@ pub struct Server {
     settings: Option<PathBuf>,
     /// It speaks TLS on its port, and nothing else.
     is_secured: bool,
+    /// Of a node of a cluster, where the others find it.
+    bus: Option<Port>,
     arguments: Vec<String>,
     running: Option<Running>,
 }
@@ -136,6 +138,33 @@ impl Server {
         server
     }
 
+    /// A node of a cluster that has no slots yet and knows no other node.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start) does.
+    #[must_use]
+    pub fn node(arguments: &[&str]) -> Self {
+        let mut server = Self::of(arguments);
+        let bus = Port::reserve().expect("a port of 127.0.0.1 is free");
+        let of_cluster = ["--cluster-enabled", "yes", "--cluster-port"];
+        server.arguments.extend(of_cluster.map(str::to_owned));
+        server.arguments.push(bus.number().to_string());
+        server.bus = Some(bus);
+        server.start_again();
+        server
+    }
+
+    /// Where the other nodes of its cluster find it.
+    ///
+    /// # Panics
+    ///
+    /// When it is no [`node`](Self::node).
+    #[must_use]
+    pub fn bus(&self) -> u16 {
+        self.bus.as_ref().expect("it is of a cluster").number()
+    }
+
     /// Shows this certificate from its next start on.
     ///
     /// # Panics
@@ -164,6 +193,7 @@ impl Server {
             folder: new_folder().expect("there is place for a temporary folder"),
             settings: None,
             is_secured: false,
+            bus: None,
             arguments: arguments.iter().map(ToString::to_string).collect(),
             running: None,
         }
@@ -364,6 +394,12 @@ impl Server {
         words.collect()
     }
 
+    /// Whether it has been started and not been killed.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
     fn running(&self) -> &Running {
         let port = self.port();
         self.running
@@ -377,6 +413,7 @@ impl Server {
         let output = File::create(&log).expect("the folder is ours");
         let program = env::var_os("REDIS_SERVER_BIN").unwrap_or_else(|| "redis-server".into());
         self.port.give_way();
+        self.bus.iter_mut().for_each(Port::give_way);
         let server = Command::new(&program)
             .args(&self.settings)
             .args(self.wiring())

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 #[cfg(feature = "redis")]
-use crate::l2::redis::{Redis, RedisStore};
+use crate::l2::redis::{Redis, Target};
 #[cfg(feature = "testing")]
 use crate::testing::FakeRedis;
 use crate::{
@@ -358,9 +358,15 @@ type Sharing = (Arc<dyn Shared>, Arc<Peers>);
 impl Source for Redis {
     fn connect<'a>(&'a self, cache: &'a CacheBuilder) -> BoxFuture<'a, Result<Sharing, Error>> {
         Box::pin(async move {
-            let address = self.address()?;
-            let (shown, place) = (address.to_string(), address.identity());
-            let (store, missing) = RedisStore::connect(address, CONNECT_WITHIN).await?;
+            let target = self.target()?;
+            if matches!(target, Target::Cluster(_)) && cache.namespace.contains(['{', '}']) {
+                return Err(Error::new(
+                    ErrorKind::Configuration,
+                    "with a cluster, a `namespace` with braces would put all its keys on one primary: write it without",
+                ));
+            }
+            let (shown, place) = (target.to_string(), target.identity());
+            let (store, missing) = target.connect(CONNECT_WITHIN).await?;
             match missing {
                 Some(reason) if cache.requires_redis => {
                     return Err(Error::new(
@@ -374,7 +380,7 @@ impl Source for Redis {
                 None => {}
             }
             let place = (place, cache.namespace.clone());
-            cache.sharing(Arc::new(store), Some(place))
+            cache.sharing(store, Some(place))
         })
     }
 }

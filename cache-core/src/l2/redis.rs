@@ -4,6 +4,7 @@
 //! No type of the `redis` crate leaves this folder.
 
 mod address;
+mod cluster;
 mod description;
 mod fault;
 mod handshake;
@@ -22,6 +23,7 @@ mod tls;
 #[cfg(not(feature = "tls"))]
 #[path = "redis/tls/absent.rs"]
 mod tls;
+mod together;
 mod version;
 mod writes;
 
@@ -34,7 +36,8 @@ use std::{
 use ::redis::Value;
 use tokio::{runtime::Handle, time::timeout};
 
-pub(crate) use address::Address;
+pub(crate) use address::{Address, Target};
+use cluster::ClusterStore;
 pub use description::Redis;
 use handshake::{Failure, Wiring};
 use link::{Link, Status};
@@ -93,10 +96,7 @@ impl RedisStore {
         address: Address,
         patience: Duration,
     ) -> Result<(Self, Option<String>), Error> {
-        let runtime = Handle::try_current().map_err(|_| {
-            let message = "no connection to Redis without a tokio runtime: build the cache on one";
-            Error::new(ErrorKind::Unreachable, message)
-        })?;
+        let runtime = Handle::try_current().map_err(|_| no_runtime())?;
         let store = Self::new(address);
         let mut status = store.data.status.subscribe();
         store.data.attend(&runtime, system_now());
@@ -160,6 +160,64 @@ impl RedisStore {
             _ => Err(fault::odd_reply()),
         }
     }
+
+    /// Listens to a channel, or to the parts of it that are here.
+    fn listen_to(
+        &self,
+        channel: &str,
+        parts: Option<&dyn Fn() -> Vec<String>>,
+        beat: Duration,
+        listener: &Arc<dyn Listener>,
+    ) {
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        let link = self.channel.get_or_init(|| {
+            let mut ear = Ear::new(channel, beat, listener, &self.data);
+            if let Some(parts) = parts {
+                ear = ear.in_parts(parts());
+            }
+            for asked in [&self.data, &self.bulk] {
+                asked.is_believed_by(listener, ear.beat());
+            }
+            let link = Link::new(Arc::clone(&self.data.address), CHANNEL, Some(ear));
+            link.is_doubted.store(true, Relaxed);
+            link
+        });
+        let now = system_now();
+        link.attend(&runtime, now);
+        // It proves nothing without one to ask.
+        self.data.attend(&runtime, now);
+    }
+}
+
+impl Target {
+    /// Connects; without a connection after `patience`, gives the store all the same, with the reason, and connects on in
+    /// the background.
+    ///
+    /// # Errors
+    ///
+    /// A server was reached and refuses, or this is not a tokio runtime.
+    pub(crate) async fn connect(
+        self,
+        patience: Duration,
+    ) -> Result<(Arc<dyn Store>, Option<String>), Error> {
+        match self {
+            Self::Server(address) => {
+                let (store, missing) = RedisStore::connect(address, patience).await?;
+                Ok((Arc::new(store), missing))
+            }
+            Self::Cluster(seeds) => {
+                let (store, missing) = ClusterStore::connect(seeds, patience).await?;
+                Ok((Arc::new(store), missing))
+            }
+        }
+    }
+}
+
+fn no_runtime() -> Error {
+    let message = "no connection to Redis without a tokio runtime: build the cache on one";
+    Error::new(ErrorKind::Unreachable, message)
 }
 
 impl Store for RedisStore {
@@ -237,22 +295,7 @@ impl Store for RedisStore {
     }
 
     fn listen(&self, channel: &str, beat: Duration, listener: &Arc<dyn Listener>) {
-        let Ok(runtime) = Handle::try_current() else {
-            return;
-        };
-        let link = self.channel.get_or_init(|| {
-            let ear = Ear::new(channel, beat, listener, &self.data);
-            for asked in [&self.data, &self.bulk] {
-                asked.is_believed_by(listener, ear.beat());
-            }
-            let link = Link::new(Arc::clone(&self.data.address), CHANNEL, Some(ear));
-            link.is_doubted.store(true, Relaxed);
-            link
-        });
-        let now = system_now();
-        link.attend(&runtime, now);
-        // It proves nothing without one to ask.
-        self.data.attend(&runtime, now);
+        self.listen_to(channel, None, beat, listener);
     }
 
     fn follow(&self, lineage: Lineage) {

@@ -6,6 +6,8 @@ use std::{
     sync::Arc,
 };
 
+use tokio::sync::Notify;
+
 use super::{sentinel::Electorate, tls::Secured};
 
 /// One database of a Redis, and the credentials for it.
@@ -24,7 +26,28 @@ pub(super) enum Place {
     Node(Node),
     /// Sentinels say where.
     Elected(Arc<Electorate>),
+    /// It is one of several primaries of a cluster.
+    Member(Node, Arc<Moved>),
 }
+
+/// What a cache is to connect to.
+#[derive(Clone, Debug)]
+pub(crate) enum Target {
+    Server(Address),
+    Cluster(Seeds),
+}
+
+/// Where a cluster is asked which primaries it has, and how to sign in at each.
+#[derive(Clone)]
+pub(crate) struct Seeds {
+    pub(super) nodes: Vec<Node>,
+    pub(super) credentials: Option<Credentials>,
+    pub(super) tls: Option<Secured>,
+}
+
+/// A node of a cluster said that it does not have a slot that it was asked for.
+#[derive(Debug, Default)]
+pub(super) struct Moved(pub(super) Notify);
 
 /// Where one server is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -50,11 +73,80 @@ impl fmt::Display for Node {
 }
 
 impl Address {
+    /// Whom to tell of slots that moved, where it is part of a cluster.
+    pub(super) fn cluster(&self) -> Option<&Arc<Moved>> {
+        match &self.place {
+            Place::Node(_) | Place::Elected(_) => None,
+            Place::Member(_, moved) => Some(moved),
+        }
+    }
+
     /// What tells it from others in one process, however it is spelled. Not to be shown: it has the name of the user.
     pub(crate) fn identity(&self) -> String {
-        let user = self.credentials.as_ref().and_then(|it| it.user.as_deref());
-        format!("{}@{self}", user.unwrap_or_default())
+        identity_of(self, self.credentials.as_ref())
     }
+}
+
+impl Target {
+    /// As of an [`Address`].
+    pub(crate) fn identity(&self) -> String {
+        match self {
+            Self::Server(address) => address.identity(),
+            Self::Cluster(seeds) => seeds.identity(),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Server(address) => write!(f, "{address}"),
+            Self::Cluster(seeds) => write!(f, "{seeds}"),
+        }
+    }
+}
+
+impl Seeds {
+    /// As of an [`Address`].
+    fn identity(&self) -> String {
+        identity_of(self, self.credentials.as_ref())
+    }
+
+    /// That of one primary.
+    pub(super) fn address_of(&self, node: &Node, moved: &Arc<Moved>) -> Address {
+        Address {
+            place: Place::Member(node.clone(), Arc::clone(moved)),
+            credentials: self.credentials.clone(),
+            database: 0,
+            tls: self.tls.clone(),
+        }
+    }
+}
+
+fn identity_of(place: &impl fmt::Display, credentials: Option<&Credentials>) -> String {
+    let user = credentials.and_then(|it| it.user.as_deref());
+    format!("{}@{place}", user.unwrap_or_default())
+}
+
+impl fmt::Display for Seeds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the cluster at")?;
+        write_nodes(f, &self.nodes)
+    }
+}
+
+impl fmt::Debug for Seeds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Seeds({self})")
+    }
+}
+
+/// One after the other.
+pub(super) fn write_nodes(f: &mut fmt::Formatter<'_>, nodes: &[Node]) -> fmt::Result {
+    for (place, node) in nodes.iter().enumerate() {
+        write!(f, "{} {node}", if place == 0 { "" } else { "," })?;
+    }
+    Ok(())
 }
 
 impl fmt::Display for Address {
@@ -62,6 +154,7 @@ impl fmt::Display for Address {
         match &self.place {
             Place::Node(node) => write!(f, "{node}")?,
             Place::Elected(electorate) => write!(f, "{electorate}")?,
+            Place::Member(node, _) => return write!(f, "{node} of the cluster"),
         }
         write!(f, " (database {})", self.database)
     }

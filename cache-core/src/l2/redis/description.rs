@@ -5,7 +5,7 @@ mod url;
 use std::{fmt, path::PathBuf, sync::Arc};
 
 use super::{
-    address::{Address, Credentials, Node, Place},
+    address::{Address, Credentials, Node, Place, Seeds, Target, write_nodes},
     sentinel::Electorate,
     tls::{self, Tls},
 };
@@ -48,6 +48,7 @@ enum Named {
         nodes: Vec<Node>,
         credentials: Option<Credentials>,
     },
+    Cluster(Vec<Node>),
 }
 
 impl Redis {
@@ -67,15 +68,16 @@ impl Redis {
         service: impl Into<String>,
         sentinels: impl IntoIterator<Item = (H, u16)>,
     ) -> Self {
-        let nodes = sentinels.into_iter().map(|(host, port)| Node::Tcp {
-            host: host.into(),
-            port,
-        });
         Self::at(Named::Sentinels {
             service: service.into(),
-            nodes: nodes.collect(),
+            nodes: nodes(sentinels),
             credentials: None,
         })
+    }
+
+    /// The cluster that these nodes are of, for `redis-cluster://host:port,host:port`. One of them that answers is enough.
+    pub fn cluster<H: Into<String>>(nodes_of_it: impl IntoIterator<Item = (H, u16)>) -> Self {
+        Self::at(Named::Cluster(nodes(nodes_of_it)))
     }
 
     fn at(place: Named) -> Self {
@@ -136,7 +138,7 @@ impl Redis {
         let described = self.0.as_mut();
         match described.map(|it| &mut it.place) {
             Ok(Named::Sentinels { credentials, .. }) => *credentials = Some(own),
-            Ok(Named::Node(_)) => {
+            Ok(Named::Node(_) | Named::Cluster(_)) => {
                 self.0 = Err(wrong("a user of sentinels is named, and no sentinels are"));
             }
             Err(_) => {}
@@ -154,6 +156,29 @@ impl Redis {
     /// # Errors
     ///
     /// It is not understood, or cannot be.
+    pub(crate) fn target(&self) -> Result<Target, Error> {
+        let description = self.0.clone()?;
+        let Named::Cluster(nodes) = description.place else {
+            return Ok(Target::Server(self.address()?));
+        };
+        if nodes.is_empty() {
+            return Err(wrong("no nodes of the cluster are named"));
+        }
+        if description.database != 0 {
+            return Err(wrong("a cluster has no database but 0"));
+        }
+        Ok(Target::Cluster(Seeds {
+            nodes,
+            credentials: description.credentials,
+            tls: description.tls.map(|tls| tls.secure()).transpose()?,
+        }))
+    }
+
+    /// That of one that is no cluster.
+    ///
+    /// # Errors
+    ///
+    /// As of [`target`](Self::target).
     pub(crate) fn address(&self) -> Result<Address, Error> {
         let Description {
             place,
@@ -167,6 +192,7 @@ impl Redis {
                 return Err(wrong("there is no TLS on the socket of a file system"));
             }
             Named::Node(node) => Place::Node(node),
+            Named::Cluster(_) => return Err(wrong("a cluster has many addresses")),
             Named::Sentinels { nodes, .. } if nodes.is_empty() => {
                 return Err(wrong("no sentinels are named"));
             }
@@ -221,9 +247,24 @@ impl fmt::Display for Description {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
             Named::Node(node) => write!(f, "{node}"),
-            Named::Sentinels { service, nodes, .. } => write!(f, "`{service}` of {nodes:?}"),
+            Named::Sentinels { service, nodes, .. } => {
+                write!(f, "`{service}` of Sentinel at")?;
+                write_nodes(f, nodes)
+            }
+            Named::Cluster(nodes) => {
+                write!(f, "the cluster at")?;
+                write_nodes(f, nodes)
+            }
         }
     }
+}
+
+fn nodes<H: Into<String>>(hosts: impl IntoIterator<Item = (H, u16)>) -> Vec<Node> {
+    let nodes = hosts.into_iter().map(|(host, port)| Node::Tcp {
+        host: host.into(),
+        port,
+    });
+    nodes.collect()
 }
 
 fn wrong(message: impl fmt::Display) -> Error {

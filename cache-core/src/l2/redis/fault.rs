@@ -22,6 +22,8 @@ pub(super) enum Effect {
     Replace(&'static str),
     /// The server takes no writes. Another one may by now, where the address leads to whoever is primary.
     Demoted,
+    /// Another node of the cluster has what was asked for, or is about to.
+    Moved,
 }
 
 impl Fault {
@@ -40,7 +42,8 @@ pub(super) fn answered(error: &ServerError) -> Fault {
         "LOADING" => Fault::of(Unavailable, Effect::Replace("it is loading its data")),
         "MASTERDOWN" => Fault::of(Unavailable, Effect::Replace("it has lost its primary")),
         "NOAUTH" => Fault::of(Unavailable, Effect::Replace("it asks for a password now")),
-        "TRYAGAIN" | "CLUSTERDOWN" | "BUSY" => Fault::of(Unavailable, Effect::None),
+        "MOVED" | "ASK" | "CLUSTERDOWN" => Fault::of(Unavailable, Effect::Moved),
+        "TRYAGAIN" | "BUSY" => Fault::of(Unavailable, Effect::None),
         _ => Fault::of(Refused(words(error)), Effect::None),
     }
 }

@@ -93,10 +93,12 @@ pub(super) async fn open(
     };
     let (mut connection, driver) = connect(node, address.tls.as_ref(), setup, ended).await?;
     let doubt = sign_in(&mut connection, address, wiring).await?;
-    let pulse = pulse::feel(&mut connection)
+    let is_member = address.cluster().is_some();
+    let pulse = pulse::feel(&mut connection, is_member)
         .await
         .map_err(|fault| match fault {
             PulseFault::Broken => closed(),
+            PulseFault::Refused(words) if is_member => Failure::Unreachable(words),
             PulseFault::Refused(words) => Failure::Refused(format!(
                 "Redis refuses the command `TIME`, which the cache needs: {words}"
             )),
@@ -108,6 +110,7 @@ pub(super) async fn open(
             Place::Elected(_) => {
                 format!("{node} is a replica, whom a sentinel takes for the primary")
             }
+            Place::Member(..) => format!("{node} is a replica by now"),
         };
         return Err(Failure::Unreachable(why));
     }
@@ -126,6 +129,18 @@ pub(super) async fn open(
 pub(super) struct Setup {
     pub(super) settings: RedisConnectionInfo,
     pub(super) config: AsyncConnectionConfig,
+}
+
+impl Setup {
+    /// For somebody who is asked now and then, and signs in by commands.
+    pub(super) fn plain(in_flight: usize) -> Self {
+        Self {
+            settings: RedisConnectionInfo::default().set_skip_set_lib_name(),
+            config: AsyncConnectionConfig::new()
+                .set_response_timeout(None)
+                .set_concurrency_limit(in_flight),
+        }
+    }
 }
 
 fn settings(address: &Address, ear: Option<&Ear>) -> RedisConnectionInfo {
@@ -237,7 +252,7 @@ async fn sign_in(
     check_readiness(&next(&mut replies))?;
     // A name is a courtesy to whoever reads `CLIENT LIST`.
     let _named = next(&mut replies);
-    check_version(&next(&mut replies))
+    check_server(&next(&mut replies), address.cluster().is_some())
 }
 
 fn next(replies: &mut impl Iterator<Item = Value>) -> Value {
@@ -253,7 +268,7 @@ pub(super) fn closed() -> Failure {
 }
 
 /// Not in the server's words: some quote the command.
-fn check_credentials(reply: &Value) -> Result<(), Failure> {
+pub(super) fn check_credentials(reply: &Value) -> Result<(), Failure> {
     let Value::ServerError(error) = reply else {
         return Ok(());
     };
@@ -296,13 +311,15 @@ fn check_readiness(reply: &Value) -> Result<(), Failure> {
 }
 
 /// What an error means whatever the command was.
-fn explain(error: &ServerError) -> Option<Failure> {
+pub(super) fn explain(error: &ServerError) -> Option<Failure> {
     match error.code() {
         "NOAUTH" => Some(Failure::Refused(
             "Redis asks for a password: write `redis://user:password@host`".into(),
         )),
         "DENIED" => Some(Failure::Refused(words(error))),
-        "LOADING" | "MASTERDOWN" | "BUSY" => Some(Failure::Unreachable(words(error))),
+        "LOADING" | "MASTERDOWN" | "BUSY" | "CLUSTERDOWN" => {
+            Some(Failure::Unreachable(words(error)))
+        }
         _ if error
             .details()
             .is_some_and(|it| it.contains("max number of clients")) =>
@@ -313,7 +330,7 @@ fn explain(error: &ServerError) -> Option<Failure> {
     }
 }
 
-fn check_version(reply: &Value) -> Result<Option<String>, Failure> {
+fn check_server(reply: &Value, is_member: bool) -> Result<Option<String>, Failure> {
     if let Value::ServerError(error) = reply {
         return match explain(error) {
             Some(failure) => Err(failure),
@@ -323,7 +340,13 @@ fn check_version(reply: &Value) -> Result<Option<String>, Failure> {
     let Some(text) = pulse::text(reply) else {
         return Ok(Some("`INFO` gives no text".into()));
     };
-    match version::judge(text) {
+    let is_of_cluster = version::field(text, "redis_mode").is_some_and(|it| it.trim() == "cluster");
+    if is_of_cluster && !is_member {
+        return Err(Failure::Refused(
+            "this is a node of a cluster: write `redis-cluster://`".into(),
+        ));
+    }
+    match version::judge(text, is_member) {
         Verdict::Recent => Ok(None),
         Verdict::Unknown => Ok(Some("`INFO` names no version".into())),
         Verdict::Old(why) => Err(Failure::Refused(why)),

@@ -39,7 +39,7 @@ use crate::{
 };
 
 /// A supervisor without a sign of life for so long is on a runtime that nobody drives.
-const ABANDONED: Nanos = 3_000_000_000;
+pub(super) const ABANDONED: Nanos = 3_000_000_000;
 /// Time-outs in a row after which a connection is taken for dead.
 const MOST_TIMEOUTS: u32 = 3;
 /// How long connections may be of different histories, where it takes a beat of each to tell.
@@ -129,6 +129,14 @@ pub(super) struct Stamped {
     pub(super) value: Value,
     pub(super) lineage: Lineage,
     /// When the question was handed to the connection.
+    pub(super) sent: Nanos,
+}
+
+/// Answers to several commands, errors of the server among them.
+#[derive(Debug)]
+pub(super) struct StampedAll {
+    pub(super) values: Vec<Value>,
+    pub(super) lineage: Lineage,
     pub(super) sent: Nanos,
 }
 
@@ -351,6 +359,9 @@ impl Link {
             }
         }
         let Some(ear) = &self.ear else { return };
+        if ear.is_cut_off() {
+            return self.lose(live.generation, "another node has a slot of it now");
+        }
         if is_changed && origin.was_replica {
             // What was published to others meanwhile was not published here.
             return self.lose(live.generation, "it was a replica meanwhile");
@@ -463,6 +474,28 @@ impl Link {
         self.judge(live, within, timeout(within, sent).await.ok())
     }
 
+    /// The same, and which history of writes all of them belong to. Where that changes meanwhile, there are none.
+    pub(super) async fn ask_all_stamped(
+        &self,
+        live: &Live,
+        commands: &Pipeline,
+        within: Duration,
+    ) -> Result<StampedAll, StoreError> {
+        let (lineage, sent) = (live.lineage(), system_now());
+        let values = self.ask_all(live, commands, within).await?;
+        if values.len() != commands.len() {
+            return Err(fault::odd_reply());
+        }
+        if live.standing.of_reply(lineage).is_none() || !self.is_current(live) {
+            return Err(StoreError::Unavailable);
+        }
+        Ok(StampedAll {
+            values,
+            lineage,
+            sent,
+        })
+    }
+
     fn judge<T>(
         &self,
         live: &Live,
@@ -494,6 +527,11 @@ impl Link {
             Effect::Replace(why) => self.lose(live.generation, why),
             Effect::Demoted if live.age() < DEMOTION_EVERY => {}
             Effect::Demoted => self.lose(live.generation, "it takes no writes"),
+            Effect::Moved => {
+                if let Some(moved) = self.address.cluster() {
+                    moved.0.notify_one();
+                }
+            }
         }
         fault.error
     }

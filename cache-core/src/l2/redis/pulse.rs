@@ -40,18 +40,31 @@ pub(super) enum PulseFault {
     Refused(String),
 }
 
-/// Asks for all of it. What the server sent before its answer has arrived before it.
-pub(super) async fn feel(connection: &mut MultiplexedConnection) -> Result<Pulse, PulseFault> {
+/// Asks for all of it. What the server sent before its answer has arrived before it. A member of a cluster is to be one of a
+/// cluster that works, as it sees it: one that is cut off from the others is not.
+pub(super) async fn feel(
+    connection: &mut MultiplexedConnection,
+    is_member: bool,
+) -> Result<Pulse, PulseFault> {
     let mut commands = redis::pipe();
     commands.cmd("TIME").cmd("INFO").arg("replication");
+    if is_member {
+        commands.cmd("CLUSTER").arg("INFO");
+    }
     let (sent, begun) = (system_now(), Instant::now());
     let replies = connection.send_packed_commands(&commands, 0, commands.len());
     let replies = replies.await.map_err(|_| PulseFault::Broken)?;
     let received = Instant::now();
     let refused = |why: &str| Err(PulseFault::Refused(why.into()));
-    let [time, replication] = replies.as_slice() else {
+    let [time, replication, cluster @ ..] = replies.as_slice() else {
         return refused("too few answers");
     };
+    if let [cluster] = cluster {
+        let state = text(cluster).and_then(|text| field(text, "cluster_state"));
+        if state.is_none_or(|state| state.trim() != "ok") {
+            return refused("the cluster is down, as this node sees it");
+        }
+    }
     if let Value::ServerError(error) = time {
         return refused(&words(error));
     }

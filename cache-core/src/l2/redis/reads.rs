@@ -7,6 +7,7 @@
 
 mod keys;
 mod queue;
+mod slots;
 
 use std::{sync::Arc, time::Duration};
 
@@ -180,6 +181,9 @@ impl Reads {
 
     async fn ask(&self, keys: &[&Keys], within: Duration) -> Answer {
         match (self.question, keys) {
+            (Question::Ensure, keys) if self.data.address.cluster().is_some() => {
+                slots::ensure(&self.data, keys, within).await
+            }
             (Question::Ensure, keys) => {
                 let keys: Vec<&str> = keys.iter().flat_map(|keys| keys.iter()).collect();
                 tags::ensure_now(&self.data, &keys, TAG_LIFE, within).await
@@ -218,6 +222,9 @@ async fn read_alone(link: &Link, keys: &Keys, within: Duration) -> Answer {
 }
 
 async fn read_all(link: &Link, keys: &[&Keys], within: Duration) -> Answer {
+    if link.address.cluster().is_some() {
+        return slots::read(link, keys, within).await;
+    }
     let live = link.live().ok_or(StoreError::Unavailable)?;
     let count = keys.iter().map(|keys| keys.len()).sum::<usize>();
     let answer = link.ask(&live, &command("MGET", keys), within).await?;

@@ -5,11 +5,11 @@
 
 use std::{cmp::Reverse, collections::HashMap, fmt, time::Duration};
 
-use redis::{AsyncConnectionConfig, RedisConnectionInfo, Value, aio::MultiplexedConnection};
+use redis::{Value, aio::MultiplexedConnection};
 use tokio::{task::JoinSet, time::timeout};
 
 use super::{
-    address::{Credentials, Node},
+    address::{Credentials, Node, write_nodes},
     fault::words,
     handshake::{self, Driver, Failure, Setup},
     tls::Secured,
@@ -214,12 +214,7 @@ impl Ask {
         let mut connection = if let Some(open) = open {
             open
         } else {
-            let setup = Setup {
-                settings: RedisConnectionInfo::default().set_skip_set_lib_name(),
-                config: AsyncConnectionConfig::new()
-                    .set_response_timeout(None)
-                    .set_concurrency_limit(IN_FLIGHT),
-            };
+            let setup = Setup::plain(IN_FLIGHT);
             let connected = handshake::connect(&self.sentinel, self.tls.as_ref(), setup, ()).await;
             let (connection, driver) = connected.map_err(|failure| match failure {
                 Failure::Unreachable(why) => unreachable(&why),
@@ -284,10 +279,7 @@ fn node_of(parts: &[Value]) -> Option<Node> {
 impl fmt::Display for Electorate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}` of Sentinel at", self.service)?;
-        for (place, sentinel) in self.sentinels.iter().enumerate() {
-            write!(f, "{} {sentinel}", if place == 0 { "" } else { "," })?;
-        }
-        Ok(())
+        write_nodes(f, &self.sentinels)
     }
 }
 

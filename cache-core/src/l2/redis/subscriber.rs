@@ -7,11 +7,14 @@
 use std::{
     convert::Infallible,
     fmt,
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
-use redis::{PushInfo, PushKind, Value, aio::MultiplexedConnection};
+use redis::{PushInfo, PushKind, RedisResult, Value, aio::MultiplexedConnection};
 
 use super::{handshake::Failure, link::Link};
 use crate::{
@@ -25,9 +28,12 @@ const SHORTEST_PATIENCE: Duration = Duration::from_millis(250);
 /// Nor slower: a supervisor that shows no sign of life for longer is replaced.
 const LONGEST_BEAT: Duration = Duration::from_secs(1);
 
-/// A channel, and who wants to hear it.
+/// A channel, or the parts of it that one node of a cluster has, and who wants to hear it.
 pub(super) struct Ear {
     channel: Box<str>,
+    parts: Option<Box<[String]>>,
+    /// The node said that it no longer has one of the parts.
+    is_cut_off: Arc<AtomicBool>,
     beat: Duration,
     /// It may well hold the store.
     listener: Weak<dyn Listener>,
@@ -44,10 +50,24 @@ impl Ear {
     ) -> Self {
         Self {
             channel: channel.into(),
+            parts: None,
+            is_cut_off: Arc::default(),
             beat: beat.clamp(SHORTEST_BEAT, LONGEST_BEAT),
             listener: Arc::downgrade(listener),
             asked: Arc::downgrade(asked),
         }
+    }
+
+    /// It hears these parts of the channel, each of which belongs to a slot.
+    pub(super) fn in_parts(mut self, parts: Vec<String>) -> Self {
+        self.channel = format!("{}:*", self.channel).into();
+        self.parts = Some(parts.into());
+        self
+    }
+
+    /// What is published in a part may not have been heard.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.is_cut_off.load(Relaxed)
     }
 
     /// The connection for questions, and the history of the server that is asked; nothing while none is.
@@ -69,8 +89,13 @@ impl Ear {
     /// it goes on after this.
     pub(super) fn hear(&self) -> impl Fn(PushInfo) -> Result<(), Infallible> + use<> {
         let listener = Weak::clone(&self.listener);
+        self.is_cut_off.store(false, Relaxed);
+        let is_cut_off = Arc::clone(&self.is_cut_off);
         move |push| {
-            if push.kind == PushKind::Message
+            if push.kind == PushKind::SUnsubscribe {
+                is_cut_off.store(true, Relaxed);
+            }
+            if matches!(push.kind, PushKind::Message | PushKind::SMessage)
                 && let Some(Value::BulkString(message)) = push.data.get(1)
                 && let Some(listener) = listener.upgrade()
             {
@@ -85,8 +110,14 @@ impl Ear {
         &self,
         connection: &mut MultiplexedConnection,
     ) -> Result<(), Failure> {
-        let subscribed = connection.subscribe(&*self.channel).await;
+        let subscribed = match &self.parts {
+            None => connection.subscribe(&*self.channel).await,
+            Some(parts) => subscribe_all(connection, parts).await,
+        };
         subscribed.map_err(|error| match error.code() {
+            Some("MOVED" | "CLUSTERDOWN") => {
+                Failure::Unreachable("another node of the cluster has its slots".into())
+            }
             Some(code) => Failure::Refused(format!(
                 "Redis refuses the channel `{0}` (`{code}`): until its user may use it (`ACL SETUSER .. &{0}`), \
                  processes do not hear each other's invalidations, and ask instead",
@@ -113,6 +144,21 @@ impl Ear {
             what(&*listener);
         }
     }
+}
+
+/// Each in a command of its own, as they are of several slots.
+async fn subscribe_all(
+    connection: &mut MultiplexedConnection,
+    parts: &[String],
+) -> RedisResult<()> {
+    for part in parts {
+        let mut command = redis::cmd("SSUBSCRIBE");
+        if let Value::ServerError(error) = connection.send_packed_command(command.arg(part)).await?
+        {
+            return Err(error.into());
+        }
+    }
+    Ok(())
 }
 
 impl fmt::Debug for Ear {

@@ -27,7 +27,7 @@ const MOST_MISSES: u32 = 2;
 const ATTEMPT: Duration = Duration::from_secs(1);
 const SHORTEST_WAIT: Duration = Duration::from_millis(40);
 const LONGEST_WAIT: Duration = Duration::from_millis(1_500);
-/// The same where sentinels name a server: while it is no longer there, they elect another one.
+/// The same where others name a server, as sentinels or a cluster do: while it is no longer there, they elect another one.
 const ATTEMPT_AT_ELECTED: Duration = Duration::from_millis(500);
 const LONGEST_WAIT_FOR_ELECTION: Duration = Duration::from_millis(400);
 /// How old what sentinels have said may be, for whoever looks for the primary.
@@ -130,6 +130,7 @@ impl Supervisor {
         let link = Arc::clone(&self.link);
         let electorate = match &link.address.place {
             Place::Node(node) => return self.attempt_at(node, ATTEMPT).await,
+            Place::Member(node, _) => return self.attempt_at(node, ATTEMPT_AT_ELECTED).await,
             Place::Elected(electorate) => electorate,
         };
         let mut failure = None;
@@ -166,7 +167,7 @@ impl Supervisor {
     fn longest_wait(&self) -> Duration {
         match &self.link.address.place {
             Place::Node(_) => LONGEST_WAIT,
-            Place::Elected(_) => LONGEST_WAIT_FOR_ELECTION,
+            Place::Elected(_) | Place::Member(..) => LONGEST_WAIT_FOR_ELECTION,
         }
     }
 
@@ -209,7 +210,8 @@ impl Supervisor {
                 return;
             }
             let mut connection = live.connection();
-            match timeout(rhythm.within, pulse::feel(&mut connection)).await {
+            let is_member = self.link.address.cluster().is_some();
+            match timeout(rhythm.within, pulse::feel(&mut connection, is_member)).await {
                 Ok(Ok(pulse)) => {
                     misses = 0;
                     self.link.clock.observe(pulse.sample);

@@ -2,6 +2,7 @@
 //! is a script.
 
 use std::{
+    borrow::Cow,
     sync::{Arc, LazyLock},
     time::{Duration, Instant},
 };
@@ -24,27 +25,53 @@ use crate::{
 };
 
 struct Script {
-    text: &'static str,
+    text: Cow<'static, str>,
     /// What the server knows it by.
     hash: String,
 }
 
-macro_rules! script {
+/// A script that publishes, as a server takes it and as a member of a cluster does.
+struct Publishing {
+    plain: Script,
+    sharded: Script,
+}
+
+macro_rules! text {
     ($($file:literal),*) => {
-        LazyLock::new(|| Script::new(concat!($(include_str!($file)),*)))
+        concat!($(include_str!($file)),*)
     };
 }
 
 impl Script {
-    fn new(text: &'static str) -> Self {
-        let hash = redis::Script::new(text).get_hash().into();
+    fn new(text: impl Into<Cow<'static, str>>) -> Self {
+        let text = text.into();
+        let hash = redis::Script::new(&text).get_hash().into();
         Self { text, hash }
     }
 }
 
-static ENSURE: LazyLock<Script> = script!("tags/prelude.lua", "tags/ensure.lua");
-static BUMP: LazyLock<Script> = script!("tags/quick.lua", "tags/prelude.lua", "tags/bump.lua");
-static MARK: LazyLock<Script> = script!("tags/prelude.lua", "tags/mark.lua");
+impl Publishing {
+    fn new(text: &'static str) -> Self {
+        Self {
+            plain: Script::new(text),
+            sharded: Script::new(text.replace("'PUBLISH'", "'SPUBLISH'")),
+        }
+    }
+
+    fn at(&self, link: &Link) -> &Script {
+        match link.address.cluster() {
+            None => &self.plain,
+            Some(_) => &self.sharded,
+        }
+    }
+}
+
+static ENSURE: LazyLock<Script> =
+    LazyLock::new(|| Script::new(text!("tags/prelude.lua", "tags/ensure.lua")));
+static BUMP: LazyLock<Publishing> =
+    LazyLock::new(|| Publishing::new(text!("tags/quick.lua", "tags/prelude.lua", "tags/bump.lua")));
+static MARK: LazyLock<Publishing> =
+    LazyLock::new(|| Publishing::new(text!("tags/prelude.lua", "tags/mark.lua")));
 
 /// Reads an entry and its tags over one connection: only then do they belong together.
 pub(super) async fn get(
@@ -136,7 +163,7 @@ pub(super) async fn bump(
     batch: &Batch,
     within: Duration,
 ) -> Result<Tagged, StoreError> {
-    change(link, &BUMP, batch, within).await
+    change(link, BUMP.at(link), batch, within).await
 }
 
 pub(super) async fn mark(
@@ -144,7 +171,7 @@ pub(super) async fn mark(
     batch: &Batch,
     within: Duration,
 ) -> Result<Tagged, StoreError> {
-    change(link, &MARK, batch, within).await
+    change(link, MARK.at(link), batch, within).await
 }
 
 async fn change(
@@ -199,7 +226,7 @@ async fn run(
     if is_unknown(&answer.value) {
         // After a restart, a failover or `SCRIPT FLUSH`. This makes it known again.
         let left = within.saturating_sub(begun.elapsed());
-        let command = command("EVAL", script.text);
+        let command = command("EVAL", &script.text);
         answer = link.ask_raw(&live, &command, left).await?;
     }
     let Stamped {
@@ -221,7 +248,7 @@ fn is_unknown(value: &Value) -> bool {
     matches!(value, Value::ServerError(error) if error.code() == "NOSCRIPT")
 }
 
-fn version(value: &Value) -> Version {
+pub(super) fn version(value: &Value) -> Version {
     match value {
         Value::BulkString(bytes) => Version::read(bytes),
         _ => Version::Missing,

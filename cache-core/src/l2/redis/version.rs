@@ -1,6 +1,8 @@
 //! Whether a server is recent enough, from what it says of itself.
 
 const OLDEST_REDIS: Version = (6, 2);
+/// The first with channels that belong to a slot.
+const OLDEST_REDIS_OF_A_CLUSTER: Version = (7, 0);
 /// The first under that name.
 const OLDEST_VALKEY: Version = (7, 2);
 
@@ -15,11 +17,16 @@ pub(super) enum Verdict {
 }
 
 /// Judges by the text of `INFO server`.
-pub(super) fn judge(text: &str) -> Verdict {
+pub(super) fn judge(text: &str, is_member: bool) -> Verdict {
+    let oldest_redis = if is_member {
+        OLDEST_REDIS_OF_A_CLUSTER
+    } else {
+        OLDEST_REDIS
+    };
     // Valkey also gives a version of Redis, of which it is a descendant.
     let (name, found, oldest) = match field(text, "valkey_version") {
         Some(found) => ("Valkey", Some(found), OLDEST_VALKEY),
-        None => ("Redis", field(text, "redis_version"), OLDEST_REDIS),
+        None => ("Redis", field(text, "redis_version"), oldest_redis),
     };
     let Some(found) = found.and_then(parse) else {
         return Verdict::Unknown;
@@ -28,8 +35,9 @@ pub(super) fn judge(text: &str) -> Verdict {
         return Verdict::Recent;
     }
     let ((major, minor), (needed, at_least)) = (found, oldest);
+    let purpose = if is_member { " in a cluster" } else { "" };
     Verdict::Old(format!(
-        "the server is {name} {major}.{minor}: the cache needs {needed}.{at_least} or later"
+        "the server is {name} {major}.{minor}: the cache needs {needed}.{at_least} or later{purpose}"
     ))
 }
 
@@ -51,24 +59,35 @@ mod tests {
     #[test]
     fn a_recent_server_is_taken_and_an_old_one_is_not() {
         assert_eq!(
-            judge("# Server\r\nredis_version:6.2.0\r\n"),
+            judge("# Server\r\nredis_version:6.2.0\r\n", false),
             Verdict::Recent
         );
-        assert_eq!(judge("redis_version:10.0.1\r\nos:Linux"), Verdict::Recent);
-        assert!(matches!(judge("redis_version:6.0.16"), Verdict::Old(_)));
+        assert_eq!(
+            judge("redis_version:10.0.1\r\nos:Linux", false),
+            Verdict::Recent
+        );
+        assert!(matches!(
+            judge("redis_version:6.0.16", false),
+            Verdict::Old(_)
+        ));
+        assert!(matches!(
+            judge("redis_version:6.2.0", true),
+            Verdict::Old(_)
+        ));
+        assert_eq!(judge("redis_version:7.0.0", true), Verdict::Recent);
     }
 
     #[test]
     fn valkey_goes_by_its_own_version() {
         let valkey = |version| format!("redis_version:7.2.4\r\nvalkey_version:{version}\r\n");
-        assert_eq!(judge(&valkey("8.1.0")), Verdict::Recent);
-        assert!(matches!(judge(&valkey("7.1.9")), Verdict::Old(_)));
+        assert_eq!(judge(&valkey("8.1.0"), false), Verdict::Recent);
+        assert!(matches!(judge(&valkey("7.1.9"), false), Verdict::Old(_)));
     }
 
     #[test]
     fn a_server_that_does_not_tell_is_unknown() {
         for text in ["", "redis_version", "redis_version:7", "redis_version:x.y"] {
-            assert_eq!(judge(text), Verdict::Unknown, "{text}");
+            assert_eq!(judge(text, false), Verdict::Unknown, "{text}");
         }
     }
 }

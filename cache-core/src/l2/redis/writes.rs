@@ -56,7 +56,7 @@ pub(super) async fn write(
     if count == 0 {
         return Vec::new();
     }
-    let commands = pipeline(&writes);
+    let commands = pipeline(&writes, data.address.cluster().is_some());
     drop(writes);
     match link.ask_all(&live, &commands, within).await {
         Ok(replies) if replies.len() == count => {
@@ -78,7 +78,8 @@ fn is_large(write: &Write) -> bool {
     matches!(write, Write::Set { bytes, .. } if bytes.len() >= LARGE)
 }
 
-fn pipeline(writes: &[Write]) -> Pipeline {
+fn pipeline(writes: &[Write], is_of_cluster: bool) -> Pipeline {
+    let publish = if is_of_cluster { "SPUBLISH" } else { "PUBLISH" };
     let mut commands = Pipeline::with_capacity(writes.len());
     for write in writes {
         match write {
@@ -97,7 +98,7 @@ fn pipeline(writes: &[Write]) -> Pipeline {
                 set.arg("NX").arg("PX").arg(life)
             }
             Write::Tell(Message { channel, text }) => {
-                commands.cmd("PUBLISH").arg(&**channel).arg(&**text)
+                commands.cmd(publish).arg(&**channel).arg(&**text)
             }
         };
     }

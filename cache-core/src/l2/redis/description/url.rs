@@ -10,29 +10,40 @@ const FORM: &str = "write `redis://[user:password@]host[:port][/database]`, \
 const SENTINEL_FORM: &str = "write `redis-sentinel://[user:password@]host[:port][,host[:port]..]/service[/database]\
     [?sentinel_user=..&sentinel_password=..]`, with special characters as `%40`";
 
-/// Where a sentinel listens unless it is said.
+const CLUSTER_FORM: &str = "write `redis-cluster://[user:password@]host[:port][,host[:port]..]`, \
+    with special characters as `%40`";
+
+/// Where a server listens unless it is said.
+const PORT: u16 = 6_379;
+/// Where a sentinel does.
 const SENTINEL_PORT: u16 = 26_379;
 
 /// What a scheme means.
 struct Scheme {
-    is_sentinel: bool,
+    kind: Kind,
     is_secure: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Server,
+    Sentinels,
+    Cluster,
 }
 
 impl Description {
     /// # Errors
     ///
-    /// The URL is not one of a server or of sentinels.
+    /// The URL is not one of a server, of sentinels or of a cluster.
     pub(super) fn parse(url: &str) -> Result<Self, Error> {
         let scheme = scheme_of(url)?;
-        let described = if scheme.is_sentinel {
-            parse_sentinels(url)?
-        } else if scheme.is_secure {
+        let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+        let described = match scheme.kind {
             // The crate knows that scheme only where its own TLS is built in.
-            let rest = url.split_once("://").map_or("", |(_, rest)| rest);
-            parse_server(&format!("redis://{rest}"))?
-        } else {
-            parse_server(url)?
+            Kind::Server if scheme.is_secure => parse_server(&format!("redis://{rest}"))?,
+            Kind::Server => parse_server(url)?,
+            Kind::Sentinels => parse_sentinels(rest)?,
+            Kind::Cluster => parse_cluster(rest)?,
         };
         Ok(Self {
             tls: scheme.is_secure.then(tls::default).transpose()?,
@@ -47,26 +58,20 @@ fn scheme_of(url: &str) -> Result<Scheme, Error> {
             "the URL of Redis has no `redis://` before it: {FORM}"
         )));
     };
-    let (is_sentinel, is_secure) = match scheme.to_ascii_lowercase().as_str() {
-        "redis" | "valkey" | "unix" | "redis+unix" | "valkey+unix" => (false, false),
-        "rediss" | "valkeys" => (false, true),
-        "redis-sentinel" | "valkey-sentinel" => (true, false),
-        "rediss-sentinel" | "valkeys-sentinel" => (true, true),
-        "redis-cluster" | "valkey-cluster" | "rediss-cluster" | "valkeys-cluster" => {
-            return Err(wrong(
-                "Redis Cluster (`redis-cluster://`) is not supported yet: give the URL of one server",
-            ));
-        }
+    let (kind, is_secure) = match scheme.to_ascii_lowercase().as_str() {
+        "redis" | "valkey" | "unix" | "redis+unix" | "valkey+unix" => (Kind::Server, false),
+        "rediss" | "valkeys" => (Kind::Server, true),
+        "redis-sentinel" | "valkey-sentinel" => (Kind::Sentinels, false),
+        "rediss-sentinel" | "valkeys-sentinel" => (Kind::Sentinels, true),
+        "redis-cluster" | "valkey-cluster" => (Kind::Cluster, false),
+        "rediss-cluster" | "valkeys-cluster" => (Kind::Cluster, true),
         _ => {
             return Err(wrong(format_args!(
                 "the URL of Redis has an unknown scheme: {FORM}"
             )));
         }
     };
-    Ok(Scheme {
-        is_sentinel,
-        is_secure,
-    })
+    Ok(Scheme { kind, is_secure })
 }
 
 fn parse_server(url: &str) -> Result<Description, Error> {
@@ -113,22 +118,18 @@ fn parse_server(url: &str) -> Result<Description, Error> {
 }
 
 /// Each part of it is one of the URL of a server, and read as such.
-fn parse_sentinels(url: &str) -> Result<Description, Error> {
+fn parse_sentinels(rest: &str) -> Result<Description, Error> {
     let not_understood = |what: &str| {
         wrong(format_args!(
             "the URL of Redis Sentinel {what}: {SENTINEL_FORM}"
         ))
     };
-    if url.contains('#') {
+    if rest.contains('#') {
         return Err(not_understood("has a `#` that means nothing here"));
     }
-    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let (signature, hosts) = match authority.rsplit_once('@') {
-        Some((user, hosts)) => (format!("{user}@"), hosts),
-        None => (String::new(), authority),
-    };
+    let (signature, hosts) = signature_of(authority);
     let (service, database) = path.split_once('/').unwrap_or((path, ""));
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     if service.is_empty() || !service.bytes().all(is_name) {
@@ -138,27 +139,8 @@ fn parse_sentinels(url: &str) -> Result<Description, Error> {
     }
     let read = |url: &str, what: &str| parse_server(url).map_err(|_| not_understood(what));
 
-    let mut sentinels = Vec::new();
-    for host in hosts.split(',') {
-        let has_port = host
-            .rsplit_once(':')
-            .is_some_and(|(_, port)| !port.ends_with(']'));
-        let port = if has_port {
-            String::new()
-        } else {
-            format!(":{SENTINEL_PORT}")
-        };
-        let address = read(
-            &format!("redis://{host}{port}"),
-            "has a host that is not understood",
-        )?;
-        match address.place {
-            Named::Node(node @ Node::Tcp { .. }) if address.credentials.is_none() => {
-                sentinels.push(node);
-            }
-            _ => return Err(not_understood("has a host that is not understood")),
-        }
-    }
+    let nodes = nodes_of(hosts, SENTINEL_PORT)
+        .ok_or_else(|| not_understood("has a host that is not understood"))?;
     let server = format!("redis://{signature}host/{database}");
     let server = read(
         &server,
@@ -170,11 +152,68 @@ fn parse_sentinels(url: &str) -> Result<Description, Error> {
     Ok(Description {
         place: Named::Sentinels {
             service: service.to_owned(),
-            nodes: sentinels,
+            nodes,
             credentials,
         },
         ..server
     })
+}
+
+fn parse_cluster(rest: &str) -> Result<Description, Error> {
+    let not_understood = |what: &str| {
+        wrong(format_args!(
+            "the URL of Redis Cluster {what}: {CLUSTER_FORM}"
+        ))
+    };
+    if rest.contains(['#', '?']) {
+        return Err(not_understood("has a `?` or a `#` that means nothing here"));
+    }
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    if !["", "0"].contains(&path) {
+        return Err(not_understood(
+            "names a database, of which a cluster has one",
+        ));
+    }
+    let (signature, hosts) = signature_of(authority);
+    let nodes =
+        nodes_of(hosts, PORT).ok_or_else(|| not_understood("has a host that is not understood"))?;
+    let server = parse_server(&format!("redis://{signature}host"))
+        .map_err(|_| not_understood("has a user or a password that is not understood"))?;
+    Ok(Description {
+        place: Named::Cluster(nodes),
+        ..server
+    })
+}
+
+/// Who signs in, as a URL has it before its hosts, and those.
+fn signature_of(authority: &str) -> (String, &str) {
+    match authority.rsplit_once('@') {
+        Some((user, hosts)) => (format!("{user}@"), hosts),
+        None => (String::new(), authority),
+    }
+}
+
+/// Several hosts with commas between them.
+fn nodes_of(hosts: &str, default_port: u16) -> Option<Vec<Node>> {
+    let nodes = hosts.split(',').map(|host| {
+        let has_port = host
+            .rsplit_once(':')
+            .is_some_and(|(_, port)| !port.ends_with(']'));
+        let port = if has_port {
+            String::new()
+        } else {
+            format!(":{default_port}")
+        };
+        match parse_server(&format!("redis://{host}{port}")).ok()? {
+            Description {
+                place: Named::Node(node @ Node::Tcp { .. }),
+                credentials: None,
+                ..
+            } => Some(node),
+            _ => None,
+        }
+    });
+    nodes.collect()
 }
 
 /// How to sign in at a sentinel, as a URL has it before its host; nothing where the options are not known ones.

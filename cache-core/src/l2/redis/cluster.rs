@@ -1,0 +1,411 @@
+//! Redis Cluster as a store: a [`RedisStore`] for each primary, and what is asked of several of them put together.
+//!
+//! An entry and its tags may be on several primaries, and are read at several moments, all of them within the call: where
+//! the tags have the versions that the entry is stamped with, it misses nothing that was there when the first of them was
+//! asked. What is changed on several primaries is no one change.
+
+mod choir;
+mod members;
+mod slots;
+mod steward;
+mod topology;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ::redis::Value;
+pub(super) use slots::slot_of;
+use tokio::{runtime::Handle, time::sleep};
+
+use self::{
+    members::{Cluster, Member, Members, Standing},
+    slots::{bucket_of, channel_of, key_of_tag, slot_of_bucket},
+};
+use super::{
+    RedisStore, address::Seeds, fault, handshake::Failure, reads::Keys, tags::version, together,
+};
+use crate::{
+    clock::{Nanos, system_now},
+    error::{Error, ErrorKind},
+    l2::{
+        Asked, AskedTogether, Batch, Bump, Lineage, Listener, Message, Pending, Store, StoreError,
+        StoreTime, Tagged, TaggedTogether, Versions, Write, store::HeldBack,
+    },
+};
+
+/// How often it is looked whether the first connections are there.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
+
+/// The entries of one cluster.
+pub(crate) struct ClusterStore {
+    cluster: Arc<Cluster>,
+}
+
+/// What was asked of one primary, or of one bucket, by its place among all.
+type Parts<K, T> = BTreeMap<K, Vec<(usize, T)>>;
+
+impl ClusterStore {
+    /// Connects to all primaries; where not all of them are there after `patience`, gives the store all the same, with
+    /// the reason, and connects on in the background.
+    ///
+    /// # Errors
+    ///
+    /// A node was reached and refuses, or this is not a tokio runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped half way, it leaves no connection.
+    pub(super) async fn connect(
+        seeds: Seeds,
+        patience: Duration,
+    ) -> Result<(Self, Option<String>), Error> {
+        let runtime = Handle::try_current().map_err(|_| super::no_runtime())?;
+        let store = Self {
+            cluster: Cluster::new(seeds),
+        };
+        store.cluster.attend(&runtime, system_now());
+        let begun = Instant::now();
+        loop {
+            let reason = match store.cluster.standing() {
+                Standing::Whole => return Ok((store, None)),
+                Standing::Failing(Failure::Refused(why)) => {
+                    let message = format_args!("{why}, at {}", store.cluster.seeds());
+                    return Err(Error::new(ErrorKind::Refused, message));
+                }
+                Standing::Failing(Failure::Unreachable(why)) => why,
+            };
+            if begun.elapsed() >= patience {
+                return Ok((store, Some(reason)));
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Reads entries and tags, each where it is.
+    async fn read(
+        &self,
+        asked: AskedTogether<'_>,
+        within: Duration,
+    ) -> Result<TaggedTogether, StoreError> {
+        let lineage = self.lineage().ok_or(StoreError::Unavailable)?;
+        let members = self.cluster.members();
+        let tags: Vec<(String, u16)> = asked.tags.iter().map(|tag| key_of_tag(tag)).collect();
+        let entries = asked.entries.iter().map(|key| (*key, slot_of(key)));
+        let tags = tags
+            .iter()
+            .map(|(key, bucket)| (key.as_str(), slot_of_bucket(*bucket)));
+        let parts = by_owner(&members, entries.chain(tags))?;
+        let answers = parts.iter().map(|(member, keys)| {
+            let has_entries = keys[0].0 < asked.entries.len();
+            let expected = if has_entries { asked.expected } else { 0 };
+            let keys = Keys::of(keys.iter().map(|(_, key)| *key));
+            members.list[*member]
+                .store
+                .reads
+                .read(keys, expected, within)
+        });
+        let mut values = vec![Value::Nil; asked.entries.len() + asked.tags.len()];
+        let mut sent = Nanos::MAX;
+        for (keys, found) in parts.values().zip(together::all(answers).await) {
+            let found = found?;
+            sent = sent.min(found.sent);
+            for ((place, _), value) in keys.iter().zip(found.values) {
+                values[*place] = value;
+            }
+        }
+        // Each part is of the history that its primary had before and after: so is all of it.
+        if self.lineage() != Some(lineage) {
+            return Err(StoreError::Unavailable);
+        }
+        let versions = values.split_off(asked.entries.len());
+        let entries = values.into_iter().map(|value| match value {
+            Value::BulkString(bytes) => Ok(Some(bytes)),
+            Value::Nil => Ok(None),
+            _ => Err(fault::odd_reply()),
+        });
+        Ok(TaggedTogether {
+            entries: entries.collect::<Result<_, _>>()?,
+            versions: versions.iter().map(version).collect(),
+            lineage,
+            sent,
+        })
+    }
+
+    /// Does something with the tags of each bucket, on the primary that has it, and gives the versions that come of it.
+    async fn with_tags<'a, T, F>(
+        &'a self,
+        parts: Parts<u16, T>,
+        act: impl Fn(u16, Vec<T>, Arc<RedisStore>) -> F,
+    ) -> Result<Tagged, StoreError>
+    where
+        F: Future<Output = Result<Tagged, StoreError>> + 'a,
+    {
+        let lineage = self.lineage().ok_or(StoreError::Unavailable)?;
+        let members = self.cluster.members();
+        let count = parts.values().map(Vec::len).sum();
+        let mut places = Vec::with_capacity(parts.len());
+        let mut acts = Vec::with_capacity(parts.len());
+        for (bucket, tags) in parts {
+            let member = members.owner_of(slot_of_bucket(bucket));
+            let store = Arc::clone(&member.ok_or(StoreError::Unavailable)?.store);
+            let (at, tags): (Vec<usize>, Vec<T>) = tags.into_iter().unzip();
+            places.push(at);
+            acts.push(act(bucket, tags, store));
+        }
+        let mut versions = Versions::from_elem(crate::l2::Version::Missing, count);
+        let mut sent = Nanos::MAX;
+        for (places, done) in places.iter().zip(together::all(acts.into_iter()).await) {
+            let done = done?;
+            sent = sent.min(done.sent);
+            for (place, version) in places.iter().zip(done.versions) {
+                versions[*place] = version;
+            }
+        }
+        if self.lineage() != Some(lineage) {
+            return Err(StoreError::Unavailable);
+        }
+        Ok(Tagged {
+            entry: None,
+            versions,
+            lineage,
+            sent,
+        })
+    }
+
+    async fn ensure_all(
+        &self,
+        tags: &[&str],
+        life: Duration,
+        within: Duration,
+    ) -> Result<Tagged, StoreError> {
+        let mut parts = Parts::<u16, String>::new();
+        for (place, tag) in tags.iter().enumerate() {
+            let (key, bucket) = key_of_tag(tag);
+            parts.entry(bucket).or_default().push((place, key));
+        }
+        self.with_tags(parts, |_, tags, store| async move {
+            let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+            store.ensure(&tags, life, within).await
+        })
+        .await
+    }
+
+    async fn change(
+        &self,
+        batch: Batch,
+        act: impl Fn(Arc<RedisStore>, Batch) -> Pending<'static, Result<Tagged, StoreError>>,
+    ) -> Result<Tagged, StoreError> {
+        let Batch {
+            channel,
+            tail,
+            bumps,
+        } = batch;
+        let mut parts = Parts::<u16, Bump>::new();
+        for (place, bump) in bumps.into_iter().enumerate() {
+            let (key, bucket) = key_of_tag(&bump.key);
+            let bump = Bump {
+                key: key.into(),
+                ..bump
+            };
+            parts.entry(bucket).or_default().push((place, bump));
+        }
+        self.with_tags(parts, |bucket, bumps, store| {
+            let batch = Batch {
+                channel: channel_of(&channel, bucket).into(),
+                tail: Arc::clone(&tail),
+                bumps,
+            };
+            act(store, batch)
+        })
+        .await
+    }
+
+    async fn write_all(&self, writes: Vec<Write>, within: Duration) -> Vec<Result<(), StoreError>> {
+        let members = self.cluster.members();
+        let mut results = vec![Err(StoreError::Unavailable); writes.len()];
+        let mut parts = Parts::<usize, Write>::new();
+        for (place, write) in writes.into_iter().enumerate() {
+            let (slot, write) = placed(write);
+            if let Some(member) = members.place_of_owner(slot) {
+                parts.entry(member).or_default().push((place, write));
+            }
+        }
+        let mut places = Vec::with_capacity(parts.len());
+        let mut sendings = Vec::with_capacity(parts.len());
+        for (member, writes) in parts {
+            let (at, writes): (Vec<usize>, Vec<Write>) = writes.into_iter().unzip();
+            places.push(at);
+            sendings.push(members.list[member].store.write(writes, within));
+        }
+        for (places, sent) in places.iter().zip(together::all(sendings.into_iter()).await) {
+            for (place, result) in places.iter().zip(sent) {
+                results[*place] = result;
+            }
+        }
+        results
+    }
+}
+
+/// The slot of what is written, and how it is written there.
+fn placed(write: Write) -> (u16, Write) {
+    match write {
+        Write::Set { ref key, .. } | Write::Delete { ref key } | Write::Claim { ref key, .. } => {
+            (slot_of(key), write)
+        }
+        Write::Tell(Message { channel, text }) => {
+            let bucket = bucket_of(&text);
+            let channel = channel_of(&channel, bucket).into();
+            let message = Message { channel, text };
+            (slot_of_bucket(bucket), Write::Tell(message))
+        }
+    }
+}
+
+/// What each primary is to be asked.
+fn by_owner<'a>(
+    members: &Members,
+    keys: impl Iterator<Item = (&'a str, u16)>,
+) -> Result<Parts<usize, &'a str>, StoreError> {
+    let mut parts = Parts::new();
+    for (place, (key, slot)) in keys.enumerate() {
+        let owner = members.place_of_owner(slot);
+        let owner = owner.ok_or(StoreError::Unavailable)?;
+        parts
+            .entry(owner)
+            .or_insert_with(Vec::new)
+            .push((place, key));
+    }
+    Ok(parts)
+}
+
+impl Store for ClusterStore {
+    fn is_ready(&self) -> bool {
+        let Ok(runtime) = Handle::try_current() else {
+            return false;
+        };
+        self.cluster.attend(&runtime, system_now());
+        let members = self.cluster.members();
+        // Each of them is looked after by being asked: all are.
+        let ready = members.list.iter().filter(|member| member.store.is_ready());
+        ready.count() > 0
+    }
+
+    fn time(&self) -> Option<StoreTime> {
+        let members = self.cluster.members();
+        let times = members.list.iter().filter_map(|member| member.store.time());
+        times.reduce(|one, other| StoreTime {
+            earliest: one.earliest.min(other.earliest),
+            latest: one.latest.max(other.latest),
+        })
+    }
+
+    fn get<'a>(
+        &'a self,
+        key: &'a str,
+        expected: usize,
+        within: Duration,
+    ) -> Pending<'a, Result<Option<Vec<u8>>, StoreError>> {
+        Box::pin(async move {
+            let members = self.cluster.members();
+            let owner: &Member = members
+                .owner_of(slot_of(key))
+                .ok_or(StoreError::Unavailable)?;
+            owner.store.get_one(key, expected, within).await
+        })
+    }
+
+    fn write(
+        &self,
+        writes: Vec<Write>,
+        within: Duration,
+    ) -> Pending<'_, Vec<Result<(), StoreError>>> {
+        Box::pin(self.write_all(writes, within))
+    }
+
+    fn get_tagged<'a>(
+        &'a self,
+        asked: Asked<'a>,
+        within: Duration,
+    ) -> Pending<'a, Result<Tagged, StoreError>> {
+        Box::pin(async move {
+            let entries = asked.entry.as_slice();
+            let together = AskedTogether {
+                entries,
+                expected: asked.expected,
+                tags: asked.tags,
+            };
+            let mut found = self.read(together, within).await?;
+            Ok(Tagged {
+                entry: found.entries.pop().flatten(),
+                versions: found.versions.into(),
+                lineage: found.lineage,
+                sent: found.sent,
+            })
+        })
+    }
+
+    fn get_together<'a>(
+        &'a self,
+        asked: AskedTogether<'a>,
+        within: Duration,
+    ) -> Pending<'a, Result<TaggedTogether, StoreError>> {
+        Box::pin(self.read(asked, within))
+    }
+
+    fn ensure<'a>(
+        &'a self,
+        tags: &'a [&'a str],
+        life: Duration,
+        within: Duration,
+    ) -> Pending<'a, Result<Tagged, StoreError>> {
+        Box::pin(self.ensure_all(tags, life, within))
+    }
+
+    fn hold_back(&self) -> Option<HeldBack> {
+        let members = self.cluster.members();
+        let held = members.list.iter().map(|member| member.store.hold_back());
+        Some(Box::new(held.collect::<Option<Vec<HeldBack>>>()?))
+    }
+
+    fn bump(&self, batch: Batch, within: Duration) -> Pending<'_, Result<Tagged, StoreError>> {
+        Box::pin(self.change(batch, move |store, batch| {
+            Box::pin(async move { store.bump(batch, within).await })
+        }))
+    }
+
+    fn mark(&self, batch: Batch, within: Duration) -> Pending<'_, Result<Tagged, StoreError>> {
+        Box::pin(self.change(batch, move |store, batch| {
+            Box::pin(async move { store.mark(batch, within).await })
+        }))
+    }
+
+    fn listen(&self, channel: &str, beat: Duration, listener: &Arc<dyn Listener>) {
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        self.cluster.attend(&runtime, system_now());
+        self.cluster.listen(channel, beat, listener);
+    }
+
+    fn lineage(&self) -> Option<Lineage> {
+        self.cluster.lineage()
+    }
+}
+
+impl Drop for ClusterStore {
+    fn drop(&mut self) {
+        self.cluster.dismiss();
+    }
+}
+
+impl fmt::Debug for ClusterStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClusterStore")
+            .field("seeds", self.cluster.seeds())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,274 @@
+//! The primaries of a cluster, each with its connections, as the last topology has them.
+
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use super::{
+    choir::{Choir, Voice, lineage_of},
+    slots::{BUCKETS, channel_of, slot_of_bucket},
+    steward::Duty,
+    topology::Topology,
+};
+use crate::{
+    l2::{
+        Lineage, Listener, Store,
+        redis::{
+            RedisStore,
+            address::{Moved, Node, Seeds},
+            handshake::Failure,
+            link::Status,
+        },
+    },
+    lock::{Mutex, RwLock},
+};
+
+/// A cluster, as its store and its steward share it.
+pub(super) struct Cluster {
+    seeds: Seeds,
+    pub(super) moved: Arc<Moved>,
+    pub(super) duty: Duty,
+    members: RwLock<Arc<Members>>,
+    known: Mutex<Known>,
+    /// Held while the members change.
+    hearing: Mutex<Option<Hearing>>,
+    /// Why nobody says which primaries there are.
+    failure: Mutex<Option<Failure>>,
+}
+
+/// How connecting goes.
+pub(super) enum Standing {
+    /// All primaries are there.
+    Whole,
+    Failing(Failure),
+}
+
+#[derive(Default)]
+pub(super) struct Members {
+    pub(super) topology: Option<Topology>,
+    /// In the order of the primaries of the topology.
+    pub(super) list: Vec<Member>,
+}
+
+/// One primary.
+#[derive(Clone)]
+pub(super) struct Member {
+    pub(super) node: Node,
+    pub(super) store: Arc<RedisStore>,
+    buckets: Arc<[u16]>,
+    voice: Option<Arc<Voice>>,
+}
+
+/// Which history each bucket has; of one whose primary is gone, which it had.
+struct Known {
+    buckets: Vec<Option<Lineage>>,
+    whole: Option<Lineage>,
+}
+
+/// Who listens to what.
+#[derive(Clone)]
+struct Hearing {
+    channel: Arc<str>,
+    beat: Duration,
+    choir: Arc<Choir>,
+}
+
+impl Members {
+    pub(super) fn place_of_owner(&self, slot: u16) -> Option<usize> {
+        self.topology.as_ref()?.owner_of(slot)
+    }
+
+    pub(super) fn owner_of(&self, slot: u16) -> Option<&Member> {
+        self.list.get(self.place_of_owner(slot)?)
+    }
+}
+
+impl Member {
+    fn new(node: Node, buckets: Vec<u16>, cluster: &Cluster) -> Self {
+        let address = cluster.seeds.address_of(&node, &cluster.moved);
+        let store = RedisStore::new(address);
+        store.data.is_vocal.store(true, Relaxed);
+        Self {
+            node,
+            store: Arc::new(store),
+            buckets: buckets.into(),
+            voice: None,
+        }
+    }
+
+    /// One that has no tags publishes nothing.
+    fn listen(&mut self, hearing: &Hearing) {
+        if self.buckets.is_empty() {
+            return;
+        }
+        let Hearing {
+            channel,
+            beat,
+            choir,
+        } = hearing;
+        let voice = self
+            .voice
+            .get_or_insert_with(|| choir.voice(&self.buckets))
+            .clone();
+        let listener: Arc<dyn Listener> = voice;
+        let parts = || {
+            let parts = self
+                .buckets
+                .iter()
+                .map(|bucket| channel_of(channel, *bucket));
+            parts.collect()
+        };
+        self.store
+            .listen_to(channel, Some(&parts), *beat, &listener);
+    }
+}
+
+impl Cluster {
+    pub(super) fn new(seeds: Seeds) -> Arc<Self> {
+        Arc::new(Self {
+            seeds,
+            moved: Arc::default(),
+            duty: Duty::default(),
+            members: RwLock::default(),
+            known: Mutex::new(Known {
+                buckets: vec![None; usize::from(BUCKETS)],
+                whole: None,
+            }),
+            hearing: Mutex::default(),
+            failure: Mutex::default(),
+        })
+    }
+
+    pub(super) fn seeds(&self) -> &Seeds {
+        &self.seeds
+    }
+
+    pub(super) fn members(&self) -> Arc<Members> {
+        Arc::clone(&self.members.read())
+    }
+
+    /// Of the whole; nothing until all that have tags were there once.
+    pub(super) fn lineage(&self) -> Option<Lineage> {
+        let members = self.members();
+        let mut known = self.known.lock();
+        let mut is_changed = false;
+        for member in &members.list {
+            let Some(lineage) = member.store.lineage() else {
+                continue;
+            };
+            for bucket in &*member.buckets {
+                let before = known.buckets[usize::from(*bucket)].replace(lineage);
+                is_changed |= before != Some(lineage);
+            }
+        }
+        if is_changed {
+            let all: Option<Vec<Lineage>> = known.buckets.iter().copied().collect();
+            known.whole = all.map(|all| lineage_of(&all));
+        }
+        known.whole
+    }
+
+    /// Takes over what the nodes say. Gives whether it was so before.
+    pub(super) fn apply(&self, topology: Topology) -> bool {
+        let hearing = self.hearing.lock();
+        let before = self.members();
+        let is_same = before
+            .topology
+            .as_ref()
+            .is_some_and(|it| it.is_as(&topology));
+        let list: Vec<Member> = if is_same {
+            before.list.clone()
+        } else {
+            let primaries = topology.primaries.iter().enumerate();
+            let list = primaries.map(|(place, primary)| {
+                let is_its =
+                    |bucket: &u16| topology.owner_of(slot_of_bucket(*bucket)) == Some(place);
+                let buckets: Vec<u16> = (0..BUCKETS).filter(is_its).collect();
+                let stayed = before
+                    .list
+                    .iter()
+                    .find(|it| it.node == primary.node && *it.buckets == *buckets);
+                stayed
+                    .cloned()
+                    .unwrap_or_else(|| Member::new(primary.node.clone(), buckets, self))
+            });
+            list.collect()
+        };
+        let mut list = list;
+        if let Some(hearing) = &*hearing
+            && !is_same
+        {
+            Self::hear(hearing, &mut list);
+        }
+        *self.members.write() = Arc::new(Members {
+            topology: Some(topology),
+            list,
+        });
+        *self.failure.lock() = None;
+        is_same
+    }
+
+    fn hear(hearing: &Hearing, list: &mut [Member]) {
+        for member in &mut *list {
+            member.listen(hearing);
+        }
+        let voices = list.iter().filter_map(|member| member.voice.as_deref());
+        hearing.choir.is_of(voices);
+    }
+
+    pub(super) fn listen(&self, channel: &str, beat: Duration, listener: &Arc<dyn Listener>) {
+        let mut hearing = self.hearing.lock();
+        let before = self.members();
+        if let Some(hearing) = &*hearing {
+            // Where the runtime that listened is gone, this one does.
+            for member in &before.list {
+                member.clone().listen(hearing);
+            }
+            return;
+        }
+        let first = Hearing {
+            channel: channel.into(),
+            beat,
+            choir: Choir::new(listener),
+        };
+        let mut list = before.list.clone();
+        Self::hear(&first, &mut list);
+        *self.members.write() = Arc::new(Members {
+            topology: before.topology.clone(),
+            list,
+        });
+        *hearing = Some(first);
+    }
+
+    /// Nobody had another bucket when this was asked; and how often that is to be known.
+    pub(super) fn choir(&self) -> Option<(Arc<Choir>, Duration)> {
+        let hearing = self.hearing.lock();
+        let hearing = hearing.as_ref()?;
+        Some((Arc::clone(&hearing.choir), hearing.beat))
+    }
+
+    pub(super) fn fail(&self, failure: Failure) {
+        *self.failure.lock() = Some(failure);
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        if let Some(failure) = &*self.failure.lock() {
+            return Standing::Failing(failure.clone());
+        }
+        let members = self.members();
+        let failing = |why: &str| Standing::Failing(Failure::Unreachable(why.into()));
+        let Some(topology) = &members.topology else {
+            return failing("no node of the cluster has answered yet");
+        };
+        for (member, primary) in members.list.iter().zip(&topology.primaries) {
+            match &*member.store.data.status.borrow() {
+                Status::Connected => {}
+                _ if primary.is_failed => {}
+                Status::Failing(failure) => return Standing::Failing(failure.clone()),
+                Status::Trying => return failing("not every primary has answered yet"),
+            }
+        }
+        Standing::Whole
+    }
+}

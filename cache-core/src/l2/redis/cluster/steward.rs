@@ -1,0 +1,229 @@
+//! Asks the nodes of a cluster who has which slot, again and again, in a task of its own.
+//!
+//! All primaries are asked, not one: who has got a slot says so before who had it knows. What was heard of those who have tags
+//! is proven only where all of them have said that nobody else has any.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use redis::Value;
+use tokio::{
+    runtime::Handle,
+    task::AbortHandle,
+    time::{sleep, timeout},
+};
+
+use super::{
+    members::{Cluster, Member},
+    topology::{self, Claim, Topology},
+};
+use crate::{
+    clock::{Nanos, system_now},
+    l2::{
+        Store as _,
+        redis::{
+            address::{Node, Seeds},
+            fault::words,
+            handshake::{self, Failure, Setup},
+            link::ABANDONED,
+            pulse, together,
+        },
+    },
+    lock::Mutex,
+    tasks,
+};
+
+/// How long a node may take to answer.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// The same where there is no connection to it yet.
+const PATIENCE_AT_FIRST: Duration = Duration::from_millis(500);
+const CALM: Duration = Duration::from_secs(1);
+/// While a primary is missing, or something has just changed.
+const RESTLESS: Duration = Duration::from_millis(100);
+/// Nobody is asked more often, whatever moves.
+const LEAST_PAUSE: Duration = Duration::from_millis(20);
+
+/// Whose duty it is.
+#[derive(Default)]
+pub(super) struct Duty {
+    /// When somebody was last seen at it; zero without one.
+    seen: AtomicU64,
+    /// The number of whoever is at it, and the task.
+    current: Mutex<(u64, Option<AbortHandle>)>,
+}
+
+impl Cluster {
+    /// Makes sure that somebody is at it: on this runtime, if the one before is gone or nobody drives it.
+    pub(super) fn attend(self: &Arc<Self>, runtime: &Handle, now: Nanos) {
+        let seen = self.duty.seen.load(Relaxed);
+        if seen != 0 && now.saturating_sub(seen) < ABANDONED {
+            return;
+        }
+        let taken = self
+            .duty
+            .seen
+            .compare_exchange(seen, now.max(1), Relaxed, Relaxed);
+        if taken.is_err() {
+            return;
+        }
+        self.dismiss();
+        let mut current = self.duty.current.lock();
+        let task = tasks::spawn(runtime, Arc::clone(self).serve(current.0));
+        current.1 = Some(task.abort_handle());
+    }
+
+    /// Whoever is at it is no longer.
+    pub(super) fn dismiss(&self) {
+        let mut current = self.duty.current.lock();
+        current.0 += 1;
+        let task = current.1.take();
+        drop(current);
+        if let Some(task) = task {
+            task.abort();
+        }
+    }
+
+    async fn serve(self: Arc<Self>, number: u64) {
+        loop {
+            if self.duty.current.lock().0 != number {
+                return;
+            }
+            self.duty.seen.store(system_now().max(1), Relaxed);
+            for member in &self.members().list {
+                // Looks after it, where nobody does.
+                member.store.is_ready();
+            }
+            let pause = if self.look().await {
+                self.choir().map_or(CALM, |(_, beat)| beat.min(CALM))
+            } else {
+                RESTLESS
+            };
+            sleep(LEAST_PAUSE).await;
+            // Woken early or not, it is asked again.
+            let _ = timeout(pause, self.moved.0.notified()).await;
+        }
+    }
+
+    /// Asks who has what. Gives whether all is well.
+    async fn look(&self) -> bool {
+        let sent = system_now();
+        let members = self.members();
+        let by_name = self.seeds().tls.is_some();
+        let asked = members.list.iter().map(|member| ask(member, by_name));
+        let mut answers: Vec<Vec<Claim>> = Vec::new();
+        let mut has_answered = Vec::new();
+        for answer in together::all(asked).await {
+            has_answered.push(answer.is_some());
+            answers.extend(answer);
+        }
+        if answers.is_empty() {
+            match self.ask_around().await {
+                Ok(found) => answers = found,
+                Err(failure) => {
+                    self.fail(failure);
+                    return false;
+                }
+            }
+        }
+        let topology = Topology::of(&answers);
+        let mut missing = topology.primaries.iter().zip(&has_answered);
+        let all_answered = !missing.any(|(primary, answered)| !answered && !primary.is_failed);
+        let is_known = has_answered.len() == topology.primaries.len();
+        let is_same = self.apply(topology) && is_known;
+        if is_same
+            && all_answered
+            && let Some((choir, _)) = self.choir()
+        {
+            choir.confirm(sent);
+        }
+        is_same && has_answered.iter().all(|answered| *answered)
+    }
+
+    /// Asks whoever may know, over connections of their own.
+    async fn ask_around(&self) -> Result<Vec<Vec<Claim>>, Failure> {
+        let seeds = self.seeds();
+        let members = self.members();
+        let mut nodes = seeds.nodes.clone();
+        for member in &members.list {
+            if !nodes.contains(&member.node) {
+                nodes.push(member.node.clone());
+            }
+        }
+        let asked = nodes.iter().map(|node| ask_anew(node, seeds));
+        let (mut answers, mut failures) = (Vec::new(), Vec::new());
+        for answer in together::all(asked).await {
+            match answer {
+                Ok(claims) => answers.push(claims),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        // Whoever refuses is to be told first of what a person can repair.
+        failures.sort_by_key(|failure| matches!(failure, Failure::Unreachable(_)));
+        match failures.into_iter().next() {
+            Some(failure) if answers.is_empty() => Err(failure),
+            _ => Ok(answers),
+        }
+    }
+}
+
+fn question() -> redis::Cmd {
+    let mut command = redis::cmd("CLUSTER");
+    command.arg("NODES");
+    command
+}
+
+async fn ask(member: &Member, by_name: bool) -> Option<Vec<Claim>> {
+    let link = &member.store.data;
+    let live = link.live()?;
+    let answer = link.ask(&live, &question(), PATIENCE).await.ok()?;
+    let text = pulse::text(&answer.value)?;
+    Some(topology::read(text, &member.node, by_name))
+}
+
+async fn ask_anew(node: &Node, seeds: &Seeds) -> Result<Vec<Claim>, Failure> {
+    let asking = timeout(PATIENCE_AT_FIRST, ask_over_a_new_connection(node, seeds));
+    asking.await.unwrap_or_else(|_| {
+        Err(Failure::Unreachable(format!(
+            "the node {node} does not answer"
+        )))
+    })
+}
+
+async fn ask_over_a_new_connection(node: &Node, seeds: &Seeds) -> Result<Vec<Claim>, Failure> {
+    let setup = Setup::plain(1);
+    let (mut connection, _driver) = handshake::connect(node, seeds.tls.as_ref(), setup, ()).await?;
+    let mut commands = redis::pipe();
+    if let Some(credentials) = &seeds.credentials {
+        handshake::add_auth(&mut commands, credentials);
+    }
+    commands.add_command(question());
+    let replies = connection.send_packed_commands(&commands, 0, commands.len());
+    let replies = replies.await.map_err(|_| handshake::closed())?;
+    if let (Some(_), Some(signed_in)) = (&seeds.credentials, replies.first()) {
+        handshake::check_credentials(signed_in)?;
+    }
+    match replies.last() {
+        Some(Value::ServerError(error)) if error.code() == "NOPERM" => {
+            Err(Failure::Refused(format!(
+                "Redis refuses `CLUSTER NODES` to this user ({}): `ACL SETUSER .. +cluster|nodes +cluster|info` lets it",
+                words(error)
+            )))
+        }
+        Some(Value::ServerError(error)) => Err(handshake::explain(error).unwrap_or_else(|| {
+            Failure::Refused(format!(
+                "{node} is no node of a cluster ({}): write `redis://`",
+                words(error)
+            ))
+        })),
+        Some(reply) => {
+            let text = pulse::text(reply).unwrap_or_default();
+            Ok(topology::read(text, node, seeds.tls.is_some()))
+        }
+        None => Err(handshake::closed()),
+    }
+}

@@ -1,0 +1,227 @@
+//! Which primary of a cluster has which slot, as the nodes tell it.
+
+use std::collections::HashMap;
+
+use super::slots::SLOTS;
+use crate::l2::redis::address::Node;
+
+/// No primary has it.
+const NOBODY: u16 = u16::MAX;
+
+/// What one node says of a primary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Claim {
+    node: Node,
+    /// The later one counts.
+    epoch: u64,
+    /// It is taken for dead.
+    is_failed: bool,
+    ranges: Vec<(u16, u16)>,
+}
+
+/// Who has which slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Topology {
+    /// Those without a slot too, who may be about to have one.
+    pub(super) primaries: Vec<Primary>,
+    owners: Vec<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Primary {
+    pub(super) node: Node,
+    /// All who answered take it for dead.
+    pub(super) is_failed: bool,
+}
+
+/// Reads what a node says to `CLUSTER NODES`. Where it does not know its own address, it is the one that was asked.
+pub(super) fn read(text: &str, asked: &Node, by_name: bool) -> Vec<Claim> {
+    let claims = text.lines().filter_map(|line| {
+        let mut words = line.split(' ');
+        let (_id, address, flags) = (words.next()?, words.next()?, words.next()?);
+        let has = |flag: &str| flags.split(',').any(|it| it == flag);
+        if !has("master") || has("noaddr") || has("handshake") {
+            return None;
+        }
+        let epoch = words.nth(3)?.parse().ok()?;
+        let _link = words.next()?;
+        Some(Claim {
+            node: node_of(address, asked, by_name)?,
+            epoch,
+            is_failed: has("fail"),
+            ranges: words.filter_map(range_of).collect(),
+        })
+    });
+    claims.collect()
+}
+
+/// Of `host:port@bus[,name,..]`.
+fn node_of(address: &str, asked: &Node, by_name: bool) -> Option<Node> {
+    let mut parts = address.split(',');
+    let (host, port) = parts.next()?.split_once('@')?.0.rsplit_once(':')?;
+    let name = parts.next().filter(|name| by_name && !name.is_empty());
+    let host = match (name, asked) {
+        (Some(name), _) => name,
+        (None, Node::Tcp { host: asked, .. }) if host.is_empty() => asked,
+        (None, _) => host,
+    };
+    Some(Node::Tcp {
+        host: host.to_owned(),
+        port: port.parse().ok().filter(|port| *port > 0)?,
+    })
+}
+
+/// A slot, or the first and last of several; nothing of one that is being moved.
+fn range_of(word: &str) -> Option<(u16, u16)> {
+    let (first, last) = word.split_once('-').unwrap_or((word, word));
+    let slot = |text: &str| text.parse().ok().filter(|slot| usize::from(*slot) < SLOTS);
+    Some((slot(first)?, slot(last)?))
+}
+
+impl Topology {
+    /// What follows from all that was answered: of those who claim a slot, whoever did last has it.
+    pub(super) fn of(answers: &[Vec<Claim>]) -> Self {
+        let mut places = HashMap::new();
+        let mut primaries: Vec<Primary> = Vec::new();
+        let mut latest = vec![(0, NOBODY); SLOTS];
+        for claim in answers.iter().flatten() {
+            let place = *places.entry(&claim.node).or_insert_with(|| {
+                primaries.push(Primary {
+                    node: claim.node.clone(),
+                    is_failed: true,
+                });
+                primaries.len() - 1
+            });
+            primaries[place].is_failed &= claim.is_failed;
+            let place = u16::try_from(place).unwrap_or(NOBODY);
+            for (first, last) in &claim.ranges {
+                for slot in *first..=*last {
+                    let owner = &mut latest[usize::from(slot)];
+                    if owner.1 == NOBODY || claim.epoch > owner.0 {
+                        *owner = (claim.epoch, place);
+                    }
+                }
+            }
+        }
+        Self::sorted(&primaries, latest.into_iter().map(|(_, owner)| owner))
+    }
+
+    /// So that two of them are equal where they say the same, whoever said it first.
+    fn sorted(primaries: &[Primary], owners: impl Iterator<Item = u16>) -> Self {
+        let mut order: Vec<usize> = (0..primaries.len()).collect();
+        order.sort_by_key(|place| primaries[*place].node.to_string());
+        let mut places = vec![NOBODY; primaries.len()];
+        for (new, old) in order.iter().enumerate() {
+            places[*old] = u16::try_from(new).unwrap_or(NOBODY);
+        }
+        let owner = |old| places.get(usize::from(old)).copied().unwrap_or(NOBODY);
+        Self {
+            primaries: order
+                .into_iter()
+                .map(|old| primaries[old].clone())
+                .collect(),
+            owners: owners.map(owner).collect(),
+        }
+    }
+
+    /// The place among the primaries of the one that has this slot.
+    pub(super) fn owner_of(&self, slot: u16) -> Option<usize> {
+        let owner = *self.owners.get(usize::from(slot))?;
+        (owner != NOBODY).then_some(usize::from(owner))
+    }
+
+    /// Whether the same primaries have the same slots.
+    pub(super) fn is_as(&self, other: &Self) -> bool {
+        let nodes = |it: &Self| {
+            it.primaries
+                .iter()
+                .map(|it| it.node.clone())
+                .collect::<Vec<_>>()
+        };
+        self.owners == other.owners && nodes(self) == nodes(other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    fn node(port: u16) -> Node {
+        let host = "10.0.0.1".into();
+        Node::Tcp { host, port }
+    }
+
+    fn answer(text: &str) -> Vec<Claim> {
+        read(text, &node(9), false)
+    }
+
+    const ONE: &str = "\
+a1 10.0.0.1:1@10001 myself,master - 0 0 1 connected 0-99 [100->-b2]
+b2 10.0.0.1:2@10002,two.internal master - 0 1 2 connected 100 102-16383
+c3 10.0.0.1:3@10003 slave a1 0 1 1 connected
+d4 :0@0 master,noaddr - 0 1 9 disconnected 5
+e5 10.0.0.1:5@10005 master,fail - 0 1 0 disconnected
+";
+
+    #[test]
+    fn primaries_and_their_slots_are_read() {
+        let topology = Topology::of(&[answer(ONE)]);
+        let owner = |slot| {
+            let owner = topology.owner_of(slot)?;
+            Some(topology.primaries[owner].node.clone())
+        };
+        assert_eq!(owner(0), Some(node(1)));
+        assert_eq!(owner(100), Some(node(2)));
+        assert_eq!(owner(101), None);
+        assert_eq!(owner(16_383), Some(node(2)));
+        let failed = topology.primaries.iter().map(|it| it.is_failed);
+        assert_eq!(failed.collect::<Vec<_>>(), [false, false, true]);
+    }
+
+    #[test]
+    fn whoever_claims_a_slot_last_has_it() {
+        let later = "b2 10.0.0.1:2@10002 myself,master - 0 1 3 connected 0-10";
+        for answers in [[ONE, later], [later, ONE]] {
+            let topology = Topology::of(&answers.map(answer));
+            assert_eq!(topology.owner_of(10), topology.owner_of(100));
+            assert_ne!(topology.owner_of(11), topology.owner_of(100));
+        }
+    }
+
+    #[test]
+    fn what_is_the_same_is_equal_whoever_says_it_first() {
+        let mut lines: Vec<_> = ONE.lines().collect();
+        lines.reverse();
+        let turned = Topology::of(&[answer(&lines.join("\n"))]);
+        assert!(turned.is_as(&Topology::of(&[answer(ONE)])));
+    }
+
+    #[test]
+    fn a_node_that_does_not_know_its_address_is_where_it_was_asked() {
+        let text = "a1 :7@10007 myself,master - 0 0 1 connected 0";
+        let nodes = read(text, &node(9), false);
+        assert_eq!(nodes[0].node, node(7));
+    }
+
+    #[test]
+    fn a_name_counts_where_certificates_do() {
+        let host = "two.internal".into();
+        let named = Node::Tcp { host, port: 2 };
+        let nodes = read(ONE, &node(9), true);
+        assert!(nodes.iter().any(|it| it.node == named));
+        assert!(answer(ONE).iter().all(|it| it.node != named));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_node_says_is_no_harm(lines in vec("[a-z0-9:@,\\[\\]> -]{0,80}", 0..8)) {
+            let topology = Topology::of(&[answer(&lines.join("\n"))]);
+            for slot in [0, 16_383, u16::MAX] {
+                let owner = topology.owner_of(slot);
+                prop_assert!(owner.is_none_or(|it| it < topology.primaries.len()));
+            }
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! A real cluster: three primaries with a third of the slots each, and a replica for each of them.
+
+use std::{
+    fmt::Write,
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::server::Server;
+
+/// How long nodes may take to agree.
+const AGREEMENT: Duration = Duration::from_secs(30);
+
+/// Slots of a cluster.
+const SLOTS: u16 = 16_384;
+
+/// Real nodes. A primary that is gone is replaced within about two seconds.
+#[derive(Debug)]
+pub struct Cluster {
+    /// The first three are the primaries at first, each with the replica that is three places further.
+    pub nodes: Vec<Server>,
+}
+
+impl Default for Cluster {
+    fn default() -> Self {
+        Self::start()
+    }
+}
+
+impl Cluster {
+    /// One that is complete.
+    ///
+    /// # Panics
+    ///
+    /// When a node does not start, or they do not agree within 30 s.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// The same, with more arguments for each node.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start) does.
+    #[must_use]
+    pub fn with(arguments: &[&str]) -> Self {
+        let own = [
+            "--cluster-node-timeout",
+            "1000",
+            "--cluster-require-full-coverage",
+            "no",
+            "--repl-diskless-sync-delay",
+            "0",
+        ];
+        let arguments = [&own, arguments].concat();
+        let nodes: Vec<_> = (0..6).map(|_| Server::node(&arguments)).collect();
+        let cluster = Self { nodes };
+        for (place, primary) in (0..3).zip(&cluster.nodes) {
+            let first = (SLOTS / 3 * place).to_string();
+            let last = if place == 2 {
+                SLOTS - 1
+            } else {
+                SLOTS / 3 * (place + 1) - 1
+            };
+            primary.command(&["CLUSTER", "ADDSLOTSRANGE", &first, &last.to_string()]);
+            primary.command(&["CLUSTER", "SET-CONFIG-EPOCH", &(place + 1).to_string()]);
+        }
+        for node in &cluster.nodes[1..] {
+            cluster.introduce(node);
+        }
+        cluster.wait_for("everybody to know everybody", || {
+            let known = |node: &Server| node.command(&["CLUSTER", "NODES"]).lines().count();
+            cluster.nodes.iter().all(|node| known(node) == 6)
+        });
+        for (replica, primary) in cluster.nodes[3..].iter().zip(&cluster.nodes) {
+            let primary = primary.command(&["CLUSTER", "MYID"]);
+            cluster.wait_for("a replica", || {
+                replica.command(&["CLUSTER", "REPLICATE", &primary]) == "OK"
+            });
+        }
+        cluster.is_whole();
+        cluster
+    }
+
+    /// Where clients find it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.url_at("127.0.0.1")
+    }
+
+    /// Another name of the same, for a cache that is to be of another process.
+    #[must_use]
+    pub fn other_url(&self) -> String {
+        self.url_at("localhost")
+    }
+
+    fn url_at(&self, host: &str) -> String {
+        let mut url = "redis-cluster://".to_owned();
+        for (place, node) in self.nodes.iter().enumerate() {
+            let comma = if place == 0 { "" } else { "," };
+            write!(url, "{comma}{host}:{}", node.port()).expect("a string takes all");
+        }
+        url
+    }
+
+    /// Tells a node of the first one.
+    pub fn introduce(&self, node: &Server) {
+        let (port, bus) = (self.nodes[0].port(), self.nodes[0].bus());
+        node.command(&[
+            "CLUSTER",
+            "MEET",
+            "127.0.0.1",
+            &port.to_string(),
+            &bus.to_string(),
+        ]);
+    }
+
+    /// Waits until all slots are served, and every replica follows.
+    ///
+    /// # Panics
+    ///
+    /// When that takes longer than 30 s.
+    pub fn is_whole(&self) {
+        self.wait_for("a whole cluster", || {
+            self.nodes.iter().all(|node| {
+                let info = node.command(&["CLUSTER", "INFO"]);
+                let role = node.command(&["ROLE"]);
+                let follows = role.starts_with("master") || role.contains("connected");
+                info.contains("cluster_state:ok")
+                    && info.contains("cluster_slots_ok:16384")
+                    && follows
+            })
+        });
+    }
+
+    /// Which node has this slot, as most of those that run see it.
+    ///
+    /// # Panics
+    ///
+    /// When none has.
+    #[must_use]
+    pub fn owner_of(&self, slot: u16) -> usize {
+        let owner = (0..self.nodes.len()).find(|place| self.owns(*place, slot));
+        owner.expect("somebody has it")
+    }
+
+    /// Whether this node takes itself for the one that has this slot.
+    #[must_use]
+    pub fn owns(&self, place: usize, slot: u16) -> bool {
+        let node = &self.nodes[place];
+        if !node.is_running() {
+            return false;
+        }
+        let said = node.command(&["CLUSTER", "NODES"]);
+        let own = said.lines().find(|line| line.contains("myself,master"));
+        let mut words = own.unwrap_or_default().split(' ').skip(8);
+        words.any(|word| {
+            let (first, last) = word.split_once('-').unwrap_or((word, word));
+            let number = |text: &str| text.parse::<u16>().ok();
+            matches!((number(first), number(last)), (Some(first), Some(last)) if (first..=last).contains(&slot))
+        })
+    }
+
+    /// Waits until another node than this has its slots, and gives which one.
+    ///
+    /// # Panics
+    ///
+    /// When that takes longer than 30 s.
+    #[must_use]
+    pub fn wait_for_successor(&self, former: usize, slot: u16) -> usize {
+        let mut next = former;
+        self.wait_for("a successor", || {
+            let others = (0..self.nodes.len()).filter(|place| *place != former);
+            let owner = others.into_iter().find(|place| self.owns(*place, slot));
+            next = owner.unwrap_or(former);
+            next != former
+        });
+        next
+    }
+
+    /// Moves a slot with all its keys to another primary, as an operator would.
+    ///
+    /// # Panics
+    ///
+    /// When a step fails.
+    pub fn move_slot(&self, slot: u16, to: usize) {
+        let from = self.owner_of(slot);
+        let (source, target) = (&self.nodes[from], &self.nodes[to]);
+        let id = |node: &Server| node.command(&["CLUSTER", "MYID"]);
+        let (source_id, target_id, slot) = (id(source), id(target), slot.to_string());
+        let done = |answer: String| assert_eq!(answer, "OK");
+        done(target.command(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &source_id]));
+        done(source.command(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &target_id]));
+        loop {
+            let keys = source.command(&["CLUSTER", "GETKEYSINSLOT", &slot, "100"]);
+            if keys.is_empty() {
+                break;
+            }
+            let port = target.port().to_string();
+            for key in keys.lines() {
+                let moved = source.command(&["MIGRATE", "127.0.0.1", &port, key, "0", "1000"]);
+                assert!(["OK", "NOKEY"].contains(&moved.as_str()), "{moved}");
+            }
+        }
+        done(target.command(&["CLUSTER", "SETSLOT", &slot, "NODE", &target_id]));
+        done(source.command(&["CLUSTER", "SETSLOT", &slot, "NODE", &target_id]));
+    }
+
+    /// Which slot a key is in.
+    ///
+    /// # Panics
+    ///
+    /// When the first node does not answer.
+    #[must_use]
+    pub fn slot_of(&self, key: &str) -> u16 {
+        let slot = self.nodes[0].command(&["CLUSTER", "KEYSLOT", key]);
+        slot.parse().expect("it is a number")
+    }
+
+    /// All keys of all primaries that run.
+    #[must_use]
+    pub fn keys(&self) -> Vec<String> {
+        let primaries = self
+            .nodes
+            .iter()
+            .filter(|node| node.is_running() && node.command(&["ROLE"]).starts_with("master"));
+        let keys = primaries.map(|node| node.command(&["KEYS", "*"]));
+        keys.flat_map(|keys| keys.lines().map(str::to_owned).collect::<Vec<_>>())
+            .collect()
+    }
+
+    fn wait_for(&self, what: &str, mut is_there: impl FnMut() -> bool) {
+        let begun = Instant::now();
+        while !is_there() {
+            let nodes = || self.nodes[0].command(&["CLUSTER", "NODES"]);
+            assert!(begun.elapsed() < AGREEMENT, "no {what}: {}", nodes());
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}

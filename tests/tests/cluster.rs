@@ -1,0 +1,332 @@
+//! Redis Cluster: all that holds on one server holds on several, whoever of them has what.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicU64, Ordering::SeqCst},
+    time::{Duration, Instant},
+};
+
+use cache_core::{Cache, CachedCall, Error, ErrorKind, Event, Redis, Source, cached, invalidates};
+use tests::{SOON, clusters::Cluster, loads, server::Server};
+
+/// A row is another one.
+#[derive(Debug, Event)]
+pub struct RowChanged {
+    /// Which.
+    pub id: u64,
+}
+
+/// All of a table is.
+#[derive(Debug, Event)]
+pub struct TableChanged {
+    /// Which.
+    pub table: u64,
+}
+
+/// The version of each row.
+static ROWS: [AtomicU64; 256] = [const { AtomicU64::new(0) }; 256];
+
+#[cached(ttl = 1h, invalidate_on = [RowChanged { id }, TableChanged { table: id % 3 }])]
+async fn row(id: u64) -> u64 {
+    ROWS[usize::try_from(id).unwrap()].load(SeqCst)
+}
+
+#[cached(batch(id in ids), ttl = 1h, invalidate_on = RowChanged { id })]
+async fn rows(ids: &[u64]) -> HashMap<u64, u64> {
+    let rows = ids.iter().map(|id| (*id, row_of(*id)));
+    rows.collect()
+}
+
+fn row_of(id: u64) -> u64 {
+    ROWS[usize::try_from(id).unwrap()].load(SeqCst)
+}
+
+#[invalidates(RowChanged { id })]
+async fn write(id: u64) -> u64 {
+    ROWS[usize::try_from(id).unwrap()].fetch_add(1, SeqCst) + 1
+}
+
+#[invalidates(RowChanged { id }, guarded)]
+async fn write_guarded(id: u64) -> Result<u64, cache_core::Refused> {
+    Ok(ROWS[usize::try_from(id).unwrap()].fetch_add(1, SeqCst) + 1)
+}
+
+#[cached(ttl = 1h, tiers = redis)]
+async fn text(id: u64) -> String {
+    format!("text {id}")
+}
+
+async fn build(redis: impl Into<Redis>) -> Result<Cache, Error> {
+    let builder = Cache::builder().namespace("shop").redis(redis);
+    let builder = builder.redis_budget(Duration::from_millis(500));
+    builder.require_redis().build().await
+}
+
+/// Two caches that know nothing of each other but through the cluster.
+async fn processes(cluster: &Cluster) -> (Cache, Cache) {
+    let one = build(cluster.url()).await.unwrap();
+    (one, build(cluster.other_url()).await.unwrap())
+}
+
+async fn read(cache: &Cache, id: u64) -> u64 {
+    Cache::scope(cache.clone(), row(id)).await
+}
+
+async fn change(cache: &Cache, id: u64) -> u64 {
+    Cache::scope(cache.clone(), write(id)).await
+}
+
+/// How long it takes until this process has it.
+async fn until_read(cache: &Cache, id: u64, value: u64) -> Duration {
+    let begun = Instant::now();
+    while read(cache, id).await != value {
+        assert!(begun.elapsed() < SOON, "it is not heard of");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    begun.elapsed()
+}
+
+/// Waits until what one process loads another finds, whatever primary has it.
+async fn until_shared(one: &Cache, other: &Cache) -> Duration {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let begun = Instant::now();
+    loop {
+        let ids: Vec<u64> = (0..24).map(|_| NEXT.fetch_add(1, SeqCst)).collect();
+        for id in &ids {
+            Cache::scope(one.clone(), text(*id)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        let mut found = 0;
+        for id in ids {
+            let answer = Cache::scope(other.clone(), text(id).explain()).await;
+            found += usize::from(answer.unwrap().source == Source::Redis);
+        }
+        if found == 24 {
+            return begun.elapsed();
+        }
+        assert!(begun.elapsed() < SOON, "{found} of 24 are shared");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn entries_and_events_travel_between_processes_whoever_has_them() {
+    let cluster = Cluster::start();
+    let (one, other) = processes(&cluster).await;
+    until_shared(&one, &other).await;
+    for id in 0..100 {
+        read(&one, id).await;
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let mut found = 0;
+    for id in 0..100 {
+        let answer = Cache::scope(other.clone(), row(id).explain())
+            .await
+            .unwrap();
+        found += usize::from(answer.source == Source::Redis);
+        assert!(answer.stamps.len() >= 2);
+    }
+    assert_eq!(found, 100, "one round trip finds the entry and its tags");
+    let keys = cluster.keys();
+    let tags = keys.iter().filter(|key| key.starts_with("shop:t:{"));
+    assert!(tags.count() > 100, "{keys:?}");
+    assert!(keys.iter().all(|key| key.starts_with("shop:")));
+
+    for id in 0..100 {
+        let value = change(&one, id).await;
+        assert_eq!(read(&one, id).await, value, "the writer sees it at once");
+        let took = until_read(&other, id, value).await;
+        assert!(took < Duration::from_secs(2), "{took:?}");
+    }
+    Cache::scope(one.clone(), async {
+        let cache = Cache::current();
+        ROWS[3].fetch_add(1, SeqCst);
+        cache.emit(TableChanged { table: 0 }).await.unwrap();
+    })
+    .await;
+    until_read(&other, 3, row_of(3)).await;
+    println!("{:?}", one.stats().events);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn batches_are_read_from_all_primaries_and_guarded_mutations_mark_on_theirs() {
+    let cluster = Cluster::start();
+    let (one, other) = processes(&cluster).await;
+    let ids: Vec<u64> = (0..200).collect();
+    Cache::scope(one.clone(), rows(&ids)).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let found = Cache::scope(other.clone(), rows(&ids).explain())
+        .await
+        .unwrap();
+    assert_eq!(found.source, Source::Redis);
+    assert_eq!(found.value.len(), 200);
+    let value = Cache::scope(one.clone(), write_guarded(7)).await.unwrap();
+    assert_eq!(Cache::scope(one.clone(), rows(&[7])).await[&7], value);
+    let begun = Instant::now();
+    while Cache::scope(other.clone(), rows(&[7])).await[&7] != value {
+        assert!(begun.elapsed() < Duration::from_secs(2));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_all_primaries_prove_is_served_without_a_question() {
+    let cluster = Cluster::start();
+    let (one, _) = processes(&cluster).await;
+    for id in 0..60 {
+        read(&one, id).await;
+    }
+    let before = one.stats().events;
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        for id in 0..60 {
+            let answer = Cache::scope(one.clone(), row(id).explain()).await.unwrap();
+            assert_eq!(answer.source, Source::Memory);
+        }
+    }
+    let after = one.stats().events;
+    assert_eq!(after.suspects, before.suspects);
+    assert_eq!((after.gaps, after.lineages), (before.gaps, before.lineages));
+
+    // One that hangs proves nothing, and what is proven by the others does not count for it.
+    let hung = &cluster.nodes[cluster.owner_of(cluster.slot_of("{17}"))];
+    hung.pause();
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    let mut unproven = 0;
+    for id in 0..60 {
+        let answer = Cache::scope(one.clone(), row(id).explain()).await.unwrap();
+        unproven += usize::from(answer.source != Source::Memory);
+    }
+    hung.resume();
+    assert!(unproven > 0, "what nobody proves is not served");
+    cluster.is_whole();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_primary_that_dies_is_followed_by_its_replica() {
+    let mut cluster = Cluster::start();
+    let (one, other) = processes(&cluster).await;
+    until_shared(&one, &other).await;
+    for id in 0..60 {
+        read(&one, id).await;
+        read(&other, id).await;
+    }
+    let slot = cluster.slot_of("{17}");
+    let former = cluster.owner_of(slot);
+    cluster.nodes[former].kill();
+    // Nothing of this process is stale, and the rest hears it in time or within the bound.
+    let mut slowest = Duration::ZERO;
+    for id in 0..60 {
+        let value = change(&one, id).await;
+        let begun = Instant::now();
+        assert_eq!(read(&one, id).await, value);
+        slowest = slowest.max(begun.elapsed());
+    }
+    let _ = cluster.wait_for_successor(former, slot);
+    let took = until_shared(&one, &other).await;
+    println!("shared again {took:?} after there was a successor; a call took {slowest:?} at most");
+    for id in 0..60 {
+        until_read(&other, id, row_of(id)).await;
+    }
+    // The former one is there again, as a replica.
+    cluster.nodes[former].start_again();
+    cluster.is_whole();
+    until_shared(&one, &other).await;
+    for id in 0..60 {
+        let value = change(&other, id).await;
+        let took = until_read(&one, id, value).await;
+        assert!(took < Duration::from_secs(2), "{took:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slots_that_move_are_followed_and_their_events_heard() {
+    let cluster = Cluster::start();
+    let (one, other) = processes(&cluster).await;
+    until_shared(&one, &other).await;
+    for id in 0..60 {
+        read(&one, id).await;
+        read(&other, id).await;
+    }
+    for bucket in [0, 17, 40] {
+        let slot = cluster.slot_of(&format!("{{{bucket}}}"));
+        let target = (cluster.owner_of(slot) + 1) % 3;
+        cluster.move_slot(slot, target);
+        for id in 0..60 {
+            let value = change(&one, id).await;
+            assert_eq!(read(&one, id).await, value);
+            let took = until_read(&other, id, value).await;
+            assert!(took < Duration::from_secs(2), "{took:?}");
+        }
+    }
+    until_shared(&one, &other).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failover_by_hand_loses_nothing() {
+    let cluster = Cluster::start();
+    let (one, other) = processes(&cluster).await;
+    until_shared(&one, &other).await;
+    for id in 0..60 {
+        read(&other, id).await;
+    }
+    let slot = cluster.slot_of("{17}");
+    let former = cluster.owner_of(slot);
+    assert_eq!(
+        cluster.nodes[former + 3].command(&["CLUSTER", "FAILOVER"]),
+        "OK"
+    );
+    for id in 0..60 {
+        let value = change(&one, id).await;
+        assert_eq!(read(&one, id).await, value);
+        let took = until_read(&other, id, value).await;
+        assert!(took < Duration::from_secs(3), "{took:?}");
+    }
+    assert_ne!(cluster.wait_for_successor(former, slot), former);
+    until_shared(&one, &other).await;
+}
+
+#[tokio::test]
+async fn what_is_no_cluster_and_what_is_one_is_said() {
+    let server = Server::start();
+    let url = format!("redis-cluster://127.0.0.1:{}", server.port());
+    let error = build(url).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert!(error.to_string().contains("`redis://`"), "{error}");
+
+    let node = Server::node(&[]);
+    let error = build(node.url()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert!(error.to_string().contains("`redis-cluster://`"), "{error}");
+
+    let nobody = Server::absent();
+    let url = format!("redis-cluster://127.0.0.1:{}", nobody.port());
+    let error = build(url.as_str()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unreachable);
+    let begun = Instant::now();
+    let cache = Cache::builder().redis(url).build().await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(3));
+    assert_eq!(Cache::scope(cache, text(1)).await, "text 1");
+
+    let braces = Cache::builder()
+        .namespace("a{b}")
+        .redis("redis-cluster://host");
+    let error = braces.build().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn users_sign_in_at_every_node() {
+    let cluster = Cluster::with(&["--requirepass", "s3cret", "--masterauth", "s3cret"]);
+    let error = build(cluster.url()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+    let error = build(Redis::from(cluster.url()).password("hush")).await;
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert!(!format!("{error:?}").contains("hush"));
+    let one = build(Redis::from(cluster.url()).password("s3cret"))
+        .await
+        .unwrap();
+    let other = Redis::from(cluster.other_url()).password("s3cret");
+    until_shared(&one, &build(other).await.unwrap()).await;
+}
