@@ -162,6 +162,39 @@ impl Cluster {
         })
     }
 
+    /// Which of the nodes are primaries, as they see it.
+    #[must_use]
+    pub fn places_of_primaries(&self) -> Vec<usize> {
+        let places = (0..self.nodes.len()).filter(|place| {
+            let node = &self.nodes[*place];
+            node.is_running() && node.command(&["ROLE"]).starts_with("master")
+        });
+        places.collect()
+    }
+
+    /// Those.
+    #[must_use]
+    pub fn primaries(&self) -> Vec<&Server> {
+        let places = self.places_of_primaries().into_iter();
+        places.map(|place| &self.nodes[place]).collect()
+    }
+
+    /// A replica of this node.
+    ///
+    /// # Panics
+    ///
+    /// When it has none.
+    #[must_use]
+    pub fn replica_of(&self, primary: usize) -> usize {
+        let port = self.nodes[primary].port().to_string();
+        let replica = (0..self.nodes.len()).find(|place| {
+            let role = self.nodes[*place].command(&["ROLE"]);
+            let mut lines = role.lines();
+            lines.next() == Some("slave") && lines.nth(1) == Some(&port)
+        });
+        replica.expect("it has a replica")
+    }
+
     /// Waits until another node than this has its slots, and gives which one.
     ///
     /// # Panics
@@ -221,11 +254,10 @@ impl Cluster {
     /// All keys of all primaries that run.
     #[must_use]
     pub fn keys(&self) -> Vec<String> {
-        let primaries = self
-            .nodes
-            .iter()
-            .filter(|node| node.is_running() && node.command(&["ROLE"]).starts_with("master"));
-        let keys = primaries.map(|node| node.command(&["KEYS", "*"]));
+        let keys = self
+            .primaries()
+            .into_iter()
+            .map(|node| node.command(&["KEYS", "*"]));
         keys.flat_map(|keys| keys.lines().map(str::to_owned).collect::<Vec<_>>())
             .collect()
     }

@@ -157,7 +157,12 @@ impl Watched {
         let _next = self.wait_for_another_than(former);
     }
 
-    fn wait_for(&self, what: &str, mut is_there: impl FnMut() -> bool) {
+    /// Waits for something that the sentinels bring about.
+    ///
+    /// # Panics
+    ///
+    /// When it is not there within [`ELECTION`].
+    pub fn wait_for(&self, what: &str, mut is_there: impl FnMut() -> bool) {
         let begun = Instant::now();
         while !is_there() {
             let log = || self.sentinels.first().map(Server::log);

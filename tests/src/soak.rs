@@ -20,7 +20,11 @@ use std::{
 };
 
 pub use self::table::Table;
-use self::{faults::FAULTS, ground::Ground};
+use self::{
+    faults::Lines,
+    ground::{Ground, Stage},
+};
+use crate::{clusters::Cluster, sentinels::Watched};
 
 /// Nanoseconds of the clock that all processes of a machine share.
 type Nanos = u64;
@@ -48,10 +52,23 @@ const SHORT_LIFE: Duration = Duration::from_secs(3);
 pub struct Plan {
     /// The program that runs [`member::run`] when its first argument is `member`.
     pub program: PathBuf,
+    /// What the processes share entries through.
+    pub on: Topology,
     /// How long a value may be served that misses an acknowledged event.
     pub bound: Duration,
     /// Rounds through all faults begin until so much time is over; there is at least one.
     pub time: Duration,
+}
+
+/// What processes share entries through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topology {
+    /// One server, behind lines that fail too.
+    Server,
+    /// A primary and two replicas, which three sentinels watch.
+    Sentinel,
+    /// Three primaries, each with a replica.
+    Cluster,
 }
 
 /// Runs processes through all faults, and gives what they were served.
@@ -61,10 +78,18 @@ pub struct Plan {
 /// When a server or a process cannot be started.
 #[must_use]
 pub fn run(plan: &Plan) -> Table {
+    match plan.on {
+        Topology::Server => run_on::<Lines>(plan),
+        Topology::Sentinel => run_on::<Watched>(plan),
+        Topology::Cluster => run_on::<Cluster>(plan),
+    }
+}
+
+fn run_on<S: Stage>(plan: &Plan) -> Table {
     let begin = Instant::now();
-    let mut ground = Ground::new(plan);
+    let mut ground = Ground::<S>::new(plan);
     loop {
-        for fault in FAULTS {
+        for fault in S::FAULTS {
             ground.suffer(fault);
         }
         if begin.elapsed() >= plan.time {

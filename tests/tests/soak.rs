@@ -4,12 +4,13 @@
 
 use std::time::Duration;
 
-use tests::soak::{self, Plan};
+use tests::soak::{self, Plan, Topology};
 
 #[test]
 fn no_process_serves_what_misses_an_event_for_longer_than_the_bound() {
     let table = soak::run(&Plan {
         program: env!("CARGO_BIN_EXE_soak").into(),
+        on: Topology::Server,
         bound: Duration::from_millis(500),
         time: Duration::ZERO,
     });

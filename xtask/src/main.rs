@@ -12,13 +12,16 @@ use std::{
 const USAGE: &str = "\
 cargo xtask test           every test of the workspace (installs `redis-server` if it is missing)
 cargo xtask sim            the coherence protocol under seeded faults: --seeds N, --seed S, --mutant bN
-cargo xtask soak           three processes on a real Redis and its faults: --minutes N
+cargo xtask soak           three processes on a real Redis and its faults: --minutes N, --on server | sentinel | cluster
+cargo xtask chaos          the same on all of them, one after the other
 cargo xtask bench          side by side with other caches (builds them)
 cargo xtask bench shared   the shared tier, on a `redis-server`
 cargo xtask bench events   what invalidation costs, on a `redis-server`
 cargo xtask bench strategies   what strategies, fleets and batches are worth, on a `redis-server`
 cargo xtask bench build    what the attribute costs to build, beside `cached`
 cargo xtask demo           the quickstart";
+
+const SOAK: [&str; 6] = ["run", "-p", "tests", "--bin", "soak", "--"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -39,8 +42,11 @@ fn main() -> ExitCode {
                 && sim::run(&[])
         }
         "sim" => sim::run(rest),
-        "soak" => {
-            server::is_there() && cargo(".", &["run", "-p", "tests", "--bin", "soak", "--"], rest)
+        "soak" => server::is_there() && cargo(".", &SOAK, rest),
+        "chaos" => {
+            let on = |topology| cargo(".", &[&SOAK[..], &["--on", topology]].concat(), rest);
+            // All of them, whatever comes of the first.
+            server::is_there() && ["server", "sentinel", "cluster"].map(on) == [true; 3]
         }
         "bench" => match rest {
             [what, rest @ ..] if what == "shared" => {

@@ -1,11 +1,11 @@
-//! `soak --minutes 5` runs processes on a real Redis through all faults and prints what they were served; run by
-//! `cargo xtask soak`. As `soak member ..` it is one of those processes.
+//! `soak --minutes 5 --on cluster` runs processes on a real Redis through all faults and prints what they were served; run
+//! by `cargo xtask soak`. As `soak member ..` it is one of those processes.
 
 #[cfg(unix)]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     use std::{env, time::Duration};
 
-    use tests::soak::{self, Plan};
+    use tests::soak::{self, Plan, Topology};
 
     let arguments: Vec<String> = env::args().skip(1).collect();
     if let [first, rest @ ..] = arguments.as_slice()
@@ -13,16 +13,32 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     {
         return soak::member::run(rest);
     }
-    let minutes = match arguments.as_slice() {
-        [] => 1,
-        [option, minutes] if option == "--minutes" => minutes.parse()?,
-        _ => return Err("write `--minutes 5`, or nothing for one round".into()),
-    };
-    let plan = Plan {
+    let mut plan = Plan {
         program: env::current_exe()?,
+        on: Topology::Server,
         bound: Duration::from_secs(2),
-        time: Duration::from_mins(minutes),
+        time: Duration::from_mins(1),
     };
+    for option in arguments.chunks(2) {
+        match option {
+            [option, minutes] if option == "--minutes" => {
+                plan.time = Duration::from_mins(minutes.parse()?);
+            }
+            [option, topology] if option == "--on" => {
+                plan.on = match topology.as_str() {
+                    "server" => Topology::Server,
+                    "sentinel" => Topology::Sentinel,
+                    "cluster" => Topology::Cluster,
+                    _ => {
+                        return Err("write `--on server`, `--on sentinel` or `--on cluster`".into());
+                    }
+                };
+            }
+            _ => {
+                return Err("write `--minutes 5`, `--on cluster`, or nothing for one round".into());
+            }
+        }
+    }
     let table = soak::run(&plan);
     println!("{table}");
     let wrong: Vec<_> = table.violations().collect();

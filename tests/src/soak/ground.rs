@@ -1,4 +1,4 @@
-//! Where a soak takes place: a server, a line to it for each of three members, and the truth.
+//! Where a soak takes place: a stage, three members, and the truth.
 
 use std::{
     mem,
@@ -10,26 +10,36 @@ use std::{
 use super::{
     Life, Nanos, Plan,
     evidence::Evidence,
-    faults::{Fault, QUIET},
+    faults::Fault,
     life_of, nanos, now,
     process::Process,
     source::Source,
     table::{Row, Table},
     verdict::judge,
 };
-use crate::{SOON, proxy::Proxy, server::Server};
+use crate::SOON;
 
 pub(super) const MEMBERS: usize = 3;
 
 /// What the members, and the server, need to be well again.
 const SETTLE: Duration = Duration::from_millis(1_500);
 
+/// The servers that members share entries through, and what may happen to them.
+pub(super) trait Stage: Sized + 'static {
+    /// All of it, in this order.
+    const FAULTS: &'static [Fault<Self>];
+
+    fn start() -> Self;
+
+    /// Where a member is to connect to.
+    fn url(&self, member: usize) -> String;
+}
+
 #[derive(Debug)]
-pub(super) struct Ground {
+pub(super) struct Ground<S> {
     // In this order they end: who is left does not complain that the others are gone.
     pub(super) members: Vec<Process>,
-    pub(super) lines: Vec<Proxy>,
-    pub(super) server: Server,
+    pub(super) stage: S,
     pub(super) source: Source,
     pub(super) bound: Duration,
     program: PathBuf,
@@ -37,23 +47,12 @@ pub(super) struct Ground {
     table: Table,
 }
 
-/// Which of a member's connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Connections {
-    /// Those that listen.
-    Listening,
-    /// Those that read and write.
-    Asking,
-}
-
-impl Ground {
+impl<S: Stage> Ground<S> {
     pub(super) fn new(plan: &Plan) -> Self {
-        let server = Server::start();
         let mut ground = Self {
             members: Vec::new(),
-            lines: (0..MEMBERS).map(|_| Proxy::to(&server)).collect(),
+            stage: S::start(),
             source: Source::start().expect("a port is free"),
-            server,
             bound: plan.bound,
             program: plan.program.clone(),
             lives: 0,
@@ -69,8 +68,8 @@ impl Ground {
 
     fn new_life(&mut self, number: usize) -> Process {
         self.lives += 1;
-        let line = self.lines[number].url();
-        Process::start(&self.program, self.lives, &self.source, &line, self.bound)
+        let url = self.stage.url(number);
+        Process::start(&self.program, self.lives, &self.source, &url, self.bound)
     }
 
     /// Has a member, dead or alive, begin again.
@@ -80,7 +79,7 @@ impl Ground {
     }
 
     /// One fault from its beginning until all is well again, as a row.
-    pub(super) fn suffer(&mut self, fault: &Fault) {
+    pub(super) fn suffer(&mut self, fault: &Fault<S>) {
         let from = now();
         (fault.strike)(self);
         let healed = now();
@@ -95,7 +94,8 @@ impl Ground {
         self.members.iter_mut().for_each(Process::quiet);
         thread::sleep(2 * self.bound + SETTLE);
         self.until_nothing_is_untold();
-        self.judge(&QUIET, from, 0);
+        // Of the end: nobody writes any more.
+        self.judge(&Fault::new("nobody writes any more", |_| ()), from, 0);
         self.table
     }
 
@@ -157,7 +157,7 @@ impl Ground {
         }
     }
 
-    fn judge(&mut self, fault: &Fault, from: Nanos, recovered: Nanos) {
+    fn judge(&mut self, fault: &Fault<S>, from: Nanos, recovered: Nanos) {
         let to = now();
         self.until_told(to);
         let mut row = self.begin_row(fault, from, to);
@@ -180,7 +180,7 @@ impl Ground {
         self.table.add(row);
     }
 
-    fn begin_row(&self, fault: &Fault, from: Nanos, to: Nanos) -> Row {
+    fn begin_row(&self, fault: &Fault<S>, from: Nanos, to: Nanos) -> Row {
         let evidence = self.source.evidence();
         let mut row = Row {
             fault: fault.name,
@@ -194,22 +194,6 @@ impl Ground {
         }
         row
     }
-
-    /// The ports that the server sees a member's connections come from.
-    pub(super) fn ports(&self, number: usize, which: Connections) -> Vec<u16> {
-        let clients = self.server.command(&["CLIENT", "LIST"]);
-        let is_one = |client: &&str| {
-            let is_listening = !client.contains(" sub=0 ");
-            is_listening == (which == Connections::Listening)
-        };
-        let ports: Vec<_> = clients.lines().filter(is_one).filter_map(port).collect();
-        self.lines[number].are_from(&ports)
-    }
-
-    /// One number of `INFO`.
-    pub(super) fn info(&self, name: &str) -> u64 {
-        number(&self.server.command(&["INFO", "everything"]), name)
-    }
 }
 
 /// How long after `healed` a member had an event acknowledged that it emitted since.
@@ -218,12 +202,6 @@ fn acknowledged_again(evidence: &Evidence, life: Life, healed: Nanos) -> Option<
     let own = since.filter(|change| life_of(change.write) == life);
     let acknowledged = own.filter_map(|change| change.acknowledged).min();
     acknowledged.map(|at| at.saturating_sub(healed))
-}
-
-/// The port in a line of `CLIENT LIST`.
-fn port(client: &str) -> Option<u16> {
-    let address = client.split(' ').find_map(|it| it.strip_prefix("addr="))?;
-    address.rsplit_once(':')?.1.parse().ok()
 }
 
 /// One number in a reply to `INFO`.

@@ -1,0 +1,89 @@
+//! A primary and two replicas, which three sentinels watch.
+
+use std::{thread::sleep, time::Duration};
+
+use super::{Fault, fill_up, kill_clients, repeat};
+use crate::{
+    sentinels::Watched,
+    server::Server,
+    soak::ground::{Ground, Stage},
+};
+
+impl Stage for Watched {
+    const FAULTS: &'static [Fault<Self>] = &[
+        Fault::NONE,
+        Fault::KILLED_AFTER_COMMIT,
+        Fault::KILLED_WHILE_GUARDED,
+        Fault::new("the primary killed, a replica promoted", kill_primary),
+        Fault::new("the primary stopped for 300 ms", |ground| {
+            let primary = ground.stage.primary();
+            stop_for(&ground.stage.servers[primary], 300);
+        }),
+        Fault::silent("the primary stopped, a replica promoted", stop_primary),
+        Fault::new("a failover by hand", |ground| ground.stage.fail_over()),
+        Fault::silent("a sentinel killed", |ground| {
+            ground.stage.sentinels[0].kill();
+            sleep(ground.bound);
+            ground.stage.sentinels[0].start_again();
+        }),
+        Fault::new("`CLIENT KILL TYPE normal`", |ground| {
+            kill_clients(&[primary(ground)], "normal", ground.bound);
+        }),
+        Fault::new("`CLIENT KILL TYPE pubsub`", |ground| {
+            kill_clients(&[primary(ground)], "pubsub", ground.bound);
+        }),
+        Fault::STOPPED,
+        Fault::new("`FLUSHALL`", |ground| {
+            repeat(&[primary(ground)], &["FLUSHALL"], ground.bound);
+        }),
+        Fault::new("the primary full", |ground| {
+            fill_up(primary(ground), 2 * ground.bound);
+        }),
+    ];
+
+    fn start() -> Self {
+        Self::start()
+    }
+
+    fn url(&self, _member: usize) -> String {
+        Self::url(self)
+    }
+}
+
+fn primary(ground: &Ground<Watched>) -> &Server {
+    &ground.stage.servers[ground.stage.primary()]
+}
+
+fn stop_for(server: &Server, milliseconds: u64) {
+    server.pause();
+    sleep(Duration::from_millis(milliseconds));
+    server.resume();
+}
+
+fn kill_primary(ground: &mut Ground<Watched>) {
+    let former = ground.stage.primary();
+    ground.stage.servers[former].kill();
+    let _next = ground.stage.wait_for_another_than(former);
+    sleep(ground.bound);
+    // It is empty, and can be written to until a sentinel has told it.
+    ground.stage.servers[former].start_again();
+    follow_again(ground, former);
+}
+
+fn stop_primary(ground: &mut Ground<Watched>) {
+    let former = ground.stage.primary();
+    ground.stage.servers[former].pause();
+    let _next = ground.stage.wait_for_another_than(former);
+    sleep(ground.bound);
+    ground.stage.servers[former].resume();
+    follow_again(ground, former);
+}
+
+fn follow_again(ground: &Ground<Watched>, former: usize) {
+    ground
+        .stage
+        .wait_for("the former primary as a replica", || {
+            let info = ground.stage.servers[former].command(&["INFO", "replication"]);
+            info.contains("master_link_status:up")
+        });
+}
