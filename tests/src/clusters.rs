@@ -251,6 +251,19 @@ impl Cluster {
         slot.parse().expect("it is a number")
     }
 
+    /// The slot that the tags of an event are in.
+    ///
+    /// # Panics
+    ///
+    /// When it has none yet.
+    #[must_use]
+    pub fn slot_of_tags(&self, event: &str) -> u16 {
+        let keys = self.keys();
+        let mut tags = keys.iter().filter(|key| key.contains(":t:{"));
+        let tag = tags.find(|tag| tag.split([':', '/']).nth(3) == Some(event));
+        self.slot_of(tag.unwrap_or_else(|| panic!("a tag of {event} is there: {keys:?}")))
+    }
+
     /// All keys of all primaries that run.
     #[must_use]
     pub fn keys(&self) -> Vec<String> {

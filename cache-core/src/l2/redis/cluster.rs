@@ -2,7 +2,10 @@
 //!
 //! An entry and its tags may be on several primaries, and are read at several moments, all of them within the call: where
 //! the tags have the versions that the entry is stamped with, it misses nothing that was there when the first of them was
-//! asked. What is changed on several primaries is no one change.
+//! asked.
+//!
+//! What is changed in several buckets is no one change: what is loaded between two of them may have the new version of one
+//! tag and still be made of what the other one is about to make void. So all of it is changed once more when all of it was.
 
 mod choir;
 mod members;
@@ -265,6 +268,13 @@ fn placed(write: Write) -> (u16, Write) {
     }
 }
 
+/// Whether all of it is of one bucket.
+fn is_one_change(batch: &Batch) -> bool {
+    let mut buckets = batch.bumps.iter().map(|bump| key_of_tag(&bump.key).1);
+    let first = buckets.next();
+    buckets.all(|bucket| Some(bucket) == first)
+}
+
 /// What each primary is to be asked.
 fn by_owner<'a>(
     members: &Members,
@@ -296,8 +306,12 @@ impl Store for ClusterStore {
 
     fn time(&self) -> Option<StoreTime> {
         let members = self.cluster.members();
-        let times = members.list.iter().filter_map(|member| member.store.time());
-        times.reduce(|one, other| StoreTime {
+        let times = members.list.iter().filter(|member| member.has_tags());
+        // Of all clocks: a version is given by any of them.
+        let times = times
+            .map(|member| member.store.time())
+            .collect::<Option<Vec<_>>>()?;
+        times.into_iter().reduce(|one, other| StoreTime {
             earliest: one.earliest.min(other.earliest),
             latest: one.latest.max(other.latest),
         })
@@ -372,9 +386,20 @@ impl Store for ClusterStore {
     }
 
     fn bump(&self, batch: Batch, within: Duration) -> Pending<'_, Result<Tagged, StoreError>> {
-        Box::pin(self.change(batch, move |store, batch| {
-            Box::pin(async move { store.bump(batch, within).await })
-        }))
+        Box::pin(async move {
+            let begun = Instant::now();
+            let bump = |batch| {
+                let left = within.saturating_sub(begun.elapsed());
+                self.change(batch, move |store, batch| {
+                    Box::pin(async move { store.bump(batch, left).await })
+                })
+            };
+            if is_one_change(&batch) {
+                return bump(batch).await;
+            }
+            bump(batch.clone()).await?;
+            bump(batch).await
+        })
     }
 
     fn mark(&self, batch: Batch, within: Duration) -> Pending<'_, Result<Tagged, StoreError>> {

@@ -13,8 +13,8 @@ use crate::{
     soak::ground::{Ground, Stage, number},
 };
 
-/// Where the tags of one bucket are.
-const TAGS: &str = "{17}";
+/// What is written most.
+const EVENT: &str = "ItemChanged";
 
 impl Stage for Cluster {
     const FAULTS: &'static [Fault<Self>] = &[
@@ -53,7 +53,7 @@ impl Stage for Cluster {
             );
         }),
         Fault::new("a primary full", |ground| {
-            let primary = ground.stage.owner_of(ground.stage.slot_of(TAGS));
+            let (primary, _) = owner(ground);
             fill_up(&ground.stage.nodes[primary], 2 * ground.bound);
         }),
         Fault::new("a primary evicts", evict),
@@ -69,7 +69,7 @@ impl Stage for Cluster {
 }
 
 fn owner(ground: &Ground<Cluster>) -> (usize, u16) {
-    let slot = ground.stage.slot_of(TAGS);
+    let slot = ground.stage.slot_of_tags(EVENT);
     (ground.stage.owner_of(slot), slot)
 }
 
@@ -121,8 +121,8 @@ fn fail_over(ground: &mut Ground<Cluster>) {
 }
 
 fn move_slots(ground: &mut Ground<Cluster>) {
-    for bucket in [3, 17, 40] {
-        let slot = ground.stage.slot_of(&format!("{{{bucket}}}"));
+    for event in [EVENT, "RatesChanged", EVENT] {
+        let slot = ground.stage.slot_of_tags(event);
         let owner = ground.stage.owner_of(slot);
         let primaries = ground.stage.places_of_primaries();
         let next = primaries.iter().position(|place| *place == owner);

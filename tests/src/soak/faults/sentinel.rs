@@ -21,7 +21,7 @@ impl Stage for Watched {
         }),
         Fault::silent("the primary stopped, a replica promoted", stop_primary),
         Fault::new("a failover by hand", |ground| ground.stage.fail_over()),
-        Fault::silent("a sentinel killed", |ground| {
+        Fault::new("a sentinel killed", |ground| {
             ground.stage.sentinels[0].kill();
             sleep(ground.bound);
             ground.stage.sentinels[0].start_again();

@@ -180,3 +180,118 @@ impl Listener for Voice {
         self.choir.tell(|listener| listener.misled());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::l2::notes::{
+        Notes,
+        Told::{self, Connected, Fenced, Lost},
+    };
+
+    /// Two that have half of the buckets each.
+    fn duet() -> (Arc<Notes>, Arc<Choir>, [Arc<Voice>; 2]) {
+        let notes = Arc::<Notes>::default();
+        let listener: Arc<dyn Listener> = notes.clone();
+        let choir = Choir::new(&listener);
+        let buckets: Vec<u16> = (0..BUCKETS).collect();
+        let (low, high) = buckets.split_at(buckets.len() / 2);
+        let voices = [choir.voice(low), choir.voice(high)];
+        choir.is_of(voices.iter().map(|voice| &**voice));
+        (notes, choir, voices)
+    }
+
+    fn lineage(low: u64, high: u64) -> Lineage {
+        let half = usize::from(BUCKETS / 2);
+        lineage_of(&[vec![Lineage(low); half], vec![Lineage(high); half]].concat())
+    }
+
+    fn told(notes: &Notes) -> Vec<Told> {
+        let mut told = notes.all();
+        told.drain(..1);
+        told
+    }
+
+    #[test]
+    fn all_is_heard_when_each_is() {
+        let (notes, _, [low, high]) = duet();
+        low.connected(Lineage(1));
+        assert_eq!(told(&notes), []);
+        high.connected(Lineage(2));
+        assert_eq!(told(&notes), [Connected(lineage(1, 2))]);
+        low.lost();
+        high.lost();
+        assert_eq!(told(&notes), [Connected(lineage(1, 2)), Lost]);
+    }
+
+    #[test]
+    fn it_is_proven_as_long_ago_as_for_any_and_as_nobody_else_had_a_bucket() {
+        let (notes, choir, [low, high]) = duet();
+        low.connected(Lineage(1));
+        high.connected(Lineage(2));
+        choir.confirm(50);
+        low.fenced(20, Lineage(1));
+        assert_eq!(notes.fence(), 0, "the other one has proven nothing");
+        high.fenced(30, Lineage(2));
+        assert_eq!(notes.fence(), 20);
+        low.fenced(70, Lineage(1));
+        high.fenced(80, Lineage(2));
+        assert_eq!(notes.fence(), 50);
+        choir.confirm(75);
+        assert_eq!(notes.fence(), 70);
+    }
+
+    #[test]
+    fn what_one_had_proven_before_it_was_lost_counts_no_more() {
+        let (notes, choir, [low, high]) = duet();
+        choir.confirm(90);
+        for voice in [&low, &high] {
+            voice.connected(Lineage(1));
+            voice.fenced(10, Lineage(1));
+        }
+        low.lost();
+        high.fenced(40, Lineage(1));
+        low.connected(Lineage(1));
+        high.fenced(41, Lineage(1));
+        assert_eq!(notes.fence(), 10);
+        low.fenced(42, Lineage(1));
+        assert_eq!(notes.fence(), 41);
+    }
+
+    #[test]
+    fn another_history_of_one_is_another_history() {
+        let (notes, choir, [low, high]) = duet();
+        choir.confirm(90);
+        for voice in [&low, &high] {
+            voice.connected(Lineage(1));
+            voice.fenced(10, Lineage(1));
+        }
+        high.fenced(20, Lineage(2));
+        let last = notes.all().pop();
+        assert_eq!(last, Some(Fenced(10, lineage(1, 2))));
+        assert_ne!(lineage(1, 2), lineage(2, 1));
+        low.fenced(20, Lineage::UNKNOWN);
+        assert_eq!(
+            notes.all().pop(),
+            Some(Fenced(20, Lineage::UNKNOWN)),
+            "where one does not say, nobody knows"
+        );
+    }
+
+    #[test]
+    fn who_has_left_is_not_waited_for_and_not_heard_as_part() {
+        let (notes, choir, [low, high]) = duet();
+        low.connected(Lineage(1));
+        high.connected(Lineage(2));
+        let all: Vec<u16> = (0..BUCKETS).collect();
+        let only = choir.voice(&all);
+        choir.is_of([&*only].into_iter());
+        let before = notes.changes().len();
+        low.connected(Lineage(3));
+        high.lost();
+        assert_eq!(notes.changes().len(), before);
+        only.connected(Lineage(4));
+        let whole = lineage(4, 4);
+        assert_eq!(notes.changes().pop(), Some(Connected(whole)));
+    }
+}

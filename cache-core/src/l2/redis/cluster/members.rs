@@ -97,9 +97,13 @@ impl Member {
         }
     }
 
-    /// One that has no tags publishes nothing.
+    /// One that has none gives no versions, and publishes nothing.
+    pub(super) fn has_tags(&self) -> bool {
+        !self.buckets.is_empty()
+    }
+
     fn listen(&mut self, hearing: &Hearing) {
-        if self.buckets.is_empty() {
+        if !self.has_tags() {
             return;
         }
         let Hearing {
@@ -177,25 +181,11 @@ impl Cluster {
             .topology
             .as_ref()
             .is_some_and(|it| it.is_as(&topology));
-        let list: Vec<Member> = if is_same {
+        let mut list = if is_same {
             before.list.clone()
         } else {
-            let primaries = topology.primaries.iter().enumerate();
-            let list = primaries.map(|(place, primary)| {
-                let is_its =
-                    |bucket: &u16| topology.owner_of(slot_of_bucket(*bucket)) == Some(place);
-                let buckets: Vec<u16> = (0..BUCKETS).filter(is_its).collect();
-                let stayed = before
-                    .list
-                    .iter()
-                    .find(|it| it.node == primary.node && *it.buckets == *buckets);
-                stayed
-                    .cloned()
-                    .unwrap_or_else(|| Member::new(primary.node.clone(), buckets, self))
-            });
-            list.collect()
+            self.members_of(&topology, &before.list)
         };
-        let mut list = list;
         if let Some(hearing) = &*hearing
             && !is_same
         {
@@ -207,6 +197,19 @@ impl Cluster {
         });
         *self.failure.lock() = None;
         is_same
+    }
+
+    /// Those that have the same tags as before stay, with their connections.
+    fn members_of(&self, topology: &Topology, before: &[Member]) -> Vec<Member> {
+        let primaries = topology.primaries.iter().enumerate();
+        let members = primaries.map(|(place, primary)| {
+            let is_its = |bucket: &u16| topology.owner_of(slot_of_bucket(*bucket)) == Some(place);
+            let buckets: Vec<u16> = (0..BUCKETS).filter(is_its).collect();
+            let is_same = |it: &&Member| it.node == primary.node && *it.buckets == *buckets;
+            let stays = before.iter().find(is_same).cloned();
+            stays.unwrap_or_else(|| Member::new(primary.node.clone(), buckets, self))
+        });
+        members.collect()
     }
 
     fn hear(hearing: &Hearing, list: &mut [Member]) {

@@ -1,8 +1,8 @@
 //! In which slot of a cluster a key is, and in which bucket a tag.
 //!
-//! Tags share a few slots, so that those of one mutation need few scripts, and each slot has its channel. All of it follows
-//! from the text of a key: `shop:t:UserChanged:7` is `shop:t:{17}:UserChanged:7` in a cluster, and what is published of it goes
-//! through `shop:b:{17}`.
+//! Tags of one event are in one slot, so that one script changes all that an event bumps, and events share a few slots, each of
+//! which has its channel: so whoever listens need not know which events there are. All of it follows from the text of a key:
+//! `shop:t:UserChanged:7` is `shop:t:{17}:UserChanged:7` in a cluster, and what is published of it goes through `shop:b:{17}`.
 
 use std::sync::LazyLock;
 
@@ -41,11 +41,12 @@ pub(super) fn slot_of_bucket(bucket: u16) -> u16 {
 
 /// A tag as a key of a cluster, of the key that it is elsewhere; and its bucket.
 pub(super) fn key_of_tag(key: &str) -> (String, u16) {
-    let bucket = bucket_of(key);
     // Behind the namespace and what kind of key it is.
     let mut colons = key.match_indices(':').map(|(at, _)| at + 1);
     let at = colons.nth(1).unwrap_or(0);
     let (kind, name) = key.split_at(at);
+    let event = name.split([':', '/']).next().unwrap_or_default();
+    let bucket = bucket_of(event);
     (format!("{kind}{{{bucket}}}:{name}"), bucket)
 }
 
@@ -120,5 +121,17 @@ mod tests {
             assert_eq!(slot_of(&key), slot_of(&channel_of("shop:b", bucket)));
             assert_eq!(key.replacen(&format!("{{{bucket}}}:"), "", 1), name);
         }
+    }
+
+    #[test]
+    fn tags_of_one_event_are_in_one_bucket_and_events_are_spread() {
+        let bucket = |name: &str| key_of_tag(name).1;
+        for name in ["shop:t:E", "shop:t:E/", "shop:t:E:7", "other:t:E/7:8"] {
+            assert_eq!(bucket(name), bucket("shop:t:E:"));
+        }
+        let buckets: std::collections::BTreeSet<_> = (0..1_000)
+            .map(|event| bucket(&format!("shop:t:Event{event}:1")))
+            .collect();
+        assert_eq!(buckets.len(), usize::from(BUCKETS));
     }
 }

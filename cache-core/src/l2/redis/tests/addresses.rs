@@ -11,7 +11,7 @@ fn node(host: &str, port: u16) -> Node {
 fn node_of(address: &Address) -> Option<&Node> {
     match &address.place {
         Place::Node(node) => Some(node),
-        Place::Elected(_) => None,
+        Place::Elected(_) | Place::Member(..) => None,
     }
 }
 
@@ -80,12 +80,47 @@ fn a_url_that_is_wrong_is_not_quoted_and_the_right_form_is() {
 }
 
 #[test]
-fn what_is_not_supported_yet_is_refused_by_name() {
-    let message = error("redis-cluster://user:hush@host");
-    assert!(
-        message.contains("Cluster") && message.contains("not supported yet"),
-        "{message}"
+fn a_url_of_a_cluster_names_some_of_its_nodes() {
+    let target = Redis::from("redis-cluster://ada:s%40cret@one,two:7000,[::1]").target();
+    let Target::Cluster(seeds) = target.unwrap() else {
+        panic!("it is a cluster");
+    };
+    assert_eq!(
+        seeds.to_string(),
+        "the cluster at one:6379, two:7000, [::1]:6379"
     );
+    assert!(!format!("{seeds:?}").contains("cret"));
+    assert_eq!(seeds.credentials.unwrap().password, "s@cret");
+    let built = Redis::cluster([("one", 6_379), ("two", 7_000)]).target();
+    let parsed = Redis::from("valkey-cluster://one,two:7000/0").target();
+    assert_eq!(built.unwrap().identity(), parsed.unwrap().identity());
+}
+
+#[test]
+fn a_url_of_a_cluster_that_is_wrong_is_not_quoted_and_the_right_form_is() {
+    for url in [
+        "redis-cluster://",
+        "redis-cluster://host,,hush",
+        "redis-cluster://host:hush",
+        "redis-cluster://host/1",
+        "redis-cluster://host/hush",
+        "redis-cluster://hush@host",
+        "redis-cluster://user:%ffhush@host",
+        "redis-cluster://host?password=hush",
+        "redis-cluster://host#hush",
+    ] {
+        let error = Redis::from(url).target().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        let message = error.to_string();
+        assert!(!message.contains("hush"), "{url}: {message}");
+        assert!(message.contains("redis-cluster://[user"), "{message}");
+    }
+    for redis in [
+        Redis::cluster([("host", 1)]).database(1),
+        Redis::cluster([] as [(&str, u16); 0]),
+    ] {
+        assert_eq!(redis.target().unwrap_err().kind(), ErrorKind::Configuration);
+    }
 }
 
 #[cfg(not(feature = "tls"))]
