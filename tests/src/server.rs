@@ -1,12 +1,14 @@
 //! Real servers: each a process of its own on its own port and in its own folder, started and
 //! signalled by its process id. Nothing of it is left when its [`Server`] is dropped.
 
+mod abilities;
 mod port;
 mod resp;
 mod running;
 
 use std::{
     env,
+    ffi::OsString,
     fs::{self, File},
     io::{self, BufReader, ErrorKind},
     os::unix::net::UnixStream,
@@ -17,6 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use self::abilities::{forms_clusters, speaks_tls};
 use self::{port::Port, running::Running};
 use crate::authority::{Authority, Identity};
 
@@ -411,7 +414,7 @@ impl Server {
     fn launch(&mut self) -> Result<(), Failure> {
         let log = self.folder.join("log");
         let output = File::create(&log).expect("the folder is ours");
-        let program = env::var_os("REDIS_SERVER_BIN").unwrap_or_else(|| "redis-server".into());
+        let program = program();
         self.port.give_way();
         self.bus.iter_mut().for_each(Port::give_way);
         let server = Command::new(&program)
@@ -421,7 +424,8 @@ impl Server {
             .arg(self.socket())
             .args(["--save", "", "--appendonly", "no", "--dir"])
             .arg(&self.folder)
-            .args(["--protected-mode", "no", "--enable-debug-command", "yes"])
+            .args(["--protected-mode", "no"])
+            .args(abilities::debugging())
             .args(["--loglevel", "warning"])
             .args(&self.arguments)
             .stdin(Stdio::null())
@@ -478,6 +482,10 @@ fn answers(socket: &Path) -> bool {
     };
     // One that asks for a password is up as well.
     ping().is_ok_and(|reply| !reply.starts_with("LOADING"))
+}
+
+fn program() -> OsString {
+    env::var_os("REDIS_SERVER_BIN").unwrap_or_else(|| "redis-server".into())
 }
 
 fn new_folder() -> io::Result<PathBuf> {

@@ -292,7 +292,17 @@ async fn a_user_whom_redis_refuses_the_channel_is_told_what_to_write_and_loses_n
     let said = Said::from(Level::WARN);
     let _guard = set_default(registry().with(said.clone()));
     let server = Server::start();
-    let rules = ["ACL", "SETUSER", "app", "on", ">pw", "~test:*", "+@all"];
+    // Before 7.0 a user has all channels unless told otherwise.
+    let rules = [
+        "ACL",
+        "SETUSER",
+        "app",
+        "on",
+        ">pw",
+        "~test:*",
+        "resetchannels",
+        "+@all",
+    ];
     assert_eq!(server.command(&rules), "OK");
     let here = cache(format!("redis://app:pw@127.0.0.1:{}/", server.port())).await;
     let table = Table::default();

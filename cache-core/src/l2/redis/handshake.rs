@@ -340,7 +340,9 @@ fn check_server(reply: &Value, is_member: bool) -> Result<Option<String>, Failur
     let Some(text) = pulse::text(reply) else {
         return Ok(Some("`INFO` gives no text".into()));
     };
-    let is_of_cluster = version::field(text, "redis_mode").is_some_and(|it| it.trim() == "cluster");
+    // Redis and Valkey.
+    let modes = ["redis_mode", "server_mode"].map(|name| version::field(text, name));
+    let is_of_cluster = modes.iter().flatten().any(|mode| mode.trim() == "cluster");
     if is_of_cluster && !is_member {
         return Err(Failure::Refused(
             "this is a node of a cluster: write `redis-cluster://`".into(),
