@@ -262,7 +262,10 @@ impl Coherence {
     }
 
     fn capture_now(&self, tags: &[Tag], is_late: bool, now: Nanos) -> Snapshot {
-        let invalidations = is_late.then(|| self.invalidations.load(Acquire));
+        let invalidations = is_late.then(|| {
+            self.recent.want(now);
+            self.invalidations.load(Acquire)
+        });
         // In this order: a tear while the generations are captured must show, and a fence that advances then is
         // not yet to be counted on.
         let oldest = rules::oldest_capture(now, self.beat.fence(), self.beat.bound());

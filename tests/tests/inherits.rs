@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use cache_core::{
-    CachedCall, Event, cached,
+    Cache, CachedCall, Event, cached,
     testing::{FakeRedis, Fault, Operation},
 };
 use futures::future::BoxFuture;
@@ -229,4 +229,34 @@ async fn what_changed_before_a_part_was_loaded_makes_void_what_was_read_before_t
     within(&cache, write(&table, 1)).await;
     assert_eq!(call.await.unwrap(), 0, "it called before");
     assert_eq!(within(&cache, mixed_page(&table, 1)).await, 1);
+}
+
+/// Reads the row itself, and then what depends on the same row: nothing says so before.
+#[cached(ttl = 1h, skip(table), inherits)]
+async fn own_page(table: &Table, id: u64) -> u64 {
+    let value = table.value();
+    sleep(ms(300)).await;
+    value.min(row(table, id).await)
+}
+
+/// What is loaded before and behind a change that comes between both reads.
+async fn around_a_change(cache: &Cache) -> [u64; 3] {
+    let table = Table::default();
+    let call = {
+        let table = table.clone();
+        spawn_in(cache, async move { own_page(&table, 1).await })
+    };
+    sleep(ms(100)).await;
+    within(cache, write(&table, 1)).await;
+    let behind = within(cache, own_page(&table, 1)).await;
+    let before = call.await.unwrap();
+    [before, behind, within(cache, own_page(&table, 1)).await]
+}
+
+#[tokio::test]
+async fn what_changed_before_it_was_known_to_be_depended_on_makes_void_what_was_read_before() {
+    let seen = around_a_change(&alone().await).await;
+    assert_eq!(seen, [0, 1, 1], "who called before, behind it, and later");
+    let shared = process(&FakeRedis::new()).await;
+    assert_eq!(around_a_change(&shared).await, [0, 1, 1]);
 }

@@ -107,6 +107,10 @@ impl Guarding for ByEvents {
         } = load.guarded(began);
         let named = named(coherence, tags, &snapshot, loading);
         snapshot.extend(&named);
+        if load.site().inherits && !is_quiet(coherence, &snapshot, load.snapshot(), loading) {
+            // What it took over was captured when that was reached: its own source may have been read before.
+            snapshot.make_void();
+        }
         if !coherence.owns(&snapshot) {
             // Nor is what is made of it.
             snapshot.make_void();
@@ -181,6 +185,17 @@ pub(super) fn may_serve(
         entry.known(clock) == Known::Valid
             && events.is_none_or(|events| events.may_rely_on(outer, entry))
     })
+}
+
+/// Whether nothing happened from one moment to the other, by the end of which it is known what `snapshot` depends on.
+fn is_quiet(
+    coherence: &Coherence,
+    snapshot: &Snapshot,
+    captured: &Snapshot,
+    (began, now): Loading,
+) -> bool {
+    let tags: Vec<Tag> = snapshot.cells().map(|cell| cell.tag().clone()).collect();
+    tags.is_empty() || coherence.is_quiet(&tags, captured, began, now)
 }
 
 /// What a value says that it depends on, which was loaded from one moment to the other. It is captured only now: what

@@ -143,40 +143,92 @@ impl Coherence {
             return;
         };
         let listens_to = self.state.lock().listens_to;
-        let names = text.lines().filter_map(|line| line.split(' ').next());
-        let _applying = self.apply(names.map(Tag::from_name));
-        for line in text.lines() {
-            let mut words = line.split(' ');
-            let (Some(name), Some(version), Some(origin)) =
-                (words.next(), words.next(), words.next())
-            else {
-                continue;
-            };
-            let tag = Tag::from_name(name);
-            let is_mark = version == MARKED;
+        let lines: Vec<_> = text.lines().filter_map(Line::read).collect();
+        for line in &lines {
             if let Some(lineage) = listens_to {
-                self.said
-                    .add(&tag, Version::read(version.as_bytes()), lineage, now);
-            }
-            // Around the invalidation: who captures what comes behind a mark finds it, and who read one before it was
-            // gone finds that something came.
-            if is_mark {
-                self.marks.add(&tag, self.beat.gap(), now, || true);
-            }
-            if origin != &*self.origin {
-                self.counters.bumps_heard.fetch_add(1, Relaxed);
-                self.invalidate([&tag], now);
-            } else if self
-                .registry
-                .get(&tag)
-                .is_some_and(|cell| cell.is_pending())
-            {
-                // Its acknowledgement is late. Else that has done it: again would be the end of loads begun since.
-                self.invalidate([&tag], now);
-            }
-            if !is_mark {
-                self.marks.remove(&tag);
+                let version = Version::read(line.version.as_bytes());
+                self.said.add(&line.tag, version, lineage, now);
             }
         }
+        // Around the invalidation: who captures what comes behind a mark finds it, and who read one before it was
+        // gone finds that something came.
+        for line in lines.iter().filter(|line| line.is_mark()) {
+            self.marks.add(&line.tag, self.beat.gap(), now, || true);
+        }
+        let is_news = |line: &&Line<'_>| {
+            if line.origin != &*self.origin {
+                return true;
+            }
+            // Its acknowledgement is late. Else that has done it: again would be the end of loads begun since.
+            let cell = self.registry.get(&line.tag);
+            cell.is_some_and(|cell| cell.is_pending())
+        };
+        let foreign = lines.iter().filter(|line| line.origin != &*self.origin);
+        let heard = &self.counters.bumps_heard;
+        heard.fetch_add(foreign.count() as u64, Relaxed);
+        let news: Vec<_> = lines.iter().filter(is_news).map(|line| &line.tag).collect();
+        // All at once: whoever begins in between would know of some of it.
+        if !news.is_empty() {
+            self.invalidate(news.iter().copied(), now);
+        }
+        for line in lines.iter().filter(|line| !line.is_mark()) {
+            self.marks.remove(&line.tag);
+        }
+    }
+}
+
+/// What is said of one tag.
+struct Line<'a> {
+    tag: Tag,
+    version: &'a str,
+    origin: &'a str,
+}
+
+impl<'a> Line<'a> {
+    fn read(line: &'a str) -> Option<Self> {
+        let mut words = line.split(' ');
+        Some(Self {
+            tag: Tag::from_name(words.next()?),
+            version: words.next()?,
+            origin: words.next()?,
+        })
+    }
+
+    fn is_mark(&self) -> bool {
+        self.version == MARKED
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use super::*;
+    use crate::coherence::Bounds;
+
+    fn heard_of(message: &str) -> (Arc<Coherence>, u64) {
+        let coherence = Coherence::new("shop", Bounds::default(), Some("here"));
+        let before = coherence.invalidations.load(Relaxed);
+        coherence.heard(message.as_bytes(), 1);
+        let after = coherence.invalidations.load(Relaxed);
+        (coherence, after - before)
+    }
+
+    #[test]
+    fn what_was_emitted_together_is_heard_as_one_change() {
+        let (coherence, changes) = heard_of("A:1 5 there x\nB:1 5 there x\nC:1 ! there x");
+        assert_eq!(changes, 1, "whoever begins in between would know of some");
+        assert_eq!(coherence.stats().heard, 3);
+    }
+
+    #[test]
+    fn what_is_no_line_is_no_harm_to_those_that_are() {
+        for odd in ["", "\n\n", "A", "A 5", " ", "\u{0} \u{0}"] {
+            let (coherence, changes) = heard_of(&format!("{odd}\nB:1 5 there x\n{odd}"));
+            assert_eq!((coherence.stats().heard, changes), (1, 1), "{odd:?}");
+        }
+        let (coherence, changes) = heard_of("A:1 5 here x");
+        assert_eq!((coherence.stats().heard, changes), (0, 0), "it is our own");
+        assert!(coherence.bounds().staleness > Duration::ZERO);
     }
 }

@@ -13,7 +13,7 @@ use super::{
     Coherence, State,
     cell::Cell,
     mutant::{self, Mutant},
-    queue::{Answers, Job, Queue},
+    queue::{Answers, Job, Queue, Unmarked},
     version::{Lineage, Version},
 };
 use crate::{
@@ -101,7 +101,9 @@ impl Coherence {
             return;
         }
         let mut job = Job::of(tags.iter().map(|tag| self.registry.get_or_create(tag)));
-        job.nonce = nonce;
+        for (_, nonces) in &mut job.cells {
+            nonces.extend(nonce.clone());
+        }
         job.waiters.extend(waiter);
         job.again = (outcome == Outcome::Unknown).then_some(self.bounds.unknown_outcome);
         // In this order: whoever captures in between asks no shared tier.
@@ -112,9 +114,7 @@ impl Coherence {
         }
         let mut state = self.state.lock();
         state.queue.push(job, &self.registry);
-        let given_up = std::mem::take(&mut state.queue.given_up);
         drop(state);
-        given_up.give();
         self.work.notify_one();
     }
 
@@ -163,11 +163,10 @@ impl Coherence {
         now: Nanos,
     ) -> Option<Outgoing> {
         let jobs = state.queue.next_batch(now);
-        let cells = jobs.iter().flat_map(cells_of).collect();
+        let cells = jobs.iter().flat_map(|job| job.cells.iter().cloned());
+        let cells = cells.collect();
         let number = (!jobs.is_empty()).then(|| state.away.add(jobs, now));
-        let given_up = std::mem::take(&mut state.queue.given_up);
         drop(state);
-        given_up.give();
         Some(Outgoing {
             coherence: Arc::clone(self),
             number: number?,
@@ -284,15 +283,6 @@ impl Coherence {
     }
 }
 
-/// A tag, and the nonces of those whose marks on it go.
-type Unmarked = (Arc<Cell>, Nonces);
-
-fn cells_of(job: &Job) -> impl Iterator<Item = Unmarked> {
-    let nonces = Nonces::from_iter(job.nonce.clone());
-    let cells = job.cells.iter();
-    cells.map(move |cell| (Arc::clone(cell), nonces.clone()))
-}
-
 fn each_once(mut cells: Vec<Unmarked>) -> Vec<Unmarked> {
     cells.sort_unstable_by(|(a, _), (b, _)| a.tag().cmp(b.tag()));
     cells.dedup_by(|(next, nonces), (cell, all)| {
@@ -345,7 +335,7 @@ impl Outgoing {
             job.tell(true, &mut answers);
             if let Some(again) = job.again.take() {
                 job.attempts = 0;
-                job.nonce = None;
+                job.cells.iter_mut().for_each(|(_, nonces)| nonces.clear());
                 let due = after(now, again);
                 state.queue.push_later(job, due, &coherence.registry);
             }

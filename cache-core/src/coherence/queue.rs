@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use super::{
     cell::{Cell, Registry},
     ledger::MOST_TAGS,
+    outgoing::Nonces,
 };
 use crate::{
     clock::{Nanos, after},
@@ -28,10 +29,14 @@ const LAST_RETRY: Duration = Duration::from_secs(1);
 const FIRST_RETRY_OF_REFUSED: Duration = Duration::from_secs(1);
 const LAST_RETRY_OF_REFUSED: Duration = Duration::from_secs(30);
 
-/// The bumps of one change.
+/// A tag, and the nonces of those whose marks on it go.
+pub(super) type Unmarked = (Arc<Cell>, Nonces);
+
+/// The bumps of one change, or of several that go as one. In one piece to the end: what somebody loads who sees one of them and
+/// not the other would be stale for as long as it lives.
 #[derive(Debug)]
 pub(super) struct Job {
-    pub(super) cells: Vec<Arc<Cell>>,
+    pub(super) cells: Vec<Unmarked>,
     /// The cells wait for it.
     pub(super) is_pending: bool,
     /// Times that it failed.
@@ -40,8 +45,6 @@ pub(super) struct Job {
     pub(super) again: Option<Duration>,
     /// When it was last seen to here, where it failed.
     pub(super) said: Nanos,
-    /// The mark that it takes away: of a guarded mutation.
-    pub(super) nonce: Option<Arc<str>>,
     /// Who wants to know whether it was acknowledged.
     pub(super) waiters: Vec<oneshot::Sender<bool>>,
 }
@@ -49,12 +52,14 @@ pub(super) struct Job {
 impl Job {
     pub(super) fn of(cells: impl IntoIterator<Item = Arc<Cell>>) -> Self {
         Self {
-            cells: cells.into_iter().collect(),
+            cells: cells
+                .into_iter()
+                .map(|cell| (cell, Nonces::new()))
+                .collect(),
             is_pending: false,
             attempts: 0,
             again: None,
             said: 0,
-            nonce: None,
             waiters: Vec::new(),
         }
     }
@@ -62,18 +67,18 @@ impl Job {
     /// Has the cells wait for it.
     pub(super) fn expect_ack(&mut self) {
         if !std::mem::replace(&mut self.is_pending, true) {
-            self.cells.iter().for_each(|cell| cell.expect_ack());
+            self.cells.iter().for_each(|(cell, _)| cell.expect_ack());
         }
     }
 
     pub(super) fn has_ack(&mut self) {
         if std::mem::take(&mut self.is_pending) {
-            self.cells.iter().for_each(|cell| cell.has_ack());
+            self.cells.iter().for_each(|(cell, _)| cell.has_ack());
         }
     }
 
     pub(super) fn tags(&self) -> impl Iterator<Item = &Tag> + Clone {
-        self.cells.iter().map(|cell| cell.tag())
+        self.cells.iter().map(|(cell, _)| cell.tag())
     }
 
     /// All of an event.
@@ -87,31 +92,44 @@ impl Job {
         let cells = self
             .cells
             .iter()
-            .map(|cell| registry.get_or_create(cell.tag()));
+            .map(|(cell, _)| registry.get_or_create(cell.tag()));
         let mut moved = Self::of(cells.collect::<Vec<_>>());
+        for (moved, (_, nonces)) in moved.cells.iter_mut().zip(&mut self.cells) {
+            moved.1.append(nonces);
+        }
         if self.is_pending {
             moved.expect_ack();
         }
         moved.attempts = self.attempts;
         moved.again = self.again;
         moved.said = self.said;
-        moved.nonce = self.nonce.take();
         moved.waiters = std::mem::take(&mut self.waiters);
         moved
     }
 
-    /// Leaves the tags of an event to another one. Gives how many there were.
-    fn give_up(&mut self, event: &str) -> usize {
-        let (given, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.cells)
-            .into_iter()
-            .partition(|cell| cell.tag().event() == event);
-        self.cells = kept;
-        if self.is_pending {
-            for cell in &given {
-                cell.has_ack();
+    fn has_tags_of(&self, event: &str) -> bool {
+        self.tags().any(|tag| tag.event() == event)
+    }
+
+    /// Takes all of another over, but for its tags of an event, of which this one has the whole. Those who waited for the
+    /// other wait for this.
+    fn absorb(&mut self, mut other: Self, event: &str) {
+        let is_pending = std::mem::take(&mut other.is_pending);
+        for (cell, nonces) in std::mem::take(&mut other.cells) {
+            let is_covered = cell.tag().event() == event;
+            match (is_pending, self.is_pending && !is_covered) {
+                (true, false) => cell.has_ack(),
+                (false, true) => cell.expect_ack(),
+                _ => {}
+            }
+            if !is_covered {
+                self.cells.push((cell, nonces));
             }
         }
-        given.len()
+        self.waiters.append(&mut other.waiters);
+        self.again = self.again.max(other.again);
+        // It has failed, if one of them has, and begins anew.
+        self.attempts = self.attempts.max(other.attempts.min(1));
     }
 
     /// Whether this process has to see to it on its own, as the servers do not take it: also once more, where it is not
@@ -166,8 +184,8 @@ impl Crowds {
     /// Gives the events that there are more than `most` of now.
     fn add(&mut self, job: &Job, most: usize) -> Vec<String> {
         let mut crowded = Vec::new();
-        for cell in &job.cells {
-            let event = cell.tag().event();
+        for tag in job.tags() {
+            let event = tag.event();
             let count = match self.events.get_mut(event) {
                 Some(count) => count,
                 None => self.events.entry(event.to_owned()).or_default(),
@@ -192,8 +210,8 @@ impl Crowds {
     }
 
     fn forget(&mut self, job: &Job) {
-        for cell in &job.cells {
-            self.remove(cell.tag().event(), 1);
+        for tag in job.tags() {
+            self.remove(tag.event(), 1);
         }
     }
 }
@@ -206,8 +224,6 @@ pub(super) struct Queue {
     later: BTreeMap<(Nanos, u64), Job>,
     last: u64,
     by_and_by: Crowds,
-    /// Of those whose jobs became parts of others.
-    pub(super) given_up: Answers,
 }
 
 impl Queue {
@@ -224,7 +240,7 @@ impl Queue {
         self.last += 1;
         self.later.insert((due, self.last), job);
         for event in crowded {
-            self.collapse_later(&event, due, registry);
+            self.collapse_later(&event, registry);
         }
     }
 
@@ -239,49 +255,50 @@ impl Queue {
         after(now, wait.min(LAST_RETRY_OF_REFUSED))
     }
 
-    /// Makes one bump of the whole event of all that are to be sent: coarser, and nothing lost. The marks that some of them
-    /// would have taken away end by themselves.
+    /// Makes one job of all that are to be sent and have tags of an event, and one bump of the whole event in it: coarser, and
+    /// nothing lost. The marks that some of them would have taken away from its tags end by themselves.
     fn collapse_ready(&mut self, event: &str, registry: &Arc<Registry>) {
         let mut whole = Job::of_whole(event, registry);
         // Before those of the others cease to be.
         whole.expect_ack();
-        let (crowds, given_up) = (&mut self.at_once, &mut self.given_up);
-        self.ready.retain_mut(|job| {
-            let given = job.give_up(event);
-            crowds.remove(event, given);
-            if given > 0 {
-                whole.again = whole.again.max(job.again);
-                if job.cells.is_empty() {
-                    whole.waiters.append(&mut job.waiters);
-                }
-                // Of one in two parts nobody would know when both have arrived.
-                job.tell(false, given_up);
+        for job in std::mem::take(&mut self.ready) {
+            if job.has_tags_of(event) {
+                self.at_once.forget(&job);
+                whole.absorb(job, event);
+            } else {
+                self.ready.push_back(job);
             }
-            !job.cells.is_empty()
-        });
+        }
         self.ready_now(whole);
     }
 
-    /// The same of all that wait.
-    fn collapse_later(&mut self, event: &str, due: Nanos, registry: &Arc<Registry>) {
+    /// The same of all that wait. It is due when the first of them is, however many come behind it.
+    fn collapse_later(&mut self, event: &str, registry: &Arc<Registry>) {
+        let crowd = self.later.iter().filter(|(_, job)| job.has_tags_of(event));
+        let crowd: Vec<_> = crowd.map(|(key, _)| *key).collect();
+        let Some(&(due, _)) = crowd.first() else {
+            return;
+        };
         let mut whole = Job::of_whole(event, registry);
-        whole.expect_ack();
-        registry.invalidate(whole.cells.iter().map(|cell| &**cell));
-        let crowds = &mut self.by_and_by;
-        self.later.retain(|(at, _), job| {
-            let given = job.give_up(event);
-            crowds.remove(event, given);
-            if given > 0 {
-                // What has not failed was to be said then, and no sooner.
-                let wait = Duration::from_nanos(at.saturating_sub(due));
-                let then = (job.attempts == 0 && !wait.is_zero()).then_some(wait);
-                whole.again = whole.again.max(job.again).max(then);
-                whole.attempts = whole.attempts.max(job.attempts.min(1));
+        // What has not failed has been told to others once: nothing waits for its second word.
+        if crowd.iter().any(|key| self.later[key].is_pending) {
+            whole.expect_ack();
+            registry.invalidate(whole.cells.iter().map(|(cell, _)| &**cell));
+        }
+        for key in crowd {
+            let Some(mut job) = self.later.remove(&key) else {
+                continue;
+            };
+            self.by_and_by.forget(&job);
+            // What has not failed was to be said then, and no sooner.
+            let wait = Duration::from_nanos(key.0.saturating_sub(due));
+            if job.attempts == 0 && !wait.is_zero() {
+                job.again = job.again.max(Some(wait));
             }
-            !job.cells.is_empty()
-        });
+            whole.absorb(job, event);
+        }
+        self.by_and_by.add(&whole, MOST_TAGS);
         self.last += 1;
-        crowds.add(&whole, MOST_TAGS);
         self.later.insert((due, self.last), whole);
     }
 
@@ -343,7 +360,6 @@ impl Queue {
         for ((due, _), job) in self.later {
             other.push_later(job.in_registry(registry), due, registry);
         }
-        other.given_up.0.extend(self.given_up.0);
     }
 
     /// When the next job is due that is not ready yet.
@@ -430,9 +446,9 @@ mod tests {
             }
             queue.push(job, &registry);
         }
-        assert_eq!(queue.len(), 2);
+        assert_eq!(queue.len(), 1);
         let mut batch = queue.next_batch(SECOND);
-        let mut told = std::mem::take(&mut queue.given_up);
+        let mut told = Answers::default();
         for job in &mut batch {
             job.tell(true, &mut told);
         }
@@ -441,12 +457,12 @@ mod tests {
             .iter_mut()
             .map(oneshot::Receiver::try_recv)
             .collect();
-        assert_eq!(answers, [Ok(true), Ok(false)], "the second is in two parts");
-        assert!(
-            batch
-                .iter()
-                .any(|job| job.tags().eq(&Tag::of_whole_event("E")))
-        );
+        assert_eq!(answers, [Ok(true), Ok(true)]);
+        let [whole] = batch.as_slice() else {
+            panic!("what was emitted together is one job: {batch:?}");
+        };
+        let tags: Vec<_> = whole.tags().map(Tag::as_str).collect();
+        assert_eq!(tags, ["E/", "E:", "F:1"]);
         assert!(queue.at_once.events.is_empty());
     }
 
@@ -460,5 +476,63 @@ mod tests {
         }
         let whole = queue.next_batch(SECOND).pop().unwrap();
         assert_eq!(whole.again, Some(Duration::from_secs(4)));
+    }
+
+    #[test]
+    fn what_waits_is_due_though_more_come_without_end() {
+        let (registry, mut queue) = (Registry::alone("shop"), Queue::default());
+        let mut due = SECOND;
+        for id in 0..5 * MOST_TAGS {
+            let second_word = job(&registry, &[format!("E:{id}")], 0);
+            queue.push_later(second_word, due, &registry);
+            due += 1_000;
+        }
+        assert_eq!(queue.next_due(), Some(SECOND));
+        let first = queue.next_batch(SECOND);
+        assert!(
+            first
+                .iter()
+                .any(|job| job.tags().eq(&Tag::of_whole_event("E")))
+        );
+    }
+
+    #[test]
+    fn nobody_waits_for_second_words_that_become_one() {
+        let (registry, mut queue) = (Registry::alone("shop"), Queue::default());
+        for id in 0..=MOST_TAGS {
+            queue.push_later(job(&registry, &[format!("E:{id}")], 0), SECOND, &registry);
+        }
+        assert_eq!(queue.len(), 1);
+        assert_eq!(queue.unacknowledged(), 0);
+        for whole in Tag::of_whole_event("E") {
+            assert!(registry.get(&whole).is_some_and(|cell| !cell.is_pending()));
+        }
+    }
+
+    #[test]
+    fn cells_wait_for_a_job_that_was_absorbed_until_the_whole_is_acknowledged() {
+        let (registry, mut queue) = (Registry::alone("shop"), Queue::default());
+        let mut guarded = job(&registry, &["E:x".into(), "F:1".into()], 1);
+        for (_, nonces) in &mut guarded.cells {
+            nonces.push("n".into());
+        }
+        queue.push_later(guarded, SECOND, &registry);
+        let both = ["E:y".to_owned(), "G:1".to_owned()];
+        queue.push_later(job(&registry, &both, 0), 2 * SECOND, &registry);
+        for id in 0..MOST_TAGS - 1 {
+            queue.push_later(job(&registry, &[format!("E:{id}")], 1), SECOND, &registry);
+        }
+        let cell = |name: &str| registry.get(&Tag::from_name(name)).unwrap();
+        let (marked, unmarked) = (cell("F:1"), cell("G:1"));
+        assert!(marked.is_pending() && unmarked.is_pending());
+        let whole = queue.next_batch(SECOND).pop().unwrap();
+        let nonces = |name: &str| {
+            let mut cells = whole.cells.iter();
+            let found = cells.find(|(cell, _)| cell.tag().as_str() == name);
+            found.map(|(_, nonces)| nonces.len())
+        };
+        assert_eq!((nonces("F:1"), nonces("G:1")), (Some(1), Some(0)));
+        drop(whole);
+        assert!(!marked.is_pending() && !unmarked.is_pending());
     }
 }

@@ -1,7 +1,11 @@
 //! What was invalidated here within the last minute, also where no cell was alive: for values whose tags are known
 //! only after their load.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::Duration,
+};
 
 use super::ledger::{MOST_TAGS, WINDOW};
 use crate::{
@@ -11,7 +15,10 @@ use crate::{
 };
 
 #[derive(Debug, Default)]
-pub(super) struct Recent(Mutex<State>);
+pub(super) struct Recent {
+    state: Mutex<State>,
+    is_wanted: AtomicBool,
+}
 
 /// Tags of all events together: more are forgotten, and with them what else is known of that time.
 const MOST: usize = 10 * MOST_TAGS;
@@ -46,9 +53,17 @@ struct Last {
 }
 
 impl Recent {
+    /// Somebody is going to ask of what happens from here on.
+    pub(super) fn want(&self, now: Nanos) {
+        if !self.is_wanted.load(Relaxed) {
+            self.state.lock().notes(now);
+            self.is_wanted.store(true, Relaxed);
+        }
+    }
+
     /// These were invalidated.
     pub(super) fn add<'a>(&self, tags: impl IntoIterator<Item = &'a Tag>, now: Nanos) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         state.number += 1;
         if state.notes.is_none() {
             return;
@@ -78,7 +93,7 @@ impl Recent {
 
     /// Something may have been missed.
     pub(super) fn tear(&self, now: Nanos) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         state.number += 1;
         if state.notes.is_some() {
             state.begin(now);
@@ -94,7 +109,7 @@ impl Recent {
         known: Option<u64>,
         now: Nanos,
     ) -> bool {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         let notes = state.notes(now);
         let is_known = match known {
             Some(known) => known >= notes.number,
@@ -112,7 +127,7 @@ impl Recent {
 
     /// How long none of these was invalidated, as far as that is known.
     pub(super) fn quiet_for(&self, tags: &[Tag], now: Nanos) -> Duration {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         let known_since = state.notes(now).since;
         let last = tags.iter().filter_map(|tag| state.last(tag)).max();
         let last = last.map_or(0, |last| last.at);
@@ -212,7 +227,7 @@ mod tests {
         for id in 0..=MOST {
             recent.add([&tag(id)], 2 * SECOND);
         }
-        assert!(recent.0.lock().events.len() <= MOST);
+        assert!(recent.state.lock().events.len() <= MOST);
         assert!(!recent.is_quiet(&[tag(1)], SECOND, None, 3 * SECOND));
         assert!(!recent.is_quiet(&[tag(1)], 2 * SECOND, None, 3 * SECOND));
         assert!(recent.is_quiet(&[tag(1)], 3 * SECOND, None, 3 * SECOND));
