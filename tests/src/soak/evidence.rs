@@ -68,6 +68,7 @@ pub(super) struct Served {
     pub(super) function: String,
     pub(super) source: String,
     pub(super) began: Nanos,
+    pub(super) ended: Nanos,
     pub(super) first: usize,
     pub(super) versions: Vec<u32>,
 }
@@ -135,6 +136,7 @@ impl Evidence {
                 function,
                 source,
                 began,
+                ended,
                 first,
                 versions,
             } => self.served.push(Served {
@@ -142,6 +144,7 @@ impl Evidence {
                 function,
                 source,
                 began,
+                ended,
                 first,
                 versions,
             }),

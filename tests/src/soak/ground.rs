@@ -12,7 +12,7 @@ use super::{
     evidence::Evidence,
     faults::Fault,
     life_of, nanos, now,
-    process::Process,
+    process::{Process, Size},
     source::Source,
     table::{Row, Table},
     verdict::judge,
@@ -176,7 +176,10 @@ impl<S: Stage> Ground<S> {
             row.excused.extend(verdict.excused);
             row.violations.extend(verdict.violation);
             row.excused_as_late += usize::from(verdict.is_late);
+            row.took.push(verdict.took);
         }
+        let sizes = self.members.iter().filter_map(Process::size);
+        row.size = sizes.reduce(Size::max).unwrap_or_default();
         self.table.add(row);
     }
 

@@ -14,6 +14,7 @@ pub(super) enum Line {
         function: String,
         source: String,
         began: Nanos,
+        ended: Nanos,
         first: usize,
         versions: Vec<u32>,
     },
@@ -35,10 +36,11 @@ impl fmt::Display for Line {
                 function,
                 source,
                 began,
+                ended,
                 first,
                 versions,
             } => {
-                write!(f, "served {function} {source} {began} {first}")?;
+                write!(f, "served {function} {source} {began} {ended} {first}")?;
                 versions.iter().try_for_each(|it| write!(f, " {it}"))
             }
             Self::Returned { write, at } => write!(f, "returned {write} {at}"),
@@ -60,6 +62,7 @@ impl Line {
                 function,
                 source,
                 began: words.next()?.parse().ok()?,
+                ended: words.next()?.parse().ok()?,
                 first: words.next()?.parse().ok()?,
                 versions: words.map(|it| it.parse().ok()).collect::<Option<_>>()?,
             });
@@ -99,6 +102,7 @@ mod tests {
             function: "shelf".to_owned(),
             source: "-".to_owned(),
             began: 5,
+            ended: 6,
             first: 16,
             versions: vec![0, 7],
         };

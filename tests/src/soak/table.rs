@@ -2,7 +2,10 @@
 
 use std::{fmt, time::Duration};
 
-use super::{Nanos, verdict::Violation};
+use super::{Nanos, nanos, process::Size, verdict::Violation};
+
+/// What a call may take: the budget of Redis, and what goes beside it.
+const BUDGET: Duration = Duration::from_millis(150);
 
 /// What came of a soak: a row for each fault.
 #[derive(Debug)]
@@ -32,6 +35,10 @@ pub(super) struct Row {
     /// How late timers were at worst, and how many values were served beyond the bound by no more than that.
     pub(super) late: Nanos,
     pub(super) excused_as_late: usize,
+    /// How long calls took, less that.
+    pub(super) took: Vec<Nanos>,
+    /// Of the largest member, at the end of the last round.
+    pub(super) size: Size,
 }
 
 impl Table {
@@ -54,6 +61,8 @@ impl Table {
         row.recovered = row.recovered.max(seen.recovered);
         row.late = row.late.max(seen.late);
         row.excused_as_late += seen.excused_as_late;
+        row.took.extend(seen.took);
+        row.size = seen.size;
     }
 
     /// What should not have been served.
@@ -71,7 +80,7 @@ impl Table {
 }
 
 /// Titles, the one on the left first.
-const TITLES: [&str; 12] = [
+const TITLES: [&str; 16] = [
     "fault",
     "reads",
     "writes",
@@ -84,12 +93,18 @@ const TITLES: [&str; 12] = [
     "excused",
     "wrong",
     "well after",
+    "slow",
+    "slowest",
+    "memory",
+    "files",
 ];
 
 impl Row {
     fn cells(&self) -> [String; TITLES.len()] {
         let mut stale = self.stale.clone();
         stale.sort_unstable();
+        let budget = nanos(BUDGET);
+        let slow = self.took.iter().filter(|took| **took > budget).count();
         let excused = self
             .excused
             .iter()
@@ -110,6 +125,10 @@ impl Row {
             format!("{}{excused}", self.excused.len()),
             self.violations.len().to_string(),
             milliseconds(Some(self.recovered)),
+            slow.to_string(),
+            milliseconds(self.took.iter().max().copied()),
+            format!("{} MB", self.size.kilobytes / 1_024),
+            self.size.files.to_string(),
         ]
     }
 }
@@ -142,7 +161,8 @@ impl fmt::Display for Table {
         let beyond: usize = self.rows.iter().map(|row| row.excused_as_late).sum();
         write!(
             f,
-            "the bound is {:?}; timers of these processes were late by up to {}, and {beyond} values were served beyond the \
+            "slow: calls that took longer than {BUDGET:?}, less what timers were late by; memory and files: of the largest process\n\
+             the bound is {:?}; timers of these processes were late by up to {}, and {beyond} values were served beyond the \
              bound by no more than that",
             self.bound,
             milliseconds(late),

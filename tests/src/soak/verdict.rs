@@ -31,6 +31,8 @@ pub(super) struct Verdict {
     pub(super) violation: Option<Violation>,
     /// It misses what was acknowledged longer ago than the bound, by no more than timers of its process were late.
     pub(super) is_late: bool,
+    /// How long the call took beyond what timers of its process were late by.
+    pub(super) took: Nanos,
 }
 
 /// A value that should not have been served.
@@ -52,7 +54,12 @@ pub(super) enum Rule {
 
 /// Judges one call by what was known when it began.
 pub(super) fn judge(evidence: &Evidence, served: &Served, bound: Nanos) -> Verdict {
-    let mut verdict = Verdict::default();
+    let (began, ended) = (served.began, served.ended);
+    let late = evidence.late(Some(served.life), began, ended);
+    let mut verdict = Verdict {
+        took: (ended - began).saturating_sub(late),
+        ..Verdict::default()
+    };
     for (fact, &version) in (served.first..).zip(&served.versions) {
         let missed = evidence.missed(fact, version, served.began);
         let ago = |at: Nanos| served.began - at;
@@ -165,6 +172,7 @@ mod tests {
             function: function.to_owned(),
             source: "-".to_owned(),
             began,
+            ended: began,
             first: 4,
             versions: vec![0, 0],
         };

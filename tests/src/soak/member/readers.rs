@@ -74,11 +74,13 @@ impl Reader {
         } else {
             (call.await, None)
         };
+        let ended = now();
         for (first, versions) in facts(value) {
             self.out.say(|| Line::Served {
                 function: function.to_owned(),
                 source: word(source).to_owned(),
                 began,
+                ended,
                 first,
                 versions,
             });

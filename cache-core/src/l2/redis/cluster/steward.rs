@@ -105,6 +105,7 @@ impl Cluster {
             };
             sleep(LEAST_PAUSE).await;
             // Woken early or not, it is asked again.
+            let pause = pause.saturating_sub(LEAST_PAUSE);
             let _ = timeout(pause, self.moved.0.notified()).await;
         }
     }
