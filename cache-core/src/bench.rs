@@ -1,18 +1,15 @@
 //! The shared tier without calls around it, for the benchmarks: `--cfg cache_bench`. Not public API.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     error::Error,
-    l2::{
-        Store,
-        redis::{Redis, RedisStore},
-    },
+    l2::{Store, redis::Redis},
 };
 
 /// A connected store.
 #[derive(Debug)]
-pub struct Tier(RedisStore);
+pub struct Tier(Arc<dyn Store>);
 
 impl Tier {
     /// Connects.
@@ -21,8 +18,8 @@ impl Tier {
     ///
     /// As `CacheBuilder::build` does.
     pub async fn connect(url: &str) -> Result<Self, Error> {
-        let address = Redis::from(url).address()?;
-        let (store, _) = RedisStore::connect(address, Duration::from_secs(1)).await?;
+        let target = Redis::from(url).target()?;
+        let (store, _) = target.connect(Duration::from_secs(1)).await?;
         Ok(Self(store))
     }
 

@@ -16,6 +16,11 @@ pub mod testing {}
 #[doc = include_str!("../docs/coherence.md")]
 pub mod coherence {}
 
+/// # Redis servers, and what to set there
+#[doc = include_str!("../docs/servers.md")]
+#[cfg(any(feature = "redis", not(doctest)))]
+pub mod servers {}
+
 /// # Old values, slow loads, many keys
 #[doc = include_str!("../docs/strategies.md")]
 pub mod strategies {}

@@ -26,6 +26,7 @@
 //! - `Redis` and, behind the feature `tls`, `Tls` say where Redis is, what a URL cannot say among it.
 //! - [`Codec`] is how values are written to Redis; implement it for those that serde does not know.
 //! - `testing`, behind the feature of that name, holds time that moves by hand and a stand-in for Redis.
+//! - [`guide::servers`] says which Redis can be connected to, with Sentinel, Cluster or TLS, and what to set there.
 //! - [`guide`] has a page on [tests of code that caches](guide::testing), and one on
 //!   [compile tests](guide::compile_tests) of what you build from the macros.
 //!

@@ -149,13 +149,31 @@ impl Server {
     #[must_use]
     pub fn node(arguments: &[&str]) -> Self {
         let mut server = Self::of(arguments);
-        let bus = Port::reserve().expect("a port of 127.0.0.1 is free");
-        let of_cluster = ["--cluster-enabled", "yes", "--cluster-port"];
-        server.arguments.extend(of_cluster.map(str::to_owned));
-        server.arguments.push(bus.number().to_string());
-        server.bus = Some(bus);
+        server.join_clusters();
         server.start_again();
         server
+    }
+
+    /// The same, and it speaks TLS alone, as [`secured`](Self::secured) ones do.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start) does.
+    #[must_use]
+    pub fn secured_node(authority: &Authority, identity: &Identity, arguments: &[&str]) -> Self {
+        let mut server = Self::of(arguments);
+        server.join_clusters();
+        server.secure(authority, identity);
+        server.start_again();
+        server
+    }
+
+    fn join_clusters(&mut self) {
+        let bus = Port::reserve().expect("a port of 127.0.0.1 is free");
+        let of_cluster = ["--cluster-enabled", "yes", "--cluster-port"];
+        self.arguments.extend(of_cluster.map(str::to_owned));
+        self.arguments.push(bus.number().to_string());
+        self.bus = Some(bus);
     }
 
     /// Where the other nodes of its cluster find it.

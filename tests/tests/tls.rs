@@ -14,7 +14,8 @@ use tests::{
     SOON,
     authority::{Authority, Identity},
     rows::filled,
-    server::{Server, speaks_tls},
+    server::{Server, forms_clusters, speaks_tls},
+    until,
 };
 
 /// A row is another one.
@@ -266,4 +267,30 @@ async fn sentinels_and_servers_are_asked_over_tls_both() {
     assert!(error.to_string().contains("sentinel 127.0.0.1"), "{error}");
     let message = refused(sentinels().tls(tls)).await;
     assert!(message.contains("`Tls::client_certificate`"), "{message}");
+}
+
+#[tokio::test]
+async fn a_cluster_is_asked_over_tls() {
+    if !speaks_tls() || !forms_clusters() {
+        return;
+    }
+    let authority = Authority::new();
+    let identity = authority.issue(&["127.0.0.1"]);
+    let arguments = [&NO_CLIENTS[..], &["--tls-cluster", "yes"]].concat();
+    let node = Server::secured_node(&authority, &identity, &arguments);
+    assert_eq!(
+        node.command(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]),
+        "OK"
+    );
+    until("it serves its slots", || {
+        node.command(&["CLUSTER", "INFO"])
+            .contains("cluster_state:ok")
+    })
+    .await;
+    let url = format!("rediss-cluster://127.0.0.1:{}", node.port());
+    let message = refused(url.as_str()).await;
+    assert!(message.contains("`Tls::roots`"), "{message}");
+    let tls = Tls::new().roots(authority.pem.as_str());
+    let cache = build(Redis::from(url).tls(tls)).await.unwrap();
+    assert!(works(&cache).await);
 }

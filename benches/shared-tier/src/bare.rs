@@ -1,6 +1,10 @@
-//! The client as it comes: one multiplexed connection.
+//! The client as it comes: one multiplexed connection, or one to each primary of a cluster.
 
-use redis::aio::MultiplexedConnection;
+use redis::{
+    aio::{ConnectionLike, MultiplexedConnection},
+    cluster::ClusterClient,
+    cluster_async::ClusterConnection,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::measure::KEYS;
@@ -24,15 +28,25 @@ impl Article {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Bare(MultiplexedConnection);
+pub(crate) struct Bare<C>(C);
 
-impl Bare {
+impl Bare<ClusterConnection> {
+    pub(crate) async fn connect_to_cluster(nodes: Vec<String>) -> Self {
+        let client = ClusterClient::new(nodes).expect("the URLs are such");
+        let connected = client.get_async_connection();
+        Self(connected.await.expect("the cluster is there"))
+    }
+}
+
+impl Bare<MultiplexedConnection> {
     pub(crate) async fn connect(url: &str) -> Self {
         let client = redis::Client::open(url).expect("the URL is one");
         let connected = client.get_multiplexed_async_connection();
         Self(connected.await.expect("the server is there"))
     }
+}
 
+impl<C: ConnectionLike + Clone + Send + Sync> Bare<C> {
     pub(crate) async fn fill(&self) {
         for n in 0..KEYS {
             let bytes = postcard::to_allocvec(&Article::new(n)).expect("it can be encoded");

@@ -1,13 +1,14 @@
 //! What the shared tier costs beside the bare client, on a server of its own: the latency of one caller,
-//! the throughput of many, and a call while there is no server.
+//! the throughput of many, and a call while there is no server. With `cluster`, the first two on a cluster of its own.
 
 mod bare;
 mod measure;
 mod ours;
 
-use std::{process::ExitCode, time::Duration};
+use std::{env, process::ExitCode, time::Duration};
 
-use tests::server::Server;
+use redis::aio::ConnectionLike;
+use tests::{clusters::Cluster, server::Server};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
@@ -27,6 +28,36 @@ const ROUNDS: usize = 15;
 const CALLERS: u32 = 256;
 
 fn main() -> ExitCode {
+    match env::args().nth(1).as_deref() {
+        None => on_a_server(),
+        Some("cluster") => on_a_cluster(),
+        Some(_) => {
+            eprintln!("write `cluster`, or nothing");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn on_a_cluster() {
+    let cluster = Cluster::start();
+    let nodes = || cluster.nodes.iter().map(Server::url).collect();
+    for (name, runtime) in runtimes() {
+        println!("{name} runtime, on a cluster");
+        let (bare, tier, ours) = runtime.block_on(async {
+            let bare = Bare::connect_to_cluster(nodes()).await;
+            let tier = Tier::connect(&cluster.url()).await;
+            let ours = Ours::connect(&cluster.url()).await;
+            ours.warm(&bare).await;
+            (bare, tier, ours)
+        });
+        latency(&runtime, &bare, &ours);
+        throughput(&runtime, &bare, &tier, &ours);
+        println!();
+    }
+}
+
+fn on_a_server() {
     let server = Server::start();
     for (name, runtime) in runtimes() {
         println!("{name} runtime");
@@ -42,8 +73,11 @@ fn main() -> ExitCode {
         outage(&runtime);
         println!();
     }
-    ExitCode::SUCCESS
 }
+
+trait Client: ConnectionLike + Clone + Send + Sync + 'static {}
+
+impl<C: ConnectionLike + Clone + Send + Sync + 'static> Client for C {}
 
 fn runtimes() -> [(&'static str, Runtime); 2] {
     let build = |mut builder: Builder| {
@@ -64,7 +98,7 @@ fn verdict(aim: &str, holds: bool) -> String {
 }
 
 /// One caller, one value after the other.
-fn latency(runtime: &Runtime, bare: &Bare, ours: &Ours) {
+fn latency<C: Client>(runtime: &Runtime, bare: &Bare<C>, ours: &Ours) {
     let (mut of_bare, mut of_ours) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         of_bare.push(runtime.block_on(measure::median_latency(|n| bare.clone().read(n))));
@@ -79,7 +113,7 @@ fn latency(runtime: &Runtime, bare: &Bare, ours: &Ours) {
 }
 
 /// Many callers, each one value after the other.
-fn throughput(runtime: &Runtime, bare: &Bare, tier: &Tier, ours: &Ours) {
+fn throughput<C: Client>(runtime: &Runtime, bare: &Bare<C>, tier: &Tier, ours: &Ours) {
     let mut of = [const { Vec::new() }; 4];
     for _ in 0..ROUNDS {
         of[0].push(runtime.block_on(measure::time_of_many(CALLERS, bare, Bare::read_bytes)));

@@ -4,6 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use cache_core::{Cache, cached};
 
+use redis::aio::ConnectionLike;
+
 use crate::{
     bare::{Article, Bare, key},
     measure::KEYS,
@@ -55,7 +57,7 @@ impl Ours {
     }
 
     /// Puts all values on the server, for both.
-    pub(crate) async fn warm(&self, bare: &Bare) {
+    pub(crate) async fn warm<C: ConnectionLike + Clone + Send + Sync>(&self, bare: &Bare<C>) {
         bare.fill().await;
         for n in 0..KEYS {
             self.clone().read(n).await;

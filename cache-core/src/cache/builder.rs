@@ -153,14 +153,16 @@ impl CacheBuilder {
         self
     }
 
-    /// The Redis that this cache shares its entries through: a [`Redis`], or a URL. Redis 6.2, Valkey 7.2, or newer.
+    /// The Redis that this cache shares its entries through: a [`Redis`], or a URL. Redis 6.2, Valkey 7.2, or newer; in a cluster
+    /// Redis 7.0. [`guide::servers`](crate::guide::servers) says what to set there.
     ///
     /// | URL | |
     /// |:--|:--|
     /// | `redis://[user:password@]host[:port][/database]` | one server |
     /// | `unix:///path/to/socket[?db=database&user=..&pass=..]` | one server on this machine |
     /// | `redis-sentinel://[user:password@]host[:port][,host[:port]..]/service[/database]` | the primary that sentinels name |
-    /// | `rediss://..`, `rediss-sentinel://..` | the same over TLS, with the feature `tls`; `Redis::tls` says more |
+    /// | `redis-cluster://[user:password@]host[:port][,host[:port]..]` | the cluster that these nodes are of |
+    /// | `rediss://..`, `rediss-sentinel://..`, `rediss-cluster://..` | the same over TLS, with the feature `tls`; `Redis::tls` says more |
     ///
     /// `valkey` means the same as `redis` in all of them.
     ///
