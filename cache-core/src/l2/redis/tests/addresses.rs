@@ -1,5 +1,7 @@
 //! What is understood of a URL, and what the builder says in its place.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::l2::redis::address::{Node, Place};
 
@@ -120,6 +122,36 @@ fn a_url_of_a_cluster_that_is_wrong_is_not_quoted_and_the_right_form_is() {
         Redis::cluster([] as [(&str, u16); 0]),
     ] {
         assert_eq!(redis.target().unwrap_err().kind(), ErrorKind::Configuration);
+    }
+}
+
+proptest! {
+    /// A secret may be anywhere in what was meant to be a URL.
+    #[test]
+    fn whatever_is_given_for_a_url_is_no_harm_and_is_not_shown(
+        scheme in "(redis|rediss|unix|valkey|redis-sentinel|redis-cluster|[a-z]{0,8})",
+        before in "[a-z0-9:@/?#%\\[\\],.=&-]{0,12}",
+        after in "\\PC{0,12}",
+    ) {
+        let redis = Redis::from(format!("{scheme}://{before}S3CRET{after}"));
+        let shown = format!("{redis:?} {:?}", redis.target().err());
+        // A host, a path and the name of a service are none.
+        let is_secret = redis.target().is_err();
+        prop_assert!(!is_secret || !shown.contains("S3CRET"), "{shown}");
+    }
+
+    #[test]
+    fn whatever_a_password_is_it_is_not_shown(user in "\\PC{0,9}", rest in "\\PC{0,9}") {
+        let password = format!("S3CRET{rest}");
+        let all = [
+            Redis::server("host", 1).user(&user, &password),
+            Redis::sentinels("name", [("host", 1)]).sentinel_user(&user, &password),
+            Redis::cluster([("host", 1)]).password(&password),
+        ];
+        for redis in all {
+            let shown = format!("{redis:?} {:?}", redis.target().unwrap());
+            prop_assert!(!shown.contains("S3CRET"), "{shown}");
+        }
     }
 }
 
