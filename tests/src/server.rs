@@ -443,7 +443,7 @@ impl Server {
             .args(["--save", "", "--appendonly", "no", "--dir"])
             .arg(&self.folder)
             .args(["--protected-mode", "no"])
-            .args(abilities::debugging())
+            .args(abilities::openness())
             .args(["--loglevel", "warning"])
             .args(&self.arguments)
             .stdin(Stdio::null())

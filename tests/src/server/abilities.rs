@@ -16,11 +16,16 @@ static VERSION: LazyLock<Option<(u32, u32)>> = LazyLock::new(|| {
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 });
 
-/// Before 7.0 `DEBUG` need not be allowed, and cannot be.
-pub(super) fn debugging() -> &'static [&'static str] {
+/// Lets clients do what tests need. Before 7.0 it need not be allowed, and cannot be.
+pub(super) fn openness() -> &'static [&'static str] {
     match *VERSION {
         Some(version) if version < (7, 0) => &[],
-        _ => &["--enable-debug-command", "yes"],
+        _ => &[
+            "--enable-debug-command",
+            "yes",
+            "--enable-protected-configs",
+            "yes",
+        ],
     }
 }
 

@@ -1,6 +1,7 @@
 //! One server, and a line to it for each member.
 
 use std::{
+    fs,
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -28,6 +29,10 @@ impl Stage for Lines {
         Fault::new("server killed and restarted", kill_server),
         Fault::new("server stopped for 1 s", |ground| stop_server(ground, 1)),
         Fault::silent("server stopped for 5 s", |ground| stop_server(ground, 5)),
+        Fault::new("`DEBUG SLEEP 1`", |ground| {
+            ground.stage.server.command(&["DEBUG", "SLEEP", "1"]);
+        }),
+        Fault::silent("all lines 200 ms longer", delay),
         Fault::new("`CLIENT KILL TYPE normal`", |ground| {
             kill_clients(&[&ground.stage.server], "normal", ground.bound);
         }),
@@ -50,6 +55,7 @@ impl Stage for Lines {
             repeat(&[&ground.stage.server], &["SCRIPT", "FLUSH"], ground.bound);
         }),
         Fault::new("server full", fill_up),
+        Fault::silent("disk full (`MISCONF`)", refuse_writes),
         Fault::new("server evicts", evict),
         Fault::new("replica without the last events promoted", promote),
         Fault::new("the same, and who emitted them killed", promote_and_kill),
@@ -164,6 +170,40 @@ fn throw_out(ground: &mut Ground<Lines>) {
     sleep(ground.bound);
     set("pubsub 32mb 8mb 60");
     ground.stage.lines[0].pass();
+}
+
+fn delay(ground: &mut Ground<Lines>) {
+    for line in &ground.stage.lines {
+        line.delay(Duration::from_millis(200));
+    }
+    sleep(2 * ground.bound);
+    for line in &ground.stage.lines {
+        line.pass();
+    }
+}
+
+/// A server that cannot save what it has takes nothing new: no event either.
+fn refuse_writes(ground: &mut Ground<Lines>) {
+    let server = &ground.stage.server;
+    let set = |name: &str, value: &str| {
+        let answer = server.command(&["CONFIG", "SET", name, value]);
+        assert_eq!(answer, "OK", "{name}");
+    };
+    let folder = server.socket().with_file_name("gone");
+    fs::create_dir(&folder).expect("the folder is ours");
+    set("dir", &folder.display().to_string());
+    fs::remove_dir(&folder).expect("nothing is in it");
+    set("save", "3600 1");
+    let begin = Instant::now();
+    server.command(&["BGSAVE"]);
+    while !server.command(&["SET", "x", "y"]).starts_with("MISCONF") {
+        assert!(begin.elapsed() < SOON, "it cannot save");
+        sleep(Duration::from_millis(10));
+    }
+    sleep(ground.bound);
+    set("save", "");
+    set("dir", "/");
+    server.command(&["DEL", "x"]);
 }
 
 fn fill_up(ground: &mut Ground<Lines>) {
