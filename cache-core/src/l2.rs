@@ -165,8 +165,8 @@ impl L2 {
         let now = system_now();
         match got {
             Ok(_) | Err(StoreError::OtherType) => self.reads.succeeded(admission, now),
-            // So many at once say nothing of the server.
-            Err(StoreError::Busy) => {}
+            // So many at once say nothing of the server, and a slot nothing of the others.
+            Err(StoreError::Busy | StoreError::Moving) => {}
             Err(error) => self.reads.failed(admission, now, error),
         }
     }

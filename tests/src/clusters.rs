@@ -212,12 +212,12 @@ impl Cluster {
         next
     }
 
-    /// Moves a slot with all its keys to another primary, as an operator would.
+    /// Begins to move a slot to another primary, and gives which one has it.
     ///
     /// # Panics
     ///
-    /// When a step fails.
-    pub fn move_slot(&self, slot: u16, to: usize) {
+    /// When a node refuses.
+    pub fn open_slot(&self, slot: u16, to: usize) -> usize {
         let from = self.owner_of(slot);
         let (source, target) = (&self.nodes[from], &self.nodes[to]);
         let id = |node: &Server| node.command(&["CLUSTER", "MYID"]);
@@ -225,6 +225,19 @@ impl Cluster {
         let done = |answer: String| assert_eq!(answer, "OK");
         done(target.command(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &source_id]));
         done(source.command(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &target_id]));
+        from
+    }
+
+    /// Moves a slot with all its keys to another primary, as an operator would.
+    ///
+    /// # Panics
+    ///
+    /// When a step fails.
+    pub fn move_slot(&self, slot: u16, to: usize) {
+        let source = &self.nodes[self.open_slot(slot, to)];
+        let (target, slot) = (&self.nodes[to], slot.to_string());
+        let target_id = target.command(&["CLUSTER", "MYID"]);
+        let done = |answer: String| assert_eq!(answer, "OK");
         loop {
             let keys = source.command(&["CLUSTER", "GETKEYSINSLOT", &slot, "100"]);
             if keys.is_empty() {

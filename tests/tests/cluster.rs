@@ -280,6 +280,100 @@ async fn slots_that_move_are_followed_and_their_events_heard() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_a_slot_is_being_moved_its_events_arrive_and_the_rest_is_as_ever() {
+    if !forms_clusters() {
+        return;
+    }
+    let cluster = Cluster::start();
+    let (one, other) = processes(&cluster).await;
+    for id in 0..10 {
+        read(&one, id).await;
+        read(&other, id).await;
+    }
+    let slot = cluster.slot_of_tags("RowChanged");
+    let from = cluster.owner_of(slot);
+    let (source, target) = (&cluster.nodes[from], &cluster.nodes[(from + 1) % 3]);
+    cluster.open_slot(slot, (from + 1) % 3);
+    // Half of its keys are moved: those of even rows, and not what all of them have in common.
+    let keys = source.command(&["CLUSTER", "GETKEYSINSLOT", &slot.to_string(), "1000"]);
+    let is_even = |key: &&str| key.ends_with(['0', '2', '4', '6', '8']);
+    for key in keys.lines().filter(is_even) {
+        let port = target.port().to_string();
+        let moved = source.command(&["MIGRATE", "127.0.0.1", &port, key, "0", "1000"]);
+        assert_eq!(moved, "OK");
+    }
+    for id in 0..10 {
+        let value = change(&one, id).await;
+        assert_eq!(read(&one, id).await, value);
+        let took = until_read(&other, id, value).await;
+        assert!(took < Duration::from_secs(2), "{took:?}");
+        let guarded = Cache::scope(one.clone(), write_guarded(id)).await.unwrap();
+        assert_eq!(read(&one, id).await, guarded);
+        until_read(&other, id, guarded).await;
+    }
+    assert_eq!(one.stats().events.pending, 0);
+    // Entries of other events are shared all the while.
+    until_shared(&one, &other).await;
+    cluster.move_slot(slot, (from + 1) % 3);
+    for id in 0..10 {
+        let value = change(&other, id).await;
+        until_read(&one, id, value).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_while_a_primary_has_no_successor_tells_and_hears_the_others() {
+    if !forms_clusters() {
+        return;
+    }
+    let mut cluster = Cluster::start();
+    let one = build(cluster.url()).await.unwrap();
+    for id in 0..10 {
+        read(&one, id).await;
+    }
+    let there = cluster.owner_of(cluster.slot_of_tags("RowChanged"));
+    let gone = (there + 1) % 3;
+    cluster.nodes[gone].kill();
+    cluster.nodes[gone + 3].kill();
+    let begun = Instant::now();
+    while !cluster.nodes[there]
+        .command(&["CLUSTER", "NODES"])
+        .contains("master,fail ")
+    {
+        assert!(begun.elapsed() < SOON, "it is not taken for dead");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let late = Cache::builder()
+        .namespace("shop")
+        .redis(cluster.other_url());
+    let late = late.build().await.unwrap();
+    until_heard_of_each_other(&one, &late).await;
+    for id in 0..10 {
+        // Nobody else says the event of a table that the row is of.
+        read(&one, id).await;
+        let value = change(&late, id).await;
+        let took = until_read(&one, id, value).await;
+        assert!(took < Duration::from_secs(2), "{took:?}");
+        let value = change(&one, id).await;
+        let took = until_read(&late, id, value).await;
+        assert!(took < Duration::from_secs(2), "{took:?}");
+    }
+}
+
+/// Waits until each hears what the other says.
+async fn until_heard_of_each_other(one: &Cache, other: &Cache) {
+    let begun = Instant::now();
+    let heard = |cache: &Cache| cache.stats().events.heard;
+    let (by_one, by_other) = (heard(one), heard(other));
+    while heard(one) == by_one || heard(other) == by_other {
+        change(one, 255).await;
+        change(other, 255).await;
+        assert!(begun.elapsed() < SOON, "they do not hear each other");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failover_by_hand_loses_nothing() {
     if !forms_clusters() {
         return;

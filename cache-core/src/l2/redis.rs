@@ -43,6 +43,7 @@ use handshake::{Failure, Wiring};
 use link::{Link, Status};
 use reads::{Keys, Question, Reads};
 use subscriber::Ear;
+use tags::{As, Change};
 #[cfg(feature = "tls")]
 pub use tls::Tls;
 
@@ -64,9 +65,10 @@ const BULK: Wiring = Wiring {
     name: "cache-core-bulk",
     in_flight: 8,
 };
+/// In a cluster it subscribes to as many parts at once.
 const CHANNEL: Wiring = Wiring {
     name: "cache-core-channel",
-    in_flight: 8,
+    in_flight: 64,
 };
 
 /// The entries of one Redis server.
@@ -156,7 +158,8 @@ impl RedisStore {
         let mut found = self.reads.read(keys, expected, within).await?;
         match found.values.pop() {
             Some(Value::BulkString(bytes)) => Ok(Some(bytes)),
-            Some(Value::Nil) => Ok(None),
+            // Where its slot is being moved, it may be elsewhere.
+            Some(Value::Nil | Value::ServerError(_)) => Ok(None),
             _ => Err(fault::odd_reply()),
         }
     }
@@ -287,11 +290,15 @@ impl Store for RedisStore {
     }
 
     fn bump(&self, batch: Batch, within: Duration) -> Pending<'_, Result<Tagged, StoreError>> {
-        Box::pin(async move { tags::bump(&self.data, &batch, within).await })
+        Box::pin(
+            async move { tags::change(&self.data, Change::Bump, &batch, As::Owner, within).await },
+        )
     }
 
     fn mark(&self, batch: Batch, within: Duration) -> Pending<'_, Result<Tagged, StoreError>> {
-        Box::pin(async move { tags::mark(&self.data, &batch, within).await })
+        Box::pin(
+            async move { tags::change(&self.data, Change::Mark, &batch, As::Owner, within).await },
+        )
     }
 
     fn listen(&self, channel: &str, beat: Duration, listener: &Arc<dyn Listener>) {

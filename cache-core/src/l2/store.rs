@@ -244,6 +244,9 @@ pub(crate) enum StoreError {
     Late,
     #[error("too many operations wait")]
     Busy,
+    /// What was asked of is on its way to another server, and may be at either.
+    #[error("its slot is being moved")]
+    Moving,
     #[error("somebody else has it")]
     Taken,
     /// It is full, or not to be written to. In its words.

@@ -9,6 +9,7 @@
 
 mod choir;
 mod members;
+mod reached;
 mod slots;
 mod steward;
 mod topology;
@@ -26,10 +27,16 @@ use tokio::{runtime::Handle, time::sleep};
 
 use self::{
     members::{Cluster, Member, Members, Standing},
+    reached::Reached,
     slots::{bucket_of, channel_of, key_of_tag, slot_of_bucket},
 };
 use super::{
-    RedisStore, address::Seeds, fault, handshake::Failure, reads::Keys, tags::version, together,
+    address::Seeds,
+    fault,
+    handshake::Failure,
+    reads::Keys,
+    tags::{Change, version},
+    together,
 };
 use crate::{
     clock::{Nanos, system_now},
@@ -42,6 +49,10 @@ use crate::{
 
 /// How often it is looked whether the first connections are there.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
+
+/// How long somebody waits who does not know yet where a slot is being moved to.
+const LEARN_WITHIN: Duration = Duration::from_millis(200);
+const LEARN_EVERY: Duration = Duration::from_millis(10);
 
 /// The entries of one cluster.
 pub(crate) struct ClusterStore {
@@ -97,6 +108,7 @@ impl ClusterStore {
         let lineage = self.lineage().ok_or(StoreError::Unavailable)?;
         let members = self.cluster.members();
         let tags: Vec<(String, u16)> = asked.tags.iter().map(|tag| key_of_tag(tag)).collect();
+        let buckets: Vec<u16> = tags.iter().map(|(_, bucket)| *bucket).collect();
         let entries = asked.entries.iter().map(|key| (*key, slot_of(key)));
         let tags = tags
             .iter()
@@ -112,22 +124,33 @@ impl ClusterStore {
                 .read(keys, expected, within)
         });
         let mut values = vec![Value::Nil; asked.entries.len() + asked.tags.len()];
-        let mut sent = Nanos::MAX;
+        let (mut sent, mut is_of_whole) = (Nanos::MAX, true);
         for (keys, found) in parts.values().zip(together::all(answers).await) {
             let found = found?;
             sent = sent.min(found.sent);
+            let tags = keys.iter().filter_map(|(place, _)| {
+                let tag = place.checked_sub(asked.entries.len())?;
+                Some(buckets[tag])
+            });
+            for bucket in tags {
+                is_of_whole &= self.cluster.is_of(bucket, found.lineage);
+            }
             for ((place, _), value) in keys.iter().zip(found.values) {
                 values[*place] = value;
             }
         }
-        // Each part is of the history that its primary had before and after: so is all of it.
-        if self.lineage() != Some(lineage) {
+        // Each part is of the history that its bucket has, and that of the whole was the same before.
+        if self.lineage() != Some(lineage) || !is_of_whole {
             return Err(StoreError::Unavailable);
         }
         let versions = values.split_off(asked.entries.len());
+        // A tag that is not there any more may have a version, or a mark, where its slot is going.
+        if versions.iter().any(is_moving) {
+            return Err(StoreError::Moving);
+        }
         let entries = values.into_iter().map(|value| match value {
             Value::BulkString(bytes) => Ok(Some(bytes)),
-            Value::Nil => Ok(None),
+            Value::Nil | Value::ServerError(_) => Ok(None),
             _ => Err(fault::odd_reply()),
         });
         Ok(TaggedTogether {
@@ -142,7 +165,7 @@ impl ClusterStore {
     async fn with_tags<'a, T, F>(
         &'a self,
         parts: Parts<u16, T>,
-        act: impl Fn(u16, Vec<T>, Arc<RedisStore>) -> F,
+        act: impl Fn(u16, Vec<T>, Reached) -> F,
     ) -> Result<Tagged, StoreError>
     where
         F: Future<Output = Result<Tagged, StoreError>> + 'a,
@@ -152,23 +175,33 @@ impl ClusterStore {
         let count = parts.values().map(Vec::len).sum();
         let mut places = Vec::with_capacity(parts.len());
         let mut acts = Vec::with_capacity(parts.len());
+        // What one primary has waits for no other that is gone.
+        let mut is_all = true;
         for (bucket, tags) in parts {
-            let member = members.owner_of(slot_of_bucket(bucket));
-            let store = Arc::clone(&member.ok_or(StoreError::Unavailable)?.store);
+            let slot = slot_of_bucket(bucket);
+            let Some(owner) = members.owner_of(slot) else {
+                is_all = false;
+                continue;
+            };
+            let reached = Reached {
+                owner: Arc::clone(&owner.store),
+                importer: members.importer_of(slot).map(|it| Arc::clone(&it.store)),
+            };
             let (at, tags): (Vec<usize>, Vec<T>) = tags.into_iter().unzip();
-            places.push(at);
-            acts.push(act(bucket, tags, store));
+            places.push((bucket, at));
+            acts.push(act(bucket, tags, reached));
         }
         let mut versions = Versions::from_elem(crate::l2::Version::Missing, count);
         let mut sent = Nanos::MAX;
-        for (places, done) in places.iter().zip(together::all(acts.into_iter()).await) {
+        for ((bucket, places), done) in places.iter().zip(together::all(acts.into_iter()).await) {
             let done = done?;
             sent = sent.min(done.sent);
+            is_all &= self.cluster.is_of(*bucket, done.lineage);
             for (place, version) in places.iter().zip(done.versions) {
                 versions[*place] = version;
             }
         }
-        if self.lineage() != Some(lineage) {
+        if self.lineage() != Some(lineage) || !is_all {
             return Err(StoreError::Unavailable);
         }
         Ok(Tagged {
@@ -190,17 +223,35 @@ impl ClusterStore {
             let (key, bucket) = key_of_tag(tag);
             parts.entry(bucket).or_default().push((place, key));
         }
-        self.with_tags(parts, |_, tags, store| async move {
+        self.with_tags(parts, |_, tags, reached| async move {
             let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
-            store.ensure(&tags, life, within).await
+            reached.owner.ensure(&tags, life, within).await
         })
         .await
     }
 
     async fn change(
         &self,
+        change: Change,
         batch: Batch,
-        act: impl Fn(Arc<RedisStore>, Batch) -> Pending<'static, Result<Tagged, StoreError>>,
+        within: Duration,
+    ) -> Result<Tagged, StoreError> {
+        let begun = Instant::now();
+        loop {
+            let changed = self.change_now(change, batch.clone(), within).await;
+            if changed != Err(StoreError::Moving) || begun.elapsed() > within.min(LEARN_WITHIN) {
+                return changed;
+            }
+            // Where to is being asked.
+            sleep(LEARN_EVERY).await;
+        }
+    }
+
+    async fn change_now(
+        &self,
+        change: Change,
+        batch: Batch,
+        within: Duration,
     ) -> Result<Tagged, StoreError> {
         let Batch {
             channel,
@@ -216,13 +267,13 @@ impl ClusterStore {
             };
             parts.entry(bucket).or_default().push((place, bump));
         }
-        self.with_tags(parts, |bucket, bumps, store| {
+        self.with_tags(parts, |bucket, bumps, reached| {
             let batch = Batch {
                 channel: channel_of(&channel, bucket).into(),
                 tail: Arc::clone(&tail),
                 bumps,
             };
-            act(store, batch)
+            async move { reached.change(change, batch, within).await }
         })
         .await
     }
@@ -266,6 +317,10 @@ fn placed(write: Write) -> (u16, Write) {
             (slot_of_bucket(bucket), Write::Tell(message))
         }
     }
+}
+
+fn is_moving(value: &Value) -> bool {
+    matches!(value, Value::ServerError(_))
 }
 
 /// Whether all of it is of one bucket.
@@ -390,9 +445,7 @@ impl Store for ClusterStore {
             let begun = Instant::now();
             let bump = |batch| {
                 let left = within.saturating_sub(begun.elapsed());
-                self.change(batch, move |store, batch| {
-                    Box::pin(async move { store.bump(batch, left).await })
-                })
+                self.change(Change::Bump, batch, left)
             };
             if is_one_change(&batch) {
                 return bump(batch).await;
@@ -403,9 +456,7 @@ impl Store for ClusterStore {
     }
 
     fn mark(&self, batch: Batch, within: Duration) -> Pending<'_, Result<Tagged, StoreError>> {
-        Box::pin(self.change(batch, move |store, batch| {
-            Box::pin(async move { store.mark(batch, within).await })
-        }))
+        Box::pin(self.change(Change::Mark, batch, within))
     }
 
     fn listen(&self, channel: &str, beat: Duration, listener: &Arc<dyn Listener>) {

@@ -42,8 +42,9 @@ pub(super) fn answered(error: &ServerError) -> Fault {
         "LOADING" => Fault::of(Unavailable, Effect::Replace("it is loading its data")),
         "MASTERDOWN" => Fault::of(Unavailable, Effect::Replace("it has lost its primary")),
         "NOAUTH" => Fault::of(Unavailable, Effect::Replace("it asks for a password now")),
-        "MOVED" | "ASK" | "CLUSTERDOWN" => Fault::of(Unavailable, Effect::Moved),
-        "TRYAGAIN" | "BUSY" => Fault::of(Unavailable, Effect::None),
+        "MOVED" | "CLUSTERDOWN" => Fault::of(Unavailable, Effect::Moved),
+        "ASK" | "TRYAGAIN" => Fault::of(StoreError::Moving, Effect::Moved),
+        "BUSY" => Fault::of(Unavailable, Effect::None),
         _ => Fault::of(Refused(words(error)), Effect::None),
     }
 }

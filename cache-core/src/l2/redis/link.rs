@@ -496,6 +496,23 @@ impl Link {
         })
     }
 
+    /// The answer of a node that is about to get a slot, of a key in that.
+    pub(super) async fn ask_importer(
+        &self,
+        live: &Live,
+        command: &Cmd,
+        within: Duration,
+    ) -> Result<Stamped, StoreError> {
+        let mut commands = Pipeline::with_capacity(2);
+        commands.cmd("ASKING").add_command(command.clone());
+        let mut answers = self.ask_all_stamped(live, &commands, within).await?;
+        Ok(Stamped {
+            value: answers.values.pop().unwrap_or(Value::Nil),
+            lineage: answers.lineage,
+            sent: answers.sent,
+        })
+    }
+
     fn judge<T>(
         &self,
         live: &Live,

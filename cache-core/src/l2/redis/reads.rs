@@ -209,7 +209,7 @@ impl Drop for HeldBack {
 }
 
 async fn read_alone(link: &Link, keys: &Keys, within: Duration) -> Answer {
-    if keys.len() != 1 {
+    if keys.len() != 1 || link.address.cluster().is_some() {
         return read_all(link, &[keys], within).await;
     }
     let live = link.live().ok_or(StoreError::Unavailable)?;

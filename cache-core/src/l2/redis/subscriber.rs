@@ -16,7 +16,7 @@ use std::{
 
 use redis::{PushInfo, PushKind, RedisResult, Value, aio::MultiplexedConnection};
 
-use super::{handshake::Failure, link::Link};
+use super::{handshake::Failure, link::Link, together};
 use crate::{
     clock::Nanos,
     l2::{Lineage, Listener},
@@ -147,14 +147,17 @@ impl Ear {
 }
 
 /// Each in a command of its own, as they are of several slots.
-async fn subscribe_all(
-    connection: &mut MultiplexedConnection,
-    parts: &[String],
-) -> RedisResult<()> {
-    for part in parts {
-        let mut command = redis::cmd("SSUBSCRIBE");
-        if let Value::ServerError(error) = connection.send_packed_command(command.arg(part)).await?
-        {
+async fn subscribe_all(connection: &MultiplexedConnection, parts: &[String]) -> RedisResult<()> {
+    // On the wire together: a line may be long.
+    let subscribed = parts.iter().map(|part| {
+        let mut connection = connection.clone();
+        async move {
+            let mut command = redis::cmd("SSUBSCRIBE");
+            connection.send_packed_command(command.arg(part)).await
+        }
+    });
+    for answer in together::all(subscribed).await {
+        if let Value::ServerError(error) = answer? {
             return Err(error.into());
         }
     }

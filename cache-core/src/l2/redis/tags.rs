@@ -152,36 +152,41 @@ pub(super) async fn ensure_now(
     within: Duration,
 ) -> Answer {
     let life = milliseconds(life);
-    run(link, &ENSURE, tags, within, |command| {
+    run(link, &ENSURE, (tags, As::Owner), within, |command| {
         command.arg(life);
     })
     .await
 }
 
-pub(super) async fn bump(
-    link: &Arc<Link>,
-    batch: &Batch,
-    within: Duration,
-) -> Result<Tagged, StoreError> {
-    change(link, BUMP.at(link), batch, within).await
+/// What becomes of tags whose source changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    Bump,
+    Mark,
 }
 
-pub(super) async fn mark(
-    link: &Arc<Link>,
-    batch: &Batch,
-    within: Duration,
-) -> Result<Tagged, StoreError> {
-    change(link, MARK.at(link), batch, within).await
+/// As whom a server is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum As {
+    /// The one that has the tags.
+    Owner,
+    /// The one that is about to get their slot, of those that are not at its owner.
+    Importer,
 }
 
-async fn change(
+pub(super) async fn change(
     link: &Arc<Link>,
-    script: &Script,
+    change: Change,
     batch: &Batch,
+    asked_as: As,
     within: Duration,
 ) -> Result<Tagged, StoreError> {
+    let script = match change {
+        Change::Bump => BUMP.at(link),
+        Change::Mark => MARK.at(link),
+    };
     let keys: Vec<&str> = batch.bumps.iter().map(|bump| &*bump.key).collect();
-    run(link, script, &keys, within, |command| {
+    run(link, script, (&keys, asked_as), within, |command| {
         command.arg(&*batch.channel).arg(&*batch.tail);
         for bump in &batch.bumps {
             command.arg(&*bump.name).arg(milliseconds(bump.life));
@@ -206,7 +211,7 @@ fn tagged(found: &Found) -> Tagged {
 async fn run(
     link: &Arc<Link>,
     script: &Script,
-    keys: &[&str],
+    (keys, asked_as): (&[&str], As),
     within: Duration,
     arguments: impl Fn(&mut Cmd),
 ) -> Answer {
@@ -220,14 +225,16 @@ async fn run(
         command
     };
     let begun = Instant::now();
-    let mut answer = link
-        .ask_raw(&live, &command("EVALSHA", &script.hash), within)
-        .await?;
+    let ask = async |command: &Cmd, within| match asked_as {
+        As::Owner => link.ask_raw(&live, command, within).await,
+        As::Importer => link.ask_importer(&live, command, within).await,
+    };
+    let mut answer = ask(&command("EVALSHA", &script.hash), within).await?;
     if is_unknown(&answer.value) {
         // After a restart, a failover or `SCRIPT FLUSH`. This makes it known again.
         let left = within.saturating_sub(begun.elapsed());
         let command = command("EVAL", &script.text);
-        answer = link.ask_raw(&live, &command, left).await?;
+        answer = ask(&command, left).await?;
     }
     let Stamped {
         value,

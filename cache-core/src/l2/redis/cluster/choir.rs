@@ -17,6 +17,9 @@ use crate::{
     lock::Mutex,
 };
 
+/// The history of a bucket that nobody has who is alive.
+pub(super) const ABSENT: Lineage = Lineage(1);
+
 /// The history of a cluster in which the primary of each bucket has this one.
 pub(super) fn lineage_of(buckets: &[Lineage]) -> Lineage {
     if buckets.contains(&Lineage::UNKNOWN) {
@@ -49,6 +52,7 @@ struct Part {
     /// While it is heard.
     lineage: Option<Lineage>,
     fenced: Nanos,
+    is_of_whole: bool,
 }
 
 impl Choir {
@@ -72,6 +76,7 @@ impl Choir {
                 buckets,
                 lineage: None,
                 fenced: 0,
+                is_of_whole: false,
             },
         );
         Arc::new(Voice {
@@ -84,7 +89,9 @@ impl Choir {
     pub(super) fn is_of<'a>(&self, voices: impl Iterator<Item = &'a Voice>) {
         let parts: Vec<u64> = voices.map(|voice| voice.part).collect();
         let mut state = self.state.lock();
-        state.parts.retain(|part, _| parts.contains(part));
+        for (part, known) in &mut state.parts {
+            known.is_of_whole = parts.contains(part);
+        }
         state.is_whole = false;
         self.tell(|listener| listener.lost());
         self.tell_if_whole(&mut state);
@@ -108,8 +115,12 @@ impl Choir {
         let (true, Some(lineage)) = (state.is_whole, state.lineage()) else {
             return;
         };
-        let fences = state.parts.values().map(|part| part.fenced);
-        let fence = fences.min().unwrap_or(0).min(state.confirmed);
+        let whole = state.parts.values().filter(|part| part.is_of_whole);
+        let fence = whole
+            .map(|part| part.fenced)
+            .min()
+            .unwrap_or(0)
+            .min(state.confirmed);
         if fence > 0 {
             self.tell(|listener| listener.fenced(fence, lineage));
         }
@@ -125,14 +136,16 @@ impl Choir {
 impl State {
     /// Of the whole; nothing where it is none.
     fn lineage(&self) -> Option<Lineage> {
-        let mut buckets = vec![None; usize::from(BUCKETS)];
-        for part in self.parts.values() {
+        if !self.parts.values().any(|part| part.is_of_whole) {
+            return None;
+        }
+        let mut buckets = vec![ABSENT; usize::from(BUCKETS)];
+        for part in self.parts.values().filter(|part| part.is_of_whole) {
             for bucket in &part.buckets {
-                buckets[usize::from(*bucket)] = Some(part.lineage?);
+                buckets[usize::from(*bucket)] = part.lineage?;
             }
         }
-        let buckets: Option<Vec<Lineage>> = buckets.into_iter().collect();
-        Some(lineage_of(&buckets?))
+        Some(lineage_of(&buckets))
     }
 }
 
@@ -153,7 +166,9 @@ impl Listener for Voice {
             return;
         };
         (part.lineage, part.fenced) = (Some(lineage), 0);
-        self.choir.tell_if_whole(&mut state);
+        if part.is_of_whole {
+            self.choir.tell_if_whole(&mut state);
+        }
     }
 
     fn fenced(&self, sent: Nanos, lineage: Lineage) {
@@ -171,13 +186,19 @@ impl Listener for Voice {
             return;
         };
         part.lineage = None;
-        if std::mem::take(&mut state.is_whole) {
+        if part.is_of_whole && std::mem::take(&mut state.is_whole) {
             self.choir.tell(|listener| listener.lost());
         }
     }
 
     fn misled(&self) {
         self.choir.tell(|listener| listener.misled());
+    }
+}
+
+impl Drop for Voice {
+    fn drop(&mut self) {
+        self.choir.state.lock().parts.remove(&self.part);
     }
 }
 
@@ -290,6 +311,7 @@ mod tests {
         low.connected(Lineage(3));
         high.lost();
         assert_eq!(notes.changes().len(), before);
+        drop((low, high));
         only.connected(Lineage(4));
         let whole = lineage(4, 4);
         assert_eq!(notes.changes().pop(), Some(Connected(whole)));

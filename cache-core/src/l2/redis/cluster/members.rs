@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    choir::{Choir, Voice, lineage_of},
+    choir::{ABSENT, Choir, Voice, lineage_of},
     slots::{BUCKETS, channel_of, slot_of_bucket},
     steward::Duty,
     topology::Topology,
@@ -77,6 +77,11 @@ struct Hearing {
 impl Members {
     pub(super) fn place_of_owner(&self, slot: u16) -> Option<usize> {
         self.topology.as_ref()?.owner_of(slot)
+    }
+
+    /// Who is about to get a slot.
+    pub(super) fn importer_of(&self, slot: u16) -> Option<&Member> {
+        self.list.get(self.topology.as_ref()?.importer_of(slot)?)
     }
 
     pub(super) fn owner_of(&self, slot: u16) -> Option<&Member> {
@@ -152,17 +157,21 @@ impl Cluster {
         Arc::clone(&self.members.read())
     }
 
-    /// Of the whole; nothing until all that have tags were there once.
+    /// Of the whole; nothing until all that have tags, and are not taken for dead, were there once.
     pub(super) fn lineage(&self) -> Option<Lineage> {
         let members = self.members();
+        let topology = members.topology.as_ref()?;
         let mut known = self.known.lock();
         let mut is_changed = false;
-        for member in &members.list {
-            let Some(lineage) = member.store.lineage() else {
-                continue;
+        for bucket in 0..BUCKETS {
+            let owner = topology.owner_of(slot_of_bucket(bucket));
+            let owner = owner.filter(|place| !topology.primaries[*place].is_failed);
+            let lineage = match owner {
+                Some(place) => members.list[place].store.lineage(),
+                None => Some(ABSENT),
             };
-            for bucket in &*member.buckets {
-                let before = known.buckets[usize::from(*bucket)].replace(lineage);
+            if let Some(lineage) = lineage {
+                let before = known.buckets[usize::from(bucket)].replace(lineage);
                 is_changed |= before != Some(lineage);
             }
         }
@@ -171,6 +180,11 @@ impl Cluster {
             known.whole = all.map(|all| lineage_of(&all));
         }
         known.whole
+    }
+
+    /// Whether a bucket has this history, as far as that is known.
+    pub(super) fn is_of(&self, bucket: u16, lineage: Lineage) -> bool {
+        self.known.lock().buckets[usize::from(bucket)] == Some(lineage)
     }
 
     /// Takes over what the nodes say. Gives whether it was so before.
@@ -189,7 +203,7 @@ impl Cluster {
         if let Some(hearing) = &*hearing
             && !is_same
         {
-            Self::hear(hearing, &mut list);
+            Self::hear(hearing, &mut list, &topology);
         }
         *self.members.write() = Arc::new(Members {
             topology: Some(topology),
@@ -212,12 +226,16 @@ impl Cluster {
         members.collect()
     }
 
-    fn hear(hearing: &Hearing, list: &mut [Member]) {
+    /// Of one that is taken for dead nothing is heard, nor acknowledged: nobody waits for it.
+    fn hear(hearing: &Hearing, list: &mut [Member], topology: &Topology) {
         for member in &mut *list {
             member.listen(hearing);
         }
-        let voices = list.iter().filter_map(|member| member.voice.as_deref());
-        hearing.choir.is_of(voices);
+        let all = list.iter().zip(&topology.primaries);
+        let live = all.filter(|(_, primary)| !primary.is_failed);
+        hearing
+            .choir
+            .is_of(live.filter_map(|(member, _)| member.voice.as_deref()));
     }
 
     pub(super) fn listen(&self, channel: &str, beat: Duration, listener: &Arc<dyn Listener>) {
@@ -235,12 +253,14 @@ impl Cluster {
             beat,
             choir: Choir::new(listener),
         };
-        let mut list = before.list.clone();
-        Self::hear(&first, &mut list);
-        *self.members.write() = Arc::new(Members {
-            topology: before.topology.clone(),
-            list,
-        });
+        if let Some(topology) = &before.topology {
+            let mut list = before.list.clone();
+            Self::hear(&first, &mut list, topology);
+            *self.members.write() = Arc::new(Members {
+                topology: before.topology.clone(),
+                list,
+            });
+        }
         *hearing = Some(first);
     }
 

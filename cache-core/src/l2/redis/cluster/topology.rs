@@ -1,6 +1,6 @@
 //! Which primary of a cluster has which slot, as the nodes tell it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::slots::SLOTS;
 use crate::l2::redis::address::Node;
@@ -11,12 +11,15 @@ const NOBODY: u16 = u16::MAX;
 /// What one node says of a primary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Claim {
+    id: String,
     node: Node,
     /// The later one counts.
     epoch: u64,
     /// It is taken for dead.
     is_failed: bool,
     ranges: Vec<(u16, u16)>,
+    /// Slots that are on their way, and the node that is to have them.
+    leaving: Vec<(u16, String)>,
 }
 
 /// Who has which slot.
@@ -25,6 +28,7 @@ pub(super) struct Topology {
     /// Those without a slot too, who may be about to have one.
     pub(super) primaries: Vec<Primary>,
     owners: Vec<u16>,
+    importers: BTreeMap<u16, usize>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,18 +42,21 @@ pub(super) struct Primary {
 pub(super) fn read(text: &str, asked: &Node, by_name: bool) -> Vec<Claim> {
     let claims = text.lines().filter_map(|line| {
         let mut words = line.split(' ');
-        let (_id, address, flags) = (words.next()?, words.next()?, words.next()?);
+        let (id, address, flags) = (words.next()?, words.next()?, words.next()?);
         let has = |flag: &str| flags.split(',').any(|it| it == flag);
         if !has("master") || has("noaddr") || has("handshake") {
             return None;
         }
         let epoch = words.nth(3)?.parse().ok()?;
         let _link = words.next()?;
+        let words: Vec<_> = words.collect();
         Some(Claim {
+            id: id.to_owned(),
             node: node_of(address, asked, by_name)?,
             epoch,
             is_failed: has("fail"),
-            ranges: words.filter_map(range_of).collect(),
+            ranges: words.iter().filter_map(|word| range_of(word)).collect(),
+            leaving: words.iter().filter_map(|word| leaving(word)).collect(),
         })
     });
     claims.collect()
@@ -78,6 +85,19 @@ fn range_of(word: &str) -> Option<(u16, u16)> {
     Some((slot(first)?, slot(last)?))
 }
 
+/// Of `[slot->-node]`.
+fn leaving(word: &str) -> Option<(u16, String)> {
+    let (slot, node) = word
+        .strip_prefix('[')?
+        .strip_suffix(']')?
+        .split_once("->-")?;
+    let slot = slot
+        .parse()
+        .ok()
+        .filter(|slot| usize::from(*slot) < SLOTS)?;
+    Some((slot, node.to_owned()))
+}
+
 impl Topology {
     /// What follows from all that was answered: of those who claim a slot, whoever did last has it.
     pub(super) fn of(answers: &[Vec<Claim>]) -> Self {
@@ -103,12 +123,31 @@ impl Topology {
                 }
             }
         }
-        Self::sorted(&primaries, latest.into_iter().map(|(_, owner)| owner))
+        let has_slots = |place: usize| latest.iter().any(|(_, owner)| usize::from(*owner) == place);
+        // Of one that is dead and has nothing there is nothing to be had.
+        let is_of_use: Vec<bool> = (0..primaries.len())
+            .map(|place| !primaries[place].is_failed || has_slots(place))
+            .collect();
+        let owners = latest.iter().map(|(_, owner)| *owner);
+        let mut topology = Self::sorted(&primaries, &is_of_use, owners);
+        let leaving = answers.iter().flatten().flat_map(|claim| &claim.leaving);
+        for (slot, id) in leaving {
+            let importer = answers.iter().flatten().find(|claim| claim.id == *id);
+            let is_it = |it: &Primary| importer.is_some_and(|claim| claim.node == it.node);
+            if let Some(place) = topology.primaries.iter().position(is_it) {
+                topology.importers.insert(*slot, place);
+            }
+        }
+        topology
     }
 
     /// So that two of them are equal where they say the same, whoever said it first.
-    fn sorted(primaries: &[Primary], owners: impl Iterator<Item = u16>) -> Self {
-        let mut order: Vec<usize> = (0..primaries.len()).collect();
+    fn sorted(
+        primaries: &[Primary],
+        is_of_use: &[bool],
+        owners: impl Iterator<Item = u16>,
+    ) -> Self {
+        let mut order: Vec<usize> = (0..primaries.len()).filter(|it| is_of_use[*it]).collect();
         order.sort_by_key(|place| primaries[*place].node.to_string());
         let mut places = vec![NOBODY; primaries.len()];
         for (new, old) in order.iter().enumerate() {
@@ -121,7 +160,13 @@ impl Topology {
                 .map(|old| primaries[old].clone())
                 .collect(),
             owners: owners.map(owner).collect(),
+            importers: BTreeMap::new(),
         }
+    }
+
+    /// The place of the one that is about to get this slot.
+    pub(super) fn importer_of(&self, slot: u16) -> Option<usize> {
+        self.importers.get(&slot).copied()
     }
 
     /// The place among the primaries of the one that has this slot.
@@ -130,15 +175,9 @@ impl Topology {
         (owner != NOBODY).then_some(usize::from(owner))
     }
 
-    /// Whether the same primaries have the same slots.
+    /// Whether the same primaries have the same slots, and are as dead or alive.
     pub(super) fn is_as(&self, other: &Self) -> bool {
-        let nodes = |it: &Self| {
-            it.primaries
-                .iter()
-                .map(|it| it.node.clone())
-                .collect::<Vec<_>>()
-        };
-        self.owners == other.owners && nodes(self) == nodes(other)
+        self.owners == other.owners && self.primaries == other.primaries
     }
 }
 
@@ -176,8 +215,9 @@ e5 10.0.0.1:5@10005 master,fail - 0 1 0 disconnected
         assert_eq!(owner(100), Some(node(2)));
         assert_eq!(owner(101), None);
         assert_eq!(owner(16_383), Some(node(2)));
-        let failed = topology.primaries.iter().map(|it| it.is_failed);
-        assert_eq!(failed.collect::<Vec<_>>(), [false, false, true]);
+        assert_eq!(topology.primaries.len(), 2, "one is dead and has nothing");
+        assert_eq!(topology.importer_of(100), topology.owner_of(100));
+        assert_eq!(topology.importer_of(101), None);
     }
 
     #[test]

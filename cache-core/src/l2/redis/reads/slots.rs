@@ -44,7 +44,14 @@ pub(super) async fn read(link: &Link, keys: &[&Keys], within: Duration) -> Answe
     let parts = slots.into_values().zip(values);
     let parts = parts.map(|(keys, value)| match value {
         Value::Array(values) => Ok((keys, values)),
-        Value::ServerError(error) => Err(link.blame(&live, fault::answered(&error))),
+        Value::ServerError(error) => match link.blame(&live, fault::answered(&error)) {
+            // What it means is for whoever asked to say; the other slots have their answers.
+            StoreError::Moving => {
+                let moving = vec![Value::ServerError(error); keys.len()];
+                Ok((keys, moving))
+            }
+            error => Err(error),
+        },
         _ => Err(fault::odd_reply()),
     });
     Ok(Found {

@@ -1,0 +1,106 @@
+//! Who has the tags of one bucket: one primary, or two while its slot is being moved.
+//!
+//! A slot that is being moved stays with its owner until the last key has left: whoever listens, listens there. A script of
+//! tags some of which are not there any more is refused. So they are changed one by one, each where it is, and what is
+//! changed at the new owner is told by the old one.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    coherence::MARKED,
+    l2::{
+        Batch, Bump, Message, Store as _, StoreError, Tagged, Version, Write,
+        redis::{
+            RedisStore,
+            tags::{self, As, Change},
+            together,
+        },
+    },
+};
+
+pub(super) struct Reached {
+    pub(super) owner: Arc<RedisStore>,
+    /// Who is about to get the slot.
+    pub(super) importer: Option<Arc<RedisStore>>,
+}
+
+impl Reached {
+    pub(super) async fn change(
+        &self,
+        change: Change,
+        batch: Batch,
+        within: Duration,
+    ) -> Result<Tagged, StoreError> {
+        let all = at(&self.owner, change, &batch, As::Owner, within).await;
+        if all != Err(StoreError::Moving) {
+            return all;
+        }
+        let each = batch.bumps.iter().map(|bump| {
+            let one = Batch {
+                bumps: vec![bump.clone()],
+                channel: Arc::clone(&batch.channel),
+                tail: Arc::clone(&batch.tail),
+            };
+            self.change_one(change, one, within)
+        });
+        let mut whole: Option<Tagged> = None;
+        for done in together::all(each).await {
+            let done = done?;
+            match &mut whole {
+                None => whole = Some(done),
+                Some(whole) => {
+                    whole.versions.extend(done.versions);
+                    whole.sent = whole.sent.min(done.sent);
+                }
+            }
+        }
+        whole.ok_or(StoreError::Unavailable)
+    }
+
+    async fn change_one(
+        &self,
+        change: Change,
+        one: Batch,
+        within: Duration,
+    ) -> Result<Tagged, StoreError> {
+        let at_owner = at(&self.owner, change, &one, As::Owner, within).await;
+        if at_owner != Err(StoreError::Moving) {
+            return at_owner;
+        }
+        // Who that is, is asked at once where it is not known.
+        let importer = self.importer.as_ref().ok_or(StoreError::Moving)?;
+        let done = at(importer, change, &one, As::Importer, within).await?;
+        let [Bump { name, .. }] = one.bumps.as_slice() else {
+            return Err(StoreError::Unavailable);
+        };
+        let said = match done.versions.first() {
+            _ if change == Change::Mark => MARKED.to_owned(),
+            Some(Version::Marked) => MARKED.to_owned(),
+            Some(Version::Number(number)) => number.to_string(),
+            Some(Version::Missing) | None => "0".to_owned(),
+        };
+        let message = Message {
+            channel: one.channel,
+            text: format!("{name} {said} {}", one.tail).into(),
+        };
+        let told = self.owner.write(vec![Write::Tell(message)], within).await;
+        told.into_iter()
+            .next()
+            .unwrap_or(Err(StoreError::Unavailable))?;
+        Ok(Tagged {
+            // It counts for the bucket, which is still the owner's.
+            lineage: self.owner.lineage().ok_or(StoreError::Unavailable)?,
+            ..done
+        })
+    }
+}
+
+async fn at(
+    store: &RedisStore,
+    change: Change,
+    batch: &Batch,
+    asked_as: As,
+    within: Duration,
+) -> Result<Tagged, StoreError> {
+    tags::change(&store.data, change, batch, asked_as, within).await
+}
