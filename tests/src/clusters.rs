@@ -217,6 +217,7 @@ impl Cluster {
     /// # Panics
     ///
     /// When a node refuses.
+    #[must_use]
     pub fn open_slot(&self, slot: u16, to: usize) -> usize {
         let from = self.owner_of(slot);
         let (source, target) = (&self.nodes[from], &self.nodes[to]);
