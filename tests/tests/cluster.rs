@@ -30,6 +30,9 @@ pub struct TableChanged {
     pub table: u64,
 }
 
+/// Whoever changes rows is alone with them: tests of one process share them.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// The version of each row.
 static ROWS: [AtomicU64; 256] = [const { AtomicU64::new(0) }; 256];
 
@@ -120,6 +123,7 @@ async fn entries_and_events_travel_between_processes_whoever_has_them() {
     if !forms_clusters() {
         return;
     }
+    let _alone = ALONE.lock().await;
     let cluster = Cluster::start();
     let (one, other) = processes(&cluster).await;
     until_shared(&one, &other).await;
@@ -162,6 +166,7 @@ async fn batches_are_read_from_all_primaries_and_guarded_mutations_mark_on_their
     if !forms_clusters() {
         return;
     }
+    let _alone = ALONE.lock().await;
     let cluster = Cluster::start();
     let (one, other) = processes(&cluster).await;
     let ids: Vec<u64> = (0..200).collect();
@@ -183,6 +188,7 @@ async fn what_all_primaries_prove_is_served_without_a_question() {
     if !forms_clusters() {
         return;
     }
+    let _alone = ALONE.lock().await;
     let cluster = Cluster::start();
     let (one, _) = processes(&cluster).await;
     for id in 0..60 {
@@ -219,6 +225,7 @@ async fn a_primary_that_dies_is_followed_by_its_replica() {
     if !forms_clusters() {
         return;
     }
+    let _alone = ALONE.lock().await;
     let mut cluster = Cluster::start();
     let (one, other) = processes(&cluster).await;
     until_shared(&one, &other).await;
@@ -259,6 +266,7 @@ async fn slots_that_move_are_followed_and_their_events_heard() {
     if !forms_clusters() {
         return;
     }
+    let _alone = ALONE.lock().await;
     let cluster = Cluster::start();
     let (one, other) = processes(&cluster).await;
     until_shared(&one, &other).await;
@@ -284,6 +292,7 @@ async fn while_a_slot_is_being_moved_its_events_arrive_and_the_rest_is_as_ever()
     if !forms_clusters() {
         return;
     }
+    let _alone = ALONE.lock().await;
     let cluster = Cluster::start();
     let (one, other) = processes(&cluster).await;
     for id in 0..10 {
@@ -326,6 +335,7 @@ async fn who_comes_while_a_primary_has_no_successor_tells_and_hears_the_others()
     if !forms_clusters() {
         return;
     }
+    let _alone = ALONE.lock().await;
     let mut cluster = Cluster::start();
     let one = build(cluster.url()).await.unwrap();
     for id in 0..10 {
@@ -378,6 +388,7 @@ async fn a_failover_by_hand_loses_nothing() {
     if !forms_clusters() {
         return;
     }
+    let _alone = ALONE.lock().await;
     let cluster = Cluster::start();
     let (one, other) = processes(&cluster).await;
     until_shared(&one, &other).await;
@@ -404,6 +415,7 @@ async fn what_is_no_cluster_and_what_is_one_is_said() {
     if !forms_clusters() {
         return;
     }
+    let _alone = ALONE.lock().await;
     let server = Server::start();
     let url = format!("redis-cluster://127.0.0.1:{}", server.port());
     let error = build(url).await.unwrap_err();
@@ -436,6 +448,7 @@ async fn users_sign_in_at_every_node() {
     if !forms_clusters() {
         return;
     }
+    let _alone = ALONE.lock().await;
     let cluster = Cluster::with(&["--requirepass", "s3cret", "--masterauth", "s3cret"]);
     let error = build(cluster.url()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused, "{error}");

@@ -229,7 +229,10 @@ impl L2 {
                 Counters::add(&entries.counters.redis_fills);
             }
             Err(error) => {
-                self.writes.failed(admission, now, error);
+                // A slot that is being moved says nothing of the others.
+                if *error != StoreError::Moving {
+                    self.writes.failed(admission, now, error);
+                }
                 Counters::add(&entries.counters.redis_fills_lost);
             }
         }
