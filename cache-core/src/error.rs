@@ -35,6 +35,12 @@ impl Error {
         }
     }
 
+    /// Of what a user has written.
+    #[cfg(feature = "redis")]
+    pub(crate) fn configuration(message: impl fmt::Display) -> Self {
+        Self::new(ErrorKind::Configuration, message)
+    }
+
     /// What went wrong, for programs that act on it.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

@@ -66,6 +66,15 @@ async fn text(id: u64) -> String {
     format!("text {id}")
 }
 
+/// Nothing where there can be no cluster.
+async fn alone() -> Option<tokio::sync::MutexGuard<'static, ()>> {
+    if forms_clusters() {
+        Some(ALONE.lock().await)
+    } else {
+        None
+    }
+}
+
 async fn build(redis: impl Into<Redis>) -> Result<Cache, Error> {
     let builder = Cache::builder().namespace("shop").redis(redis);
     let builder = builder.redis_budget(Duration::from_millis(500));
@@ -120,10 +129,9 @@ async fn until_shared(one: &Cache, other: &Cache) -> Duration {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn entries_and_events_travel_between_processes_whoever_has_them() {
-    if !forms_clusters() {
+    let Some(_alone) = alone().await else {
         return;
-    }
-    let _alone = ALONE.lock().await;
+    };
     let cluster = Cluster::start();
     let (one, other) = processes(&cluster).await;
     until_shared(&one, &other).await;
@@ -163,10 +171,9 @@ async fn entries_and_events_travel_between_processes_whoever_has_them() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn batches_are_read_from_all_primaries_and_guarded_mutations_mark_on_theirs() {
-    if !forms_clusters() {
+    let Some(_alone) = alone().await else {
         return;
-    }
-    let _alone = ALONE.lock().await;
+    };
     let cluster = Cluster::start();
     let (one, other) = processes(&cluster).await;
     let ids: Vec<u64> = (0..200).collect();
@@ -185,10 +192,9 @@ async fn batches_are_read_from_all_primaries_and_guarded_mutations_mark_on_their
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_all_primaries_prove_is_served_without_a_question() {
-    if !forms_clusters() {
+    let Some(_alone) = alone().await else {
         return;
-    }
-    let _alone = ALONE.lock().await;
+    };
     let cluster = Cluster::start();
     let (one, _) = processes(&cluster).await;
     for id in 0..60 {
@@ -222,10 +228,9 @@ async fn what_all_primaries_prove_is_served_without_a_question() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_primary_that_dies_is_followed_by_its_replica() {
-    if !forms_clusters() {
+    let Some(_alone) = alone().await else {
         return;
-    }
-    let _alone = ALONE.lock().await;
+    };
     let mut cluster = Cluster::start();
     let (one, other) = processes(&cluster).await;
     until_shared(&one, &other).await;
@@ -263,10 +268,9 @@ async fn a_primary_that_dies_is_followed_by_its_replica() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slots_that_move_are_followed_and_their_events_heard() {
-    if !forms_clusters() {
+    let Some(_alone) = alone().await else {
         return;
-    }
-    let _alone = ALONE.lock().await;
+    };
     let cluster = Cluster::start();
     let (one, other) = processes(&cluster).await;
     until_shared(&one, &other).await;
@@ -289,10 +293,9 @@ async fn slots_that_move_are_followed_and_their_events_heard() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_a_slot_is_being_moved_its_events_arrive_and_the_rest_is_as_ever() {
-    if !forms_clusters() {
+    let Some(_alone) = alone().await else {
         return;
-    }
-    let _alone = ALONE.lock().await;
+    };
     let cluster = Cluster::start();
     let (one, other) = processes(&cluster).await;
     for id in 0..10 {
@@ -332,10 +335,9 @@ async fn while_a_slot_is_being_moved_its_events_arrive_and_the_rest_is_as_ever()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_comes_while_a_primary_has_no_successor_tells_and_hears_the_others() {
-    if !forms_clusters() {
+    let Some(_alone) = alone().await else {
         return;
-    }
-    let _alone = ALONE.lock().await;
+    };
     let mut cluster = Cluster::start();
     let one = build(cluster.url()).await.unwrap();
     for id in 0..10 {
@@ -385,10 +387,9 @@ async fn until_heard_of_each_other(one: &Cache, other: &Cache) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failover_by_hand_loses_nothing() {
-    if !forms_clusters() {
+    let Some(_alone) = alone().await else {
         return;
-    }
-    let _alone = ALONE.lock().await;
+    };
     let cluster = Cluster::start();
     let (one, other) = processes(&cluster).await;
     until_shared(&one, &other).await;
@@ -412,10 +413,9 @@ async fn a_failover_by_hand_loses_nothing() {
 
 #[tokio::test]
 async fn what_is_no_cluster_and_what_is_one_is_said() {
-    if !forms_clusters() {
+    let Some(_alone) = alone().await else {
         return;
-    }
-    let _alone = ALONE.lock().await;
+    };
     let server = Server::start();
     let url = format!("redis-cluster://127.0.0.1:{}", server.port());
     let error = build(url).await.unwrap_err();
@@ -445,10 +445,9 @@ async fn what_is_no_cluster_and_what_is_one_is_said() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn users_sign_in_at_every_node() {
-    if !forms_clusters() {
+    let Some(_alone) = alone().await else {
         return;
-    }
-    let _alone = ALONE.lock().await;
+    };
     let cluster = Cluster::with(&["--requirepass", "s3cret", "--masterauth", "s3cret"]);
     let error = build(cluster.url()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused, "{error}");

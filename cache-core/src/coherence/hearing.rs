@@ -201,7 +201,7 @@ impl<'a> Line<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::Arc, time::Duration};
+    use std::sync::Arc;
 
     use super::*;
     use crate::coherence::Bounds;
@@ -229,6 +229,10 @@ mod tests {
         }
         let (coherence, changes) = heard_of("A:1 5 here x");
         assert_eq!((coherence.stats().heard, changes), (0, 0), "it is our own");
-        assert!(coherence.bounds().staleness > Duration::ZERO);
+        let cell = coherence.registry.get_or_create(&Tag::from_name("A:1"));
+        cell.expect_ack();
+        coherence.heard(b"A:1 5 here x", 2);
+        assert_eq!(coherence.invalidations.load(Relaxed), 1, "it is late");
+        cell.has_ack();
     }
 }

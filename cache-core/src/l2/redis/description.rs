@@ -9,7 +9,7 @@ use super::{
     sentinel::Electorate,
     tls::{self, Tls},
 };
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 
 /// Which Redis a cache shares its entries through: what [`CacheBuilder::redis`](crate::CacheBuilder::redis) takes.
 ///
@@ -139,7 +139,9 @@ impl Redis {
         match described.map(|it| &mut it.place) {
             Ok(Named::Sentinels { credentials, .. }) => *credentials = Some(own),
             Ok(Named::Node(_) | Named::Cluster(_)) => {
-                self.0 = Err(wrong("a user of sentinels is named, and no sentinels are"));
+                self.0 = Err(Error::configuration(
+                    "a user of sentinels is named, and no sentinels are",
+                ));
             }
             Err(_) => {}
         }
@@ -162,10 +164,10 @@ impl Redis {
             return Ok(Target::Server(self.address()?));
         };
         if nodes.is_empty() {
-            return Err(wrong("no nodes of the cluster are named"));
+            return Err(Error::configuration("no nodes of the cluster are named"));
         }
         if description.database != 0 {
-            return Err(wrong("a cluster has no database but 0"));
+            return Err(Error::configuration("a cluster has no database but 0"));
         }
         Ok(Target::Cluster(Seeds {
             nodes,
@@ -189,12 +191,14 @@ impl Redis {
         let tls = tls.map(|tls| tls.secure()).transpose()?;
         let place = match place {
             Named::Node(Node::Unix(_)) if tls.is_some() => {
-                return Err(wrong("there is no TLS on the socket of a file system"));
+                return Err(Error::configuration(
+                    "there is no TLS on the socket of a file system",
+                ));
             }
             Named::Node(node) => Place::Node(node),
-            Named::Cluster(_) => return Err(wrong("a cluster has many addresses")),
+            Named::Cluster(_) => return Err(Error::configuration("a cluster has many addresses")),
             Named::Sentinels { nodes, .. } if nodes.is_empty() => {
-                return Err(wrong("no sentinels are named"));
+                return Err(Error::configuration("no sentinels are named"));
             }
             Named::Sentinels {
                 service,
@@ -265,8 +269,4 @@ fn nodes<H: Into<String>>(hosts: impl IntoIterator<Item = (H, u16)>) -> Vec<Node
         port,
     });
     nodes.collect()
-}
-
-fn wrong(message: impl fmt::Display) -> Error {
-    Error::new(ErrorKind::Configuration, message)
 }

@@ -123,20 +123,12 @@ pub(super) struct Live {
     stray_since: AtomicU64,
 }
 
-/// An answer that came over one connection to a server of one history.
+/// What came over one connection to a server of one history: an answer, or those to several commands.
 #[derive(Debug)]
-pub(super) struct Stamped {
-    pub(super) value: Value,
+pub(super) struct Stamped<T = Value> {
+    pub(super) value: T,
     pub(super) lineage: Lineage,
     /// When the question was handed to the connection.
-    pub(super) sent: Nanos,
-}
-
-/// Answers to several commands, errors of the server among them.
-#[derive(Debug)]
-pub(super) struct StampedAll {
-    pub(super) values: Vec<Value>,
-    pub(super) lineage: Lineage,
     pub(super) sent: Nanos,
 }
 
@@ -480,17 +472,17 @@ impl Link {
         live: &Live,
         commands: &Pipeline,
         within: Duration,
-    ) -> Result<StampedAll, StoreError> {
+    ) -> Result<Stamped<Vec<Value>>, StoreError> {
         let (lineage, sent) = (live.lineage(), system_now());
-        let values = self.ask_all(live, commands, within).await?;
-        if values.len() != commands.len() {
+        let value = self.ask_all(live, commands, within).await?;
+        if value.len() != commands.len() {
             return Err(fault::odd_reply());
         }
         if live.standing.of_reply(lineage).is_none() || !self.is_current(live) {
             return Err(StoreError::Unavailable);
         }
-        Ok(StampedAll {
-            values,
+        Ok(Stamped {
+            value,
             lineage,
             sent,
         })
@@ -507,7 +499,7 @@ impl Link {
         commands.cmd("ASKING").add_command(command.clone());
         let mut answers = self.ask_all_stamped(live, &commands, within).await?;
         Ok(Stamped {
-            value: answers.values.pop().unwrap_or(Value::Nil),
+            value: answers.value.pop().unwrap_or(Value::Nil),
             lineage: answers.lineage,
             sent: answers.sent,
         })

@@ -17,7 +17,7 @@ use tokio_rustls::{
 };
 
 use super::handshake::{Failure, closed};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 
 /// Bytes of a line.
 const LONGEST_ANSWER: usize = 1_024;
@@ -86,23 +86,29 @@ impl Tls {
         let provider = Arc::new(ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(wrong)?
+            .map_err(Error::configuration)?
             .with_root_certificates(self.authorities()?);
         let config = match &self.identity {
             None => config.with_no_client_auth(),
             Some((certificates, key)) => {
                 let certificates = certificates_of(certificates, "`Tls::client_certificate`")?;
                 let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| {
-                    wrong("the key of `Tls::client_certificate` is no private key in PEM")
+                    Error::configuration(
+                        "the key of `Tls::client_certificate` is no private key in PEM",
+                    )
                 })?;
                 config
                     .with_client_auth_cert(certificates, key)
-                    .map_err(|why| wrong(format_args!("`Tls::client_certificate`: {why}")))?
+                    .map_err(|why| {
+                        Error::configuration(format_args!("`Tls::client_certificate`: {why}"))
+                    })?
             }
         };
         let name = self.server_name.as_ref().map(|name| {
             ServerName::try_from(name.clone()).map_err(|_| {
-                wrong("the name of `Tls::server_name` is none of a host, and no address")
+                Error::configuration(
+                    "the name of `Tls::server_name` is none of a host, and no address",
+                )
             })
         });
         Ok(Secured {
@@ -117,14 +123,14 @@ impl Tls {
             for certificate in certificates_of(pem, "`Tls::roots`")? {
                 authorities
                     .add(certificate)
-                    .map_err(|why| wrong(format_args!("`Tls::roots`: {why}")))?;
+                    .map_err(|why| Error::configuration(format_args!("`Tls::roots`: {why}")))?;
             }
             return Ok(authorities);
         }
         let known = rustls_native_certs::load_native_certs();
         authorities.add_parsable_certificates(known.certs);
         if authorities.is_empty() {
-            return Err(wrong(
+            return Err(Error::configuration(
                 "this system believes no authority, so no certificate of Redis could be believed: install them \
                  (`ca-certificates`), or name the one to believe with `Tls::roots`",
             ));
@@ -226,9 +232,7 @@ fn certificates_of(pem: &[u8], option: &str) -> Result<Vec<CertificateDer<'stati
     certificates
         .ok()
         .filter(|certificates| !certificates.is_empty())
-        .ok_or_else(|| wrong(format_args!("what {option} names is no certificate in PEM")))
-}
-
-fn wrong(message: impl fmt::Display) -> Error {
-    Error::new(ErrorKind::Configuration, message)
+        .ok_or_else(|| {
+            Error::configuration(format_args!("what {option} names is no certificate in PEM"))
+        })
 }

@@ -34,7 +34,7 @@ impl Stage for Cluster {
         Fault::new("a replica without the last events promoted", promote),
         Fault::new("a failover by hand", fail_over),
         Fault::new("slots moved", move_slots),
-        Fault::silent("all primaries killed and restarted", restart_all),
+        Fault::silent("all nodes killed and restarted", restart_all),
         Fault::new("`CLIENT KILL TYPE normal`", |ground| {
             kill_clients(&ground.stage.primaries(), "normal", ground.bound);
         }),

@@ -60,7 +60,7 @@ pub(super) struct Member {
     voice: Option<Arc<Voice>>,
 }
 
-/// Which history each bucket has; of one whose primary is gone, which it had.
+/// Which history each bucket has; of one whose primary is not there and not taken for dead either, which it had.
 struct Known {
     buckets: Vec<Option<Lineage>>,
     whole: Option<Lineage>,
@@ -161,13 +161,14 @@ impl Cluster {
     pub(super) fn lineage(&self) -> Option<Lineage> {
         let members = self.members();
         let topology = members.topology.as_ref()?;
+        let of_members: Vec<_> = members.list.iter().map(|it| it.store.lineage()).collect();
         let mut known = self.known.lock();
         let mut is_changed = false;
         for bucket in 0..BUCKETS {
             let owner = topology.owner_of(slot_of_bucket(bucket));
             let owner = owner.filter(|place| !topology.primaries[*place].is_failed);
             let lineage = match owner {
-                Some(place) => members.list[place].store.lineage(),
+                Some(place) => of_members[place],
                 None => Some(ABSENT),
             };
             if let Some(lineage) = lineage {
@@ -264,7 +265,7 @@ impl Cluster {
         *hearing = Some(first);
     }
 
-    /// Nobody had another bucket when this was asked; and how often that is to be known.
+    /// Whom to tell that nobody has another bucket, and how often.
     pub(super) fn choir(&self) -> Option<(Arc<Choir>, Duration)> {
         let hearing = self.hearing.lock();
         let hearing = hearing.as_ref()?;

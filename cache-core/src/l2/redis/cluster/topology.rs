@@ -81,21 +81,18 @@ fn node_of(address: &str, asked: &Node, by_name: bool) -> Option<Node> {
 /// A slot, or the first and last of several; nothing of one that is being moved.
 fn range_of(word: &str) -> Option<(u16, u16)> {
     let (first, last) = word.split_once('-').unwrap_or((word, word));
-    let slot = |text: &str| text.parse().ok().filter(|slot| usize::from(*slot) < SLOTS);
     Some((slot(first)?, slot(last)?))
 }
 
 /// Of `[slot->-node]`.
 fn leaving(word: &str) -> Option<(u16, String)> {
-    let (slot, node) = word
-        .strip_prefix('[')?
-        .strip_suffix(']')?
-        .split_once("->-")?;
-    let slot = slot
-        .parse()
-        .ok()
-        .filter(|slot| usize::from(*slot) < SLOTS)?;
-    Some((slot, node.to_owned()))
+    let inner = word.strip_prefix('[')?.strip_suffix(']')?;
+    let (left, node) = inner.split_once("->-")?;
+    Some((slot(left)?, node.to_owned()))
+}
+
+fn slot(text: &str) -> Option<u16> {
+    text.parse().ok().filter(|slot| usize::from(*slot) < SLOTS)
 }
 
 impl Topology {

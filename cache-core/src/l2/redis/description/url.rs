@@ -2,7 +2,7 @@
 
 use redis::{ConnectionAddr, IntoConnectionInfo};
 
-use super::{Credentials, Description, Named, Node, tls, wrong};
+use super::{Credentials, Description, Named, Node, tls};
 use crate::error::Error;
 
 const FORM: &str = "write `redis://[user:password@]host[:port][/database]`, \
@@ -54,7 +54,7 @@ impl Description {
 
 fn scheme_of(url: &str) -> Result<Scheme, Error> {
     let Some((scheme, _)) = url.split_once("://") else {
-        return Err(wrong(format_args!(
+        return Err(Error::configuration(format_args!(
             "the URL of Redis has no `redis://` before it: {FORM}"
         )));
     };
@@ -66,7 +66,7 @@ fn scheme_of(url: &str) -> Result<Scheme, Error> {
         "redis-cluster" | "valkey-cluster" => (Kind::Cluster, false),
         "rediss-cluster" | "valkeys-cluster" => (Kind::Cluster, true),
         _ => {
-            return Err(wrong(format_args!(
+            return Err(Error::configuration(format_args!(
                 "the URL of Redis has an unknown scheme: {FORM}"
             )));
         }
@@ -75,7 +75,8 @@ fn scheme_of(url: &str) -> Result<Scheme, Error> {
 }
 
 fn parse_server(url: &str) -> Result<Description, Error> {
-    let not_understood = |what: &str| wrong(format_args!("the URL of Redis {what}: {FORM}"));
+    let not_understood =
+        |what: &str| Error::configuration(format_args!("the URL of Redis {what}: {FORM}"));
     let parsed = redis::parse_redis_url(url).ok_or_else(|| not_understood("does not parse"))?;
     let is_unix = parsed.scheme().contains("unix");
     // An option that means nothing here is a misunderstanding, not a decoration.
@@ -120,7 +121,7 @@ fn parse_server(url: &str) -> Result<Description, Error> {
 /// Each part of it is one of the URL of a server, and read as such.
 fn parse_sentinels(rest: &str) -> Result<Description, Error> {
     let not_understood = |what: &str| {
-        wrong(format_args!(
+        Error::configuration(format_args!(
             "the URL of Redis Sentinel {what}: {SENTINEL_FORM}"
         ))
     };
@@ -161,7 +162,7 @@ fn parse_sentinels(rest: &str) -> Result<Description, Error> {
 
 fn parse_cluster(rest: &str) -> Result<Description, Error> {
     let not_understood = |what: &str| {
-        wrong(format_args!(
+        Error::configuration(format_args!(
             "the URL of Redis Cluster {what}: {CLUSTER_FORM}"
         ))
     };

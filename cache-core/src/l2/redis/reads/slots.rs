@@ -12,7 +12,7 @@ use crate::l2::{
     redis::{
         cluster::slot_of,
         fault,
-        link::{Link, StampedAll},
+        link::{Link, Stamped},
         tags, together,
     },
 };
@@ -36,8 +36,8 @@ pub(super) async fn read(link: &Link, keys: &[&Keys], within: Duration) -> Answe
             commands.arg(*key);
         }
     }
-    let StampedAll {
-        values,
+    let Stamped {
+        value: values,
         lineage,
         sent,
     } = link.ask_all_stamped(&live, &commands, within).await?;

@@ -2,10 +2,7 @@
 
 use tokio::net::TcpStream;
 
-use crate::{
-    error::{Error, ErrorKind},
-    l2::redis::handshake::Failure,
-};
+use crate::{error::Error, l2::redis::handshake::Failure};
 
 #[derive(Clone)]
 pub(in crate::l2::redis) enum Tls {}
@@ -14,8 +11,7 @@ pub(in crate::l2::redis) enum Tls {}
 pub(in crate::l2::redis) enum Secured {}
 
 pub(in crate::l2::redis) fn default() -> Result<Tls, Error> {
-    Err(Error::new(
-        ErrorKind::Configuration,
+    Err(Error::configuration(
         "Redis over TLS needs the feature `tls` of `cache-core`: write `features = [\"tls\"]` beside its version",
     ))
 }
