@@ -197,6 +197,10 @@ fn is_noticed(mutant: Mutant) {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "`cargo xtask sim` runs it, ten times as fast"
+)]
 fn b11_a_suspect_blessed_with_a_moved_generation_is_noticed() {
     // With it another rule is broken, which shows nothing there by itself.
     let (_, found) = search(200, haunt(Mutant::B11), Some(Mutant::B22));
@@ -208,6 +212,7 @@ macro_rules! broken_rules {
     ($($claim:ident: $mutant:ident,)*) => {
         $(
             #[test]
+            #[cfg_attr(debug_assertions, ignore = "`cargo xtask sim` runs it, ten times as fast")]
             fn $claim() {
                 is_noticed(Mutant::$mutant);
             }

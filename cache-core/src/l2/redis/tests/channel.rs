@@ -13,7 +13,7 @@ use crate::{
         Lineage, Version,
         notes::{
             Notes,
-            Told::{Connected, Fenced, Lost},
+            Told::{Connected, Fenced, Lost, Misled},
         },
     },
 };
@@ -32,6 +32,12 @@ fn listen(store: &RedisStore) -> Arc<Notes> {
 async fn proven(notes: &Notes) {
     let now = system_now();
     until(Duration::from_secs(10), async || notes.fence() > now).await;
+}
+
+/// Waits until its connection is gone, and stays so. A busy machine may have lost others before.
+async fn lost(notes: &Notes) {
+    let is_lost = async || notes.changes().pop() == Some(Lost);
+    until(Duration::from_secs(5), is_lost).await;
 }
 
 async fn listening(store: &RedisStore) -> Arc<Notes> {
@@ -206,7 +212,7 @@ async fn a_listener_that_panics_costs_its_connection_and_no_more() {
         store.listen(CHANNEL, BEAT, &listener);
         proven(&notes).await;
         server.command(&["PUBLISH", CHANNEL, "panic"]);
-        until(PATIENCE, async || notes.changes().len() == 3).await;
+        until(PATIENCE, async || notes.changes().len() >= 3).await;
         proven(&notes).await;
         server.command(&["PUBLISH", CHANNEL, "fine"]);
         proven(&notes).await;
@@ -225,7 +231,7 @@ async fn a_killed_connection_is_lost_and_replaced() {
             server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
             let changes = 1 + 2 * round;
             until(Duration::from_secs(5), async || {
-                notes.changes().len() == changes
+                notes.changes().len() >= changes
             })
             .await;
             proven(&notes).await;
@@ -251,12 +257,12 @@ async fn a_server_that_starts_again_is_heard_under_another_lineage() {
         let store = open(&server.url()).await;
         let notes = listening(&store).await;
         server.kill();
-        until(PATIENCE, async || notes.changes().len() == 2).await;
+        lost(&notes).await;
         server.run();
         proven(&notes).await;
         let changes = notes.changes();
-        assert_eq!(changes[1], Lost);
-        assert_ne!(changes[0], changes[2]);
+        assert!(matches!(changes.last(), Some(Connected(_))));
+        assert_ne!(changes.first(), changes.last());
     })
     .await;
 }
@@ -269,13 +275,12 @@ async fn a_server_that_is_silent_proves_nothing_and_is_lost() {
         let notes = listening(&store).await;
         server.stop();
         let stopped = system_now();
-        until(Duration::from_secs(5), async || notes.changes().len() == 2).await;
-        assert_eq!(notes.changes()[1], Lost);
+        lost(&notes).await;
         // Sent just before perhaps, and nothing after.
         assert!(notes.fence() <= stopped);
         server.go_on();
         proven(&notes).await;
-        assert_eq!(notes.changes().len(), 3);
+        assert!(matches!(notes.changes().pop(), Some(Connected(_))));
     })
     .await;
 }
@@ -309,13 +314,14 @@ async fn a_primary_that_becomes_a_replica_proves_nothing_more() {
         let store = open(&server.url()).await;
         let notes = listening(&store).await;
         server.command(&["REPLICAOF", "127.0.0.1", &other.port.to_string()]);
-        until(Duration::from_secs(5), async || notes.changes().len() == 2).await;
-        let fence = notes.fence();
+        lost(&notes).await;
+        let (told, fence) = (notes.all().len(), notes.fence());
         server.command(&["REPLICAOF", "NO", "ONE"]);
         proven(&notes).await;
-        let told = notes.all();
-        let lost = told.iter().position(|it| *it == Lost).unwrap();
-        assert!(matches!(told[lost + 1], Connected(_)));
+        let mut since = notes.all().split_off(told);
+        // Of what was answered by the replica, whichever connection sees it first.
+        since.retain(|told| *told != Misled);
+        assert!(matches!(since[0], Connected(_)), "{since:?}");
         assert!(notes.fence() > fence);
     })
     .await;
@@ -385,7 +391,7 @@ fn the_next_runtime_listens_on() {
             store.listen(CHANNEL, BEAT, &listener);
         }
         proven(&notes).await;
-        assert_eq!(notes.changes().len(), 3);
+        assert!(matches!(notes.changes().pop(), Some(Connected(_))));
         assert_eq!(server.connections("cache-core-channel"), 1);
     }));
 }
