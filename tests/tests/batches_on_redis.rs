@@ -1,9 +1,16 @@
 //! Functions of many keys beside a real server: how many commands their calls cost.
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
 
-use cache_core::{Cache, Event, cached};
+use cache_core::{Cache, Event, TimedOut, cached};
 use tests::{on_both_runtimes, server::Server};
 
 /// A thing is another one.
@@ -15,12 +22,43 @@ pub struct ThingChanged {
 
 #[cached(ttl = 1h, batch(id in ids, max = 10_000))]
 async fn things(ids: &[u64]) -> HashMap<u64, String> {
-    ids.iter().map(|id| (*id, format!("thing {id}"))).collect()
+    rows(ids)
 }
 
 #[cached(ttl = 1h, batch(id in ids, max = 10_000), invalidate_on = ThingChanged { id })]
 async fn watched(ids: &[u64]) -> HashMap<u64, String> {
+    rows(ids)
+}
+
+fn rows(ids: &[u64]) -> HashMap<u64, String> {
     ids.iter().map(|id| (*id, format!("thing {id}"))).collect()
+}
+
+/// How often a body ran.
+#[derive(Clone, Default)]
+struct Runs(Arc<AtomicUsize>);
+
+#[derive(Clone, Debug, PartialEq)]
+struct Slow;
+
+impl From<TimedOut> for Slow {
+    fn from(_: TimedOut) -> Self {
+        Self
+    }
+}
+
+#[cached(
+    ttl = 1h,
+    skip(runs),
+    batch(id in ids, max = 10_000),
+    strategy = stale_if_error(1h),
+    soft_timeout = 5s,
+    timeout = 10s,
+    invalidate_on = ThingChanged { id }
+)]
+async fn bounded(runs: &Runs, ids: &[u64]) -> Result<HashMap<u64, String>, Slow> {
+    runs.0.fetch_add(1, Relaxed);
+    Ok(rows(ids))
 }
 
 async fn cache(server: &Server, namespace: &str) -> Cache {
@@ -104,6 +142,59 @@ fn a_thousand_keys_that_nobody_has_get_their_versions_in_few_commands() {
         assert!(scripts() <= before.0 + 4, "{before:?}, then {}", scripts());
         assert_eq!(calls(&server, "mget"), before.1 + 1);
         assert_eq!(tests::loads(&cache), 1_000);
+    });
+}
+
+#[test]
+fn a_thousand_keys_under_time_limits_cost_one_read_and_one_load() {
+    let server = Server::start();
+    on_both_runtimes(|_| async {
+        let ids: Vec<u64> = (0..1_000).collect();
+        let namespace = format!("n{}", calls(&server, "set"));
+        let runs = Runs::default();
+        let call =
+            async |ids: &[u64]| assert_eq!(bounded(&runs, ids).await.unwrap().len(), ids.len());
+        let before = calls(&server, "mget");
+        let reader = filled(&server, &namespace, call, &ids).await;
+        assert_eq!(calls(&server, "mget"), before + 1);
+        assert_eq!(runs.0.load(Relaxed), 1);
+
+        let before = calls(&server, "mget");
+        Cache::scope(reader.clone(), call(&ids)).await;
+        assert_eq!(calls(&server, "mget"), before + 1);
+        assert_eq!(tests::loads(&reader), 0);
+
+        reader.emit(ThingChanged { id: 7 }).await.unwrap();
+        Cache::scope(reader.clone(), call(&ids)).await;
+        assert_eq!(tests::loads(&reader), 1);
+    });
+}
+
+#[cached(ttl = 1h, timeout = 100ms, batch(id in ids), invalidate_on = ThingChanged { id })]
+async fn hurried(ids: &[u64]) -> Result<HashMap<u64, String>, Slow> {
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    Ok(rows(ids))
+}
+
+#[test]
+fn the_time_limit_of_a_call_holds_for_what_its_keys_read_together() {
+    let server = Server::start();
+    on_both_runtimes(|_| async {
+        // It waits for Redis for two seconds, were it not for the limit.
+        let cache = cache(&server, "hurried").await;
+        Cache::scope(cache.clone(), async {
+            server.pause();
+            let begun = Instant::now();
+            assert_eq!(hurried(&[1, 2, 3]).await, Err(Slow));
+            let took = begun.elapsed();
+            server.resume();
+            assert!(took >= Duration::from_millis(100), "{took:?}");
+            assert!(took < Duration::from_secs(1), "{took:?}");
+            // What was begun goes on, and is kept.
+            while hurried(&[1, 2, 3]).await.is_err() {}
+            assert_eq!(tests::loads(&cache), 3);
+        })
+        .await;
     });
 }
 

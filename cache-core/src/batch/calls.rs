@@ -134,9 +134,13 @@ where
             self.read = None;
             let reading = std::mem::take(&mut self.reading);
             for ((key, maker), (reader, node)) in reading.into_iter().zip(read) {
-                match node {
-                    Some(node) => self.end(key, Answer::Shared(node)),
-                    None => self.go(key, (maker, reader.go()), source, None),
+                let ended = match node {
+                    Some(node) => reader.end(node),
+                    None => Err(reader.go()),
+                };
+                match ended {
+                    Ok(answer) => self.end(key, answer),
+                    Err(going) => self.go(key, (maker, going), source, None),
                 }
             }
         }

@@ -106,9 +106,11 @@ where
         }
     }
 
-    /// Whether keys wait to be loaded, and no others are to come.
+    /// Whether keys wait to be loaded, and no others are to come: of those that have left, the last loads all.
     pub(super) fn is_ready(&self) -> bool {
-        self.reading.load(Relaxed) == 0 && self.gathering.has_waiting(self.call)
+        self.reading.load(Relaxed) == 0
+            && !self.leavers.are_coming()
+            && self.gathering.has_waiting(self.call)
     }
 
     pub(super) fn loader(&mut self) -> Arc<Loader<O>> {

@@ -53,7 +53,7 @@ pub(crate) fn fly<'a>(
             call,
             strategy: aging.strategy,
             // Whoever asks for a new value does not want an old one.
-            may_be_old: place == Place::InAnyFlight,
+            may_be_old: !matches!(place, Place::InNewFlight),
             outer: context::load(),
         };
         aged.answer(due, place, body).await
@@ -197,7 +197,7 @@ impl Call {
         };
         // Nobody of its batch waits for it to have read.
         self.reading = None;
-        async move { self.ride_on(member, first, rider, Body::here(body)).await }
+        async move { self.ride(member, first, rider, Body::here(body)).await }
     }
 }
 
@@ -262,11 +262,14 @@ impl Aged<'_> {
 
     /// Waits for no longer than the function says. The load goes on.
     async fn fly_within(&self, place: Place, body: Body<'_>) -> Flown {
-        let (call, began) = (self.call, Instant::now());
-        let asked = system_now();
+        let (call, asked) = (self.call, system_now());
+        let began = match &place {
+            Place::InThisFlight(.., since) => *since,
+            Place::InAnyFlight | Place::InNewFlight => Instant::now(),
+        };
         let mut flight = std::pin::pin!(call.fly(place, body));
         if let Some(soft) = self.strategy.soft_timeout {
-            if let Ok(flown) = timeout(soft, &mut flight).await {
+            if let Ok(flown) = timeout_at(began + soft, &mut flight).await {
                 return flown;
             }
             if let Some(flown) = self.give_up() {

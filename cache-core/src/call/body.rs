@@ -58,6 +58,10 @@ impl Leavers {
         self.coming.fetch_add(1, AcqRel);
     }
 
+    pub(crate) fn are_coming(&self) -> bool {
+        self.coming.load(Acquire) > 0
+    }
+
     /// The same no more. Gives whether nothing is left to wait for, and somebody has waited.
     pub(crate) fn let_go(&self) -> bool {
         self.coming.fetch_sub(1, AcqRel) == 1 && self.has_any.swap(false, AcqRel)
@@ -92,7 +96,7 @@ impl Leaving {
 
     /// Whether others of the call are on their way.
     pub(crate) fn are_others_coming(&self) -> bool {
-        self.leavers.coming.load(Acquire) > 0
+        self.leavers.are_coming()
     }
 }
 

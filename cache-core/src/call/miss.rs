@@ -5,6 +5,8 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
+use tokio::time::Instant;
+
 use super::{
     body::{Body, Running},
     guarding,
@@ -28,12 +30,13 @@ use crate::{
 };
 
 /// Which flight answers a call.
-#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     /// The one of its key, begun by whomever.
     InAnyFlight,
     /// One that begins now, and that later callers join.
     InNewFlight,
+    /// The one that it has been in since then, perhaps with the turn to load.
+    InThisFlight(Member, Option<Underway>, Instant),
 }
 
 /// A call in the engine, which knows no value type.
@@ -173,31 +176,35 @@ impl Call {
             return self.run_uncached(body, Some(Miss::Off)).await;
         }
         let (flights, outer) = (self.cache.flights(), context::load());
-        if outer
-            .as_ref()
-            .is_some_and(|outer| outer.is_for(&self.key, flights))
-        {
+        let is_for = |outer: &Arc<Load>| outer.is_for(&self.key, flights);
+        if outer.as_ref().is_some_and(is_for) {
             return self.recurse(body).await;
         }
-        // Before anything is read.
-        let snapshot = self.capture();
-        if let (Some(events), Some(outer)) = (self.site.events, &outer) {
-            events.reaches(outer, &snapshot, &self.site);
-        }
-        let member = match place {
-            Place::InAnyFlight => self.join(outer.as_ref(), &snapshot, (&snapshot, false)),
-            Place::InNewFlight => Ok(flights.renew(&self.key, &self.site, &snapshot)),
-        };
-        let member = match member {
-            Ok(member) => member,
-            Err(node) => return Flown::by(Answer::Hit(node), Source::Memory),
+        let (member, underway) = match place {
+            Place::InThisFlight(member, underway, _) => (member, underway),
+            Place::InAnyFlight | Place::InNewFlight => {
+                // Before anything is read.
+                let snapshot = self.capture();
+                if let (Some(events), Some(outer)) = (self.site.events, &outer) {
+                    events.reaches(outer, &snapshot, &self.site);
+                }
+                let joined = if let Place::InNewFlight = place {
+                    Ok(flights.renew(&self.key, &self.site, &snapshot))
+                } else {
+                    self.join(outer.as_ref(), &snapshot, (&snapshot, false))
+                };
+                match joined {
+                    Ok(member) => (member, None),
+                    Err(node) => return Flown::by(Answer::Hit(node), Source::Memory),
+                }
+            }
         };
         let rider = Rider {
             outer,
             wait: None,
             around: None,
         };
-        self.ride(member, rider, body).await
+        self.ride(member, underway, rider, body).await
     }
 
     /// A place in the flight of the key; or the entry, where it has come meanwhile and is good enough.
@@ -219,13 +226,8 @@ impl Call {
         }
     }
 
-    /// Waits for the answer of a flight, or runs the body for it.
-    async fn ride(&self, member: Member, rider: Rider, body: Body<'_>) -> Flown {
-        self.ride_on(member, None, rider, body).await
-    }
-
-    /// The same, also with a turn that it is already.
-    pub(super) async fn ride_on(
+    /// Waits for the answer of a flight, or runs the body for it: at once, where it has the turn already.
+    pub(super) async fn ride(
         &self,
         mut member: Member,
         mut first: Option<Underway>,
@@ -338,7 +340,7 @@ impl Call {
     }
 
     /// What Redis had. Where that is to be replaced soon, it is loaded in the background.
-    fn found(&self, node: &Arc<Node>, body: Body<'_>) -> Flown {
+    pub(super) fn found(&self, node: &Arc<Node>, body: Body<'_>) -> Flown {
         let mut flown = Flown::by(Answer::Shared(Arc::clone(node)), Source::Redis);
         if let Some(aging) = &self.site.aging
             && !node.entry().is_quiet(self.cache.clock())

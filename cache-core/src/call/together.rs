@@ -1,12 +1,14 @@
 //! The calls of one batch: those whose turn it is to load read the shared tier together, and have no future of their
 //! own before something is to be waited for.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
 
 use super::{
     BoxFuture, Missed, Opened,
     body::Body,
-    miss::{Call, Rider},
+    miss::{Call, Place},
 };
 use crate::{
     cache::Cache,
@@ -14,6 +16,7 @@ use crate::{
     flight::{Joined, Load, Member, Underway},
     l1::Node,
     l2::One,
+    strategy::Decision,
     value::{Answer, Judge, Maker},
 };
 
@@ -22,6 +25,9 @@ pub(crate) struct Reader {
     call: Call,
     member: Member,
     underway: Underway,
+    since: Instant,
+    /// What may stand in for its load, if it is proven by what is read.
+    pub(super) suspect: Option<Arc<Node>>,
 }
 
 /// Those of one batch. They are large, and go from hand to hand.
@@ -42,8 +48,10 @@ pub(crate) enum Beginning {
 /// A call that goes on by itself.
 pub(crate) enum Going {
     Opened(Box<Opened>),
-    /// In a flight, perhaps with the turn to load.
-    InFlight(Box<Call>, Member, Option<Underway>),
+    /// In a flight, perhaps with the turn to load, since then.
+    InFlight(Box<Call>, Member, Option<Underway>, Instant),
+    /// With what the shared tier has, whose successor is to be loaded.
+    Refreshing(Box<Call>, Arc<Node>),
 }
 
 impl Missed {
@@ -55,21 +63,35 @@ impl Missed {
 }
 
 impl Opened {
-    /// What is part of a load, or of a function with a strategy, waits for more than one thing, and a handle for others.
+    /// What is part of a load waits for more than one thing, and a handle for others.
     fn is_plain(&self) -> bool {
         let Self { call, question, .. } = self;
         question.is_none()
             && call.remote.is_some()
-            && call.site.aging.is_none()
             && call.is_on()
             && context::load().is_none()
+            && !self.may_be_old()
+    }
+
+    /// Whether an old value in memory answers, or does so if the new one is late.
+    fn may_be_old(&self) -> bool {
+        let Self { call, due, .. } = self;
+        let Some(aging) = &call.site.aging else {
+            return false;
+        };
+        let is_served = |node: Arc<Node>| {
+            aging.strategy.soft_timeout.is_some()
+                || node.entry().on_read(call.cache.clock()) != Decision::Decline
+        };
+        let old = || call.cache.flights().l1.get(&call.key.as_ref());
+        due.is_some() || old().is_some_and(is_served)
     }
 
     fn begin(self) -> Beginning {
         if !self.is_plain() {
             return Beginning::Goes(Going::Opened(Box::new(self)));
         }
-        let call = self.call;
+        let (call, since) = (self.call, Instant::now());
         let flights = call.cache.flights();
         // Before anything is read.
         let snapshot = call.capture();
@@ -88,7 +110,7 @@ impl Opened {
             Joined::Member(member) => member,
         };
         let Some(underway) = member.try_turn_here() else {
-            return Beginning::Goes(Going::InFlight(Box::new(call), member, None));
+            return Beginning::Goes(Going::InFlight(Box::new(call), member, None, since));
         };
         let remote = call.remote.as_ref().zip(underway.load());
         if remote.is_some_and(|(remote, load)| remote.only_reads(&call.cache, load)) {
@@ -96,9 +118,12 @@ impl Opened {
                 call,
                 member,
                 underway,
+                since,
+                suspect: None,
             }));
         }
-        Beginning::Goes(Going::InFlight(Box::new(call), member, Some(underway)))
+        let underway = Some(underway);
+        Beginning::Goes(Going::InFlight(Box::new(call), member, underway, since))
     }
 }
 
@@ -116,6 +141,16 @@ impl Reader {
         &mut self.underway
     }
 
+    /// How long it waits for the shared tier.
+    pub(super) fn patience(&self, budget: Duration) -> Duration {
+        let limit = self
+            .call
+            .site
+            .aging
+            .and_then(|aging| aging.strategy.timeout);
+        limit.map_or(budget, |limit| limit.min(budget))
+    }
+
     pub(super) fn one(&self) -> Option<One<'_>> {
         let remote = self.call.remote.as_deref()?;
         Some(remote.one(&self.call.cache, self.load()))
@@ -123,7 +158,16 @@ impl Reader {
 
     /// It goes on by itself: nobody has its entry, or nobody else reads.
     pub(crate) fn go(self) -> Going {
-        Going::InFlight(Box::new(self.call), self.member, Some(self.underway))
+        let (call, underway) = (Box::new(self.call), Some(self.underway));
+        Going::InFlight(call, self.member, underway, self.since)
+    }
+
+    /// It has this answer, and goes on where that is to be replaced.
+    pub(crate) fn end(self, node: Arc<Node>) -> Result<Answer, Going> {
+        if node.entry().is_quiet(self.call.cache.clock()) {
+            return Ok(Answer::Shared(node));
+        }
+        Err(Going::Refreshing(Box::new(self.call), node))
     }
 }
 
@@ -132,21 +176,18 @@ impl Going {
     pub(crate) fn may_leave(&self) -> bool {
         match self {
             Self::Opened(opened) => opened.call.site.aging.is_some() || opened.is_prefetch(),
-            Self::InFlight(..) => false,
+            Self::InFlight(call, ..) | Self::Refreshing(call, _) => call.site.aging.is_some(),
         }
     }
 
     pub(super) fn answer(self, body: Body<'_>) -> BoxFuture<'_, Answer> {
         match self {
             Self::Opened(opened) => opened.answer(body),
-            Self::InFlight(call, member, underway) => Box::pin(async move {
-                let rider = Rider {
-                    outer: None,
-                    wait: None,
-                    around: None,
-                };
-                call.ride_on(member, underway, rider, body).await.answer
+            Self::InFlight(call, member, underway, since) => Box::pin(async move {
+                let place = Place::InThisFlight(member, underway, since);
+                call.answer(None, place, body).await.answer
             }),
+            Self::Refreshing(call, node) => Box::pin(async move { call.found(&node, body).answer }),
         }
     }
 }

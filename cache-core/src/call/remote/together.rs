@@ -9,12 +9,15 @@ use crate::{
     l2::{Ended, L2, One},
 };
 
-pub(super) async fn answer_all(l2: Arc<L2>, readers: Readers) -> Vec<HasRead> {
+pub(super) async fn answer_all(l2: Arc<L2>, mut readers: Readers) -> Vec<HasRead> {
     let budget = l2.budget();
+    // All are of one function.
+    let budget = readers.first().map_or(budget, |it| it.patience(budget));
     let until = after(system_now(), budget);
-    for reader in &readers {
+    for reader in &mut readers {
         // As for one that reads by itself.
         reader.load().slot.pause(budget);
+        reader.suspect = Elsewhere::aged_suspect(reader.cache(), reader.load());
     }
     let reads = l2.read_all(&ones(&readers), budget).await;
     let (mut answers, mut wanting) = (Vec::with_capacity(readers.len()), Vec::new());
@@ -52,8 +55,7 @@ fn ones(readers: &Readers) -> Vec<One<'_>> {
 /// Ends the flight of a reader with what was read for it, or has it go on.
 fn end(mut reader: Box<Reader>, Ended { read, .. }: Ended) -> HasRead {
     let (cache, load) = (reader.cache().clone(), Arc::clone(reader.load()));
-    // What may stand in for another has a strategy, and reads by itself.
-    let read = Elsewhere::sifted(&cache, &load, None, read);
+    let read = Elsewhere::sifted(&cache, &load, reader.suspect.take(), read);
     let found = Elsewhere::end(&cache, reader.underway(), &load, read);
     (reader, found.ok().map(|found| found.node))
 }
