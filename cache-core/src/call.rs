@@ -453,7 +453,7 @@ impl Opened {
         match &self.question {
             None => {
                 let (call, due) = (self.call, self.due);
-                Box::pin(async move { call.answer(due, Place::InAnyFlight, body).await.answer })
+                Box::pin(async move { call.answer(due, Place::Any, body).await.answer })
             }
             Some(question) => (question.act)(self, body),
         }

@@ -2,6 +2,8 @@
 //! signalled by its process id. Nothing of it is left when its [`Server`] is dropped.
 
 mod abilities;
+mod apart;
+mod clock;
 mod port;
 mod resp;
 mod running;
@@ -11,6 +13,7 @@ use std::{
     ffi::OsString,
     fs::{self, File},
     io::{self, BufReader, ErrorKind},
+    net::Ipv4Addr,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{self, Command, Stdio},
@@ -20,7 +23,7 @@ use std::{
 };
 
 pub use self::abilities::{forms_clusters, speaks_tls};
-use self::{port::Port, running::Running};
+use self::{apart::Apart, clock::Clock, port::Port, running::Running};
 use crate::authority::{Authority, Identity};
 
 /// How long a server may take until it answers.
@@ -52,6 +55,9 @@ pub struct Server {
     bus: Option<Port>,
     arguments: Vec<String>,
     running: Option<Running>,
+    /// A network of its own, that it is alone in.
+    apart: Option<Apart>,
+    clock: Option<Clock>,
 }
 
 /// Why a server does not run.
@@ -168,6 +174,64 @@ impl Server {
         server
     }
 
+    /// A server whose wall clock can be [stepped](Self::step_clock); else one with the clock of all, and why.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start) does.
+    #[must_use]
+    pub fn with_own_clock() -> (Self, Option<String>) {
+        let mut server = Self::of(&[]);
+        let clock = Clock::new(&server.folder);
+        let missing = clock.as_ref().err().cloned();
+        server.clock = clock.ok();
+        server.start_again();
+        (server, missing)
+    }
+
+    /// Has its wall clock be off by so much from here on, ahead or behind, where it has one of its own.
+    pub fn step_clock(&self, microseconds: i64) {
+        if let Some(clock) = &self.clock {
+            clock.step(microseconds);
+        }
+    }
+
+    /// A server in a network of its own, where [packets can be lost](Self::lose_packets).
+    ///
+    /// # Errors
+    ///
+    /// Why there can be none: mostly as only root may make one.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start) does.
+    pub fn apart() -> Result<Self, String> {
+        let mut server = Self::of(&[]);
+        server.apart = Some(Apart::new()?);
+        server.start_again();
+        Ok(server)
+    }
+
+    /// Loses all that is sent to it and by it, until [`pass_packets`](Self::pass_packets): connections stay, and are silent.
+    ///
+    /// # Panics
+    ///
+    /// When it is not [`apart`](Self::apart).
+    pub fn lose_packets(&self) {
+        let lost = self.apart.as_ref().expect("it is apart").lose();
+        lost.expect("the network is ours");
+    }
+
+    /// What is sent arrives again.
+    ///
+    /// # Panics
+    ///
+    /// When it is not [`apart`](Self::apart).
+    pub fn pass_packets(&self) {
+        let passed = self.apart.as_ref().expect("it is apart").pass();
+        passed.expect("the network is ours");
+    }
+
     fn join_clusters(&mut self) {
         let bus = Port::reserve().expect("a port of 127.0.0.1 is free");
         let of_cluster = ["--cluster-enabled", "yes", "--cluster-port"];
@@ -217,14 +281,21 @@ impl Server {
             bus: None,
             arguments: arguments.iter().map(ToString::to_string).collect(),
             running: None,
+            apart: None,
+            clock: None,
         }
     }
 
-    /// Where clients find it: `redis://127.0.0.1:port/`, or `rediss://..`, without a password.
+    /// Where clients find it: `redis://127.0.0.1:port/` mostly, or `rediss://..`, without a password.
     #[must_use]
     pub fn url(&self) -> String {
         let scheme = if self.is_secured { "rediss" } else { "redis" };
-        format!("{scheme}://127.0.0.1:{}/", self.port())
+        format!("{scheme}://{}:{}/", self.address(), self.port())
+    }
+
+    fn address(&self) -> Ipv4Addr {
+        let apart = self.apart.as_ref();
+        apart.map_or(Ipv4Addr::LOCALHOST, Apart::address)
     }
 
     /// Another name of the same server, for a cache that is to be of another process: those of one URL know of each other.
@@ -375,7 +446,7 @@ impl Server {
     }
 
     fn ask(&self, parts: &[&str]) -> io::Result<String> {
-        if self.is_secured {
+        if self.is_secured || self.apart.is_some() {
             let stream = UnixStream::connect(self.socket())?;
             stream.set_read_timeout(Some(REPLY))?;
             return resp::ask(&mut BufReader::new(stream), parts);
@@ -410,7 +481,9 @@ impl Server {
         } else {
             vec![("--port", port)]
         };
-        let wiring = wiring.into_iter().chain([("--bind", "127.0.0.1".into())]);
+        let wiring = wiring
+            .into_iter()
+            .chain([("--bind", self.address().to_string())]);
         let words = wiring.flat_map(|(name, value)| [name.to_owned(), value]);
         words.collect()
     }
@@ -435,7 +508,14 @@ impl Server {
         let program = program();
         self.port.give_way();
         self.bus.iter_mut().for_each(Port::give_way);
-        let server = Command::new(&program)
+        let mut command = match &self.apart {
+            None => Command::new(&program),
+            Some(apart) => apart.command(&program),
+        };
+        if let Some(clock) = &self.clock {
+            command.envs(clock.environment());
+        }
+        let server = command
             .args(&self.settings)
             .args(self.wiring())
             .arg("--unixsocket")
@@ -457,7 +537,9 @@ impl Server {
                      `redis-server`, or set `REDIS_SERVER_BIN` to the one to use"
                 ))
             })?;
-        let running = self.running.insert(Running::new(server, &self.folder));
+        let running = self
+            .running
+            .insert(Running::new(server, &self.folder, self.apart.as_ref()));
 
         let begin = Instant::now();
         let socket = self.folder.join("r.sock");

@@ -21,7 +21,7 @@ use std::{
 
 pub use self::table::Table;
 use self::{
-    faults::Lines,
+    faults::{Lines, Network},
     ground::{Ground, Stage},
 };
 use crate::{clusters::Cluster, sentinels::Watched};
@@ -58,6 +58,8 @@ pub struct Plan {
     pub bound: Duration,
     /// Rounds through all faults begin until so much time is over; there is at least one.
     pub time: Duration,
+    /// Without the faults that take long.
+    pub is_short: bool,
 }
 
 /// What processes share entries through.
@@ -69,31 +71,46 @@ pub enum Topology {
     Sentinel,
     /// Three primaries, each with a replica.
     Cluster,
+    /// One server in a network of its own, which only root may make.
+    Network,
+}
+
+/// Which release of their program members are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Release {
+    Before,
+    After,
 }
 
 /// Runs processes through all faults, and gives what they were served.
 ///
+/// # Errors
+///
+/// Why there can be no such topology here.
+///
 /// # Panics
 ///
 /// When a server or a process cannot be started.
-#[must_use]
-pub fn run(plan: &Plan) -> Table {
+pub fn run(plan: &Plan) -> Result<Table, String> {
     match plan.on {
         Topology::Server => run_on::<Lines>(plan),
         Topology::Sentinel => run_on::<Watched>(plan),
         Topology::Cluster => run_on::<Cluster>(plan),
+        Topology::Network => run_on::<Network>(plan),
     }
 }
 
-fn run_on<S: Stage>(plan: &Plan) -> Table {
+fn run_on<S: Stage>(plan: &Plan) -> Result<Table, String> {
     let begin = Instant::now();
-    let mut ground = Ground::<S>::new(plan);
+    let mut ground = Ground::<S>::new(plan)?;
+    let faults = S::FAULTS.iter();
+    let faults: Vec<_> = faults.filter(|it| !(plan.is_short && it.is_long)).collect();
     loop {
-        for fault in S::FAULTS {
+        for fault in &faults {
             ground.suffer(fault);
         }
         if begin.elapsed() >= plan.time {
-            return ground.end();
+            return Ok(ground.end());
         }
     }
 }

@@ -13,7 +13,7 @@ use std::{
 const USAGE: &str = "\
 cargo xtask test           every test of the workspace (installs `redis-server` if it is missing)
 cargo xtask sim            the coherence protocol under seeded faults: --seeds N, --seed S, --mutant bN
-cargo xtask soak           three processes on a real Redis and its faults: --minutes N, --on server | sentinel | cluster
+cargo xtask soak           three processes on a real Redis and its faults: --minutes N, --on server | sentinel | cluster | network
 cargo xtask chaos          the same on all of them, one after the other
 cargo xtask servers        the tests with Redis 6.2 and 8.2, Valkey 8.1 and 9.1 (downloads them)
 cargo xtask bench          side by side with other caches (builds them)
@@ -48,7 +48,8 @@ fn main() -> ExitCode {
         "chaos" => {
             let on = |topology| cargo(".", &[&SOAK[..], &["--on", topology]].concat(), rest);
             // All of them, whatever comes of the first.
-            server::is_there() && ["server", "sentinel", "cluster"].map(on) == [true; 3]
+            let topologies = ["server", "sentinel", "cluster", "network"];
+            server::is_there() && topologies.map(on) == [true; 4]
         }
         "servers" => servers::each(|program| {
             let program = program.display().to_string();

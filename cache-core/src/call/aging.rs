@@ -53,7 +53,7 @@ pub(crate) fn fly<'a>(
             call,
             strategy: aging.strategy,
             // Whoever asks for a new value does not want an old one.
-            may_be_old: !matches!(place, Place::InNewFlight),
+            may_be_old: !matches!(place, Place::New),
             outer: context::load(),
         };
         aged.answer(due, place, body).await
@@ -264,8 +264,8 @@ impl Aged<'_> {
     async fn fly_within(&self, place: Place, body: Body<'_>) -> Flown {
         let (call, asked) = (self.call, system_now());
         let began = match &place {
-            Place::InThisFlight(.., since) => *since,
-            Place::InAnyFlight | Place::InNewFlight => Instant::now(),
+            Place::This(.., since) => *since,
+            Place::Any | Place::New => Instant::now(),
         };
         let mut flight = std::pin::pin!(call.fly(place, body));
         if let Some(soft) = self.strategy.soft_timeout {

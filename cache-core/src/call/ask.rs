@@ -96,8 +96,8 @@ impl Call {
                 self.take(outer.as_ref(), &node);
                 Flown::by(Answer::Shared(node), Source::Redis)
             }
-            (Ask::Explain | Ask::Warm, _) => self.answer(None, Place::InAnyFlight, body).await,
-            (Ask::Refresh, _) => self.answer(None, Place::InNewFlight, body).await,
+            (Ask::Explain | Ask::Warm, _) => self.answer(None, Place::Any, body).await,
+            (Ask::Refresh, _) => self.answer(None, Place::New, body).await,
             (Ask::Bypass, _) => self.run_uncached(body, None).await,
             (Ask::Evict, _) => {
                 self.evict().await;
@@ -147,7 +147,7 @@ impl Call {
                 return;
             }
             if !flights.is_loading(&self.key, &self.capture()) {
-                self.fly(Place::InAnyFlight, body).await;
+                self.fly(Place::Any, body).await;
             }
             return;
         };

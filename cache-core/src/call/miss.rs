@@ -32,11 +32,11 @@ use crate::{
 /// Which flight answers a call.
 pub(crate) enum Place {
     /// The one of its key, begun by whomever.
-    InAnyFlight,
+    Any,
     /// One that begins now, and that later callers join.
-    InNewFlight,
+    New,
     /// The one that it has been in since then, perhaps with the turn to load.
-    InThisFlight(Member, Option<Underway>, Instant),
+    This(Member, Option<Underway>, Instant),
 }
 
 /// A call in the engine, which knows no value type.
@@ -181,14 +181,14 @@ impl Call {
             return self.recurse(body).await;
         }
         let (member, underway) = match place {
-            Place::InThisFlight(member, underway, _) => (member, underway),
-            Place::InAnyFlight | Place::InNewFlight => {
+            Place::This(member, underway, _) => (member, underway),
+            Place::Any | Place::New => {
                 // Before anything is read.
                 let snapshot = self.capture();
                 if let (Some(events), Some(outer)) = (self.site.events, &outer) {
                     events.reaches(outer, &snapshot, &self.site);
                 }
-                let joined = if let Place::InNewFlight = place {
+                let joined = if let Place::New = place {
                     Ok(flights.renew(&self.key, &self.site, &snapshot))
                 } else {
                     self.join(outer.as_ref(), &snapshot, (&snapshot, false))

@@ -184,7 +184,7 @@ impl Going {
         match self {
             Self::Opened(opened) => opened.answer(body),
             Self::InFlight(call, member, underway, since) => Box::pin(async move {
-                let place = Place::InThisFlight(member, underway, since);
+                let place = Place::This(member, underway, since);
                 call.answer(None, place, body).await.answer
             }),
             Self::Refreshing(call, node) => Box::pin(async move { call.found(&node, body).answer }),

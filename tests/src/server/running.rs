@@ -7,6 +7,8 @@ use std::{
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
+use super::apart::Apart;
+
 /// A server that has been started; dropping this kills it.
 #[derive(Debug)]
 pub(super) struct Running {
@@ -17,14 +19,16 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub(super) fn new(server: Child, folder: &Path) -> Self {
+    pub(super) fn new(server: Child, folder: &Path, apart: Option<&Apart>) -> Self {
         // Its input ends when this process does, however that happens. A signal that ends all processes of a
         // terminal has to leave this one: the server ignores a hang-up.
-        const GUARD: &str = r#"trap "" HUP INT TERM; read -r _; kill -9 "$1"; rm -rf "$2""#;
+        const GUARD: &str =
+            r#"trap "" HUP INT TERM; read -r _; kill -9 "$1"; rm -rf "$2"; ip netns del "$3""#;
         let guard = Command::new("sh")
             .args(["-c", GUARD, "guard"])
             .arg(server.id().to_string())
             .arg(folder)
+            .arg(apart.map_or("", Apart::name))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -1,14 +1,15 @@
 //! What goes wrong. Each fault strikes, lasts, and is over when it returns.
 
 mod cluster;
+mod network;
 mod sentinel;
 mod server;
 
 use std::{thread::sleep, time::Duration};
 
-pub(super) use self::server::Lines;
+pub(super) use self::{network::Network, server::Lines};
 use super::{
-    SHORT_LIFE,
+    Release, SHORT_LIFE,
     ground::{Ground, MEMBERS, Stage},
     source::Kind,
 };
@@ -19,26 +20,31 @@ pub(super) struct Fault<S> {
     pub(super) name: &'static str,
     /// Something is written of which nobody is told: it is held to the lifetime of entries.
     is_silent: bool,
+    /// It takes longer than a test may.
+    pub(super) is_long: bool,
     pub(super) strike: fn(&mut Ground<S>),
 }
 
 impl<S> Fault<S> {
     pub(super) const fn new(name: &'static str, strike: fn(&mut Ground<S>)) -> Self {
-        let is_silent = false;
         Self {
             name,
-            is_silent,
+            is_silent: false,
+            is_long: false,
             strike,
         }
     }
 
     const fn silent(name: &'static str, strike: fn(&mut Ground<S>)) -> Self {
-        let is_silent = true;
         Self {
-            name,
-            is_silent,
-            strike,
+            is_silent: true,
+            ..Self::new(name, strike)
         }
+    }
+
+    const fn long(mut self) -> Self {
+        self.is_long = true;
+        self
     }
 
     /// To what values are held.
@@ -63,6 +69,15 @@ impl<S: Stage> Fault<S> {
         Self::silent("a process killed in a guarded mutation", |ground| {
             kill_process(ground, Kind::Guarded);
         });
+    const DEPLOYED: Self = Self::new("a rolling deploy of another value type", |ground| {
+        for release in [Release::After, Release::Before] {
+            for number in 0..MEMBERS {
+                ground.deploy(number, release);
+                // Both are there meanwhile.
+                sleep(ground.bound);
+            }
+        }
+    });
     const STOPPED: Self = Self::new("a process stopped for 3 s", |ground| {
         ground.members[1].stop();
         sleep(Duration::from_secs(3));

@@ -8,10 +8,12 @@ use std::{
 };
 
 use super::{
-    Life, Nanos, Plan,
+    Life, Nanos, Plan, Release,
     evidence::Evidence,
     faults::Fault,
-    life_of, nanos, now,
+    life_of,
+    member::Orders,
+    nanos, now,
     process::{Process, Size},
     source::Source,
     table::{Row, Table},
@@ -29,7 +31,10 @@ pub(super) trait Stage: Sized + 'static {
     /// All of it, in this order.
     const FAULTS: &'static [Fault<Self>];
 
-    fn start() -> Self;
+    /// # Errors
+    ///
+    /// Why there can be none here.
+    fn start() -> Result<Self, String>;
 
     /// Where a member is to connect to.
     fn url(&self, member: usize) -> String;
@@ -44,18 +49,20 @@ pub(super) struct Ground<S> {
     pub(super) bound: Duration,
     program: PathBuf,
     lives: Life,
+    releases: [Release; MEMBERS],
     table: Table,
 }
 
 impl<S: Stage> Ground<S> {
-    pub(super) fn new(plan: &Plan) -> Self {
+    pub(super) fn new(plan: &Plan) -> Result<Self, String> {
         let mut ground = Self {
             members: Vec::new(),
-            stage: S::start(),
+            stage: S::start()?,
             source: Source::start().expect("a port is free"),
             bound: plan.bound,
             program: plan.program.clone(),
             lives: 0,
+            releases: [Release::Before; MEMBERS],
             table: Table::new(plan.bound),
         };
         for number in 0..MEMBERS {
@@ -63,13 +70,25 @@ impl<S: Stage> Ground<S> {
             ground.members.push(member);
         }
         ground.until_well(now());
-        ground
+        Ok(ground)
     }
 
     fn new_life(&mut self, number: usize) -> Process {
         self.lives += 1;
-        let url = self.stage.url(number);
-        Process::start(&self.program, self.lives, &self.source, &url, self.bound)
+        let orders = Orders {
+            life: self.lives,
+            source: self.source.address().to_string(),
+            redis: self.stage.url(number),
+            bound: self.bound,
+            release: self.releases[number],
+        };
+        Process::start(&self.program, &orders, &self.source)
+    }
+
+    /// Has a member begin again as another release of its program.
+    pub(super) fn deploy(&mut self, number: usize, release: Release) {
+        self.releases[number] = release;
+        self.restart(number);
     }
 
     /// Has a member, dead or alive, begin again.

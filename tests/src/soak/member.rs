@@ -15,20 +15,50 @@ use std::{
 };
 
 use cache_core::Cache;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 
 use self::{out::Out, truth::Truth, writers::Writers};
-use super::{Life, UNKNOWN_OUTCOME, journal::Line, nanos, now};
+use super::{Life, Release, UNKNOWN_OUTCOME, journal::Line, nanos, now};
 
 const READERS: u64 = 4;
 const WRITERS: u64 = 2;
 
 /// What a member is told when it is started.
-struct Orders {
-    life: Life,
-    source: String,
-    redis: String,
-    bound: Duration,
+pub(super) struct Orders {
+    pub(super) life: Life,
+    pub(super) source: String,
+    pub(super) redis: String,
+    pub(super) bound: Duration,
+    pub(super) release: Release,
+}
+
+impl Orders {
+    /// As its program takes them.
+    pub(super) fn arguments(&self) -> [String; 5] {
+        [
+            self.life.to_string(),
+            self.source.clone(),
+            self.redis.clone(),
+            self.bound.as_millis().to_string(),
+            (self.release as u8).to_string(),
+        ]
+    }
+
+    fn read(arguments: &[String]) -> Result<Self, Box<dyn Error>> {
+        let [life, source, redis, bound, release] = arguments else {
+            return Err("a member is started by a soak".into());
+        };
+        Ok(Self {
+            life: life.parse()?,
+            source: source.clone(),
+            redis: redis.clone(),
+            bound: Duration::from_millis(bound.parse()?),
+            release: match release.as_str() {
+                "0" => Release::Before,
+                _ => Release::After,
+            },
+        })
+    }
 }
 
 /// The whole life of a member: until its standard input ends, or it is killed. The arguments are those that
@@ -38,15 +68,7 @@ struct Orders {
 ///
 /// Arguments that are others, or a Redis that refuses what it is asked.
 pub fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
-    let [life, source, redis, bound] = arguments else {
-        return Err("a member is started by a soak".into());
-    };
-    let orders = Orders {
-        life: life.parse()?,
-        source: source.clone(),
-        redis: redis.clone(),
-        bound: Duration::from_millis(bound.parse()?),
-    };
+    let orders = Orders::read(arguments)?;
     runtime(orders.life)?.block_on(live(orders))
 }
 
@@ -61,7 +83,12 @@ fn runtime(life: Life) -> io::Result<Runtime> {
 }
 
 async fn live(orders: Orders) -> Result<(), Box<dyn Error>> {
-    let Orders { life, bound, .. } = orders;
+    let Orders {
+        life,
+        bound,
+        release,
+        ..
+    } = orders;
     Truth::at(orders.source);
     let cache = Cache::builder()
         .redis(orders.redis)
@@ -74,23 +101,32 @@ async fn live(orders: Orders) -> Result<(), Box<dyn Error>> {
     let out = Out::begin();
     for number in 0..READERS {
         let seed = u64::from(life) * 100 + number;
-        tokio::spawn(readers::read(out.clone(), seed));
+        tokio::spawn(readers::read(out.clone(), release, seed));
     }
     let writers = Writers::new(cache, out.clone(), life);
-    for _ in 0..WRITERS {
-        tokio::spawn(writers.clone().write());
-    }
+    begin_to_write(&writers);
     tokio::spawn(writers.clone().see_acknowledgements());
     obey(writers);
     measure_lateness(&out).await
 }
 
+fn begin_to_write(writers: &Writers) {
+    for _ in 0..WRITERS {
+        tokio::spawn(writers.clone().write());
+    }
+}
+
 /// Waits for orders on a thread of its own.
 fn obey(writers: Writers) {
+    let runtime = Handle::current();
     thread::spawn(move || {
+        let _entered = runtime.enter();
         for order in io::stdin().lock().lines().map_while(Result::ok) {
             if order == "quiet" {
                 writers.stop();
+            } else {
+                writers.go_on();
+                begin_to_write(&writers);
             }
         }
         // Whoever gave orders is gone, which ends it all.

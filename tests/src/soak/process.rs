@@ -6,12 +6,11 @@ use std::{
     path::Path,
     process::{Child, Command, Stdio},
     thread::{self, JoinHandle},
-    time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{Life, journal::Line, source::Source};
+use super::{Life, journal::Line, member::Orders, source::Source};
 
 /// What a member holds.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,18 +38,11 @@ pub(super) struct Process {
 }
 
 impl Process {
-    pub(super) fn start(
-        program: &Path,
-        life: Life,
-        source: &Source,
-        redis: &str,
-        bound: Duration,
-    ) -> Self {
+    pub(super) fn start(program: &Path, orders: &Orders, source: &Source) -> Self {
+        let life = orders.life;
         let mut child = Command::new(program)
-            .args(["member", &life.to_string()])
-            .arg(source.address().to_string())
-            .arg(redis)
-            .arg(bound.as_millis().to_string())
+            .arg("member")
+            .args(orders.arguments())
             // It ends when this does.
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -75,8 +67,17 @@ impl Process {
 
     /// Has it write no more.
     pub(super) fn quiet(&mut self) {
+        self.order("quiet");
+    }
+
+    /// Has it write again.
+    pub(super) fn write(&mut self) {
+        self.order("write");
+    }
+
+    fn order(&mut self, order: &str) {
         let orders = self.child.stdin.as_mut().expect("it is piped");
-        orders.write_all(b"quiet\n").expect("it listens");
+        writeln!(orders, "{order}").expect("it listens");
     }
 
     pub(super) fn stop(&self) {

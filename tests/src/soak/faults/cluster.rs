@@ -21,6 +21,7 @@ impl Stage for Cluster {
         Fault::NONE,
         Fault::KILLED_AFTER_COMMIT,
         Fault::KILLED_WHILE_GUARDED,
+        Fault::DEPLOYED,
         Fault::new("a primary killed, its replica promoted", kill_primary),
         Fault::new("a primary stopped for 1 s", |ground| {
             stop_primary(ground, 1);
@@ -59,8 +60,8 @@ impl Stage for Cluster {
         Fault::new("a primary evicts", evict),
     ];
 
-    fn start() -> Self {
-        Self::start()
+    fn start() -> Result<Self, String> {
+        Ok(Self::start())
     }
 
     fn url(&self, _member: usize) -> String {

@@ -14,6 +14,7 @@ impl Stage for Watched {
         Fault::NONE,
         Fault::KILLED_AFTER_COMMIT,
         Fault::KILLED_WHILE_GUARDED,
+        Fault::DEPLOYED,
         Fault::new("the primary killed, a replica promoted", kill_primary),
         Fault::new("the primary stopped for 300 ms", |ground| {
             let primary = ground.stage.primary();
@@ -41,8 +42,8 @@ impl Stage for Watched {
         }),
     ];
 
-    fn start() -> Self {
-        Self::start()
+    fn start() -> Result<Self, String> {
+        Ok(Self::start())
     }
 
     fn url(&self, _member: usize) -> String {

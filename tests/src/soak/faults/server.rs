@@ -26,9 +26,11 @@ impl Stage for Lines {
         Fault::NONE,
         Fault::KILLED_AFTER_COMMIT,
         Fault::KILLED_WHILE_GUARDED,
+        Fault::DEPLOYED,
         Fault::new("server killed and restarted", kill_server),
         Fault::new("server stopped for 1 s", |ground| stop_server(ground, 1)),
         Fault::silent("server stopped for 5 s", |ground| stop_server(ground, 5)),
+        Fault::silent("server stopped for 30 s", |ground| stop_server(ground, 30)).long(),
         Fault::new("`DEBUG SLEEP 1`", |ground| {
             ground.stage.server.command(&["DEBUG", "SLEEP", "1"]);
         }),
@@ -51,23 +53,32 @@ impl Stage for Lines {
         Fault::new("`FLUSHALL`", |ground| {
             repeat(&[&ground.stage.server], &["FLUSHALL"], ground.bound);
         }),
+        Fault::new("`FLUSHDB`", |ground| {
+            repeat(&[&ground.stage.server], &["FLUSHDB"], ground.bound);
+        }),
         Fault::new("`SCRIPT FLUSH`", |ground| {
             repeat(&[&ground.stage.server], &["SCRIPT", "FLUSH"], ground.bound);
         }),
         Fault::new("server full", fill_up),
         Fault::silent("disk full (`MISCONF`)", refuse_writes),
         Fault::new("server evicts", evict),
+        Fault::new("the server's clock stepped by 1 h", |ground| {
+            step_clock(ground, 3_600);
+        }),
+        Fault::new("the server's clock stepped back by 10 s", |ground| {
+            step_clock(ground, -10);
+        }),
         Fault::new("replica without the last events promoted", promote),
         Fault::new("the same, and who emitted them killed", promote_and_kill),
     ];
 
-    fn start() -> Self {
-        let server = Server::start();
+    fn start() -> Result<Self, String> {
+        let server = server();
         let lines = (0..MEMBERS).map(|_| Proxy::to(&server));
-        Self {
+        Ok(Self {
             lines: lines.collect(),
             server,
-        }
+        })
     }
 
     fn url(&self, member: usize) -> String {
@@ -101,6 +112,21 @@ impl Lines {
 fn port(client: &str) -> Option<u16> {
     let address = client.split(' ').find_map(|it| it.strip_prefix("addr="))?;
     address.rsplit_once(':')?.1.parse().ok()
+}
+
+fn server() -> Server {
+    let (server, missing) = Server::with_own_clock();
+    if let Some(why) = missing {
+        eprintln!("clocks are not stepped: {why}");
+    }
+    server
+}
+
+fn step_clock(ground: &mut Ground<Lines>, seconds: i64) {
+    ground.stage.server.step_clock(seconds * 1_000_000);
+    sleep(2 * ground.bound);
+    ground.stage.server.step_clock(0);
+    sleep(ground.bound);
 }
 
 fn kill_server(ground: &mut Ground<Lines>) {
@@ -255,7 +281,7 @@ fn promote_and_kill(ground: &mut Ground<Lines>) {
 /// A replica that has missed some events, as has the first member.
 fn lag_behind(ground: &Ground<Lines>) -> Server {
     const DELAY: &str = "repl-diskless-sync-delay";
-    let replica = Server::start();
+    let replica = server();
     let replication = Proxy::to(&ground.stage.server);
     let port = replication.port().to_string();
     ground.stage.server.command(&["CONFIG", "SET", DELAY, "0"]);

@@ -37,10 +37,17 @@ pub(super) async fn stored(shelf: u32, id: u32) -> u32 {
 }
 
 /// An item, and the rates that its price is made with.
-#[cached(ttl = 10m, invalidate_on = [ItemChanged { shelf, id }, RatesChanged])]
+#[cached(ttl = 10m, name = "label", invalidate_on = [ItemChanged { shelf, id }, RatesChanged])]
 pub(super) async fn label(shelf: u32, id: u32) -> (u32, u32) {
     let item = truth::read_one(Place { shelf, id }.fact()).await;
     (item, truth::read_one(RATES).await)
+}
+
+/// The same in the next release: as many bytes, of other types and the other way round.
+#[cached(ttl = 10m, name = "label", invalidate_on = [ItemChanged { shelf, id }, RatesChanged])]
+pub(super) async fn next_label(shelf: u32, id: u32) -> (u64, u64) {
+    let item = truth::read_one(Place { shelf, id }.fact()).await;
+    (truth::read_one(RATES).await.into(), item.into())
 }
 
 #[cached(ttl = 10m, invalidate_on = ItemChanged { shelf, .. })]

@@ -5,8 +5,8 @@ use std::{future::Future, time::Duration};
 use cache_core::{CachedCall, Source};
 
 use super::{
-    super::{Place, RATES, journal::Line, now, verdict::SHORT_LIVED},
-    functions::{brief, everything, item, label, noted, shelf, stored},
+    super::{Place, RATES, Release, journal::Line, now, verdict::SHORT_LIVED},
+    functions::{brief, everything, item, label, next_label, noted, shelf, stored},
     out::Out,
     zipf::Zipf,
 };
@@ -16,9 +16,13 @@ use crate::Random;
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// Calls for ever.
-pub(super) async fn read(out: Out, seed: u64) {
+pub(super) async fn read(out: Out, release: Release, seed: u64) {
     let (random, zipf) = (Random::of_seed(seed), Zipf::new());
-    let reader = Reader { out, random };
+    let reader = Reader {
+        out,
+        release,
+        random,
+    };
     loop {
         // Half of them are of what is written seldom: what is missed there stays missed.
         let place = if reader.random.below(2) == 0 {
@@ -33,6 +37,7 @@ pub(super) async fn read(out: Out, seed: u64) {
 
 struct Reader {
     out: Out,
+    release: Release,
     random: Random,
 }
 
@@ -47,7 +52,14 @@ impl Reader {
             55..65 => self.serve("stored", stored(of_shelf, id), one).await,
             65..85 => {
                 let both = |(item, rates)| vec![(fact, vec![item]), (RATES, vec![rates])];
-                self.serve("label", label(of_shelf, id), both).await;
+                match self.release {
+                    Release::Before => self.serve("label", label(of_shelf, id), both).await,
+                    Release::After => {
+                        let version = |it: u64| u32::try_from(it).expect("it is a version");
+                        let both = |(rates, item)| both((version(item), version(rates)));
+                        self.serve("label", next_label(of_shelf, id), both).await;
+                    }
+                }
             }
             85..99 => {
                 let all = |versions| vec![(fact - id as usize, versions)];

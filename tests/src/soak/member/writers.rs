@@ -55,6 +55,11 @@ impl Writers {
         self.0.is_over.store(true, Relaxed);
     }
 
+    /// There is more to write.
+    pub(super) fn go_on(&self) {
+        self.0.is_over.store(false, Relaxed);
+    }
+
     /// Writes until it is to stop.
     pub(super) async fn write(self) {
         let shared = &*self.0;
