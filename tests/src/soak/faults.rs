@@ -1,5 +1,6 @@
 //! What goes wrong. Each fault strikes, lasts, and is over when it returns.
 
+mod anywhere;
 mod cluster;
 mod network;
 mod sentinel;
@@ -13,7 +14,6 @@ use super::{
     ground::{Ground, MEMBERS, Stage},
     source::Kind,
 };
-use crate::server::Server;
 
 /// A fault, and what is stated of it.
 pub(super) struct Fault<S> {
@@ -94,39 +94,4 @@ fn kill_process<S: Stage>(ground: &mut Ground<S>, kind: Kind) {
     }
     // What they wrote is seen when what was loaded before is over.
     sleep(SHORT_LIFE);
-}
-
-/// Kills the connections of one kind, several times.
-fn kill_clients(servers: &[&Server], kind: &str, time: Duration) {
-    let mut killed = 0;
-    for _ in 0..5 {
-        for server in servers {
-            let answer = server.command(&["CLIENT", "KILL", "TYPE", kind]);
-            killed += answer.parse::<u64>().expect("it is a number");
-        }
-        sleep(time / 5);
-    }
-    assert!(killed > 0, "there were clients of type {kind}");
-}
-
-/// The same command, several times.
-fn repeat(servers: &[&Server], command: &[&str], time: Duration) {
-    for _ in 0..5 {
-        for server in servers {
-            server.command(command);
-        }
-        sleep(time / 5);
-    }
-}
-
-fn limit_memory(server: &Server, bytes: u64) {
-    let bytes = bytes.to_string();
-    server.command(&["CONFIG", "SET", "maxmemory", &bytes]);
-}
-
-/// Until it is over, nothing can be written.
-fn fill_up(server: &Server, time: Duration) {
-    limit_memory(server, 1);
-    sleep(time);
-    limit_memory(server, 0);
 }

@@ -19,7 +19,7 @@ use super::{
     table::{Row, Table},
     verdict::judge,
 };
-use crate::SOON;
+use crate::{SOON, server::Server};
 
 pub(super) const MEMBERS: usize = 3;
 
@@ -35,6 +35,9 @@ pub(super) trait Stage: Sized + 'static {
     ///
     /// Why there can be none here.
     fn start() -> Result<Self, String>;
+
+    /// The servers that take writes.
+    fn primaries(&self) -> Vec<&Server>;
 
     /// Where a member is to connect to.
     fn url(&self, member: usize) -> String;

@@ -1,13 +1,9 @@
 //! Three primaries with a replica each.
 
-use std::{
-    thread::sleep,
-    time::{Duration, Instant},
-};
+use std::{thread::sleep, time::Duration};
 
-use super::{Fault, fill_up, kill_clients, limit_memory, repeat};
+use super::Fault;
 use crate::{
-    SOON,
     clusters::Cluster,
     server::Server,
     soak::ground::{Ground, Stage, number},
@@ -36,32 +32,25 @@ impl Stage for Cluster {
         Fault::new("a failover by hand", fail_over),
         Fault::new("slots moved", move_slots),
         Fault::silent("all nodes killed and restarted", restart_all),
-        Fault::new("`CLIENT KILL TYPE normal`", |ground| {
-            kill_clients(&ground.stage.primaries(), "normal", ground.bound);
-        }),
-        Fault::new("`CLIENT KILL TYPE pubsub`", |ground| {
-            kill_clients(&ground.stage.primaries(), "pubsub", ground.bound);
-        }),
+        Fault::SLEEPING,
+        Fault::KILLED_NORMAL,
+        Fault::KILLED_PUBSUB,
         Fault::STOPPED,
-        Fault::new("`FLUSHALL`", |ground| {
-            repeat(&ground.stage.primaries(), &["FLUSHALL"], ground.bound);
-        }),
-        Fault::new("`SCRIPT FLUSH`", |ground| {
-            repeat(
-                &ground.stage.primaries(),
-                &["SCRIPT", "FLUSH"],
-                ground.bound,
-            );
-        }),
-        Fault::new("a primary full", |ground| {
-            let (primary, _) = owner(ground);
-            fill_up(&ground.stage.nodes[primary], 2 * ground.bound);
-        }),
-        Fault::new("a primary evicts", evict),
+        Fault::THROWN_OUT,
+        Fault::FLUSHED,
+        Fault::FLUSHED_DATABASE,
+        Fault::FLUSHED_SCRIPTS,
+        Fault::FULL,
+        Fault::EVICTING,
+        Fault::DISK_FULL,
     ];
 
     fn start() -> Result<Self, String> {
         Ok(Self::start())
+    }
+
+    fn primaries(&self) -> Vec<&Server> {
+        Self::primaries(self)
     }
 
     fn url(&self, _member: usize) -> String {
@@ -146,21 +135,4 @@ fn restart_all(ground: &mut Ground<Cluster>) {
     }
     assert!(!primaries.is_empty());
     ground.stage.is_whole();
-}
-
-fn evict(ground: &mut Ground<Cluster>) {
-    const POLICY: &str = "maxmemory-policy";
-    let (place, _) = owner(ground);
-    let server = &ground.stage.nodes[place];
-    let info = |name| number(&server.command(&["INFO", "everything"]), name);
-    let policy = |policy: &str| server.command(&["CONFIG", "SET", POLICY, policy]);
-    policy("allkeys-random");
-    let (before, begin) = (info("evicted_keys"), Instant::now());
-    while info("evicted_keys") == before || begin.elapsed() < 2 * ground.bound {
-        assert!(begin.elapsed() < SOON, "it evicts");
-        limit_memory(server, info("used_memory").saturating_sub(16 << 10));
-        sleep(ground.bound / 10);
-    }
-    limit_memory(server, 0);
-    policy("noeviction");
 }

@@ -38,6 +38,10 @@ impl Stage for Network {
         Ok(Self { server })
     }
 
+    fn primaries(&self) -> Vec<&Server> {
+        vec![&self.server]
+    }
+
     fn url(&self, _member: usize) -> String {
         self.server.url()
     }

@@ -2,7 +2,7 @@
 
 use std::{thread::sleep, time::Duration};
 
-use super::{Fault, fill_up, kill_clients, repeat};
+use super::Fault;
 use crate::{
     sentinels::Watched,
     server::Server,
@@ -27,32 +27,30 @@ impl Stage for Watched {
             sleep(ground.bound);
             ground.stage.sentinels[0].start_again();
         }),
-        Fault::new("`CLIENT KILL TYPE normal`", |ground| {
-            kill_clients(&[primary(ground)], "normal", ground.bound);
-        }),
-        Fault::new("`CLIENT KILL TYPE pubsub`", |ground| {
-            kill_clients(&[primary(ground)], "pubsub", ground.bound);
-        }),
+        Fault::SLEEPING,
+        Fault::KILLED_NORMAL,
+        Fault::KILLED_PUBSUB,
         Fault::STOPPED,
-        Fault::new("`FLUSHALL`", |ground| {
-            repeat(&[primary(ground)], &["FLUSHALL"], ground.bound);
-        }),
-        Fault::new("the primary full", |ground| {
-            fill_up(primary(ground), 2 * ground.bound);
-        }),
+        Fault::THROWN_OUT,
+        Fault::FLUSHED,
+        Fault::FLUSHED_DATABASE,
+        Fault::FLUSHED_SCRIPTS,
+        Fault::FULL,
+        Fault::EVICTING,
+        Fault::DISK_FULL,
     ];
 
     fn start() -> Result<Self, String> {
         Ok(Self::start())
     }
 
+    fn primaries(&self) -> Vec<&Server> {
+        vec![&self.servers[self.primary()]]
+    }
+
     fn url(&self, _member: usize) -> String {
         Self::url(self)
     }
-}
-
-fn primary(ground: &Ground<Watched>) -> &Server {
-    &ground.stage.servers[ground.stage.primary()]
 }
 
 fn stop_for(server: &Server, milliseconds: u64) {

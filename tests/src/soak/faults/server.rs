@@ -1,12 +1,11 @@
 //! One server, and a line to it for each member.
 
 use std::{
-    fs,
     thread::sleep,
     time::{Duration, Instant},
 };
 
-use super::{Fault, kill_clients, limit_memory, repeat};
+use super::Fault;
 use crate::{
     SOON,
     proxy::Proxy,
@@ -31,16 +30,10 @@ impl Stage for Lines {
         Fault::new("server stopped for 1 s", |ground| stop_server(ground, 1)),
         Fault::silent("server stopped for 5 s", |ground| stop_server(ground, 5)),
         Fault::silent("server stopped for 30 s", |ground| stop_server(ground, 30)).long(),
-        Fault::new("`DEBUG SLEEP 1`", |ground| {
-            ground.stage.server.command(&["DEBUG", "SLEEP", "1"]);
-        }),
+        Fault::SLEEPING,
         Fault::silent("all lines 200 ms longer", delay),
-        Fault::new("`CLIENT KILL TYPE normal`", |ground| {
-            kill_clients(&[&ground.stage.server], "normal", ground.bound);
-        }),
-        Fault::new("`CLIENT KILL TYPE pubsub`", |ground| {
-            kill_clients(&[&ground.stage.server], "pubsub", ground.bound);
-        }),
+        Fault::KILLED_NORMAL,
+        Fault::KILLED_PUBSUB,
         Fault::new("asking connection black-holed", |ground| {
             black_hole(ground, Connections::Asking);
         }),
@@ -50,18 +43,13 @@ impl Stage for Lines {
         Fault::silent("a process cut off", cut_off),
         Fault::STOPPED,
         Fault::new("slow subscriber thrown out", throw_out),
-        Fault::new("`FLUSHALL`", |ground| {
-            repeat(&[&ground.stage.server], &["FLUSHALL"], ground.bound);
-        }),
-        Fault::new("`FLUSHDB`", |ground| {
-            repeat(&[&ground.stage.server], &["FLUSHDB"], ground.bound);
-        }),
-        Fault::new("`SCRIPT FLUSH`", |ground| {
-            repeat(&[&ground.stage.server], &["SCRIPT", "FLUSH"], ground.bound);
-        }),
-        Fault::new("server full", fill_up),
-        Fault::silent("disk full (`MISCONF`)", refuse_writes),
-        Fault::new("server evicts", evict),
+        Fault::THROWN_OUT,
+        Fault::FLUSHED,
+        Fault::FLUSHED_DATABASE,
+        Fault::FLUSHED_SCRIPTS,
+        Fault::FULL,
+        Fault::EVICTING,
+        Fault::DISK_FULL,
         Fault::new("the server's clock stepped by 1 h", |ground| {
             step_clock(ground, 3_600);
         }),
@@ -79,6 +67,10 @@ impl Stage for Lines {
             lines: lines.collect(),
             server,
         })
+    }
+
+    fn primaries(&self) -> Vec<&Server> {
+        vec![&self.server]
     }
 
     fn url(&self, member: usize) -> String {
@@ -206,56 +198,6 @@ fn delay(ground: &mut Ground<Lines>) {
     for line in &ground.stage.lines {
         line.pass();
     }
-}
-
-/// A server that cannot save what it has takes nothing new: no event either.
-fn refuse_writes(ground: &mut Ground<Lines>) {
-    let server = &ground.stage.server;
-    let set = |name: &str, value: &str| {
-        let answer = server.command(&["CONFIG", "SET", name, value]);
-        assert_eq!(answer, "OK", "{name}");
-    };
-    let folder = server.socket().with_file_name("gone");
-    fs::create_dir(&folder).expect("the folder is ours");
-    set("dir", &folder.display().to_string());
-    fs::remove_dir(&folder).expect("nothing is in it");
-    set("save", "3600 1");
-    let begin = Instant::now();
-    server.command(&["BGSAVE"]);
-    while !server.command(&["SET", "x", "y"]).starts_with("MISCONF") {
-        assert!(begin.elapsed() < SOON, "it cannot save");
-        sleep(Duration::from_millis(10));
-    }
-    sleep(ground.bound);
-    set("save", "");
-    set("dir", "/");
-    server.command(&["DEL", "x"]);
-}
-
-fn fill_up(ground: &mut Ground<Lines>) {
-    let server = &ground.stage.server;
-    limit_memory(server, 1);
-    let answer = server.command(&["SET", "x", "y"]);
-    assert!(answer.starts_with("OOM"), "{answer}");
-    sleep(2 * ground.bound);
-    limit_memory(server, 0);
-}
-
-fn evict(ground: &mut Ground<Lines>) {
-    const POLICY: &str = "maxmemory-policy";
-    let server = &ground.stage.server;
-    let info = |name| number(&server.command(&["INFO", "everything"]), name);
-    let policy = |policy: &str| server.command(&["CONFIG", "SET", POLICY, policy]);
-    policy("allkeys-random");
-    let before = info("evicted_keys");
-    for _ in 0..20 {
-        limit_memory(server, info("used_memory").saturating_sub(16 << 10));
-        sleep(ground.bound / 10);
-    }
-    let evicted = info("evicted_keys") - before;
-    assert!(evicted > 0, "it evicts");
-    limit_memory(server, 0);
-    policy("noeviction");
 }
 
 /// Asynchronous replication loses what was acknowledged last; one member has not heard of it either.
