@@ -247,7 +247,7 @@ async fn call(cache: Cache, is_honest: Arc<AtomicBool>, mut id: u64) {
 fn whatever_a_server_answers_calls_are_right_in_time_and_small() {
     static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
     panic::set_hook(Box::new(|info| {
-        PANICS.lock().unwrap().push(info.to_string())
+        PANICS.lock().unwrap().push(info.to_string());
     }));
     let server = Server::start();
     on_both_runtimes(|_| async {
