@@ -86,7 +86,7 @@ impl Cluster {
     /// Where clients find it.
     #[must_use]
     pub fn url(&self) -> String {
-        self.url_at("127.0.0.1")
+        self.url_at(&self.nodes[0].address().to_string())
     }
 
     /// Another name of the same, for a cache that is to be of another process.
@@ -110,7 +110,7 @@ impl Cluster {
         node.command(&[
             "CLUSTER",
             "MEET",
-            "127.0.0.1",
+            &self.nodes[0].address().to_string(),
             &port.to_string(),
             &bus.to_string(),
         ]);
@@ -244,9 +244,9 @@ impl Cluster {
             if keys.is_empty() {
                 break;
             }
-            let port = target.port().to_string();
+            let (host, port) = (target.address().to_string(), target.port().to_string());
             for key in keys.lines() {
-                let moved = source.command(&["MIGRATE", "127.0.0.1", &port, key, "0", "1000"]);
+                let moved = source.command(&["MIGRATE", &host, &port, key, "0", "1000"]);
                 assert!(["OK", "NOKEY"].contains(&moved.as_str()), "{moved}");
             }
         }

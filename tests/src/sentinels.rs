@@ -43,10 +43,10 @@ impl Watched {
     #[must_use]
     pub fn with(arguments: &[&str], (settings, of_sentinels): (&str, &[&str])) -> Self {
         let primary = Server::with(arguments);
-        let port = primary.port().to_string();
+        let (host, port) = (primary.address().to_string(), primary.port().to_string());
         let of = [
             "--replicaof",
-            "127.0.0.1",
+            &host,
             &port,
             "--repl-diskless-sync-delay",
             "0",
@@ -54,7 +54,7 @@ impl Watched {
         let arguments = [arguments, &of].concat();
         let servers = vec![primary, Server::with(&arguments), Server::with(&arguments)];
         let settings = format!(
-            "sentinel monitor {SERVICE} 127.0.0.1 {port} 2\n\
+            "sentinel monitor {SERVICE} {host} {port} 2\n\
              sentinel down-after-milliseconds {SERVICE} 500\n\
              sentinel failover-timeout {SERVICE} 3000\n{settings}"
         );
@@ -95,7 +95,8 @@ impl Watched {
         let mut url = "redis-sentinel://".to_owned();
         for (place, sentinel) in self.sentinels.iter().enumerate() {
             let comma = if place == 0 { "" } else { "," };
-            write!(url, "{comma}127.0.0.1:{}", sentinel.port()).expect("a string takes all");
+            let (host, port) = (sentinel.address(), sentinel.port());
+            write!(url, "{comma}{host}:{port}").expect("a string takes all");
         }
         url + "/" + SERVICE
     }

@@ -9,6 +9,7 @@ mod resp;
 mod running;
 
 use std::{
+    cell::RefCell,
     env,
     ffi::OsString,
     fs::{self, File},
@@ -17,7 +18,10 @@ use std::{
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{self, Command, Stdio},
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -55,9 +59,27 @@ pub struct Server {
     bus: Option<Port>,
     arguments: Vec<String>,
     running: Option<Running>,
-    /// A network of its own, that it is alone in.
-    apart: Option<Apart>,
+    /// The network that it is in, where that is not the one of all.
+    apart: Option<Arc<Apart>>,
     clock: Option<Clock>,
+}
+
+thread_local! {
+    /// Where servers are started.
+    static APART: RefCell<Option<Arc<Apart>>> = const { RefCell::new(None) };
+}
+
+/// Starts servers in a network of their own, where [packets can be lost](Server::lose_packets).
+///
+/// # Errors
+///
+/// Why there can be none: mostly as only root may make one.
+pub fn apart<T>(start: impl FnOnce() -> T) -> Result<T, String> {
+    let network = Apart::new()?;
+    APART.set(Some(Arc::new(network)));
+    let started = start();
+    APART.set(None);
+    Ok(started)
 }
 
 /// Why a server does not run.
@@ -196,27 +218,12 @@ impl Server {
         }
     }
 
-    /// A server in a network of its own, where [packets can be lost](Self::lose_packets).
-    ///
-    /// # Errors
-    ///
-    /// Why there can be none: mostly as only root may make one.
+    /// Loses all that is sent to its network and by it, until [`pass_packets`](Self::pass_packets): connections stay, and are
+    /// silent.
     ///
     /// # Panics
     ///
-    /// As [`start`](Self::start) does.
-    pub fn apart() -> Result<Self, String> {
-        let mut server = Self::of(&[]);
-        server.apart = Some(Apart::new()?);
-        server.start_again();
-        Ok(server)
-    }
-
-    /// Loses all that is sent to it and by it, until [`pass_packets`](Self::pass_packets): connections stay, and are silent.
-    ///
-    /// # Panics
-    ///
-    /// When it is not [`apart`](Self::apart).
+    /// When it is not [`apart`].
     pub fn lose_packets(&self) {
         let lost = self.apart.as_ref().expect("it is apart").lose();
         lost.expect("the network is ours");
@@ -226,7 +233,7 @@ impl Server {
     ///
     /// # Panics
     ///
-    /// When it is not [`apart`](Self::apart).
+    /// When it is not [`apart`].
     pub fn pass_packets(&self) {
         let passed = self.apart.as_ref().expect("it is apart").pass();
         passed.expect("the network is ours");
@@ -281,7 +288,7 @@ impl Server {
             bus: None,
             arguments: arguments.iter().map(ToString::to_string).collect(),
             running: None,
-            apart: None,
+            apart: APART.with_borrow(Clone::clone),
             clock: None,
         }
     }
@@ -293,8 +300,10 @@ impl Server {
         format!("{scheme}://{}:{}/", self.address(), self.port())
     }
 
-    fn address(&self) -> Ipv4Addr {
-        let apart = self.apart.as_ref();
+    /// Where it is: 127.0.0.1 mostly.
+    #[must_use]
+    pub fn address(&self) -> Ipv4Addr {
+        let apart = self.apart.as_deref();
         apart.map_or(Ipv4Addr::LOCALHOST, Apart::address)
     }
 
@@ -403,8 +412,8 @@ impl Server {
     ///
     /// As [`command`](Self::command) does.
     pub fn follow(&self, primary: &Self) {
-        let port = primary.port().to_string();
-        self.command(&["REPLICAOF", "127.0.0.1", &port]);
+        let (host, port) = (primary.address().to_string(), primary.port().to_string());
+        self.command(&["REPLICAOF", &host, &port]);
     }
 
     /// Becomes a primary again, with the data that it has.
@@ -537,9 +546,9 @@ impl Server {
                      `redis-server`, or set `REDIS_SERVER_BIN` to the one to use"
                 ))
             })?;
-        let running = self
-            .running
-            .insert(Running::new(server, &self.folder, self.apart.as_ref()));
+        let running =
+            self.running
+                .insert(Running::new(server, &self.folder, self.apart.as_deref()));
 
         let begin = Instant::now();
         let socket = self.folder.join("r.sock");

@@ -24,7 +24,7 @@ use self::{
     faults::{Lines, Network},
     ground::{Ground, Stage},
 };
-use crate::{clusters::Cluster, sentinels::Watched};
+use crate::{clusters::Cluster, sentinels::Watched, server::Server};
 
 /// Nanoseconds of the clock that all processes of a machine share.
 type Nanos = u64;
@@ -54,6 +54,8 @@ pub struct Plan {
     pub program: PathBuf,
     /// What the processes share entries through.
     pub on: Topology,
+    /// In a network of their own that loses packets, and does nothing else. Only root may make one.
+    pub is_lossy: bool,
     /// How long a value may be served that misses an acknowledged event.
     pub bound: Duration,
     /// Rounds through all faults begin until so much time is over; there is at least one.
@@ -71,8 +73,6 @@ pub enum Topology {
     Sentinel,
     /// Three primaries, each with a replica.
     Cluster,
-    /// One server in a network of its own, which only root may make.
-    Network,
 }
 
 /// Which release of their program members are.
@@ -92,11 +92,13 @@ enum Release {
 ///
 /// When a server or a process cannot be started.
 pub fn run(plan: &Plan) -> Result<Table, String> {
-    match plan.on {
-        Topology::Server => run_on::<Lines>(plan),
-        Topology::Sentinel => run_on::<Watched>(plan),
-        Topology::Cluster => run_on::<Cluster>(plan),
-        Topology::Network => run_on::<Network>(plan),
+    match (plan.on, plan.is_lossy) {
+        (Topology::Server, false) => run_on::<Lines>(plan),
+        (Topology::Server, true) => run_on::<Network<Server>>(plan),
+        (Topology::Sentinel, false) => run_on::<Watched>(plan),
+        (Topology::Sentinel, true) => run_on::<Network<Watched>>(plan),
+        (Topology::Cluster, false) => run_on::<Cluster>(plan),
+        (Topology::Cluster, true) => run_on::<Network<Cluster>>(plan),
     }
 }
 

@@ -5,7 +5,10 @@
 use std::time::{Duration, Instant};
 
 use cache_core::{Cache, Event, cached};
-use tests::{SOON, on_both_runtimes, server::Server};
+use tests::{
+    SOON, on_both_runtimes,
+    server::{self, Server},
+};
 
 #[derive(Debug, Event)]
 pub struct RowChanged {
@@ -22,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 #[test]
 fn no_call_waits_for_a_network_that_loses_all_and_all_is_well_soon_after() {
-    let server = match Server::apart() {
+    let server = match server::apart(Server::start) {
         Ok(server) => server,
         Err(why) => return eprintln!("skipped: {why}"),
     };

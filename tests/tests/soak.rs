@@ -13,6 +13,7 @@ fn no_process_serves_what_misses_an_event_for_longer_than_the_bound() {
         on: Topology::Server,
         bound: Duration::from_millis(500),
         time: Duration::ZERO,
+        is_lossy: false,
         is_short: true,
     };
     let table = soak::run(&plan).expect("a server can be started");

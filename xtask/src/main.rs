@@ -13,7 +13,8 @@ use std::{
 const USAGE: &str = "\
 cargo xtask test           every test of the workspace (installs `redis-server` if it is missing)
 cargo xtask sim            the coherence protocol under seeded faults: --seeds N, --seed S, --mutant bN
-cargo xtask soak           three processes on a real Redis and its faults: --minutes N, --on server | sentinel | cluster | network
+cargo xtask soak           three processes on a real Redis and its faults: --minutes N, --on server | sentinel | cluster,
+                           or lossy-server and so on
 cargo xtask chaos          the same on all of them, one after the other
 cargo xtask servers        the tests with Redis 6.2 and 8.2, Valkey 8.1 and 9.1 (downloads them)
 cargo xtask bench          side by side with other caches (builds them)
@@ -22,6 +23,15 @@ cargo xtask bench events   what invalidation costs, on a `redis-server`
 cargo xtask bench strategies   what strategies, fleets and batches are worth, on a `redis-server`
 cargo xtask bench build    what the attribute costs to build, beside `cached`
 cargo xtask demo           the quickstart";
+
+const TOPOLOGIES: [&str; 6] = [
+    "server",
+    "sentinel",
+    "cluster",
+    "lossy-server",
+    "lossy-sentinel",
+    "lossy-cluster",
+];
 
 const SOAK: [&str; 6] = ["run", "-p", "tests", "--bin", "soak", "--"];
 
@@ -48,8 +58,7 @@ fn main() -> ExitCode {
         "chaos" => {
             let on = |topology| cargo(".", &[&SOAK[..], &["--on", topology]].concat(), rest);
             // All of them, whatever comes of the first.
-            let topologies = ["server", "sentinel", "cluster", "network"];
-            server::is_there() && topologies.map(on) == [true; 4]
+            server::is_there() && TOPOLOGIES.map(on) == [true; TOPOLOGIES.len()]
         }
         "servers" => servers::each(|program| {
             let program = program.display().to_string();

@@ -18,6 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         on: Topology::Server,
         bound: Duration::from_secs(2),
         time: Duration::from_mins(1),
+        is_lossy: false,
         is_short: false,
     };
     for option in arguments.chunks(2) {
@@ -26,13 +27,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 plan.time = Duration::from_mins(minutes.parse()?);
             }
             [option, topology] if option == "--on" => {
-                plan.on = match topology.as_str() {
+                let lossy = topology.strip_prefix("lossy-");
+                plan.is_lossy = lossy.is_some();
+                plan.on = match lossy.unwrap_or(topology) {
                     "server" => Topology::Server,
                     "sentinel" => Topology::Sentinel,
                     "cluster" => Topology::Cluster,
-                    "network" => Topology::Network,
                     _ => {
-                        let known = "write `--on server`, `sentinel`, `cluster` or `network`";
+                        let known =
+                            "write `--on server`, `sentinel` or `cluster`, or `lossy-` before it";
                         return Err(known.into());
                     }
                 };

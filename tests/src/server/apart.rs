@@ -1,4 +1,4 @@
-//! A network of its own for a server, where packets can be lost without a word: nobody is refused, and no connection ends.
+//! A network of their own for servers, where packets can be lost without a word: nobody is refused, and no connection ends.
 
 use std::{
     net::Ipv4Addr,
@@ -61,6 +61,8 @@ impl Apart {
         run(&["-n", name, "addr", "add", &address, "dev", there])?;
         run(&["link", "set", here, "up"])?;
         run(&["-n", name, "link", "set", there, "up"])?;
+        // By which those in it reach each other.
+        run(&["-n", name, "link", "set", "lo", "up"])?;
         self.pass()
     }
 

@@ -1,23 +1,21 @@
-//! One server, in a network that loses packets: no connection ends for it, and nobody is told.
+//! A network that loses packets: no connection ends for it, and nobody is told.
 
 use std::{thread::sleep, time::Duration};
 
 use super::Fault;
 use crate::{
-    server::Server,
+    server::{self, Server},
     soak::{
         ground::{Ground, Stage},
         process::Process,
     },
 };
 
-/// A server in a network of its own.
+/// Servers in a network of their own.
 #[derive(Debug)]
-pub(in crate::soak) struct Network {
-    server: Server,
-}
+pub(in crate::soak) struct Network<S>(S);
 
-impl Stage for Network {
+impl<S: Stage> Stage for Network<S> {
     const FAULTS: &'static [Fault<Self>] = &[
         Fault::NONE,
         Fault::new("all packets lost for 300 ms", |ground| lose(ground, 300)),
@@ -34,21 +32,38 @@ impl Stage for Network {
     ];
 
     fn start() -> Result<Self, String> {
-        let server = Server::apart()?;
-        Ok(Self { server })
+        server::apart(S::start)?.map(Self)
     }
 
     fn primaries(&self) -> Vec<&Server> {
-        vec![&self.server]
+        self.0.primaries()
     }
 
-    fn url(&self, _member: usize) -> String {
-        self.server.url()
+    fn url(&self, member: usize) -> String {
+        self.0.url(member)
     }
 }
 
-fn lose(ground: &mut Ground<Network>, milliseconds: u64) {
-    ground.stage.server.lose_packets();
+/// One server, and nothing between it and the members.
+impl Stage for Server {
+    const FAULTS: &'static [Fault<Self>] = &[Fault::NONE];
+
+    fn start() -> Result<Self, String> {
+        Ok(Self::start())
+    }
+
+    fn primaries(&self) -> Vec<&Server> {
+        vec![self]
+    }
+
+    fn url(&self, _member: usize) -> String {
+        Self::url(self)
+    }
+}
+
+fn lose<S: Stage>(ground: &mut Ground<Network<S>>, milliseconds: u64) {
+    // All are in one network.
+    ground.stage.primaries()[0].lose_packets();
     sleep(Duration::from_millis(milliseconds));
-    ground.stage.server.pass_packets();
+    ground.stage.primaries()[0].pass_packets();
 }
