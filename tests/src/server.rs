@@ -4,6 +4,7 @@
 mod abilities;
 mod apart;
 mod clock;
+mod folder;
 mod port;
 mod resp;
 mod running;
@@ -13,15 +14,12 @@ use std::{
     env,
     ffi::OsString,
     fs::{self, File},
-    io::{self, BufReader, ErrorKind},
+    io::{self, BufReader},
     net::Ipv4Addr,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
-    process::{self, Command, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    process::{Command, Stdio},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -282,7 +280,7 @@ impl Server {
     fn of(arguments: &[&str]) -> Self {
         Self {
             port: Port::reserve().expect("a port of 127.0.0.1 is free"),
-            folder: new_folder().expect("there is place for a temporary folder"),
+            folder: folder::new().expect("there is place for a temporary folder"),
             settings: None,
             is_secured: false,
             bus: None,
@@ -595,17 +593,4 @@ fn answers(socket: &Path) -> bool {
 
 fn program() -> OsString {
     env::var_os("REDIS_SERVER_BIN").unwrap_or_else(|| "redis-server".into())
-}
-
-fn new_folder() -> io::Result<PathBuf> {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    loop {
-        let number = NEXT.fetch_add(1, Relaxed);
-        let folder = env::temp_dir().join(format!("redis-{}-{number}", process::id()));
-        match fs::create_dir(&folder) {
-            // It was left by an earlier process of this id.
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            created => return created.map(|()| folder),
-        }
-    }
 }
