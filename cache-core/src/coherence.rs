@@ -17,6 +17,8 @@ mod cell;
 mod connection;
 mod guard;
 mod hearing;
+#[cfg(all(test, interleaved))]
+mod interleaved;
 mod ledger;
 mod marks;
 #[cfg(test)]

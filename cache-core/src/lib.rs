@@ -125,6 +125,7 @@ pub mod __private;
 /// By this name `crate = path` looks for it: where the path leads elsewhere, the compiler says what is not there.
 #[doc(hidden)]
 pub use __private as __cache_core;
+mod atomic;
 mod batch;
 mod cache;
 mod call;

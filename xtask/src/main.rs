@@ -13,6 +13,7 @@ use std::{
 const USAGE: &str = "\
 cargo xtask test           every test of the workspace (installs `redis-server` if it is missing)
 cargo xtask sim            the coherence protocol under seeded faults: --seeds N, --seed S, --mutant bN
+cargo xtask interleavings  the atomics of a hit in all orders, by `loom`
 cargo xtask soak           three processes on a real Redis and its faults: --minutes N, --on server | sentinel | cluster,
                            or lossy-server and so on
 cargo xtask chaos          the same on all of them, one after the other
@@ -52,8 +53,10 @@ fn main() -> ExitCode {
                 )
                 && cargo(".", &[&test[..], &["-p", "cache-core"]].concat(), rest)
                 && sim::run(&[])
+                && interleavings()
         }
         "sim" => sim::run(rest),
+        "interleavings" => interleavings(),
         "soak" => server::is_there() && cargo(".", &SOAK, rest),
         "chaos" => {
             let on = |topology| cargo(".", &[&SOAK[..], &["--on", topology]].concat(), rest);
@@ -89,6 +92,18 @@ fn main() -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// In a folder of its own: everything is built in another way.
+fn interleavings() -> bool {
+    let test = ["test", "-p", "cache-core", "--lib"];
+    let folder = [
+        "--target-dir",
+        "target/interleaved",
+        "coherence::interleaved",
+    ];
+    let flags = [("RUSTFLAGS", "--cfg interleaved".to_owned())];
+    cargo_with(".", &[&test[..], &folder].concat(), &[], &flags)
 }
 
 /// Runs one package of the benchmarks.

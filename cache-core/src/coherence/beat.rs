@@ -1,12 +1,12 @@
 //! What is known of hearing others: until when all was heard (the fence), how often something may have been
 //! missed (the gap), and how much has changed. On a cache line of its own: every hit reads it, few write it.
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use std::time::Duration;
 
-use crate::clock::{Nanos, nanos};
+use crate::{
+    atomic::{AtomicU64, Ordering},
+    clock::{Nanos, nanos},
+};
 
 /// The bound of a process that is alone.
 const FOR_EVER: Nanos = Nanos::MAX;

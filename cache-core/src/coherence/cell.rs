@@ -6,10 +6,7 @@ use std::{
     collections::HashMap,
     fmt,
     hash::BuildHasher,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicU32, AtomicU64, Ordering},
-    },
+    sync::{Arc, Weak},
     time::Duration,
 };
 
@@ -17,6 +14,7 @@ use smallvec::SmallVec;
 
 use super::beat::Beat;
 use crate::{
+    atomic::{AtomicU32, AtomicU64, Ordering},
     clock::{Nanos, system_now},
     event::Tag,
     key::KeyHasher,

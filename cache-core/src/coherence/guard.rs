@@ -1,12 +1,6 @@
 //! What makes an entry valid, and what was captured before it was read.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use smallvec::SmallVec;
 use xxhash_rust::xxh3::Xxh3Default;
@@ -18,7 +12,10 @@ use super::{
     rules,
     version::{Lineage, Version},
 };
-use crate::clock::{Nanos, before};
+use crate::{
+    atomic::{AtomicU64, Ordering},
+    clock::{Nanos, before},
+};
 
 /// The state of this process before a read: capture it first, read afterwards.
 #[derive(Clone, Debug, Default)]
