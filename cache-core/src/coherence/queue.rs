@@ -478,6 +478,24 @@ mod tests {
         assert_eq!(whole.again, Some(Duration::from_secs(4)));
     }
 
+    /// Twelfth review: it is said 28 s too early.
+    #[test]
+    fn what_is_to_be_said_later_is_said_no_sooner_where_its_crowd_is_tried_at_once() {
+        let (registry, mut queue) = (Registry::alone("shop"), Queue::default());
+        let due = 34 * SECOND;
+        queue.push_later(job(&registry, &["E:x".into()], 0), due, &registry);
+        for id in 0..MOST_TAGS {
+            let refused = job(&registry, &[format!("E:{id}")], 1);
+            queue.push_later(refused, 30 * SECOND, &registry);
+        }
+        // The server is there again.
+        let now = 2 * SECOND;
+        queue.retry_now();
+        let whole = queue.next_batch(now).pop().unwrap();
+        let again = after(now, whole.again.unwrap_or_default());
+        assert!(again >= due, "{} s too early", (due - again) / SECOND);
+    }
+
     #[test]
     fn what_waits_is_due_though_more_come_without_end() {
         let (registry, mut queue) = (Registry::alone("shop"), Queue::default());
