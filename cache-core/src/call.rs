@@ -29,9 +29,9 @@ pub(crate) use together::{Beginning, Going, HasRead, Readers, read};
 use self::{body::Given, remote::Text};
 use crate::{
     cache::Cache,
-    clock::Clock,
     context::{self, Ask, Question},
     event::{Interests, Tag},
+    flight::Load,
     key::{CacheKey, Key, KeyRef, KeyWriter},
     l1::{Entry, Node},
     site::{Instance, Site, SiteState},
@@ -119,7 +119,7 @@ impl Lookup<'_> {
             entry.count_hit();
             return Ok(node);
         }
-        let decision = self.unless_void(entry.on_read(cache.clock()), entry, cache.clock());
+        let decision = self.unless_void(entry.on_read(cache.clock()), entry, cache);
         self.obey(decision, cache, key, node)
     }
 
@@ -162,7 +162,7 @@ impl Lookup<'_> {
             } else {
                 entry.on_read(clock)
             };
-            let decision = self.unless_void(decision, entry, clock);
+            let decision = self.unless_void(decision, entry, &cache);
             return self.obey(decision, &cache, key, node);
         };
         if matches!(question.ask, Ask::Prefetch)
@@ -185,11 +185,12 @@ impl Lookup<'_> {
     }
 
     /// The decision, but for a call that is part of a load: that is not made of what is void.
-    fn unless_void(&self, decision: Decision, entry: &Entry, clock: &Clock) -> Decision {
-        let (events, outer) = (self.instance.site.events(), context::load());
-        if decision == Decision::Decline
-            || guarding::may_serve(events, outer.as_ref(), entry, clock)
-        {
+    fn unless_void(&self, decision: Decision, entry: &Entry, cache: &Cache) -> Decision {
+        let Some(outer) = context::load().filter(|_| decision != Decision::Decline) else {
+            return decision;
+        };
+        let site = cache.sites().of(&self.instance);
+        if guarding::may_serve(&site, Some(&outer), entry, cache.clock()) {
             decision
         } else {
             Decision::Decline
@@ -406,6 +407,24 @@ impl<S: Shape, X> Future for Answering<'_, S, X> {
     }
 }
 
+/// A call within a load, that may be dropped before its value tells what it depends on.
+struct Dropped<'a> {
+    call: &'a Call,
+    outer: Option<Arc<Load>>,
+}
+
+impl Dropped<'_> {
+    fn has_answered(mut self) {
+        self.outer = None;
+    }
+}
+
+impl Drop for Dropped<'_> {
+    fn drop(&mut self) {
+        self.call.is_absent(self.outer.as_ref());
+    }
+}
+
 /// A call that memory did not answer, in the engine.
 pub(crate) struct Opened {
     call: Call,
@@ -453,7 +472,20 @@ impl Opened {
         match &self.question {
             None => {
                 let (call, due) = (self.call, self.due);
-                Box::pin(async move { call.answer(due, Place::Any, body).await.answer })
+                match context::load().filter(|_| call.site.is_late) {
+                    None => {
+                        Box::pin(async move { call.answer(due, Place::Any, body).await.answer })
+                    }
+                    Some(outer) => Box::pin(async move {
+                        let dropped = Dropped {
+                            call: &call,
+                            outer: Some(outer),
+                        };
+                        let flown = call.answer(due, Place::Any, body).await;
+                        dropped.has_answered();
+                        flown.answer
+                    }),
+                }
             }
             Some(question) => (question.act)(self, body),
         }

@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 
 pub use self::instance::Instance;
 pub(crate) use self::{
-    state::SiteState,
+    state::{Outlives, SiteState},
     states::{Named, Policies, SiteStates},
 };
 use crate::{

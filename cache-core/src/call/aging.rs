@@ -245,17 +245,17 @@ impl Aged<'_> {
         let node = self.found()?;
         let entry = node.entry();
         let is_served = entry.on_read(clock) != Decision::Decline;
-        let (events, outer) = (self.call.site.events, self.outer.as_ref());
-        (is_served && guarding::may_serve(events, outer, entry, clock)).then_some(node)
+        let (site, outer) = (&self.call.site, self.outer.as_ref());
+        (is_served && guarding::may_serve(site, outer, entry, clock)).then_some(node)
     }
 
     /// The stale value that answers in place of a load.
     fn stand_in(&self, stale: Stale) -> Option<Flown> {
         let clock = self.call.cache.clock();
-        let (events, outer) = (self.call.site.events, self.outer.as_ref());
+        let (site, outer) = (&self.call.site, self.outer.as_ref());
         let node = self.found().filter(|node| {
             let entry = node.entry();
-            entry.stands_in(clock) && guarding::may_serve(events, outer, entry, clock)
+            entry.stands_in(clock) && guarding::may_serve(site, outer, entry, clock)
         })?;
         Some(self.call.served(node, Some(stale)))
     }
@@ -288,7 +288,7 @@ impl Aged<'_> {
         match call.late.as_ref().map(|late| late(hard)) {
             Some(late) => {
                 Counters::add(&call.site.counters.timeouts);
-                call.take_own(self.outer.as_ref(), &late, asked);
+                call.hand_up(self.outer.as_ref(), &late, asked);
                 Flown::loaded(late)
             }
             None => flight.await,

@@ -46,7 +46,11 @@ impl Opened {
         }
         let Question { ask, reply, .. } = *question?;
         let text = text.map(|text| text.text).unwrap_or_default();
+        let is_peek = matches!(ask, Ask::Peek);
         let asked = call.ask(ask, &text, body).await;
+        if asked.is_none() && is_peek {
+            call.is_absent(context::load().as_ref());
+        }
         reply.with(|reply| {
             let Some((answer, trace)) = asked else {
                 reply.is_done = true;
@@ -90,10 +94,13 @@ impl Call {
                 let remote = self.remote.as_ref()?;
                 let read = remote.peek(&self.cache, &snapshot).await;
                 let node = read.found.ok()?;
-                if read.is_unsent && !self.may_rely_on(outer.as_ref(), &node) {
+                let outer = outer.as_ref();
+                if !self.site.may_be_part_of(outer)
+                    || read.is_unsent && !self.may_rely_on(outer, &node)
+                {
                     return None;
                 }
-                self.take(outer.as_ref(), &node);
+                self.take(outer, &node);
                 Flown::by(Answer::Shared(node), Source::Redis)
             }
             (Ask::Explain | Ask::Warm, _) => self.answer(None, Place::Any, body).await,

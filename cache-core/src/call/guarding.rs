@@ -47,6 +47,9 @@ pub(crate) trait Guarding: fmt::Debug + Sync {
     /// The same for what a handle puts.
     fn guard_put(&self, call: &Call, entry: &mut Entry, tags: &[Tag]) -> bool;
 
+    /// What is made of the absence of a value, which would have told what it depends on, is good for no longer than now.
+    fn is_absent(&self, call: &Call, outer: &Load);
+
     /// What is made of a value that is not kept depends on what only the value told, and is good for no longer than it
     /// would have been.
     fn hand_up(
@@ -148,6 +151,12 @@ impl Guarding for ByEvents {
         !call.site.inherits && !snapshot.is_held() && coherence.may_keep(&snapshot, None)
     }
 
+    fn is_absent(&self, call: &Call, outer: &Load) {
+        if call.site.is_late {
+            outer.ends_with(call.cache.clock().now());
+        }
+    }
+
     fn hand_up(
         &self,
         call: &Call,
@@ -174,17 +183,14 @@ impl Guarding for ByEvents {
 }
 
 /// Whether a call may be answered with an entry that is perhaps void by now and served for a while all the same: of
-/// that no load is made. `events` are those of the called function.
+/// that no load is made. `site` is that of the called function.
 pub(super) fn may_serve(
-    events: Option<&dyn Guarding>,
+    site: &SiteState,
     outer: Option<&Arc<Load>>,
     entry: &Entry,
     clock: &Clock,
 ) -> bool {
-    outer.is_none_or(|outer| {
-        entry.known(clock) == Known::Valid
-            && events.is_none_or(|events| events.may_rely_on(outer, entry))
-    })
+    outer.is_none() || entry.known(clock) == Known::Valid && site.may_rely_on(outer, entry)
 }
 
 /// Whether nothing happened from one moment to the other, by the end of which it is known what `snapshot` depends on.

@@ -146,14 +146,25 @@ impl Call {
 
     /// The same of what was loaded for this call.
     pub(super) fn take_own(&self, outer: Option<&Arc<Load>>, loaded: &Loaded, began: Nanos) {
-        match (loaded, self.site.events, outer) {
-            (Loaded::Node { node, .. }, ..) => self.take(outer, node),
+        match loaded {
+            Loaded::Node { node, .. } => self.take(outer, node),
             // It is in no entry that would say how good it is.
-            (Loaded::Own { .. }, Some(events), Some(outer)) => {
-                let loading = (began, system_now());
-                events.hand_up(self, loaded, outer, self.capture(), loading);
-            }
-            _ => {}
+            Loaded::Own { .. } => self.hand_up(outer, loaded, began),
+        }
+    }
+
+    /// The load that the call is part of is made of what no entry guards.
+    pub(super) fn hand_up(&self, outer: Option<&Arc<Load>>, loaded: &Loaded, began: Nanos) {
+        if let (Some(events), Some(outer)) = (self.site.events, outer) {
+            let loading = (began, system_now());
+            events.hand_up(self, loaded, outer, self.capture(), loading);
+        }
+    }
+
+    /// The load that the call is part of goes on without its value.
+    pub(super) fn is_absent(&self, outer: Option<&Arc<Load>>) {
+        if let (Some(events), Some(outer)) = (self.site.events, outer) {
+            events.is_absent(self, outer);
         }
     }
 
@@ -221,8 +232,19 @@ impl Call {
                 Err(node)
             }
             // Good enough for others, but not for what is being made of it.
-            Joined::Hit(_) => Ok(flights.read_anew(&self.key, &self.site, snapshot)),
+            Joined::Hit(_) => Ok(self.anew(outer, snapshot)),
             Joined::Member(member) => Ok(member),
+        }
+    }
+
+    /// A place in a flight of its own, as what others have read is not good enough; nor what the shared tier has, where the
+    /// function does not list all that it is made of.
+    fn anew(&self, outer: Option<&Arc<Load>>, snapshot: &Snapshot) -> Member {
+        let flights = self.cache.flights();
+        if self.site.may_be_part_of(outer) {
+            flights.read_anew(&self.key, &self.site, snapshot)
+        } else {
+            flights.renew(&self.key, &self.site, snapshot)
         }
     }
 
@@ -262,14 +284,14 @@ impl Call {
                 }
                 Turn::Answer(node) if self.may_rely_on(outer, &node) => return self.share(node),
                 Turn::Answer(_) => {
-                    member = flights.read_anew(&self.key, &self.site, &self.capture());
+                    member = self.anew(outer, &self.capture());
                     continue;
                 }
                 Turn::Load(underway) => underway,
             };
             if let Some(aging) = &self.site.aging
                 && let Some(node) = (aging.stand_in)(self, &underway)
-                && guarding::may_serve(self.site.events, outer, node.entry(), self.cache.clock())
+                && guarding::may_serve(&self.site, outer, node.entry(), self.cache.clock())
             {
                 return self.served(node, Some(Stale::Failed));
             }
@@ -289,7 +311,10 @@ impl Call {
             let _reading = self.reading.as_deref().map(Reading::begin);
             // In this task also where the load has one of its own: an answer is worth no task.
             match remote.answer(&self.cache, &mut underway).await {
-                Ok(Found { node, is_unsent }) if !is_unsent || self.may_rely_on(outer, &node) => {
+                Ok(Found { node, is_unsent })
+                    if self.site.may_be_part_of(outer)
+                        && (!is_unsent || self.may_rely_on(outer, &node)) =>
+                {
                     self.take(outer, &node);
                     return self.found(&node, body);
                 }

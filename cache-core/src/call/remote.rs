@@ -475,8 +475,8 @@ fn route(
             function: &state.name,
             key_shape: site.key_shape(),
         };
-        let counters = Arc::clone(&state.counters);
-        Entries::new(&described, wire, compress_from, counters)
+        let known = (Arc::clone(&state.counters), Arc::clone(&state.outlives));
+        Entries::new(&described, wire, compress_from, known)
     })?;
     Some(Route {
         l2,

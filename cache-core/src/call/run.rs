@@ -167,7 +167,13 @@ impl<'a> Run<'a> {
             if let Some(events) = load.site().events
                 && !events.guard(&self.cache, load, node.entry_mut(), tags, (began, now))
             {
-                *fate = Fate::Leave;
+                // Who asks for a new value is not to be followed by those who are served the one before.
+                let is_outdated = load.is_renewal() && *fate == Fate::Keep;
+                *fate = if is_outdated {
+                    Fate::Forget
+                } else {
+                    Fate::Leave
+                };
             }
         }
         self.underway.complete(&Arrival {

@@ -137,8 +137,13 @@ impl Coherence {
             if jobs.is_empty() {
                 return state.queue.next_due().is_some();
             }
-            for job in jobs {
+            for mut job in jobs {
                 self.invalidate(job.tags(), now);
+                // Nobody else has to know of it.
+                job.has_ack();
+                if let Some(due) = job.said_again_at(now, self.bounds.unknown_outcome) {
+                    state.queue.push_later(job, due, &self.registry);
+                }
             }
         }
     }
@@ -333,10 +338,10 @@ impl Outgoing {
         let mut answers = Answers::default();
         for mut job in jobs {
             job.tell(true, &mut answers);
-            if let Some(again) = job.again.take() {
+            let unknown_outcome = coherence.bounds.unknown_outcome;
+            if let Some(due) = job.said_again_at(now, unknown_outcome) {
                 job.attempts = 0;
                 job.cells.iter_mut().for_each(|(_, nonces)| nonces.clear());
-                let due = after(now, again);
                 state.queue.push_later(job, due, &coherence.registry);
             }
         }

@@ -141,17 +141,33 @@ impl Load {
     pub(crate) fn reaches(&self, inner: &Snapshot, function: &SiteState) {
         self.chain().for_each(|load| load.inherit(inner));
         // What inherits in between has its events from there.
-        let Some(lister) = self.chain().find(|load| !load.site().inherits) else {
-            return;
-        };
-        let own = lister.snapshot();
-        let is_listed = |cell: &Arc<Cell>| {
+        let mut listers = self.chain().filter(|load| !load.site().inherits);
+        if let Some(lister) = listers.next()
+            && let Some(cell) = lister.unlisted(inner)
+        {
+            lister.site().warn_of_unlisted(function, cell.tag().event());
+            lister.site().outlives.set();
+        }
+        for lister in listers.filter(|lister| !lister.site().outlives.is_so()) {
+            if lister.unlisted(inner).is_some() {
+                lister.site().outlives.set();
+            }
+        }
+    }
+
+    /// The first of these that the function of this load does not list.
+    fn unlisted<'a>(&self, inner: &'a Snapshot) -> Option<&'a Arc<Cell>> {
+        let own = self.snapshot();
+        let is_listed = |cell: &&Arc<Cell>| {
             own.cells()
                 .any(|other| other.tag().event() == cell.tag().event())
         };
-        if let Some(cell) = inner.cells().find(|cell| !is_listed(cell)) {
-            lister.site().warn_of_unlisted(function, cell.tag().event());
-        }
+        inner.cells().find(|cell| !is_listed(cell))
+    }
+
+    /// This load, and those it was called from, are made of what nobody knows the events of.
+    pub(crate) fn outlives(&self) {
+        self.chain().for_each(|load| load.site().outlives.set());
     }
 
     /// What guards the value of this load, which began then.

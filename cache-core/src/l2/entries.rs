@@ -13,6 +13,7 @@ use xxhash_rust::xxh3::{Xxh3Default, xxh3_128};
 
 use super::envelope;
 use crate::{
+    site::Outlives,
     stats::Counters,
     value::{Refusal, Wire},
 };
@@ -29,6 +30,7 @@ pub(crate) struct Entries {
     pub(crate) wire: Wire,
     pub(crate) compress_from: Option<usize>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) outlives: Arc<Outlives>,
     /// About how many bytes an entry has.
     expected: AtomicUsize,
     /// A value was seen to come back as it was written.
@@ -53,7 +55,7 @@ impl Entries {
         described: &Described<'_>,
         wire: Wire,
         compress_from: Option<usize>,
-        counters: Arc<Counters>,
+        (counters, outlives): (Arc<Counters>, Arc<Outlives>),
     ) -> Result<Self, String> {
         let traveller = wire.describe()?;
         if let Some(place) = &traveller.ends_at {
@@ -82,6 +84,7 @@ impl Entries {
             wire,
             compress_from,
             counters,
+            outlives,
             expected: AtomicUsize::new(0),
             is_proven: AtomicBool::new(false),
             has_warned: AtomicBool::new(false),
@@ -177,7 +180,7 @@ mod tests {
             key_shape: "id:u64",
         };
         let wire = Transport::<u64>::traced::<Postcard>().wire();
-        Entries::new(&described, wire, None, Arc::default()).unwrap()
+        Entries::new(&described, wire, None, Default::default()).unwrap()
     }
 
     #[test]

@@ -32,8 +32,9 @@
 //!
 //! - The magic is no text: `fa` is in no UTF-8, and `ce` no ASCII. The third byte is the number of the format.
 //! - Bits 0 and 1 of the flags: the payload is as it is (0), lz4 (1) or zstd (2). Bit 2: there is a full key, in
-//!   UTF-8. Bit 3: it was read before its source had settled. All other bits, and the bytes 62 and 63, are zero until a later format says what they mean; an intact
-//!   envelope where they are not is of another format.
+//!   UTF-8. Bit 3: it was read before its source had settled. Bit 4: its function does not list all that it may be made
+//!   of. All other bits, and the bytes 62 and 63, are zero until a later format says what they mean; an intact envelope
+//!   where they are not is of another format.
 //! - The raw length is that of the payload before it was compressed; a compressed payload is shorter.
 //! - The checksum is XXH3 with 64 bits of everything behind it, seeded with the eight bytes before it, so every
 //!   byte counts. It finds damage, not malice.
@@ -62,6 +63,7 @@ const SMALL: usize = 512;
 const METHOD: u8 = 0b011;
 const HAS_FULL_KEY: u8 = 0b100;
 const UNSETTLED: u8 = 0b1000;
+const OUTLIVING: u8 = 0b1_0000;
 
 /// What is known of an entry without its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +78,8 @@ pub(crate) struct Header {
     pub(crate) stamps: SmallVec<[u64; 4]>,
     /// It was read before its source had settled, and is hard then.
     pub(crate) is_unsettled: bool,
+    /// Its function does not list all events that it may be made of.
+    pub(crate) is_outliving: bool,
 }
 
 /// The value is over the limit, or the rest is more than the format can say: 65,535 stamps, 4 GiB of key.
@@ -93,7 +97,9 @@ pub(crate) fn start(header: &Header, full_key: Option<&str>) -> Draft {
     let mut bytes = Vec::with_capacity(length + SMALL);
     bytes.extend(MAGIC);
     let flag = |flag: u8, is_set: bool| if is_set { flag } else { 0 };
-    let flags = flag(HAS_FULL_KEY, full_key.is_some()) | flag(UNSETTLED, header.is_unsettled);
+    let flags = flag(HAS_FULL_KEY, full_key.is_some())
+        | flag(UNSETTLED, header.is_unsettled)
+        | flag(OUTLIVING, header.is_outliving);
     bytes.extend([FORMAT, flags]);
     // The raw length and the checksum are known at the end.
     bytes.extend([0; 4]);
@@ -221,7 +227,7 @@ pub(crate) fn open(bytes: &[u8], limit: usize) -> Result<Opened<'_>, Damage> {
         2 => Some(Method::Zstd),
         _ => return Err(Damage::OtherFormat),
     };
-    if flags & !(METHOD | HAS_FULL_KEY | UNSETTLED) != 0 {
+    if flags & !(METHOD | HAS_FULL_KEY | UNSETTLED | OUTLIVING) != 0 {
         return Err(Damage::OtherFormat);
     }
     if raw_length > limit {
@@ -229,6 +235,7 @@ pub(crate) fn open(bytes: &[u8], limit: usize) -> Result<Opened<'_>, Damage> {
     }
     let header = Header {
         is_unsettled: flags & UNSETTLED != 0,
+        is_outliving: flags & OUTLIVING != 0,
         ..reader.header()?
     };
     let full_key = if flags & HAS_FULL_KEY == 0 {
@@ -307,6 +314,7 @@ impl<'a> Reader<'a> {
             key_check,
             stamps: stamps.iter().copied().map(u64::from_le_bytes).collect(),
             is_unsettled: false,
+            is_outliving: false,
         })
     }
 

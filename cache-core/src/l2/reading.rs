@@ -298,6 +298,9 @@ impl L2 {
             Damage::TooLarge => RedisMiss::TooLarge,
         })?;
         let header = &opened.header;
+        if header.is_outliving {
+            entries.outlives.set();
+        }
         if header.key_check != key.check || opened.full_key != key.full.as_deref() {
             return Err(RedisMiss::Foreign);
         }

@@ -254,6 +254,7 @@ impl L2 {
             key_check: key.check,
             stamps: stamps.map(stamps_of).unwrap_or_default(),
             is_unsettled: fill.node.entry().settles().is_some(),
+            is_outliving: entries.outlives.is_so(),
         };
         // Apart from the envelope: a user's codec may do to it what it likes.
         let mut payload = Vec::with_capacity(entries.expected());

@@ -21,6 +21,23 @@ thread_local! {
     static DESCRIBES: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Whether some value of a function was made of what it does not list, and may outlive that. It is so for good.
+#[derive(Debug, Default)]
+pub(crate) struct Outlives(AtomicBool);
+
+impl Outlives {
+    pub(crate) fn is_so(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set(&self) {
+        // It mostly is, and is read by many.
+        if !self.is_so() {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
 /// Keys of a type that only their function knows.
 type Gathered = Weak<dyn Any + Send + Sync>;
 
@@ -33,6 +50,7 @@ type Gathered = Weak<dyn Any + Send + Sync>;
 pub(crate) struct SiteState {
     pub(crate) name: String,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) outlives: Arc<Outlives>,
     pub(crate) slots: Arc<Slots>,
     pub(crate) is_in_memory: bool,
     pub(crate) is_shared: bool,
@@ -77,6 +95,7 @@ impl SiteState {
         Self {
             name,
             counters: Arc::default(),
+            outlives: Arc::default(),
             slots: Arc::new(Slots::new(loads as usize)),
             is_in_memory: instance.site.is_in_memory(),
             is_shared: instance.site.is_shared(),
@@ -148,9 +167,22 @@ impl SiteState {
     /// Whether a load that a call of the function is part of may be made of an entry that this has found. It is, if so.
     pub(crate) fn may_rely_on(&self, outer: Option<&Arc<Load>>, entry: &Entry) -> bool {
         match (self.events, outer) {
+            _ if !self.may_be_part_of(outer) => false,
             (Some(events), Some(outer)) => events.may_rely_on(outer, entry),
             _ => true,
         }
+    }
+
+    /// Whether a load may be made of what is kept of the function. Not one that events make void, where the function does not
+    /// list all that it is made of: that is asked for anew, as a part of the load. Of another load the same is true from here on.
+    pub(crate) fn may_be_part_of(&self, outer: Option<&Arc<Load>>) -> bool {
+        let Some(outer) = outer.filter(|_| self.outlives.is_so()) else {
+            return true;
+        };
+        if !outer.is_guarded() {
+            outer.outlives();
+        }
+        !outer.is_guarded()
     }
 
     /// Whether the function is not to be cached.

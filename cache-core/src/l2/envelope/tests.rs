@@ -32,6 +32,7 @@ fn header(stamps: &[u64]) -> Header {
         key_check: 6,
         stamps: SmallVec::from_slice(stamps),
         is_unsettled: false,
+        is_outliving: false,
     }
 }
 
@@ -41,10 +42,10 @@ fn any_header() -> impl Strategy<Value = Header> {
         any::<[u64; 3]>(),
         any::<u32>(),
         vec(any::<u64>(), 0..12),
-        any::<bool>(),
+        any::<[bool; 2]>(),
     )
         .prop_map(
-            |([lineage, key_check], mut times, load_time, stamps, is_unsettled)| {
+            |([lineage, key_check], mut times, load_time, stamps, [is_unsettled, is_outliving])| {
                 times.sort_unstable();
                 let [created, soft, hard] = times;
                 Header {
@@ -56,6 +57,7 @@ fn any_header() -> impl Strategy<Value = Header> {
                     key_check,
                     stamps: stamps.into(),
                     is_unsettled,
+                    is_outliving,
                 }
             },
         )

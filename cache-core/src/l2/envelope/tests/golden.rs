@@ -12,6 +12,7 @@ fn example() -> Header {
         key_check: 0x6162_6364_6566_6768,
         stamps: SmallVec::from_slice(&[0x7172_7374_7576_7778, 1]),
         is_unsettled: false,
+        is_outliving: false,
     }
 }
 
