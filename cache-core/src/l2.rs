@@ -5,6 +5,7 @@
 
 mod breaker;
 pub(crate) mod codec;
+mod common;
 mod compress;
 mod entries;
 mod envelope;
@@ -22,18 +23,16 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::runtime::Handle;
 
+use self::breaker::{Admission, Breaker};
 #[cfg(all(test, any(feature = "redis", feature = "testing")))]
 pub(crate) use self::store::notes;
 #[cfg(any(feature = "redis", feature = "testing"))]
 pub(crate) use self::store::{Pending, StoreTime};
-use self::{
-    breaker::{Admission, Breaker},
-    outbox::Outbox,
-};
 pub(crate) use self::{
+    common::Common,
     entries::{Described, Entries, EntryKey},
     notice::{Message, Notice, Teller},
-    outbox::Change,
+    outbox::{Change, Outbox},
     reading::{Ended, One, Purpose, Read, Reading, TAG_LIFE},
     route::{Posted, Route, Way},
     store::{
@@ -61,7 +60,7 @@ pub(crate) struct Limits {
 
 /// The shared tier of one cache.
 pub(crate) struct L2 {
-    store: Arc<dyn Store>,
+    common: Arc<Common>,
     /// Nobody writes there.
     probe_key: String,
     /// Before the name of an entry: the leases of those who load it.
@@ -69,13 +68,12 @@ pub(crate) struct L2 {
     limits: Limits,
     reads: Breaker,
     writes: Breaker,
-    outbox: Arc<Outbox>,
 }
 
 impl fmt::Debug for L2 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("L2")
-            .field("store", &self.store)
+            .field("store", &self.store())
             .field("reads_stopped", &self.reads.is_open())
             .field("writes_stopped", &self.writes.is_open())
             .finish_non_exhaustive()
@@ -107,21 +105,24 @@ pub(crate) struct Lifetime {
 pub(crate) type Receive<'a> = &'a (dyn Fn(&[u8], Age) -> Result<Arc<Node>, RedisMiss> + Sync);
 
 impl L2 {
-    pub(crate) fn new(store: Arc<dyn Store>, namespace: &str, limits: Limits) -> Arc<Self> {
+    pub(crate) fn new(common: Arc<Common>, namespace: &str, limits: Limits) -> Arc<Self> {
         Arc::new(Self {
-            store,
+            common,
             // A user of the server may be limited to the keys of the namespace.
             probe_key: format!("{namespace}:e:probe"),
             lease_prefix: format!("{namespace}:k:"),
             limits,
             reads: Breaker::new("reads", limits.budget),
             writes: Breaker::new("writes", WRITE_WITHIN),
-            outbox: Arc::default(),
         })
     }
 
-    pub(crate) fn store(&self) -> &Arc<dyn Store> {
-        &self.store
+    pub(crate) fn store(&self) -> Arc<dyn Store> {
+        self.common.store()
+    }
+
+    fn outbox(&self) -> &Arc<Outbox> {
+        &self.common.outbox
     }
 
     fn lease_of(&self, entry: &str, stamp: u64) -> String {
@@ -135,7 +136,7 @@ impl L2 {
     /// Whether it is worth asking. Every miss asks this first, and pays next to nothing for a no: the
     /// question whether the store has recovered is asked by a task of its own, not by a call.
     pub(crate) fn is_worth_asking(self: &Arc<Self>) -> bool {
-        self.store.is_ready()
+        self.store().is_ready()
             && match self.reads.admits(system_now()) {
                 Admission::Yes => true,
                 Admission::No => false,
@@ -154,7 +155,7 @@ impl L2 {
         let l2 = Arc::clone(self);
         tasks::spawn(&runtime, async move {
             while let Admission::Probe(_) = probe {
-                let got = l2.store.get(&l2.probe_key, 0, l2.limits.budget).await;
+                let got = l2.store().get(&l2.probe_key, 0, l2.limits.budget).await;
                 l2.count_read(probe, &got);
                 probe = l2.reads.admits(system_now());
             }
@@ -173,12 +174,12 @@ impl L2 {
 
     /// How many writes are on their way.
     pub(crate) fn unsent(&self) -> usize {
-        self.outbox.len()
+        self.outbox().len()
     }
 
     /// Waits until nothing is on its way.
     pub(crate) async fn emptied(self: &Arc<Self>) {
         self.start_sending();
-        self.outbox.emptied().await;
+        self.outbox().emptied().await;
     }
 }

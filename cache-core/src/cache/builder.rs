@@ -313,8 +313,10 @@ impl CacheBuilder {
     /// The shared tier on this store. Caches of one `place` are one process to others.
     #[cfg(any(test, feature = "redis", feature = "testing"))]
     fn sharing(&self, store: Arc<dyn Store>, place: Option<Place>) -> Result<Sharing, Error> {
-        let l2 = L2::new(store, &self.namespace, self.redis_limits);
-        let peers = Peers::of(place, &self.namespace, self.bounds, &l2)?;
+        let (peers, common) = Peers::of(place, &self.namespace, self.bounds, store)?;
+        let l2 = L2::new(common, &self.namespace, self.redis_limits);
+        // What those before have left.
+        L2::start_sending(&l2);
         Ok((l2, peers))
     }
 
@@ -367,7 +369,7 @@ impl Source for Redis {
                     "with a cluster, a `namespace` with braces would put all its keys on one primary: write it without",
                 ));
             }
-            let (shown, place) = (target.to_string(), target.identity());
+            let (shown, server) = (target.to_string(), target.identity());
             let (store, missing) = target.connect(CONNECT_WITHIN).await?;
             match missing {
                 Some(reason) if cache.requires_redis => {
@@ -381,7 +383,10 @@ impl Source for Redis {
                 ),
                 None => {}
             }
-            let place = (place, cache.namespace.clone());
+            let place = Place {
+                shared: (server, cache.namespace.clone()),
+                access: self.access(),
+            };
             cache.sharing(store, Some(place))
         })
     }

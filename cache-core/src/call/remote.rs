@@ -34,7 +34,7 @@ pub(crate) struct Text {
 
 /// The shared tier of a cache. A table, made where one is described: programs without one hold nothing of it.
 pub(crate) trait Shared: Teller {
-    fn store(&self) -> &Arc<dyn Store>;
+    fn store(&self) -> Arc<dyn Store>;
 
     /// How long a call waits for it, in all.
     fn budget(&self) -> Duration;
@@ -69,7 +69,7 @@ pub(crate) trait Shared: Teller {
 }
 
 impl Shared for L2 {
-    fn store(&self) -> &Arc<dyn Store> {
+    fn store(&self) -> Arc<dyn Store> {
         self.store()
     }
 

@@ -28,7 +28,7 @@ use crate::{
     clock::{Nanos, before, system_now},
     coherence::{Cell, Coherence, Lineage, Nonces, Outgoing},
     event::Tag,
-    l2::{Batch, Bump, Listener, Message, Store, StoreError, TAG_LIFE},
+    l2::{Batch, Bump, Common, Listener, Message, Store, StoreError, TAG_LIFE},
     lock::Mutex,
     tasks,
 };
@@ -62,6 +62,12 @@ pub(crate) trait Carrier: fmt::Debug + Send + Sync {
     /// The caches that hear what is changed by hand.
     fn hearers(&self) -> &Hearers;
 
+    /// What its caches share.
+    fn common(&self) -> &Arc<Common>;
+
+    /// Has all of them ask this store, and hear by it, as soon as it is ready: whoever made it was let in otherwise.
+    fn prefer(&self, store: Arc<dyn Store>);
+
     /// What the others are told of an entry that the cache of this number changed by hand.
     fn message(&self, cache: u64, function: &str, record: &str) -> Message;
 }
@@ -74,10 +80,12 @@ pub(crate) struct Courier {
 
 pub(super) struct Route {
     pub(super) coherence: Arc<Coherence>,
-    pub(super) store: Arc<dyn Store>,
+    common: Arc<Common>,
+    /// Takes the place of the store when it is ready.
+    candidate: Mutex<Option<Arc<dyn Store>>>,
     ear: Arc<Ear>,
     /// The same, as the store knows it, which listens for as long as this is there.
-    ears: Ears,
+    ears: Mutex<Ears>,
     pub(super) marks: Marks,
     channel: Arc<str>,
     /// Behind each tag that is published.
@@ -102,20 +110,20 @@ impl fmt::Debug for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Route")
             .field("channel", &self.channel)
-            .field("store", &self.store)
+            .field("store", &self.store())
             .finish_non_exhaustive()
     }
 }
 
 impl Courier {
-    pub(crate) fn new(namespace: &str, coherence: &Arc<Coherence>, store: Arc<dyn Store>) -> Self {
+    pub(crate) fn new(namespace: &str, coherence: &Arc<Coherence>, common: Arc<Common>) -> Self {
         let ear = Arc::new(Ear {
             coherence: Arc::clone(coherence),
             hearers: Hearers::default(),
             has_told: AtomicBool::new(false),
         });
         // Keys of another database are others, and channels are the same.
-        let channel = match store.database() {
+        let channel = match common.store().database() {
             0 => format!("{namespace}:b"),
             other => format!("{namespace}:b:{other}"),
         };
@@ -123,8 +131,9 @@ impl Courier {
             coherence: Arc::clone(coherence),
             channel: channel.into(),
             tail: format!("{} -", coherence.origin()).into(),
-            store,
-            ears: Ears(Arc::clone(&ear) as _),
+            common,
+            candidate: Mutex::default(),
+            ears: Mutex::new(Ears::of(&ear)),
             ear,
             marks: Marks::default(),
             seen: AtomicU64::new(0),
@@ -173,6 +182,16 @@ impl Carrier for Courier {
 
     fn hearers(&self) -> &Hearers {
         &self.route.ear.hearers
+    }
+
+    fn common(&self) -> &Arc<Common> {
+        &self.route.common
+    }
+
+    fn prefer(&self, store: Arc<dyn Store>) {
+        let before = self.route.candidate.lock().replace(store);
+        drop(before);
+        self.route.switch();
     }
 
     fn message(&self, cache: u64, function: &str, record: &str) -> Message {
@@ -339,14 +358,16 @@ impl InCharge {
                 route.coherence.tear(system_now());
             }
             slept = asleep();
-            if let Some(lineage) = route.store.lineage() {
+            route.switch();
+            let store = route.store();
+            if let Some(lineage) = store.lineage() {
                 route.coherence.speaks_to(lineage);
             }
             if let Some(lineage) = route.coherence.take_stray() {
-                route.store.follow(lineage);
+                store.follow(lineage);
             }
-            let beat = route.coherence.bounds().staleness / 4;
-            route.store.listen(&route.channel, beat, &route.ears.0);
+            route.listen(&store);
+            drop(store);
             let begun = std::mem::take(&mut *route.begun.lock());
             for carried in begun {
                 // It may be of a runtime that stands still. Given up, it has failed.
@@ -399,13 +420,41 @@ impl Route {
         *self.runtime.lock() == Some(runtime.id())
     }
 
+    pub(super) fn store(&self) -> Arc<dyn Store> {
+        self.common.store()
+    }
+
+    fn listen(&self, store: &Arc<dyn Store>) {
+        let beat = self.coherence.bounds().staleness / 4;
+        let ears = self.ears.lock().0.clone();
+        store.listen(&self.channel, beat, &ears);
+    }
+
+    /// Has another store take the place of the one that there is, if it is ready: one that was let in later, perhaps since
+    /// the other one no longer is.
+    fn switch(&self) {
+        let mut candidate = self.candidate.lock();
+        let Some(store) = candidate.take_if(|candidate| candidate.is_ready()) else {
+            return;
+        };
+        drop(candidate);
+        // What the other one hears, nobody hears from here on.
+        let deaf = std::mem::replace(&mut *self.ears.lock(), Ears::of(&self.ear));
+        let before = self.common.replace(Arc::clone(&store));
+        self.coherence.lost();
+        self.listen(&store);
+        drop((deaf, before));
+        self.coherence.work.notify_one();
+    }
+
     async fn carry(&self, outgoing: Outgoing) {
-        if !self.store.is_ready() {
+        let store = self.store();
+        if !store.is_ready() {
             outgoing.failed(system_now());
             return;
         }
         let batch = self.batch(outgoing.cells(), TAG_LIFE);
-        match self.store.bump(batch, WITHIN).await {
+        match store.bump(batch, WITHIN).await {
             Ok(bumped) => {
                 self.is_allowed();
                 outgoing.acknowledged(&bumped.versions, bumped.lineage, system_now());
@@ -491,8 +540,39 @@ impl Route {
     }
 }
 
-/// Who hears what others publish.
+/// Who hears what others publish, by one store.
 struct Ears(Arc<dyn Listener>);
+
+impl Ears {
+    fn of(ear: &Arc<Ear>) -> Self {
+        Self(Arc::new(ByOne(Arc::clone(ear))))
+    }
+}
+
+/// An ear by one store, which listens for as long as this is there.
+struct ByOne(Arc<Ear>);
+
+impl Listener for ByOne {
+    fn heard(&self, message: &[u8]) {
+        self.0.heard(message);
+    }
+
+    fn connected(&self, lineage: Lineage) {
+        self.0.connected(lineage);
+    }
+
+    fn fenced(&self, sent: Nanos, lineage: Lineage) {
+        self.0.fenced(sent, lineage);
+    }
+
+    fn lost(&self) {
+        self.0.lost();
+    }
+
+    fn misled(&self) {
+        self.0.misled();
+    }
+}
 
 impl fmt::Debug for Ears {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -530,7 +610,7 @@ impl Ear {
     }
 }
 
-impl Listener for Ear {
+impl Ear {
     fn heard(&self, message: &[u8]) {
         if hearers::is_of_entry(message) {
             self.hearers.heard(message, self.coherence.origin());

@@ -137,7 +137,7 @@ impl Route {
     /// A mark that may have been made nevertheless is taken away.
     pub(super) async fn mark(&self, tags: &[Tag], within: Duration) -> Option<Arc<Mark>> {
         let held = self.coherence.hold(tags);
-        if !self.store.is_ready() {
+        if !self.store().is_ready() {
             return None;
         }
         let nonce: Arc<str> = nonce().into();
@@ -147,7 +147,7 @@ impl Route {
             nonce: Some(Arc::clone(&nonce)),
         };
         let batch = self.marks_of([(&held, &nonce)]);
-        let marked = timeout(within, self.store.mark(batch, within)).await;
+        let marked = timeout(within, self.store().mark(batch, within)).await;
         let marked = match marked.unwrap_or(Err(StoreError::Late)) {
             Ok(marked) => marked,
             Err(error) => {
@@ -199,7 +199,7 @@ impl Route {
     async fn renew_marks(&self, now: Nanos) {
         for marks in self.marks.due(now).chunks(MOST_AT_ONCE) {
             let batch = self.marks_of(marks.iter().map(|mark| (&mark.held, &mark.nonce)));
-            let renewed = match self.store.mark(batch, WITHIN).await {
+            let renewed = match self.store().mark(batch, WITHIN).await {
                 Ok(renewed) => Some(renewed),
                 Err(error) => {
                     self.tell(&error);
@@ -230,7 +230,7 @@ impl Route {
     async fn ask_for_marks(&self, now: Nanos) {
         let coherence = &self.coherence;
         let (doubted, keys) = coherence.doubted_marks(MOST_AT_ONCE, now);
-        if keys.is_empty() || !self.store.is_ready() {
+        if keys.is_empty() || !self.store().is_ready() {
             return;
         }
         let keys: Vec<&str> = keys.iter().map(|key| &**key).collect();
@@ -239,7 +239,7 @@ impl Route {
             expected: 0,
             tags: &keys,
         };
-        if let Ok(read) = self.store.get_tagged(asked, WITHIN).await
+        if let Ok(read) = self.store().get_tagged(asked, WITHIN).await
             && coherence.listens_elsewhere(read.lineage).is_none()
         {
             coherence.has_asked(&doubted, &read.versions, system_now());

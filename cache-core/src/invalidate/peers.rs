@@ -12,7 +12,7 @@ use crate::{
     clock::system_now,
     coherence::{Bounds, Coherence},
     error::{Error, ErrorKind},
-    l2::L2,
+    l2::{Common, Outbox, Store},
     lock::Mutex,
 };
 
@@ -24,11 +24,18 @@ pub(crate) struct Peers {
     pub(crate) courier: Option<Box<dyn Carrier>>,
 }
 
-/// Where entries are shared: a server and a namespace.
-pub(crate) type Place = (String, String);
+/// Where entries are shared, and as whom.
+pub(crate) struct Place {
+    /// A server, with the user, and a namespace.
+    pub(crate) shared: Shared,
+    /// A hash of all else that lets one in, in this process.
+    pub(crate) access: u64,
+}
+
+type Shared = (String, String);
 
 /// Those of this process by place.
-static KNOWN: Mutex<Option<HashMap<Place, Known>>> = Mutex::new(None);
+static KNOWN: Mutex<Option<HashMap<Shared, Known>>> = Mutex::new(None);
 
 /// Peers as long as one of them is there, then until all is sent that they emitted, and until what servers have said to
 /// them is a minute ago.
@@ -36,6 +43,9 @@ struct Known {
     peers: Weak<Peers>,
     rest: Rest,
     coherence: Arc<Coherence>,
+    /// What was to be sent to the server besides.
+    outbox: Arc<Outbox>,
+    access: u64,
 }
 
 impl Peers {
@@ -54,8 +64,8 @@ impl Peers {
         })
     }
 
-    /// Of a cache with a shared tier. Caches of one `place` are one process to others; without a place a cache is one
-    /// by itself.
+    /// Of a cache with a shared tier, and what it shares with others. Caches of one `place` are one process to others; without
+    /// a place a cache is one by itself. Its `store` is for all of them where it was let in otherwise than the one before.
     ///
     /// # Errors
     ///
@@ -64,26 +74,47 @@ impl Peers {
         place: Option<Place>,
         namespace: &str,
         bounds: Bounds,
-        l2: &L2,
-    ) -> Result<Arc<Self>, Error> {
-        let make = || {
+        store: Arc<dyn Store>,
+    ) -> Result<(Arc<Self>, Arc<Common>), Error> {
+        let make = |outbox| {
             let coherence = Coherence::new(namespace, bounds, Some(&origin()));
-            let store = Arc::clone(l2.store());
-            Courier::new(namespace, &coherence, store)
+            let common = Common::new(Arc::clone(&store), outbox);
+            Courier::new(namespace, &coherence, common)
         };
-        let Some(place) = place else {
-            return Ok(Self::with(make()));
+        let Some(Place { shared, access }) = place else {
+            let courier = make(Arc::default());
+            let common = Arc::clone(courier.common());
+            return Ok((Self::with(courier), common));
         };
         let mut known = KNOWN.lock();
         let known = known.get_or_insert_default();
-        let at_place = known.get(&place);
-        if let Some(peers) = at_place.and_then(|known| known.peers.upgrade()) {
+        let mut at_place = known.get_mut(&shared);
+        let is_other = at_place
+            .as_mut()
+            .is_some_and(|known| std::mem::replace(&mut known.access, access) != access);
+        let at_place = at_place.as_deref();
+        if let Some(peers) = at_place.and_then(|known| known.peers.upgrade())
+            && let Some(courier) = &peers.courier
+        {
             peers.check(bounds)?;
-            return Ok(peers);
+            if is_other {
+                courier.prefer(store);
+            }
+            let common = Arc::clone(courier.common());
+            return Ok((peers, common));
         }
+        let make = || {
+            let left = at_place.map(|known| Arc::clone(&known.outbox));
+            make(left.unwrap_or_default())
+        };
         let courier = match at_place.and_then(|known| known.rest.resume()) {
             None => make(),
-            Some(resumed) if resumed.coherence().bounds() == bounds => resumed,
+            Some(resumed) if resumed.coherence().bounds() == bounds => {
+                if is_other {
+                    resumed.prefer(Arc::clone(&store));
+                }
+                resumed
+            }
             Some(resumed) => {
                 let courier = make();
                 let (before, after) = (resumed.coherence(), courier.coherence());
@@ -103,7 +134,7 @@ impl Peers {
         {
             courier.coherence().take_over(coherence);
         }
-        let rest = courier.rest();
+        let (rest, common) = (courier.rest(), Arc::clone(courier.common()));
         let peers = Self::with(courier);
         let now = system_now();
         known.retain(|_, known| known.rest.is_there() || known.coherence.remembers(now));
@@ -111,9 +142,11 @@ impl Peers {
             peers: Arc::downgrade(&peers),
             rest,
             coherence: Arc::clone(&peers.coherence),
+            outbox: Arc::clone(common.outbox()),
+            access,
         };
-        known.insert(place, new);
-        Ok(peers)
+        known.insert(shared, new);
+        Ok((peers, common))
     }
 
     fn check(&self, asked: Bounds) -> Result<(), Error> {

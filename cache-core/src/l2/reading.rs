@@ -147,7 +147,7 @@ impl L2 {
         if snapshot.is_pending() {
             return Begun::Known(Read::without(RedisMiss::Pending));
         }
-        let latest = self.outbox.latest(one.key);
+        let latest = self.outbox().latest(one.key);
         if let Some(latest) = &latest {
             // What has not arrived there is known here.
             self.start_sending();
@@ -172,7 +172,7 @@ impl L2 {
 
     async fn read_plain(&self, one: &One<'_>, name: &str) -> Read {
         let within = one.reading.within;
-        let got = self.store.get(name, one.entries.expected(), within).await;
+        let got = self.store().get(name, one.entries.expected(), within).await;
         let found = self
             .judge_get(got, within)
             .and_then(|bytes| bytes.ok_or(RedisMiss::Absent))
@@ -192,7 +192,7 @@ impl L2 {
             expected: entry.map_or(0, |_| one.entries.expected()),
             tags,
         };
-        let tagged = self.store.get_tagged(asked, within).await;
+        let tagged = self.store().get_tagged(asked, within).await;
         let tagged = match self.judge_get(tagged, within) {
             Ok(tagged) => tagged,
             Err(miss) => return Read::without(miss),
@@ -204,7 +204,7 @@ impl L2 {
         if let Some(sent) = wants_versions {
             // Before the load, as all that it is made under.
             let left = Duration::from_nanos(until.saturating_sub(system_now()));
-            let ensured = self.store.ensure(tags, TAG_LIFE, left).await;
+            let ensured = self.store().ensure(tags, TAG_LIFE, left).await;
             if let Ok(ensured) = self.judge_get(ensured, left) {
                 let stamps = self.stamp(&ensured, &one.reading);
                 read.stamps = stamps.map(|stamps| (stamps, sent));
@@ -254,7 +254,7 @@ impl L2 {
     fn stamp(&self, tagged: &Tagged, reading: &Reading<'_>) -> Option<Stamps> {
         let (coherence, now) = (reading.coherence, system_now());
         if let Some(lineage) = coherence.listens_elsewhere(tagged.lineage) {
-            self.store.follow(lineage);
+            self.store().follow(lineage);
             return None;
         }
         coherence.observe(tagged.lineage, now);
@@ -305,7 +305,7 @@ impl L2 {
             return Err(RedisMiss::Foreign);
         }
         // The latest it can be there: an entry must not live longer here.
-        let now = self.store.time().ok_or(RedisMiss::Unavailable)?.latest;
+        let now = self.store().time().ok_or(RedisMiss::Unavailable)?.latest;
         let span = |from: u64, to: u64| Duration::from_micros(to.saturating_sub(from));
         let age = Age {
             since_load: span(header.created, now),
@@ -318,7 +318,7 @@ impl L2 {
             return Err(RedisMiss::Expired);
         }
         let created = before(system_now(), age.since_load);
-        if self.outbox.may_have_lost(created) {
+        if self.outbox().may_have_lost(created) {
             return Err(RedisMiss::Invalidated);
         }
         let Some((read, sent)) = guarded else {

@@ -36,7 +36,7 @@ impl L2 {
         replaces: bool,
     ) -> Option<Change> {
         // The earliest it can be there: others must not keep the entry longer than this process.
-        let now = self.store.time()?.earliest;
+        let now = self.store().time()?.earliest;
         let microseconds = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
         Some(Change::Fill(Fill {
             entries: Arc::clone(entries),
@@ -57,7 +57,7 @@ impl L2 {
         change: Change,
         message: Option<Message>,
     ) -> Posted {
-        let mut posted = self.outbox.post(key, change, message);
+        let mut posted = self.outbox().post(key, change, message);
         if let Some(Change::Fill(fill)) = &posted.lost {
             Counters::add(&fill.entries.counters.redis_fills_lost);
         }
@@ -70,7 +70,7 @@ impl L2 {
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
-        let Some(mut sending) = self.outbox.enter() else {
+        let Some(mut sending) = self.outbox().enter() else {
             return;
         };
         // A cache that was dropped has nothing to make good.
@@ -84,7 +84,7 @@ impl L2 {
                 let failed = l2.send(batch, &sending).await;
                 if !failed.is_empty() {
                     for key in failed {
-                        l2.outbox.put_back(key);
+                        l2.outbox().put_back(key);
                     }
                     drop(l2);
                     tokio::time::sleep(RETRY_AFTER).await;
@@ -119,7 +119,7 @@ impl L2 {
         if writes.is_empty() || !sending.goes_on() {
             return Vec::new();
         }
-        let results = self.store.write(writes, super::WRITE_WITHIN).await;
+        let results = self.store().write(writes, super::WRITE_WITHIN).await;
         let (mut outdated, mut failed) = (Vec::new(), Vec::new());
         for ((key, sender), result) in senders.into_iter().zip(results) {
             match sender {
@@ -163,7 +163,7 @@ impl L2 {
                 let tags: SmallVec<[&str; 4]> = guard.tags().collect();
                 let life = life.saturating_add(TAG_LIFE);
                 // Where that fails, the entry lives as long as its tags.
-                let _ = self.store.ensure(&tags, life, super::WRITE_WITHIN).await;
+                let _ = self.store().ensure(&tags, life, super::WRITE_WITHIN).await;
             }
         }
     }
@@ -212,7 +212,7 @@ impl L2 {
             key: key.name.clone(),
         });
         let results = self
-            .store
+            .store()
             .write(deletes.collect(), super::WRITE_WITHIN)
             .await;
         let failed = keys.into_iter().zip(results);
@@ -241,7 +241,7 @@ impl L2 {
     /// The bytes of an entry; nothing where it has to stay behind.
     fn encode(&self, key: &EntryKey, fill: &Fill, stamps: Option<&Stamps>) -> Option<Write> {
         let entries = &fill.entries;
-        let milliseconds = fill.expires.saturating_sub(self.store.time()?.latest) / 1_000;
+        let milliseconds = fill.expires.saturating_sub(self.store().time()?.latest) / 1_000;
         if milliseconds == 0 {
             return None;
         }

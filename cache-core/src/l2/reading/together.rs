@@ -124,7 +124,7 @@ impl L2 {
             expected: part.expected,
             tags: &part.tags.names,
         };
-        let got = self.store.get_together(asked, within).await;
+        let got = self.store().get_together(asked, within).await;
         let got = self.judge_get(got, within);
         let Ok(TaggedTogether {
             mut entries,
@@ -162,8 +162,9 @@ impl L2 {
             })
             .collect();
         let parts = tags.names.chunks(MOST_ENSURED);
+        let store = self.store();
         let ensured = all(parts
-            .map(|part| self.store.ensure(part, TAG_LIFE, within))
+            .map(|part| store.ensure(part, TAG_LIFE, within))
             .collect());
         let mut versions = Vec::with_capacity(tags.names.len());
         for (part, ensured) in tags.names.chunks(MOST_ENSURED).zip(ensured.await) {

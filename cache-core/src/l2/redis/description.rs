@@ -2,7 +2,12 @@
 
 mod url;
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    hash::{BuildHasher, RandomState},
+    path::PathBuf,
+    sync::{Arc, LazyLock},
+};
 
 use super::{
     address::{Address, Credentials, Node, Place, Seeds, Target, write_nodes},
@@ -52,6 +57,27 @@ enum Named {
 }
 
 impl Redis {
+    /// A hash, in this process, of what lets one in besides the name of the user.
+    pub(crate) fn access(&self) -> u64 {
+        static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        let Ok(Description {
+            place,
+            credentials,
+            tls,
+            ..
+        }) = &self.0
+        else {
+            return 0;
+        };
+        let of_sentinels = match place {
+            Named::Sentinels { credentials, .. } => credentials.as_ref(),
+            Named::Node(_) | Named::Cluster(_) => None,
+        };
+        let passwords = [credentials.as_ref(), of_sentinels]
+            .map(|it| it.map(|it| (it.user.as_deref(), it.password.as_str())));
+        KEYS.hash_one((passwords, tls.as_ref().map(Tls::parts)))
+    }
+
     /// The server on this port of this host, for `redis://host:port/`.
     pub fn server(host: impl Into<String>, port: u16) -> Self {
         let host = host.into();

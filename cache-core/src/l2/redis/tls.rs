@@ -49,7 +49,23 @@ pub struct Tls {
     server_name: Option<String>,
 }
 
+/// All that a [`Tls`] says: roots, a certificate and its key, a name.
+type Parts<'a> = (
+    Option<&'a [u8]>,
+    Option<(&'a [u8], &'a [u8])>,
+    Option<&'a str>,
+);
+
 impl Tls {
+    pub(super) fn parts(&self) -> Parts<'_> {
+        let identity = self.identity.as_ref();
+        (
+            self.roots.as_deref(),
+            identity.map(|(certificates, key)| (certificates.as_slice(), key.as_slice())),
+            self.server_name.as_deref(),
+        )
+    }
+
     /// The authorities of this system, no certificate of our own, and the names of the hosts.
     pub fn new() -> Self {
         Self::default()

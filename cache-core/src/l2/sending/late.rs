@@ -31,9 +31,9 @@ impl L2 {
                 expected: 0,
                 tags: &tags,
             };
-            self.store.get_tagged(asked, WITHIN).await
+            self.store().get_tagged(asked, WITHIN).await
         } else {
-            self.store.ensure(&tags, TAG_LIFE, WITHIN).await
+            self.store().ensure(&tags, TAG_LIFE, WITHIN).await
         };
         let tagged = tagged.ok()?;
         Stamps::of(&guard.snapshot(), &tagged.versions, tagged.lineage)

@@ -17,6 +17,10 @@ pub(in crate::l2::redis) fn default() -> Result<Tls, Error> {
 }
 
 impl Tls {
+    pub(in crate::l2::redis) fn parts(&self) {
+        match *self {}
+    }
+
     pub(in crate::l2::redis) fn secure(&self) -> Result<Secured, Error> {
         match *self {}
     }
