@@ -48,7 +48,9 @@ pub(super) struct Source<'a, O: Output> {
     keeps_errors: bool,
     /// How many of the keys are being read from the shared tier.
     pub(super) reading: Arc<AtomicUsize>,
+    /// Those whose caller waits, and those that nobody waits for.
     leavers: Arc<Leavers>,
+    stragglers: Arc<Leavers>,
     most: usize,
     own: Option<Own<'a, O>>,
     loader: Option<Arc<Loader<O>>>,
@@ -100,6 +102,7 @@ where
             keeps_errors,
             reading: Arc::default(),
             leavers: Arc::default(),
+            stragglers: Arc::default(),
             most: most.max(1),
             own: own.map(|own| -> Own<'a, O> { Box::new(own) }),
             loader: None,
@@ -133,7 +136,7 @@ where
 
     /// The load of one key, which perhaps `may_leave` its caller.
     pub(super) fn load(&mut self, key: KeyOf<O>, may_leave: bool) -> Leave<O> {
-        let leaving = may_leave.then(|| Leaving::new(&self.leavers));
+        let leaving = may_leave.then(|| Leaving::new(&self.leavers, &self.stragglers));
         let apart = leaving.as_ref().map(|leaving| {
             let loader = self.loader();
             Apart {
@@ -147,11 +150,11 @@ where
     /// Has those that leave wait for each other until it is dropped; nothing where none may.
     pub(super) fn hold(&self) -> Option<Hold<O>> {
         let loader = Arc::clone(self.loader.as_ref()?);
-        self.leavers.hold();
-        Some(Hold {
-            leavers: Arc::clone(&self.leavers),
-            loader,
-        })
+        let leavers = [&self.leavers, &self.stragglers].map(Arc::clone);
+        for leavers in &leavers {
+            leavers.hold();
+        }
+        Some(Hold { leavers, loader })
     }
 }
 
@@ -162,7 +165,7 @@ where
     O::Error: Clone + Send,
     Each<O>: Send,
 {
-    leavers: Arc<Leavers>,
+    leavers: [Arc<Leavers>; 2],
     loader: Arc<Loader<O>>,
 }
 
@@ -173,7 +176,8 @@ where
     Each<O>: Send,
 {
     fn drop(&mut self) {
-        if self.leavers.let_go() {
+        let are_there = self.leavers.iter().map(|leavers| leavers.let_go());
+        if are_there.fold(false, |one, other| one | other) {
             self.loader.spawn();
         }
     }
@@ -221,15 +225,20 @@ where
 
     /// Loads all that wait, in tasks of their own. Keys that panic where they are looked at are given back to their
     /// callers: this may be part of an unwinding already.
-    fn spawn(&self) {
+    fn spawn(self: &Arc<Self>) {
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
-        let _ = catch_unwind(AssertUnwindSafe(|| {
-            for begun in self.take_all() {
-                tasks::spawn(&runtime, begun.load);
-            }
-        }));
+        let (loader, on) = (Arc::clone(self), runtime.clone());
+        tasks::spawn(&runtime, async move {
+            // Others have a chance to bring their keys.
+            tokio::task::yield_now().await;
+            let _ = catch_unwind(AssertUnwindSafe(|| {
+                for begun in loader.take_all() {
+                    tasks::spawn(&on, begun.load);
+                }
+            }));
+        });
     }
 }
 

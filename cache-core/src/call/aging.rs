@@ -84,7 +84,7 @@ pub(crate) fn refresh(call: &Call, node: &Arc<Node>, body: Body<'_>) {
         terms.release(until, after(now, LATER));
         return;
     };
-    let Ok(body) = body.apart() else {
+    let Ok(body) = body.behind() else {
         return;
     };
     member.stand_in();
@@ -181,6 +181,13 @@ async fn while_waited_for<F: Future>(
     }
 }
 
+/// What nobody lives to see.
+const FAR: Duration = Duration::from_hours(24 * 365 * 30);
+
+fn behind(began: Instant, limit: Duration) -> Instant {
+    began + limit.min(FAR)
+}
+
 impl Call {
     /// The ride in a task of its own, as what was called here.
     fn ride_apart_from_here(
@@ -213,17 +220,23 @@ impl Aged<'_> {
     async fn answer(&self, due: Option<Arc<Node>>, place: Place, body: Body<'_>) -> Flown {
         let call = self.call;
         // Whoever cannot have it loaded in the background waits for its load once it is no longer fresh.
-        let is_left = |node: &Arc<Node>| {
-            body.background().is_some() || node.entry().is_usable(call.cache.clock())
-        };
-        if let Some(node) = due.or_else(|| self.served()).filter(is_left) {
-            refresh(call, &node, body);
+        let has_background = body.background().is_some();
+        let is_left =
+            |node: &Arc<Node>| has_background || node.entry().is_usable(call.cache.clock());
+        let due = due.map(|node| (node, Decision::ServeAndRefresh));
+        let served = due.or_else(|| self.served());
+        let served = served.filter(|(node, _)| is_left(node));
+        if let Some((node, decision)) = served {
+            if decision == Decision::ServeAndRefresh {
+                refresh(call, &node, body);
+            }
             let stale = Stale::of(node.entry(), call.cache.clock());
             return call.served(node, stale);
         }
-        let flown = match body.background() {
-            Some(_) if self.strategy.has_limit() => self.fly_within(place, body).await,
-            _ => call.fly(place, body).await,
+        let flown = if has_background && self.strategy.has_limit() {
+            self.fly_within(place, body).await
+        } else {
+            call.fly(place, body).await
         };
         if flown.is_replaceable {
             self.stand_in(Stale::Failed).unwrap_or(flown)
@@ -239,14 +252,20 @@ impl Aged<'_> {
             .filter(|_| self.may_be_old && self.call.is_on())
     }
 
-    /// The entry in memory, where it is still to be served.
-    fn served(&self) -> Option<Arc<Node>> {
+    /// The entry in memory, where it is still to be served, and how.
+    fn served(&self) -> Option<(Arc<Node>, Decision)> {
         let clock = self.call.cache.clock();
         let node = self.found()?;
         let entry = node.entry();
-        let is_served = entry.on_read(clock) != Decision::Decline;
+        let decision = if entry.is_quiet(clock) {
+            Decision::Serve
+        } else {
+            entry.on_read(clock)
+        };
+        let is_served = decision != Decision::Decline;
         let (site, outer) = (&self.call.site, self.outer.as_ref());
-        (is_served && guarding::may_serve(site, outer, entry, clock)).then_some(node)
+        let is_served = is_served && guarding::may_serve(site, outer, entry, clock);
+        is_served.then_some((node, decision))
     }
 
     /// The stale value that answers in place of a load.
@@ -269,7 +288,7 @@ impl Aged<'_> {
         };
         let mut flight = std::pin::pin!(call.fly(place, body));
         if let Some(soft) = self.strategy.soft_timeout {
-            if let Ok(flown) = timeout_at(began + soft, &mut flight).await {
+            if let Ok(flown) = timeout_at(behind(began, soft), &mut flight).await {
                 return flown;
             }
             if let Some(flown) = self.give_up() {
@@ -279,7 +298,7 @@ impl Aged<'_> {
         let Some(hard) = self.strategy.timeout else {
             return flight.await;
         };
-        if let Ok(flown) = timeout_at(began + hard, &mut flight).await {
+        if let Ok(flown) = timeout_at(behind(began, hard), &mut flight).await {
             return flown;
         }
         if let Some(flown) = self.give_up() {

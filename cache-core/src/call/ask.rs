@@ -164,7 +164,7 @@ impl Call {
             && member.stand_in()
         {
             let leaving = body.leaving();
-            let Ok(body) = body.apart() else {
+            let Ok(body) = body.behind() else {
                 return;
             };
             self.ride_apart(member, body, leaving, &runtime);

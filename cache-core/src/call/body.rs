@@ -41,7 +41,10 @@ pub(crate) enum Given<'a> {
 pub(crate) struct Leaving {
     is_apart: AtomicBool,
     is_coming: AtomicBool,
+    /// Nobody waits for it.
+    is_straggler: AtomicBool,
     leavers: Arc<Leavers>,
+    stragglers: Arc<Leavers>,
 }
 
 /// The bodies of one call that have left it.
@@ -69,25 +72,38 @@ impl Leavers {
 }
 
 impl Leaving {
-    pub(crate) fn new(leavers: &Arc<Leavers>) -> Arc<Self> {
+    pub(crate) fn new(leavers: &Arc<Leavers>, stragglers: &Arc<Leavers>) -> Arc<Self> {
         Arc::new(Self {
             is_apart: AtomicBool::new(false),
             is_coming: AtomicBool::new(false),
+            is_straggler: AtomicBool::new(false),
             leavers: Arc::clone(leavers),
+            stragglers: Arc::clone(stragglers),
         })
     }
 
-    fn leave(&self) {
+    /// Those that wait for each other.
+    fn fellows(&self) -> &Leavers {
+        if self.is_straggler.load(Acquire) {
+            &self.stragglers
+        } else {
+            &self.leavers
+        }
+    }
+
+    fn leave(&self, is_straggler: bool) {
+        self.is_straggler.store(is_straggler, Release);
         self.is_apart.store(true, Release);
         if !self.is_coming.swap(true, AcqRel) {
-            self.leavers.has_any.store(true, Release);
-            self.leavers.hold();
+            let fellows = self.fellows();
+            fellows.has_any.store(true, Release);
+            fellows.hold();
         }
     }
 
     /// It is there, or does not come for now. Gives whether it was the last.
     pub(crate) fn arrive(&self) -> bool {
-        self.is_coming.swap(false, AcqRel) && self.leavers.coming.fetch_sub(1, AcqRel) == 1
+        self.is_coming.swap(false, AcqRel) && self.fellows().coming.fetch_sub(1, AcqRel) == 1
     }
 
     pub(crate) fn is_apart(&self) -> bool {
@@ -96,7 +112,7 @@ impl Leaving {
 
     /// Whether others of the call are on their way.
     pub(crate) fn are_others_coming(&self) -> bool {
-        self.leavers.are_coming()
+        self.fellows().are_coming()
     }
 }
 
@@ -143,13 +159,22 @@ impl<'a> Body<'a> {
 
     /// What runs in a task of its own; the body itself where it is to run in the caller's.
     pub(super) fn apart(self) -> Result<Running<'static>, Self> {
+        self.leave(false)
+    }
+
+    /// The same where nobody waits for it.
+    pub(super) fn behind(self) -> Result<Running<'static>, Self> {
+        self.leave(true)
+    }
+
+    fn leave(self, is_straggler: bool) -> Result<Running<'static>, Self> {
         let body = match self.given {
             Given::Inline(_) => return Err(self),
             Given::Detached(body) => body,
             Given::Borrowing(body) => body.make(),
         };
         if let Some(leaving) = &self.leaving {
-            leaving.leave();
+            leaving.leave(is_straggler);
         }
         Ok(Running {
             body,

@@ -26,6 +26,7 @@ use crate::{
     l2::{Notice, RedisMiss},
     site::SiteState,
     stats::Counters,
+    strategy::Decision,
     value::{Answer, LateAnswer, Loaded},
 };
 
@@ -367,11 +368,14 @@ impl Call {
     /// What Redis had. Where that is to be replaced soon, it is loaded in the background.
     pub(super) fn found(&self, node: &Arc<Node>, body: Body<'_>) -> Flown {
         let mut flown = Flown::by(Answer::Shared(Arc::clone(node)), Source::Redis);
+        let clock = self.cache.clock();
         if let Some(aging) = &self.site.aging
-            && !node.entry().is_quiet(self.cache.clock())
+            && !node.entry().is_quiet(clock)
         {
-            (aging.refresh)(self, node, body);
-            flown.stale = Stale::of(node.entry(), self.cache.clock());
+            flown.stale = Stale::of(node.entry(), clock);
+            if node.entry().on_read(clock) == Decision::ServeAndRefresh {
+                (aging.refresh)(self, node, body);
+            }
         }
         flown
     }

@@ -434,13 +434,24 @@ impl Elsewhere {
             return Ok(node);
         }
         match entry.on_read(clock) {
-            Decision::Serve | Decision::ServeAndRefresh if !load.is_succession() => Ok(node),
+            Decision::Serve | Decision::ServeAndRefresh if Self::is_news(cache, load, &node) => {
+                Ok(node)
+            }
             Decision::Decline if cache.coherence().is_current(load.snapshot()) => {
                 load.keep_stale(&node);
                 Err(RedisMiss::Expired)
             }
             _ => Err(RedisMiss::Expired),
         }
+    }
+
+    /// Whether it is newer than what is to be replaced, where its successor is looked for.
+    fn is_news(cache: &Cache, load: &Load, node: &Node) -> bool {
+        if !load.is_succession() {
+            return true;
+        }
+        let old = cache.flights().l1.get(&load.key().as_ref());
+        old.is_some_and(|old| old.entry().created() < node.entry().created())
     }
 
     /// Ends a flight with what the shared tier knew.

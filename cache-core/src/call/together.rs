@@ -1,7 +1,7 @@
 //! The calls of one batch: those whose turn it is to load read the shared tier together, and have no future of their
 //! own before something is to be waited for.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
@@ -9,9 +9,11 @@ use super::{
     BoxFuture, Missed, Opened,
     body::Body,
     miss::{Call, Place},
+    remote::Remote,
 };
 use crate::{
     cache::Cache,
+    coherence::Doubt,
     context,
     flight::{Joined, Load, Member, Underway},
     l1::Node,
@@ -63,11 +65,14 @@ impl Missed {
 }
 
 impl Opened {
-    /// What is part of a load waits for more than one thing, and a handle for others.
+    /// What is part of a load waits for more than one thing, and a handle for others; and whoever may not wait for as long as
+    /// the shared tier may take.
     fn is_plain(&self) -> bool {
         let Self { call, question, .. } = self;
+        let limit = call.site.aging.and_then(|aging| aging.strategy.timeout);
+        let has_time = |remote: &Arc<dyn Remote>| limit.is_none_or(|it| it > remote.budget());
         question.is_none()
-            && call.remote.is_some()
+            && call.remote.as_ref().is_some_and(has_time)
             && call.is_on()
             && context::load().is_none()
             && !self.may_be_old()
@@ -80,8 +85,10 @@ impl Opened {
             return false;
         };
         let is_served = |node: Arc<Node>| {
-            aging.strategy.soft_timeout.is_some()
-                || node.entry().on_read(call.cache.clock()) != Decision::Decline
+            let (entry, clock) = (node.entry(), call.cache.clock());
+            let may_stand_in = entry.stands_in(clock) || entry.doubt(clock) == Some(Doubt::Suspect);
+            entry.on_read(clock) != Decision::Decline
+                || may_stand_in && aging.strategy.soft_timeout.is_some()
         };
         let old = || call.cache.flights().l1.get(&call.key.as_ref());
         due.is_some() || old().is_some_and(is_served)
@@ -139,16 +146,6 @@ impl Reader {
 
     pub(super) fn underway(&mut self) -> &mut Underway {
         &mut self.underway
-    }
-
-    /// How long it waits for the shared tier.
-    pub(super) fn patience(&self, budget: Duration) -> Duration {
-        let limit = self
-            .call
-            .site
-            .aging
-            .and_then(|aging| aging.strategy.timeout);
-        limit.map_or(budget, |limit| limit.min(budget))
     }
 
     pub(super) fn one(&self) -> Option<One<'_>> {

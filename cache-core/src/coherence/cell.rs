@@ -35,8 +35,9 @@ pub(crate) struct Cell {
     /// The tag as a key of the store.
     key: Arc<str>,
     generation: AtomicU64,
-    /// When that was last.
+    /// When that was last, and the time before.
     changed: AtomicU64,
+    changed_before: AtomicU64,
     /// Bumps that have not been acknowledged: until then the shared tier is not asked for what depends on this.
     pending: AtomicU32,
     /// Changes of which nobody knows yet whether they happen: until then nothing is kept either.
@@ -74,7 +75,8 @@ impl Cell {
         let now = system_now();
         // In this order: whoever sees the time of this one sees that there was one.
         self.generation.fetch_add(1, Ordering::AcqRel);
-        self.changed.fetch_max(now, Ordering::Release);
+        let before = self.changed.fetch_max(now, Ordering::AcqRel);
+        self.changed_before.store(before, Ordering::Release);
     }
 
     pub(super) fn expect_ack(&self) {
@@ -183,6 +185,7 @@ impl Registry {
             key: self.key_of(tag).into(),
             generation: AtomicU64::new(0),
             changed: AtomicU64::new(0),
+            changed_before: AtomicU64::new(0),
             pending: AtomicU32::new(0),
             held: AtomicU32::new(0),
             registry: Arc::downgrade(self),
@@ -248,17 +251,21 @@ impl Captured {
             .all(|(cell, generation)| cell.generation() == *generation)
     }
 
-    /// How long ago it was invalidated; the longest time where that is not known, as it was so more than once.
+    /// How long ago it was first invalidated; the longest time where that is not known. One event of this process is seen
+    /// twice: when it is acknowledged, and when it is heard.
     pub(super) fn invalidated_ago(&self, now: Nanos) -> Duration {
         let all = self.0.iter().map(|(cell, generation)| {
             // First: of one that is not counted below, the time is not seen either.
-            let at = cell.changed();
+            let before = cell.changed_before.load(Ordering::Acquire);
+            let last = cell.changed();
             let times = cell.generation().checked_sub(*generation);
-            (at, times.unwrap_or(VOID))
+            ((before, last), times.unwrap_or(VOID))
         });
         let mut changed = all.filter(|(_, times)| *times > 0);
         match (changed.next(), changed.next()) {
-            (Some((at, 1)), None) => Duration::from_nanos(now.saturating_sub(at)),
+            (Some(((_, first), 1) | ((first, _), 2)), None) => {
+                Duration::from_nanos(now.saturating_sub(first))
+            }
             _ => Duration::MAX,
         }
     }

@@ -366,8 +366,13 @@ impl<S: Shape, X> Keep<S, X> {
 
     /// What is left of the life that this process gives a value of this age, and for how long it has been over. A value
     /// that says itself how long it lives says what is left.
-    fn left(&self, kept: &S::Kept, lifetime: Duration, age: Duration) -> (Duration, Duration) {
-        if self.ttl.is_some() && S::inner(kept).is_some() {
+    fn left(
+        &self,
+        kept: &S::Kept,
+        maker: &Maker,
+        (lifetime, age): (Duration, Duration),
+    ) -> (Duration, Duration) {
+        if self.ttl.is_some() && maker.ttl().is_none() && S::inner(kept).is_some() {
             (lifetime, Duration::ZERO)
         } else {
             (lifetime.saturating_sub(age), age.saturating_sub(lifetime))
@@ -396,7 +401,9 @@ impl<S: Shape, X> Keep<S, X> {
                     judged.live_for(Duration::ZERO);
                 }
                 (Some(inner), Some(ttl)) if maker.ttl().is_none() => judged.live_for(ttl(inner)),
-                (None, Some(_)) if self.times.none_ttl.is_none() => judged.live_for(Duration::ZERO),
+                (None, Some(_)) if self.times.none_ttl.is_none() && !maker.says_of_none() => {
+                    judged.live_for(Duration::ZERO);
+                }
                 _ => {}
             }
         }
@@ -537,7 +544,8 @@ impl<S: Shape, X> Keep<S, X> {
         let received = guarded(|| {
             let kept = transport.decode(bytes)?;
             let mut judged = self.judge(&kept, maker);
-            let (left, stale_for) = self.left(&kept, judged.lifetime, age.since_load);
+            let life = (judged.lifetime, age.since_load);
+            let (left, stale_for) = self.left(&kept, maker, life);
             judged.limit(age, left, stale_for);
             let entry = maker.entry(&judged);
             let is_over = entry.kept_until() <= maker.clock.now();

@@ -60,6 +60,12 @@ impl Maker {
         self.site.policy.as_ref()?.ttl
     }
 
+    /// Whether the configuration says for how long it is known that nothing is there.
+    pub(super) fn says_of_none(&self) -> bool {
+        let policy = self.site.policy.as_ref();
+        policy.is_some_and(|policy| policy.none_ttl.or(policy.ttl).is_some())
+    }
+
     /// The lifetime as that of this key. Under a clock that is moved by hand it is exact.
     fn jittered(&self, lifetime: Duration) -> Duration {
         if self.clock.is_manual() {

@@ -11,8 +11,6 @@ use crate::{
 
 pub(super) async fn answer_all(l2: Arc<L2>, mut readers: Readers) -> Vec<HasRead> {
     let budget = l2.budget();
-    // All are of one function.
-    let budget = readers.first().map_or(budget, |it| it.patience(budget));
     let until = after(system_now(), budget);
     for reader in &mut readers {
         // As for one that reads by itself.
