@@ -144,7 +144,7 @@ mod l1;
 mod l2;
 mod lock;
 mod policy;
-#[cfg(test)]
+#[cfg(all(test, feature = "redis"))]
 mod simulation;
 mod site;
 mod slot;

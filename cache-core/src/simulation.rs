@@ -7,6 +7,7 @@
 //! One seed again: `cargo xtask sim --seed 7`, with `--mutant b7` under a broken rule.
 
 mod checker;
+mod cluster;
 mod faults;
 mod functions;
 mod history;

@@ -27,6 +27,19 @@ mod together;
 mod version;
 mod writes;
 
+#[cfg(test)]
+pub(crate) mod stage {
+    //! What whoever stands in for the nodes of a cluster works with.
+
+    pub(crate) use super::{
+        address::{Moved, Node},
+        cluster::{BUCKETS, ClusterStore, Ground, Primary, key_of_tag, slot_of, slot_of_bucket},
+        handshake::Failure,
+        link::Status,
+        tags::{As, Change},
+    };
+}
+
 use std::{
     fmt,
     sync::{Arc, OnceLock, atomic::Ordering::Relaxed},

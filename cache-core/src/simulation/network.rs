@@ -1,18 +1,23 @@
 //! Servers and the connections to them. Within a connection all comes in order; between connections it does not.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Weak,
+    time::Duration,
+};
 
 use tokio::sync::oneshot;
 
 use super::{
     history::{History, Who},
     random::Random,
-    server::{Answer, Command, Effects, Server},
+    cluster::{gossip::Gossip, moves::Moves, whole::Told},
+    server::{Answer, Command, Kind, Published, Server},
 };
 use crate::{
     clock::{Nanos, after, system_now},
     coherence::{DRAIN, Lineage},
-    l2::Listener,
+    l2::{Listener, redis::stage::slot_of},
 };
 
 pub(super) const MS: Nanos = 1_000_000;
@@ -28,6 +33,10 @@ struct Link {
     /// Where what is published goes.
     listener: Option<Ear>,
     is_subscribed: bool,
+    /// To these parts of the channel; where there are none, to all of it.
+    parts: Vec<String>,
+    /// The server said that it no longer has one of them.
+    is_cut_off: bool,
     /// Whoever listens was told that it does.
     is_heard: bool,
     is_open: bool,
@@ -42,17 +51,19 @@ struct Link {
 /// Who listens by a connection.
 #[derive(Clone)]
 pub(super) struct Ear {
-    pub(super) listener: Arc<dyn Listener>,
+    pub(super) listener: Weak<dyn Listener>,
     pub(super) origin: String,
     pub(super) lineage: Lineage,
 }
 
-enum Packet {
+pub(super) enum Packet {
     Answer(u64, Answer),
     Message(Vec<u8>),
+    CutOff,
 }
 
-enum Event {
+pub(super) enum Event {
+    Gossip(Gossip),
     Question(u64, u64, Command),
     Turn(usize),
     Delivery(u64, Packet),
@@ -80,7 +91,13 @@ pub(super) struct Outage {
 pub(super) struct Network {
     pub(super) random: Random,
     pub(super) servers: Vec<Server>,
-    pub(super) primary: usize,
+    /// The current primary of each shard: of one, where it is no cluster.
+    pub(super) primaries: Vec<usize>,
+    /// Which shard it is that faults are on.
+    pub(super) struck: usize,
+    pub(super) moves: Moves,
+    /// How long nodes of a cluster take to hear of each other at least, in milliseconds.
+    pub(super) gossip_takes: u64,
     links: BTreeMap<u64, Link>,
     events: BTreeMap<(Nanos, u64), Event>,
     numbers: u64,
@@ -92,6 +109,8 @@ pub(super) struct Network {
     ticks: u64,
     /// Processes that reach no server.
     pub(super) is_cut: [bool; 3],
+    /// Processes that do not reach one server.
+    pub(super) apart: BTreeSet<(usize, usize)>,
     /// When a process last left a server that was no longer the primary.
     astray: [Nanos; 3],
     pub(super) history: History,
@@ -114,7 +133,9 @@ pub(super) struct Network {
     pub(super) outages: [Outage; 3],
     /// The lineage that a process last read a tag under.
     pub(super) read_under: BTreeMap<(usize, String), u64>,
-    bound: Nanos,
+    pub(super) bound: Nanos,
+    /// When questions were asked that are under way.
+    asked: BTreeMap<u64, Nanos>,
     pub(super) hash: u64,
     pub(super) log: Option<Vec<String>>,
 }
@@ -131,7 +152,10 @@ impl Network {
         Self {
             random,
             servers: vec![Server::new(1)],
-            primary: 0,
+            primaries: vec![0],
+            struck: 0,
+            moves: Moves::default(),
+            gossip_takes: 0,
             links: BTreeMap::new(),
             events: BTreeMap::new(),
             numbers: 0,
@@ -141,6 +165,7 @@ impl Network {
             clock_step: 0,
             ticks: 0,
             is_cut: [false; 3],
+            apart: BTreeSet::new(),
             astray: [0; 3],
             history: History::default(),
             given: Vec::new(),
@@ -155,6 +180,7 @@ impl Network {
             outages: [Outage::default(); 3],
             read_under: BTreeMap::new(),
             bound,
+            asked: BTreeMap::new(),
             hash: 0xCBF2_9CE4_8422_2325,
             log: is_logged.then(Vec::new),
         }
@@ -195,7 +221,7 @@ impl Network {
         self.numbers
     }
 
-    fn schedule(&mut self, due: Nanos, event: Event) {
+    pub(super) fn schedule(&mut self, due: Nanos, event: Event) {
         let number = self.number();
         self.events.insert((due, number), event);
     }
@@ -209,14 +235,15 @@ impl Network {
         self.random.below(slowest + 1) * MS
     }
 
-    /// A connection to the primary, or to what a process that has not heard of another takes for it.
-    pub(super) fn open(&mut self, who: Who) -> Option<u64> {
-        let server = self.primary;
+    /// A connection to one server; where none is said, to the primary, or to what a process that has not heard of another
+    /// takes for it.
+    pub(super) fn open(&mut self, who: Who, to: Option<usize>) -> Option<u64> {
+        let server = to.unwrap_or(self.primaries[0]);
         if !self.servers[server].is_up {
             return None;
         }
         let number = self.number();
-        let is_cut = self.is_cut[who.process];
+        let is_cut = self.is_cut[who.process] || self.apart.contains(&(who.process, server));
         self.links.insert(
             number,
             Link {
@@ -224,6 +251,8 @@ impl Network {
                 server,
                 listener: None,
                 is_subscribed: false,
+                parts: Vec::new(),
+                is_cut_off: false,
                 is_heard: false,
                 is_open: true,
                 loses_questions: is_cut,
@@ -250,6 +279,7 @@ impl Network {
             return receiver;
         };
         open.waiting.insert(number, sender);
+        self.asked.insert(number, system_now());
         let due = (system_now() + delay).max(open.last_question);
         open.last_question = due;
         if !open.loses_questions {
@@ -276,6 +306,7 @@ impl Network {
             && let Some(event) = self.events.remove(&(due, number))
         {
             match event {
+                Event::Gossip(gossip) => self.hear(gossip),
                 Event::Question(link, number, command) => self.arrive(link, number, command, now),
                 Event::Turn(server) => self.turn(server, now),
                 Event::Delivery(link, packet) => self.deliver(link, packet, now),
@@ -310,24 +341,56 @@ impl Network {
             self.ticks += 1;
             let time = i64::try_from(1_700_000_000_000_000 + now / 1_000 + self.ticks).unwrap_or(0);
             let time = u64::try_from(time + self.clock_step).unwrap_or(0);
-            let is_subscription = matches!(command, Command::Subscribe);
+            let parts = match &command {
+                Command::Subscribe(parts) => Some(parts.clone()),
+                _ => None,
+            };
+            let is_asking = matches!(command, Command::Asking(_));
             self.record_tags(server, link, &command);
             let (answer, effects) = self.servers[server].run(command, time, now);
-            self.record(server, link, &answer, &effects, now);
-            if is_subscription && let Some(link) = self.links.get_mut(&link) {
+            let asked = self.asked.remove(&number).unwrap_or(now);
+            self.record(server, link, &answer, (asked, now));
+            for published in &effects.published {
+                self.record_published(server, published, is_asking, now);
+            }
+            if matches!(answer, Answer::Subscribed)
+                && let (Some(parts), Some(link)) = (parts, self.links.get_mut(&link))
+            {
                 link.is_subscribed = true;
+                link.parts = parts;
             }
             outgoing.push((link, Packet::Answer(number, answer)));
-            if let Some(message) = effects.published {
-                let subscribed = self.links.iter();
-                let subscribed =
-                    subscribed.filter(|(_, to)| to.is_subscribed && to.server == server);
-                let messages: Vec<_> = subscribed
-                    .map(|(link, _)| (*link, Packet::Message(message.clone())))
-                    .collect();
-                outgoing.extend(messages);
+            for published in effects.published {
+                let messages = self.subscribers(server, |part| part == &*published.channel);
+                let message = |link| (link, Packet::Message(published.text.clone()));
+                outgoing.extend(messages.into_iter().map(message));
             }
         }
+        self.send(outgoing, now);
+    }
+
+    /// Whoever subscribed at a server to such a part, or to all.
+    fn subscribers(&self, server: usize, is_it: impl Fn(&str) -> bool) -> Vec<u64> {
+        let subscribed = self.links.iter().filter(|(_, to)| {
+            let is_its = to.parts.is_empty() || to.parts.iter().any(|part| is_it(part));
+            to.is_subscribed && to.server == server && is_its
+        });
+        subscribed.map(|(link, _)| *link).collect()
+    }
+
+    /// A server no longer has the parts in a slot, and says so to those who subscribed.
+    pub(super) fn cut_off(&mut self, server: usize, slot: u16, now: Nanos) {
+        let subscribers = self.subscribers(server, |part| slot_of(part) == slot);
+        let subscribers = subscribers.into_iter();
+        let outgoing = subscribers.map(|link| (link, Packet::CutOff)).collect();
+        self.send(outgoing, now);
+    }
+
+    pub(super) fn is_cut_off(&self, link: u64) -> bool {
+        self.links.get(&link).is_some_and(|link| link.is_cut_off)
+    }
+
+    fn send(&mut self, outgoing: Vec<(u64, Packet)>, now: Nanos) {
         for (link, packet) in outgoing {
             let delay = self.delay();
             let Some(to) = self.links.get_mut(&link) else {
@@ -359,18 +422,36 @@ impl Network {
         }
     }
 
-    fn record(&mut self, server: usize, link: u64, answer: &Answer, did: &Effects, now: Nanos) {
-        if let Some(message) = &did.published {
-            if !did.is_announcement {
-                self.history.bumped(message, server == self.primary, now);
-            }
-            self.log(|| {
-                format!(
-                    "server {server} publishes {}",
-                    String::from_utf8_lossy(message).trim()
-                )
-            });
+    fn record_published(
+        &mut self,
+        server: usize,
+        published: &Published,
+        is_asking: bool,
+        now: Nanos,
+    ) {
+        let is_change = if published.kind == Kind::Told {
+            self.moves.is_told(&published.text)
+        } else {
+            published.kind == Kind::Change
+        };
+        let counts = self.is_primary_of(server, &published.channel);
+        if is_change && is_asking && !counts {
+            self.moves.is_to_be_told(&published.text);
         }
+        if is_change {
+            self.history.bumped(&published.text, counts, now);
+        }
+        self.log(|| {
+            format!(
+                "server {server} publishes {}",
+                String::from_utf8_lossy(&published.text).trim()
+            )
+        });
+    }
+
+    fn record(&mut self, server: usize, link: u64, answer: &Answer, (asked, now): (Nanos, Nanos)) {
+        // What is read of a cluster is read at several moments, all of which are after it was asked for.
+        let at = if self.is_cluster() { asked } else { now };
         let entries = match answer {
             Answer::Tagged { entry, .. } | Answer::Bytes(entry) => std::slice::from_ref(entry),
             Answer::All { entries, .. } => entries,
@@ -383,7 +464,7 @@ impl Network {
             self.given.push(Given {
                 who,
                 load,
-                at: now,
+                at,
                 lineage: self.servers[server].lineage,
             });
         }
@@ -401,7 +482,9 @@ impl Network {
                     && let Some(ear) = to.listener.clone()
                 {
                     self.begins_to_listen(link, now);
-                    ear.listener.connected(ear.lineage);
+                    if let Some(listener) = ear.listener.upgrade() {
+                        listener.connected(ear.lineage);
+                    }
                 }
                 if let Some(waiting) = waiting {
                     // Whoever asked may be gone.
@@ -409,9 +492,12 @@ impl Network {
                 }
                 self.note(&[now, link, number]);
             }
+            Packet::CutOff => to.is_cut_off = true,
             Packet::Message(message) => {
-                if let Some(ear) = to.listener.clone() {
-                    ear.listener.heard(&message);
+                if let Some(ear) = to.listener.clone()
+                    && let Some(listener) = ear.listener.upgrade()
+                {
+                    listener.heard(&message);
                     self.history.heard(who, &ear.origin, &message, now);
                     self.has_cause(who.process);
                     self.log(|| {
@@ -458,18 +544,22 @@ impl Network {
     }
 
     fn follows_another(&self, process: usize) -> bool {
-        self.follows(process, |server| server != self.primary)
+        self.follows(process, |server| !self.primaries.contains(&server))
     }
 
     /// Whether a process listens to such a server, or to none and asks one.
     fn follows(&self, process: usize, is_such: impl Fn(usize) -> bool) -> bool {
         let links = self.links.values();
-        let open = links.filter(|link| link.is_open && link.who.process == process);
+        let mut open = links.filter(|link| link.is_open && link.who.process == process);
+        if self.is_cluster() {
+            // Each of them is asked for what it has, whoever else is listened to.
+            return open.any(|link| is_such(link.server));
+        }
         let mut heard = open.clone().filter(|link| link.is_heard).peekable();
         if heard.peek().is_some() {
             heard.any(|link| is_such(link.server))
         } else {
-            open.clone().any(|link| is_such(link.server))
+            open.any(|link| is_such(link.server))
         }
     }
 
@@ -545,8 +635,10 @@ impl Network {
             return;
         };
         self.begins_to_listen(link, now);
-        ear.listener.connected(ear.lineage);
-        ear.listener.fenced(now, ear.lineage);
+        if let Some(listener) = ear.listener.upgrade() {
+            listener.connected(ear.lineage);
+            listener.fenced(now, ear.lineage);
+        }
         self.fences[process] = now;
     }
 
@@ -558,6 +650,21 @@ impl Network {
         if let Some(link) = self.links.get_mut(&link) {
             link.is_heard = true;
         }
+        if !self.is_cluster() {
+            self.hears(process, now);
+        }
+    }
+
+    /// A process is told of the whole cluster.
+    pub(super) fn is_told(&mut self, process: usize, told: Told, now: Nanos) {
+        match told {
+            Told::Hears => self.hears(process, now),
+            Told::Fenced(sent) => self.fences[process] = self.fences[process].max(sent),
+        }
+    }
+
+    /// A process has begun to hear all.
+    pub(super) fn hears(&mut self, process: usize, now: Nanos) {
         let fence = self.fences[process];
         if fence > 0 && now > fence + self.bound {
             let cut_at = self.cut_at[process];
