@@ -12,7 +12,7 @@ use std::{
 
 const USAGE: &str = "\
 cargo xtask test           every test of the workspace (installs `redis-server` if it is missing)
-cargo xtask sim            the coherence protocol under seeded faults: --seeds N, --seed S, --mutant bN
+cargo xtask sim            the coherence protocol under seeded faults: --seeds N, --seed S, --kind K, --mutant bN
 cargo xtask soak           three processes on a real Redis and its faults: --minutes N, --on server | sentinel | cluster
 cargo xtask chaos          the same on all of them, one after the other
 cargo xtask servers        the tests with Redis 6.2 and 8.2, Valkey 8.1 and 9.1 (downloads them)

@@ -260,8 +260,8 @@ async fn inheriting(at: Arc<Process>, id: u8) -> Result<Seen, Failed> {
     invalidate_on = RowChanged { group: group_of(id), row: id },
 )]
 async fn nested(at: Arc<Process>, id: u8) -> Result<Seen, Failed> {
-    let own = at.load(NESTED, id).await?;
     let inner = twin(Arc::clone(&at), id).await?;
+    let own = at.load(NESTED, id).await?;
     Ok(Seen {
         load: own.load,
         rows: inner.rows,

@@ -111,6 +111,8 @@ pub(super) struct Network {
     pub(super) is_cut: [bool; 3],
     /// Processes that do not reach one server.
     pub(super) apart: BTreeSet<(usize, usize)>,
+    /// Those that hear nothing of what it publishes.
+    pub(super) deaf: BTreeSet<(usize, usize)>,
     /// When a process last left a server that was no longer the primary.
     astray: [Nanos; 3],
     pub(super) history: History,
@@ -166,6 +168,7 @@ impl Network {
             ticks: 0,
             is_cut: [false; 3],
             apart: BTreeSet::new(),
+            deaf: BTreeSet::new(),
             astray: [0; 3],
             history: History::default(),
             given: Vec::new(),
@@ -268,6 +271,7 @@ impl Network {
     pub(super) fn listen(&mut self, link: u64, ear: Ear) {
         if let Some(link) = self.links.get_mut(&link) {
             link.listener = Some(ear);
+            link.loses_answers |= self.deaf.contains(&(link.who.process, link.server));
         }
     }
 

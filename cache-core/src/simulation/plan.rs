@@ -163,6 +163,9 @@ pub(super) const APART: u64 = 27;
 pub(super) const OVERTAKEN: u64 = 37;
 /// In a cluster: all kinds, and those by which alone some rules of clusters are noticed.
 pub(super) const CLUSTER: u64 = 100;
+pub(super) const DEAF: u64 = 101;
+pub(super) const UNSEEN: u64 = 102;
+pub(super) const TWINS: u64 = 103;
 
 const STYLES: [Style; 13] = [
     Style::Emitted,
@@ -181,10 +184,6 @@ const STYLES: [Style; 13] = [
 ];
 
 impl Plan {
-    pub(super) fn of(seed: u64) -> Self {
-        Self::with_faults(seed, None)
-    }
-
     /// With faults of one kind, where one is given: by its number below.
     pub(super) fn with_faults(seed: u64, kind: Option<u64>) -> Self {
         if let Some(kind @ CLUSTER..) = kind {

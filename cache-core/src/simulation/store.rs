@@ -69,6 +69,8 @@ struct State {
 
 /// How often a connection is asked what it is that nobody listens beside.
 const CHECK_EVERY: u64 = 500;
+/// How long a node of a cluster may take to answer, at least.
+const PATIENCE: u64 = 250;
 
 impl fmt::Debug for SimulatedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -193,8 +195,8 @@ impl SimulatedStore {
     }
 
     /// Asks a connection for its server, as a handshake and a heartbeat do.
-    async fn beat(&self, link: u64, within: Duration) -> Option<Said> {
-        let sent = system_now();
+    async fn beat(&self, link: u64, every: Duration) -> Option<Said> {
+        let (sent, within) = (system_now(), self.patience(every));
         let answer = self.world.network().ask(link, Command::Beat);
         let Answer::Beat {
             lineage,
@@ -224,6 +226,26 @@ impl SimulatedStore {
             .believer
             .as_ref()
             .map_or(ms(CHECK_EVERY), |(_, beat)| *beat)
+    }
+
+    /// How long a beat may take. A cluster is heard only where all of its primaries are: they are given the time that they are
+    /// given by the connections of production.
+    fn patience(&self, every: Duration) -> Duration {
+        if self.server.is_some() {
+            every.max(ms(PATIENCE))
+        } else {
+            every
+        }
+    }
+
+    /// What its node says of who has which slot.
+    pub(super) async fn nodes(&self) -> Option<String> {
+        let link = self.data().filter(|_| !self.is_dead())?.link;
+        let answer = self.world.network().ask(link, Command::Nodes);
+        match timeout(ms(PATIENCE), answer).await {
+            Ok(Ok(Answer::Nodes(text))) => Some(text),
+            _ => None,
+        }
     }
 
     fn has_misled(&self) {

@@ -1,5 +1,6 @@
 //! What goes wrong, or goes on, in a cluster only.
 
+use super::moves::SLOTS;
 use crate::simulation::network::Network;
 
 /// A fault of a cluster. Events are told apart by their numbers.
@@ -16,6 +17,8 @@ pub(in crate::simulation) enum InCluster {
     Fail,
     /// A process does not reach a primary.
     Apart(usize),
+    /// A process hears nothing of what the primary that has the slot of an event publishes, and is answered by it.
+    Deaf { process: usize, event: usize },
     /// Nodes take so long to hear of each other, at least.
     Gossip(u64),
 }
@@ -44,6 +47,16 @@ impl Network {
                 for link in self.links(Some(process)) {
                     if self.links_to(primary).contains(&link) {
                         self.silence(link, true, true);
+                    }
+                }
+            }
+            InCluster::Deaf { process, event } => {
+                let owner = self.owner_of(SLOTS[event]);
+                let server = self.primaries[owner];
+                self.deaf.insert((process, server));
+                for link in self.links(Some(process)) {
+                    if self.listens(link) && self.links_to(server).contains(&link) {
+                        self.silence(link, false, true);
                     }
                 }
             }

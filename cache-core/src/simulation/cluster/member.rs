@@ -18,15 +18,8 @@ use crate::{
         redis::stage::{As, Change, Moved, Primary, Status},
     },
     lock::Mutex,
-    simulation::{
-        network::ms,
-        server::{Answer, Command},
-        store::SimulatedStore,
-    },
+    simulation::{server::Command, store::SimulatedStore},
 };
-
-/// How long a node may take to say who has which slot, in milliseconds.
-const PATIENCE: u64 = 250;
 
 pub(super) struct Member {
     store: Arc<SimulatedStore>,
@@ -113,12 +106,7 @@ impl Primary for Member {
     }
 
     fn nodes(&self) -> Pending<'_, Option<String>> {
-        Box::pin(async move {
-            match self.store.ask(Command::Nodes, ms(PATIENCE)).await {
-                Ok((Answer::Nodes(text), ..)) => Some(text),
-                _ => None,
-            }
-        })
+        Box::pin(self.store.nodes())
     }
 
     fn status(&self) -> Status {

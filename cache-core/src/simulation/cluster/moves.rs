@@ -50,7 +50,7 @@ impl Moves {
 
 impl Network {
     /// The shard whose primary has a slot: whoever said so last.
-    fn owner_of(&mut self, slot: u16) -> usize {
+    pub(super) fn owner_of(&self, slot: u16) -> usize {
         let shards = 0..self.primaries.len();
         let claims = shards.filter_map(|shard| {
             let own = &self.servers[self.primaries[shard]].node.as_ref()?.own;
@@ -154,6 +154,7 @@ impl Network {
             return;
         }
         self.apart.clear();
+        self.deaf.clear();
         self.gossip_takes = 0;
         for event in 0..SLOTS.len() {
             self.give_up_move(event);

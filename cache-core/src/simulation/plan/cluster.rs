@@ -1,9 +1,9 @@
 //! What happens to a cluster: what happens to one server, to one of its shards, and slots that move.
 
-use super::{Action, CLUSTER, Fault, How, Plan};
+use super::{Action, DEAF, Fault, How, Plan, TWINS, UNSEEN};
 use crate::simulation::{
     cluster::{SHARDS, faults::InCluster},
-    functions::IN_CLUSTER,
+    functions::{IN_CLUSTER, NESTED},
     history::PROCESSES,
     random::Random,
 };
@@ -25,11 +25,16 @@ impl Plan {
                 _ => {}
             }
         }
-        let _ = kind == CLUSTER;
-        if plan.setup.has_faults {
-            for _ in 0..random.between(0, 2) {
-                plan.struck = random.index(SHARDS);
-                plan.add_cluster_fault(&mut random);
+        match kind {
+            DEAF => plan.add_deaf(&mut random),
+            UNSEEN => plan.add_unseen(&mut random),
+            TWINS => plan.add_twins(&mut random),
+            _ if !plan.setup.has_faults => {}
+            _ => {
+                for _ in 0..random.between(0, 2) {
+                    plan.struck = random.index(SHARDS);
+                    plan.add_cluster_fault(&mut random);
+                }
             }
         }
         plan.steps.sort_by_key(|step| step.at);
@@ -95,5 +100,70 @@ impl Plan {
             self.in_shard(at, InCluster::Claim(event));
         }
         self.in_shard(at + random.between(1, 500), InCluster::GiveUp(event));
+    }
+
+    /// Nothing goes wrong but what is planned here.
+    fn begin_anew(&mut self) {
+        self.steps.clear();
+        self.setup.has_faults = true;
+        self.setup.bound = 400;
+        self.setup.ttl = 60_000;
+        self.setup.slowest_caller = 0;
+        self.setup.slowest_message = 5;
+        self.setup.slowest_load = 5;
+        self.setup.steps_clock = false;
+    }
+
+    /// A process hears nothing of one primary and does not find that out at once, while it hears the others.
+    fn add_deaf(&mut self, random: &mut Random) {
+        self.begin_anew();
+        let (process, event) = (random.index(PROCESSES), random.index(2));
+        let at = random.between(500, 900);
+        self.in_shard(at, InCluster::Deaf { process, event });
+        let changed = at + random.between(1, 30);
+        self.change(changed, (process + 1) % PROCESSES, (0..4).collect());
+        let bound = self.setup.bound;
+        for span in [100..=at - 10, changed + bound..=changed + bound + 300] {
+            self.get_some(random, &span, (24, 4), |_| Some(process));
+        }
+    }
+
+    /// A slot is where a process does not see it: at a primary that had no tags, and that it does not reach, while the others
+    /// have not heard of that.
+    fn add_unseen(&mut self, random: &mut Random) {
+        self.begin_anew();
+        let (process, event) = (random.index(PROCESSES), random.index(2));
+        let at = random.between(500, 900);
+        self.struck = SHARDS - 1;
+        self.in_shard(at, InCluster::Apart(process));
+        self.in_shard(at, InCluster::Gossip(5_000));
+        let to = SHARDS - 1;
+        self.in_shard(at + 1, InCluster::Open { event, to });
+        self.in_shard(at + 2, InCluster::Claim(event));
+        let changed = at + random.between(300, 600);
+        self.change(changed, (process + 1) % PROCESSES, (0..4).collect());
+        let bound = self.setup.bound;
+        for span in [100..=at - 10, changed + bound..=changed + bound + 600] {
+            self.get_some(random, &span, (24, 4), |_| Some(process));
+        }
+    }
+
+    /// What depends on one event is made of what depends on another one, while rows change that have both.
+    fn add_twins(&mut self, random: &mut Random) {
+        self.begin_anew();
+        self.setup.slowest_message = 20;
+        for round in 0..4 {
+            let at = 400 + round * 900;
+            let row = random.pick(&[1, 3]);
+            self.change(at, random.index(PROCESSES), vec![row]);
+            for process in 0..PROCESSES {
+                for span in [at - 150..=at - 50, at + 600..=at + 800] {
+                    self.get(random, &span, (process, NESTED, row));
+                }
+                for _ in 0..5 {
+                    self.get(random, &(at + 5..=at + 120), (process, NESTED, row));
+                }
+            }
+        }
     }
 }

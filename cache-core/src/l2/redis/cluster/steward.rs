@@ -44,6 +44,23 @@ pub(super) struct Duty {
     seen: AtomicU64,
     /// The number of whoever is at it, and the task.
     current: Mutex<(u64, Option<AbortHandle>)>,
+    /// What was answered last, and what follows from that.
+    last: Mutex<Option<(Vec<Vec<Claim>>, Topology)>>,
+}
+
+impl Duty {
+    /// Mostly the nodes say what they said before.
+    fn topology_of(&self, answers: Vec<Vec<Claim>>) -> Topology {
+        let mut last = self.last.lock();
+        if let Some((known, topology)) = &*last
+            && *known == answers
+        {
+            return topology.clone();
+        }
+        let topology = Topology::of(&answers);
+        *last = Some((answers, topology.clone()));
+        topology
+    }
 }
 
 impl Cluster {
@@ -120,7 +137,7 @@ impl Cluster {
                 }
             }
         }
-        let topology = Topology::of(&answers);
+        let topology = self.duty.topology_of(answers);
         let mut missing = topology.primaries.iter().zip(&has_answered);
         let all_answered = !missing.any(|(primary, answered)| !answered && !primary.is_failed);
         let is_known = has_answered.len() == topology.primaries.len();
