@@ -24,7 +24,16 @@ pub(in crate::simulation) struct Gossip {
 /// When one that does not listen is told again, in milliseconds.
 const AGAIN: u64 = 100;
 
-/// Of one that says itself that it has a slot, the next one is in the next shard.
+/// The most slots in a row that have no tags.
+fn without_tags() -> Range {
+    let mut tags: Vec<u16> = (0..BUCKETS).map(slot_of_bucket).collect();
+    tags.sort_unstable();
+    let gaps = tags.windows(2).map(|pair| (pair[0] + 1, pair[1] - 1));
+    let longest = gaps.max_by_key(|(first, last)| last.saturating_sub(*first));
+    longest.expect("there are several buckets")
+}
+
+/// All slots of one shard.
 fn ranges(shard: usize, shard_of: impl Fn(u16) -> usize) -> Vec<Range> {
     let mut ranges: Vec<Range> = Vec::new();
     for slot in (0..16_384).filter(|slot| shard_of(*slot) == shard) {
@@ -41,14 +50,14 @@ impl Network {
     pub(in crate::simulation) fn form_cluster(&mut self) {
         let with_tags = if self.random.percent(40) { 2 } else { SHARDS };
         let places = SLOTS.map(|_| self.random.index(with_tags));
-        let tags: Vec<u16> = (0..BUCKETS).map(slot_of_bucket).collect();
+        let (first, last) = without_tags();
         let shard_of = |slot: u16| {
             if let Some(event) = SLOTS.iter().position(|it| *it == slot) {
                 places[event]
-            } else if tags.contains(&slot) {
-                usize::from(slot) % with_tags
+            } else if with_tags < SHARDS && (first..=last).contains(&slot) {
+                SHARDS - 1
             } else {
-                usize::from(slot) / (16_384 / SHARDS + 1)
+                usize::from(slot) / (16_384 / with_tags + 1)
             }
         };
         for shard in 1..SHARDS {

@@ -152,16 +152,14 @@ impl Plan {
     fn add_twins(&mut self, random: &mut Random) {
         self.begin_anew();
         self.setup.slowest_message = 20;
-        for round in 0..4 {
-            let at = 400 + round * 900;
-            let row = random.pick(&[1, 3]);
+        for (row, at) in [(1, 500), (3, 700)] {
             self.change(at, random.index(PROCESSES), vec![row]);
             for process in 0..PROCESSES {
-                for span in [at - 150..=at - 50, at + 600..=at + 800] {
-                    self.get(random, &span, (process, NESTED, row));
+                for _ in 0..2 {
+                    self.get(random, &(at - 300..=at - 50), (process, NESTED, row));
                 }
-                for _ in 0..5 {
-                    self.get(random, &(at + 5..=at + 120), (process, NESTED, row));
+                for _ in 0..10 {
+                    self.get(random, &(at + 2..=at + 150), (process, NESTED, row));
                 }
             }
         }
