@@ -90,6 +90,14 @@ fn are_of_several_events(tags: &[String]) -> bool {
 }
 
 impl Commit {
+    /// Whoever made it goes on. Where nothing is left to be sent, it takes for bumped what it was to bump, once or twice.
+    pub(super) fn has_returned(&mut self, is_all_sent: bool, now: Nanos) {
+        self.returned.get_or_insert(now);
+        if self.was_bumped() && is_all_sent {
+            self.bumped.get_or_insert(now);
+        }
+    }
+
     /// Whether all of its tags were bumped once at least.
     pub(super) fn was_bumped(&self) -> bool {
         self.rounds_done > 0

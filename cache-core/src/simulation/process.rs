@@ -254,7 +254,8 @@ impl Process {
         self.has_cause();
         let now = system_now();
         let mut network = self.world.network();
-        network.history.of(number).returned.get_or_insert(now);
+        let is_all_sent = self.cache.coherence().unsent() == 0;
+        network.history.of(number).has_returned(is_all_sent, now);
         network.log(|| format!("commit {number} has returned"));
     }
 

@@ -141,6 +141,9 @@ fn a_seed_is_one_run_whoever_runs_it() {
             panic!("seed {seed}: {violation}");
         }
         println!("seed {seed} holds");
+        if env::var_os("SIM_LOG").is_some() {
+            ended.log.iter().for_each(|line| println!("  {line}"));
+        }
         return;
     }
     for (seed, kind) in (0..30).zip([None, None, Some(plan::CLUSTER)].into_iter().cycle()) {
@@ -160,7 +163,17 @@ fn whatever_happens_nothing_stale_is_served_for_longer_than_promised() {
 fn whatever_happens_in_a_cluster_nothing_stale_is_served_for_longer_than_promised() {
     // It takes longer than that of one server, and has fewer rules to break.
     let seeds = from_environment("SIM_SEEDS").map_or(50, |seeds| seeds.div_ceil(4));
-    all_hold(seeds, Some(plan::CLUSTER));
+    all_hold(seeds, kind().or(Some(plan::CLUSTER)));
+}
+
+#[test]
+fn in_a_cluster_what_one_process_has_loaded_is_given_to_others() {
+    let shared = (0..10).map(|seed| {
+        let plan = Plan::with_faults(seed, Some(plan::TWINS));
+        run(&plan, None, false).shared
+    });
+    let shared: usize = shared.sum();
+    assert!(shared > 100, "{shared} times in ten runs");
 }
 
 fn all_hold(seeds: u64, kind: Option<u64>) {

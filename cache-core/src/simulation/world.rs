@@ -51,6 +51,8 @@ pub(super) struct World {
 #[derive(Debug)]
 pub(super) struct Ended {
     pub(super) violation: Option<String>,
+    /// How often a process was given what another one had loaded.
+    pub(super) shared: usize,
     /// Of all that happened.
     pub(super) hash: u64,
     pub(super) log: Vec<String>,
@@ -381,7 +383,11 @@ impl World {
         self.processes.lock().clear();
         self.tasks.lock().clear();
         let mut network = self.network.lock();
+        let loads = &network.history.loads;
+        let given = network.given.iter();
+        let shared = given.filter(|given| loads[given.load].by != given.who).count();
         Ended {
+            shared,
             violation: self.violation.lock().take(),
             hash: network.hash,
             log: network.log.take().unwrap_or_default(),

@@ -138,12 +138,12 @@ impl ClusterStore {
         for (keys, found) in parts.values().zip(together::all(answers).await) {
             let found = found?;
             sent = sent.min(found.sent);
-            let mut places = keys.iter().map(|(place, _)| *place);
-            for (place, entry) in places.by_ref().zip(found.entries) {
-                entries[place] = entry;
+            let (places, tags) = keys.split_at(found.entries.len().min(keys.len()));
+            for ((place, _), entry) in places.iter().zip(found.entries) {
+                entries[*place] = entry;
             }
-            for (place, version) in places.zip(found.versions) {
-                let tag = place - count;
+            for ((place, _), version) in tags.iter().zip(found.versions) {
+                let tag = *place - count;
                 versions[tag] = version;
                 is_of_whole &= self.cluster.is_of(buckets[tag], found.lineage);
             }

@@ -130,6 +130,18 @@ impl Network {
         }
     }
 
+    /// All have heard of all.
+    pub(super) fn agree_on_slots(&mut self) {
+        for from in 0..self.servers.len() {
+            for to in (0..self.servers.len()).filter(|to| *to != from) {
+                let said = self.node(from).own.clone();
+                if self.servers[from].is_up {
+                    self.hear(Gossip { from, to, said });
+                }
+            }
+        }
+    }
+
     /// What was said has arrived.
     pub(in crate::simulation) fn hear(&mut self, gossip: Gossip) {
         let Gossip { from, to, said } = gossip;

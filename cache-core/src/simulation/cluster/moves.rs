@@ -159,8 +159,12 @@ impl Network {
         for event in 0..SLOTS.len() {
             self.give_up_move(event);
         }
-        for shard in 0..self.primaries.len() {
-            self.spread(self.primaries[shard]);
+        self.agree_on_slots();
+        // Two may have said that a slot is theirs: whoever had it first has it open still.
+        for primary in self.primaries.clone() {
+            let node = self.node(primary);
+            node.leaving.clear();
+            node.arriving.clear();
         }
     }
 }

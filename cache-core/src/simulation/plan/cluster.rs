@@ -152,14 +152,12 @@ impl Plan {
     fn add_twins(&mut self, random: &mut Random) {
         self.begin_anew();
         self.setup.slowest_message = 20;
-        for (row, at) in [(1, 500), (3, 700)] {
+        for round in 0..8 {
+            let (at, row) = (500 + round * 1_000, random.pick(&[1, 3]));
             self.change(at, random.index(PROCESSES), vec![row]);
             for process in 0..PROCESSES {
-                for _ in 0..2 {
-                    self.get(random, &(at - 300..=at - 50), (process, NESTED, row));
-                }
-                for _ in 0..10 {
-                    self.get(random, &(at + 2..=at + 150), (process, NESTED, row));
+                for span in [at - 200..=at - 50, at + 2..=at + 80, at + 600..=at + 700] {
+                    self.get(random, &span, (process, NESTED, row));
                 }
             }
         }
