@@ -12,6 +12,8 @@ mod link;
 mod pulse;
 mod reads;
 mod sentinel;
+#[cfg(test)]
+pub(crate) mod stage;
 mod subscriber;
 mod supervisor;
 mod tags;
@@ -26,19 +28,6 @@ mod tls;
 mod together;
 mod version;
 mod writes;
-
-#[cfg(test)]
-pub(crate) mod stage {
-    //! What whoever stands in for the nodes of a cluster works with.
-
-    pub(crate) use super::{
-        address::{Moved, Node},
-        cluster::{BUCKETS, ClusterStore, Ground, Primary, key_of_tag, slot_of, slot_of_bucket},
-        handshake::Failure,
-        link::Status,
-        tags::{As, Change},
-    };
-}
 
 use std::{
     fmt,

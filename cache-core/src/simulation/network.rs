@@ -9,9 +9,9 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
+    cluster::{gossip::Gossip, moves::Moves, whole::Told},
     history::{History, Who},
     random::Random,
-    cluster::{gossip::Gossip, moves::Moves, whole::Told},
     server::{Answer, Command, Kind, Published, Server},
 };
 use crate::{

@@ -14,9 +14,7 @@ use tokio::time::sleep;
 
 use super::{
     checker::Served,
-    functions::{
-        Failed, RowChanged, Seen, TwinChanged, call, group_of, is_twin, key_of, rows_of,
-    },
+    functions::{Failed, RowChanged, Seen, TwinChanged, call, group_of, is_twin, key_of, rows_of},
     history::{Loaded, Who},
     network::ms,
     plan::{Breadth, How, Style},

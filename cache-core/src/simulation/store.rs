@@ -182,7 +182,11 @@ impl SimulatedStore {
         }
     }
 
-    pub(super) async fn ask_tagged(&self, command: Command, within: Duration) -> Result<Tagged, StoreError> {
+    pub(super) async fn ask_tagged(
+        &self,
+        command: Command,
+        within: Duration,
+    ) -> Result<Tagged, StoreError> {
         match self.ask(command, within).await? {
             (Answer::Tagged { entry, versions }, lineage, sent) => Ok(Tagged {
                 entry,

@@ -59,7 +59,11 @@ fn kind() -> Option<u64> {
 fn broken() -> Option<Mutant> {
     let named = env::var("SIM_MUTANT").ok()?;
     let known = MUTANTS.iter().find(|(name, _)| *name == named);
-    Some(known.expect("a broken rule is one of b1 to b22, or of c1 to c5").1)
+    Some(
+        known
+            .expect("a broken rule is one of b1 to b22, or of c1 to c5")
+            .1,
+    )
 }
 
 /// The first seed that fails, and how.
@@ -299,8 +303,13 @@ fn zz_hashes() {
     for seed in 0..1500 {
         let ended = run(&Plan::with_faults(seed, None), None, false);
         all = all.rotate_left(7) ^ ended.hash;
-        if seed % 100 == 99 { println!("HASH {seed} {all:x}"); }
+        if seed % 100 == 99 {
+            println!("HASH {seed} {all:x}");
+        }
     }
     let (next, found) = search(MOST_SEEDS, haunt(Mutant::B12), Some(Mutant::B12));
-    println!("B12 {next} {:?}", found.map(|(seed, ended)| (seed, ended.hash)));
+    println!(
+        "B12 {next} {:?}",
+        found.map(|(seed, ended)| (seed, ended.hash))
+    );
 }

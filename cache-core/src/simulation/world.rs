@@ -385,7 +385,9 @@ impl World {
         let mut network = self.network.lock();
         let loads = &network.history.loads;
         let given = network.given.iter();
-        let shared = given.filter(|given| loads[given.load].by != given.who).count();
+        let shared = given
+            .filter(|given| loads[given.load].by != given.who)
+            .count();
         Ended {
             shared,
             violation: self.violation.lock().take(),

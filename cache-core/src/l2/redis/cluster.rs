@@ -22,8 +22,6 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-#[cfg(test)]
-pub(crate) use self::{primary::Primary, slots::BUCKETS};
 use self::{
     members::{Cluster, Member, Members, Standing},
     reached::Reached,
@@ -33,6 +31,8 @@ pub(crate) use self::{
     primary::Ground,
     slots::{key_of_tag, slot_of, slot_of_bucket},
 };
+#[cfg(test)]
+pub(crate) use self::{primary::Primary, slots::BUCKETS};
 use super::{address::Seeds, handshake::Failure, tags::Change, together};
 use crate::{
     clock::{Nanos, system_now},

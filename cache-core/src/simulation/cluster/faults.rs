@@ -7,7 +7,10 @@ use crate::simulation::network::Network;
 #[derive(Clone, Copy, Debug)]
 pub(in crate::simulation) enum InCluster {
     /// The slot of an event begins to move to a shard.
-    Open { event: usize, to: usize },
+    Open {
+        event: usize,
+        to: usize,
+    },
     /// One of its keys moves.
     MoveKey(usize),
     /// All the others do, and the slot is where they are.
@@ -18,7 +21,10 @@ pub(in crate::simulation) enum InCluster {
     /// A process does not reach a primary.
     Apart(usize),
     /// A process hears nothing of what the primary that has the slot of an event publishes, and is answered by it.
-    Deaf { process: usize, event: usize },
+    Deaf {
+        process: usize,
+        event: usize,
+    },
     /// Nodes take so long to hear of each other, at least.
     Gossip(u64),
 }

@@ -1,10 +1,7 @@
 //! What a server of a cluster refuses to do, because of the slots that it has.
 
 use crate::{
-    l2::{
-        Batch, StoreError, Write,
-        redis::stage::slot_of,
-    },
+    l2::{Batch, StoreError, Write, redis::stage::slot_of},
     simulation::{
         cluster::node::Node,
         server::{Command, Server},
@@ -13,16 +10,17 @@ use crate::{
 
 impl Server {
     /// Why a command is not run. Entries of slots that are on their way are not told apart: those are not moved here.
-    pub(in crate::simulation) fn refusal(&self, command: &Command, time: u64) -> Option<StoreError> {
+    pub(in crate::simulation) fn refusal(
+        &self,
+        command: &Command,
+        time: u64,
+    ) -> Option<StoreError> {
         let node = self.node.as_ref()?;
         let has_all = |keys: &[String]| keys.iter().all(|key| node.own.has(slot_of(key)));
         match command {
             Command::Beat | Command::Nodes | Command::Write(_) => None,
             Command::Subscribe(parts) => (!has_all(parts)).then_some(StoreError::Unavailable),
-            Command::Get(key) => {
-                (!node.own.has(slot_of(key))).then_some(StoreError::Unavailable)
-            }
-            Command::Read { tags, .. } => self.refusal_of(node, tags, false, time),
+            Command::Get(key) => (!node.own.has(slot_of(key))).then_some(StoreError::Unavailable),
             Command::ReadAll { entries, tags } => {
                 if has_all(entries) {
                     self.refusal_of(node, tags, false, time)
@@ -30,7 +28,9 @@ impl Server {
                     Some(StoreError::Unavailable)
                 }
             }
-            Command::Ensure { tags, .. } => self.refusal_of(node, tags, false, time),
+            Command::Read { tags, .. } | Command::Ensure { tags, .. } => {
+                self.refusal_of(node, tags, false, time)
+            }
             Command::Bump(batch) | Command::Mark(batch) => {
                 self.refusal_of(node, &keys_of(batch), false, time)
             }
@@ -89,7 +89,7 @@ impl Server {
     /// What it says to `CLUSTER NODES`.
     pub(in crate::simulation) fn nodes(&self) -> String {
         let node = self.node.as_ref();
-        node.map_or_else(String::new, |node| node.describe())
+        node.map_or_else(String::new, Node::describe)
     }
 }
 

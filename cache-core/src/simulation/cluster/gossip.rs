@@ -110,7 +110,10 @@ impl Network {
     }
 
     pub(super) fn next_epoch(&self) -> u64 {
-        let nodes = self.servers.iter().filter_map(|server| server.node.as_ref());
+        let nodes = self
+            .servers
+            .iter()
+            .filter_map(|server| server.node.as_ref());
         nodes.map(|node| node.own.epoch).max().unwrap_or(0) + 1
     }
 
@@ -154,9 +157,15 @@ impl Network {
             return;
         }
         let shard = self.shard_of(from);
-        let shards: Vec<usize> = (0..self.servers.len()).map(|it| self.shard_of(it)).collect();
+        let shards: Vec<usize> = (0..self.servers.len())
+            .map(|it| self.shard_of(it))
+            .collect();
         let node = self.node(to);
-        if node.others.get(&from).is_some_and(|known| known.epoch > said.epoch) {
+        if node
+            .others
+            .get(&from)
+            .is_some_and(|known| known.epoch > said.epoch)
+        {
             return;
         }
         for (other, known) in &mut node.others {

@@ -42,10 +42,7 @@ impl Member {
 
     /// What was answered, which may be that it is not to be asked for that.
     fn noted<T>(&self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
-        if matches!(
-            answer,
-            Err(StoreError::Unavailable | StoreError::Moving)
-        ) {
+        if matches!(answer, Err(StoreError::Unavailable | StoreError::Moving)) {
             self.moved.0.notify_one();
         }
         answer

@@ -138,10 +138,10 @@ impl Network {
         self.moves.under_way[event] = None;
         for key in self.servers[target].keys_in(this.slot) {
             let is_there = self.servers[source].keys().any(|other| *other == key);
-            if !is_there {
-                self.hand_over(&key, target, source);
-            } else {
+            if is_there {
                 self.servers[target].set(&key, None, system_now());
+            } else {
+                self.hand_over(&key, target, source);
             }
         }
         self.node(source).leaving.remove(&this.slot);
@@ -156,6 +156,8 @@ impl Network {
         self.apart.clear();
         self.deaf.clear();
         self.gossip_takes = 0;
+        // What changes in several buckets is to be seen several times in time.
+        self.slowest_caller = 0;
         for event in 0..SLOTS.len() {
             self.give_up_move(event);
         }
