@@ -1,5 +1,8 @@
 //! Servers and the connections to them. Within a connection all comes in order; between connections it does not.
 
+mod links;
+mod records;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Weak,
@@ -9,14 +12,14 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
-    cluster::{gossip::Gossip, moves::Moves, whole::Told},
+    cluster::{gossip::Gossip, moves::Moves},
     history::{History, Who},
     random::Random,
-    server::{Answer, Command, Kind, Published, Server},
+    server::{Answer, Command, Server},
 };
 use crate::{
-    clock::{Nanos, after, system_now},
-    coherence::{DRAIN, Lineage},
+    clock::{Nanos, system_now},
+    coherence::Lineage,
     l2::{Listener, redis::stage::slot_of},
 };
 
@@ -408,72 +411,6 @@ impl Network {
         }
     }
 
-    fn record_tags(&mut self, server: usize, link: u64, command: &Command) {
-        let (Command::Read { tags, .. }
-        | Command::ReadAll { tags, .. }
-        | Command::Ensure { tags, .. }) = command
-        else {
-            return;
-        };
-        // The answer to one that has hung until its connection was given up reaches nobody.
-        let open = self.links.get(&link).filter(|link| link.is_open);
-        let Some(process) = open.map(|of| of.who.process) else {
-            return;
-        };
-        let lineage = self.servers[server].lineage;
-        for tag in tags {
-            self.read_under.insert((process, tag.clone()), lineage);
-        }
-    }
-
-    fn record_published(
-        &mut self,
-        server: usize,
-        published: &Published,
-        is_asking: bool,
-        now: Nanos,
-    ) {
-        let is_change = if published.kind == Kind::Told {
-            self.moves.is_told(&published.text)
-        } else {
-            published.kind == Kind::Change
-        };
-        let counts = self.is_primary_of(server, &published.channel);
-        if is_change && is_asking && !counts {
-            self.moves.is_to_be_told(&published.text);
-        }
-        if is_change {
-            self.history.bumped(&published.text, counts, now);
-        }
-        self.log(|| {
-            format!(
-                "server {server} publishes {}",
-                String::from_utf8_lossy(&published.text).trim()
-            )
-        });
-    }
-
-    fn record(&mut self, server: usize, link: u64, answer: &Answer, (asked, now): (Nanos, Nanos)) {
-        // What is read of a cluster is read at several moments, all of which are after it was asked for.
-        let at = if self.is_cluster() { asked } else { now };
-        let entries = match answer {
-            Answer::Tagged { entry, .. } | Answer::Bytes(entry) => std::slice::from_ref(entry),
-            Answer::All { entries, .. } => entries,
-            _ => &[],
-        };
-        let Some(who) = self.links.get(&link).map(|of| of.who) else {
-            return;
-        };
-        for load in entries.iter().flatten().filter_map(|entry| load_in(entry)) {
-            self.given.push(Given {
-                who,
-                load,
-                at,
-                lineage: self.servers[server].lineage,
-            });
-        }
-    }
-
     fn deliver(&mut self, link: u64, packet: Packet, now: Nanos) {
         let Some(to) = self.links.get_mut(&link).filter(|link| link.is_open) else {
             return;
@@ -512,177 +449,6 @@ impl Network {
                 self.note(&[now, link]);
             }
         }
-    }
-
-    /// What the process has of a connection is gone. What it had sent may still arrive.
-    pub(super) fn close(&mut self, link: u64) {
-        let Some(open) = self.links.get(&link) else {
-            return;
-        };
-        if !open.is_open {
-            return;
-        }
-        let process = open.who.process;
-        self.leaves(process);
-        let Some(open) = self.links.get_mut(&link) else {
-            return;
-        };
-        open.is_open = false;
-        open.is_subscribed = false;
-        open.is_heard = false;
-        open.waiting.clear();
-        open.listener = None;
-    }
-
-    /// What a process follows is about to change.
-    fn leaves(&mut self, process: usize) {
-        let now = system_now();
-        if self.follows_another(process) {
-            self.astray[process] = now;
-        }
-    }
-
-    /// Whether a process follows, or just followed, a server that is no longer the primary.
-    pub(super) fn is_astray(&self, process: usize, since: Nanos) -> bool {
-        self.astray[process] > since || self.follows_another(process)
-    }
-
-    fn follows_another(&self, process: usize) -> bool {
-        self.follows(process, |server| !self.primaries.contains(&server))
-    }
-
-    /// Whether a process listens to such a server, or to none and asks one.
-    fn follows(&self, process: usize, is_such: impl Fn(usize) -> bool) -> bool {
-        let links = self.links.values();
-        let mut open = links.filter(|link| link.is_open && link.who.process == process);
-        if self.is_cluster() {
-            // Each of them is asked for what it has, whoever else is listened to.
-            return open.any(|link| is_such(link.server));
-        }
-        let mut heard = open.clone().filter(|link| link.is_heard).peekable();
-        if heard.peek().is_some() {
-            heard.any(|link| is_such(link.server))
-        } else {
-            open.any(|link| is_such(link.server))
-        }
-    }
-
-    /// The connections of a process, or of all.
-    pub(super) fn links(&self, process: Option<usize>) -> Vec<u64> {
-        let of = |link: &Link| process.is_none_or(|process| process == link.who.process);
-        let open = self
-            .links
-            .iter()
-            .filter(|(_, link)| link.is_open && of(link));
-        open.map(|(number, _)| *number).collect()
-    }
-
-    pub(super) fn listens(&self, link: u64) -> bool {
-        let link = self.links.get(&link);
-        link.is_some_and(|link| link.listener.is_some())
-    }
-
-    pub(super) fn links_to(&self, server: usize) -> Vec<u64> {
-        let open = self.links.iter();
-        let open = open.filter(|(_, link)| link.is_open && link.server == server);
-        open.map(|(number, _)| *number).collect()
-    }
-
-    /// A connection ends with an error; of what was sent, only a part may arrive.
-    pub(super) fn reset(&mut self, link: u64) {
-        let kept = self.random.below(3);
-        let mut sent = 0;
-        self.events.retain(|_, event| match event {
-            Event::Question(of, ..) if *of == link => {
-                sent += 1;
-                sent <= kept
-            }
-            _ => true,
-        });
-        self.close(link);
-    }
-
-    pub(super) fn silence(&mut self, link: u64, questions: bool, answers: bool) {
-        if let Some(link) = self.links.get_mut(&link) {
-            link.loses_questions |= questions;
-            link.loses_answers |= answers;
-        }
-        if answers {
-            self.events
-                .retain(|_, event| !matches!(event, Event::Delivery(of, _) if *of == link));
-        }
-    }
-
-    /// Another thread is so fast that a connection of a process listens before this one goes on.
-    pub(super) fn hasten(&mut self, process: usize) {
-        let now = system_now();
-        let listening = self.links.iter();
-        let Some(link) = listening
-            .filter(|(_, link)| {
-                link.is_open && link.who.process == process && link.listener.is_some()
-            })
-            .map(|(number, _)| *number)
-            .next_back()
-        else {
-            return;
-        };
-        let Some(to) = self.links.get_mut(&link) else {
-            return;
-        };
-        let server = &self.servers[to.server];
-        let is_near = server.is_up && server.is_master && server.hangs_until <= now;
-        if to.is_subscribed || to.loses_answers || to.loses_questions || !is_near {
-            return;
-        }
-        to.is_subscribed = true;
-        let Some(ear) = to.listener.clone() else {
-            return;
-        };
-        self.begins_to_listen(link, now);
-        if let Some(listener) = ear.listener.upgrade() {
-            listener.connected(ear.lineage);
-            listener.fenced(now, ear.lineage);
-        }
-        self.fences[process] = now;
-    }
-
-    fn begins_to_listen(&mut self, link: u64, now: Nanos) {
-        let Some(process) = self.links.get(&link).map(|link| link.who.process) else {
-            return;
-        };
-        self.leaves(process);
-        if let Some(link) = self.links.get_mut(&link) {
-            link.is_heard = true;
-        }
-        if !self.is_cluster() {
-            self.hears(process, now);
-        }
-    }
-
-    /// A process is told of the whole cluster.
-    pub(super) fn is_told(&mut self, process: usize, told: Told, now: Nanos) {
-        match told {
-            Told::Hears => self.hears(process, now),
-            Told::Fenced(sent) => self.fences[process] = self.fences[process].max(sent),
-        }
-    }
-
-    /// A process has begun to hear all.
-    pub(super) fn hears(&mut self, process: usize, now: Nanos) {
-        let fence = self.fences[process];
-        if fence > 0 && now > fence + self.bound {
-            let cut_at = self.cut_at[process];
-            // The cut is what it was deaf from, where a heartbeat would have shown that it was before.
-            let is_cause = cut_at > fence && cut_at < fence + self.bound / 2;
-            self.outages[process] = Outage {
-                lost_at: if is_cause { cut_at } else { fence },
-                hears_since: now,
-                drained_at: after(now, DRAIN),
-            };
-        }
-        self.listens[process] = now;
-        self.has_cause(process);
-        self.log(|| format!("process {process} listens"));
     }
 }
 

@@ -296,20 +296,3 @@ broken_rules! {
     c4_what_changes_in_several_buckets_and_is_changed_once_is_noticed: C4,
     c5_a_change_that_nobody_is_told_of_where_the_slot_still_is_is_noticed: C5,
 }
-
-#[test]
-fn zz_hashes() {
-    let mut all = 0u64;
-    for seed in 0..1500 {
-        let ended = run(&Plan::with_faults(seed, None), None, false);
-        all = all.rotate_left(7) ^ ended.hash;
-        if seed % 100 == 99 {
-            println!("HASH {seed} {all:x}");
-        }
-    }
-    let (next, found) = search(MOST_SEEDS, haunt(Mutant::B12), Some(Mutant::B12));
-    println!(
-        "B12 {next} {:?}",
-        found.map(|(seed, ended)| (seed, ended.hash))
-    );
-}
