@@ -90,10 +90,10 @@ fn are_of_several_events(tags: &[String]) -> bool {
 }
 
 impl Commit {
-    /// Whoever made it goes on. Where nothing is left to be sent, it takes for bumped what it was to bump, once or twice.
-    pub(super) fn has_returned(&mut self, is_all_sent: bool, now: Nanos) {
+    /// Whoever made it goes on; where all was sent, it takes for bumped what was to be, whether it is or not.
+    pub(super) fn has_returned(&mut self, is_sent: bool, now: Nanos) {
         self.returned.get_or_insert(now);
-        if self.was_bumped() && is_all_sent {
+        if is_sent {
             self.bumped.get_or_insert(now);
         }
     }

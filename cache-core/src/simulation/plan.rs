@@ -166,6 +166,7 @@ pub(super) const CLUSTER: u64 = 100;
 pub(super) const DEAF: u64 = 101;
 pub(super) const UNSEEN: u64 = 102;
 pub(super) const TWINS: u64 = 103;
+pub(super) const ROLLED_BACK: u64 = 104;
 
 const STYLES: [Style; 13] = [
     Style::Emitted,

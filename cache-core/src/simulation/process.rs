@@ -252,8 +252,12 @@ impl Process {
         self.has_cause();
         let now = system_now();
         let mut network = self.world.network();
-        let is_all_sent = self.cache.coherence().unsent() == 0;
-        network.history.of(number).has_returned(is_all_sent, now);
+        let began = network.history.of(number).at;
+        // Where it told a primary that had been replaced, nobody else knows.
+        let is_sent = network.is_cluster()
+            && self.cache.coherence().unsent() == 0
+            && !network.is_astray(self.who.process, began);
+        network.history.of(number).has_returned(is_sent, now);
         network.log(|| format!("commit {number} has returned"));
     }
 

@@ -193,7 +193,7 @@ fn all_hold(seeds: u64, kind: Option<u64>) {
 
 #[test]
 fn where_broken_rules_are_looked_for_nothing_is_wrong_without_them() {
-    let of_clusters = [plan::DEAF, plan::UNSEEN, plan::TWINS];
+    let of_clusters = [plan::DEAF, plan::UNSEEN, plan::TWINS, plan::ROLLED_BACK];
     let kinds = [plan::RETURN, plan::GUARDED, plan::APART, plan::OVERTAKEN];
     for kind in kinds.into_iter().chain(of_clusters) {
         let seeds = if of_clusters.contains(&kind) { 30 } else { 100 };

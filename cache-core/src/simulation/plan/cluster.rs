@@ -1,6 +1,6 @@
 //! What happens to a cluster: what happens to one server, to one of its shards, and slots that move.
 
-use super::{Action, DEAF, Fault, How, Plan, TWINS, UNSEEN};
+use super::{Action, DEAF, Fault, How, Plan, ROLLED_BACK, TWINS, UNSEEN};
 use crate::simulation::{
     cluster::{SHARDS, faults::InCluster},
     functions::{IN_CLUSTER, NESTED},
@@ -29,6 +29,7 @@ impl Plan {
             DEAF => plan.add_deaf(&mut random),
             UNSEEN => plan.add_unseen(&mut random),
             TWINS => plan.add_twins(&mut random),
+            ROLLED_BACK => plan.add_rolled_back(&mut random),
             _ if !plan.setup.has_faults => {}
             _ => {
                 for _ in 0..random.between(0, 2) {
@@ -145,6 +146,32 @@ impl Plan {
         let bound = self.setup.bound;
         for span in [100..=at - 10, changed + bound..=changed + bound + 600] {
             self.get_some(random, &span, (24, 4), |_| Some(process));
+        }
+    }
+
+    /// A slot is on its way to a primary that may have no other tags, and that is replaced by one that does not know of what
+    /// changed there; and it goes back to where it was.
+    fn add_rolled_back(&mut self, random: &mut Random) {
+        self.begin_anew();
+        let (writer, event, to) = (random.index(PROCESSES), random.index(2), SHARDS - 1);
+        let at = random.between(600, 900);
+        self.struck = to;
+        self.in_shard(at, InCluster::Open { event, to });
+        for moment in 1..20 {
+            self.in_shard(at + moment, InCluster::MoveKey(event));
+        }
+        let changed = at + random.between(200, 400);
+        self.change(changed, writer, vec![1, 3]);
+        let lag = random.between(50, 150);
+        let is_isolated = false;
+        self.fault(changed + lag, Fault::Failover { lag, is_isolated });
+        // One that starts anew has not heard of it.
+        let newcomer = (writer + 1) % PROCESSES;
+        self.fault(changed + lag + 1, Fault::Crash(newcomer));
+        let back = changed + lag + random.between(1, 300);
+        self.in_shard(back, InCluster::GiveUp(event));
+        for span in [100..=at - 50, back + 100..=back + 1_500] {
+            self.get_some(random, &span, (40, 4), |_| None);
         }
     }
 
