@@ -93,7 +93,7 @@ impl Network {
                 .iter()
                 .any(|&renamed| (renamed..=told(renamed)).contains(&at))
         };
-        // In a cluster nobody knows under which lineage something was loaded: its tags have those of their primaries.
+        // In a cluster there is none to compare: an entry is on another server than its tags, and these are on several.
         if let Some(lineage) = loaded.lineage
             && given().all(|given| is_told(given.at))
             && given().all(|given| given.lineage != lineage)
