@@ -161,6 +161,10 @@ impl Network {
         for event in 0..SLOTS.len() {
             self.give_up_move(event);
         }
+        // Those that were replaced are back as replicas: a process may know of no others.
+        self.servers
+            .iter_mut()
+            .for_each(|server| server.is_up = true);
         self.agree_on_slots();
         // Two may have said that a slot is theirs: whoever had it first has it open still.
         for primary in self.primaries.clone() {
