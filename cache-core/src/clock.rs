@@ -119,6 +119,7 @@ pub(crate) mod simulated {
 
     thread_local! {
         static BEGAN: Cell<Option<Instant>> = const { Cell::new(None) };
+        static NUMBERS: Cell<u64> = const { Cell::new(0) };
     }
 
     /// Makes the time of this runtime that of this thread, until the end.
@@ -128,6 +129,7 @@ pub(crate) mod simulated {
         /// Within a paused runtime.
         pub(crate) fn begin() -> Self {
             BEGAN.set(Some(Instant::now()));
+            NUMBERS.set(0);
             Self(())
         }
     }
@@ -136,6 +138,14 @@ pub(crate) mod simulated {
         fn drop(&mut self) {
             BEGAN.set(None);
         }
+    }
+
+    /// A number that no other has in this simulation; nothing outside one.
+    pub(crate) fn next_number() -> Option<u64> {
+        is_on().then(|| {
+            NUMBERS.set(NUMBERS.get() + 1);
+            NUMBERS.get()
+        })
     }
 
     pub(crate) fn is_on() -> bool {

@@ -110,6 +110,14 @@
 //! them together, `handle`, `explain` and `testing` what users call, `__private` what expansions call.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    all(test, not(feature = "redis")),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "the simulator, which uses it, is a cluster of Redis as well"
+    )
+)]
 
 // What the macros write names the crate.
 #[cfg(test)]
@@ -145,7 +153,7 @@ mod l1;
 mod l2;
 mod lock;
 mod policy;
-#[cfg(test)]
+#[cfg(all(test, feature = "redis"))]
 mod simulation;
 mod site;
 mod slot;

@@ -4,9 +4,11 @@
 //! A seed makes a [plan](plan), a [world](world) runs it, and a [checker](checker) judges every value that is served
 //! by what the source had, and by who could know of that.
 //!
-//! One seed again: `cargo xtask sim --seed 7`, with `--mutant b7` under a broken rule.
+//! One seed again: `cargo xtask sim --seed 7`, with `--mutant b7` under a broken rule. Of a cluster, with its kind as well:
+//! `--kind 100`.
 
 mod checker;
+mod cluster;
 mod faults;
 mod functions;
 mod history;

@@ -12,7 +12,7 @@ use std::{
 
 const USAGE: &str = "\
 cargo xtask test           every test of the workspace (installs `redis-server` if it is missing)
-cargo xtask sim            the coherence protocol under seeded faults: --seeds N, --seed S, --mutant bN
+cargo xtask sim            the coherence protocol under seeded faults: --seeds N, --seed S, --kind K, --mutant bN
 cargo xtask interleavings  the atomics of a hit in all orders, by `loom`
 cargo xtask soak           three processes on a real Redis and its faults: --minutes N, --on server | sentinel | cluster,
                            or lossy-server and so on

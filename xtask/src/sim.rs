@@ -21,10 +21,11 @@ pub(crate) fn run(options: &[String]) -> bool {
         let name = match option.as_str() {
             "--seeds" => "SIM_SEEDS",
             "--seed" => "SIM_SEED",
+            "--kind" => "SIM_KIND",
             "--mutant" => "SIM_MUTANT",
             _ => {
                 eprintln!(
-                    "`cargo xtask sim` knows no `{option}`: write `--seeds N`, `--seed S` or `--mutant bN`"
+                    "`cargo xtask sim` knows no `{option}`: write `--seeds N`, `--seed S`, `--kind K` or `--mutant bN`"
                 );
                 return false;
             }

@@ -52,6 +52,16 @@ pub(crate) enum Mutant {
     B21,
     /// A server is believed that says less than it has acknowledged.
     B22,
+    /// A cluster is proven to be heard as lately as the primary that proved it last.
+    C1,
+    /// A cluster is proven to be heard though nobody has said that it has no other primaries.
+    C2,
+    /// The history of a cluster is that of one of its primaries.
+    C3,
+    /// What changes in several buckets of a cluster is changed once.
+    C4,
+    /// What changes where a slot is moved to is told to nobody.
+    C5,
 }
 
 /// Whether a rule is broken: never, outside tests.

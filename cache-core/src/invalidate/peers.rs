@@ -168,8 +168,12 @@ impl Peers {
     }
 }
 
-/// A name that no other process has.
+/// A name that no other process has. In a simulation it is the same in each run.
 fn origin() -> String {
+    #[cfg(test)]
+    if let Some(number) = crate::clock::simulated::next_number() {
+        return format!("{number:032x}");
+    }
     // The keys of a new one are random enough to tell processes apart.
     let random = || RandomState::new().hash_one(std::process::id());
     format!("{:016x}{:016x}", random(), random())

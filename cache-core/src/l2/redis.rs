@@ -12,6 +12,8 @@ mod link;
 mod pulse;
 mod reads;
 mod sentinel;
+#[cfg(test)]
+pub(crate) mod stage;
 mod subscriber;
 mod supervisor;
 mod tags;

@@ -1,7 +1,7 @@
 //! What must hold of every value that is served, and at the end.
 
 use super::{
-    functions::{IN_MEMORY, INHERITING, Seen, grace_of},
+    functions::{IN_MEMORY, INHERITING, NESTED, Seen, grace_of},
     history::{History, Who},
     network::{MS, Network, load_in},
     plan::Setup,
@@ -93,6 +93,7 @@ impl Network {
                 .iter()
                 .any(|&renamed| (renamed..=told(renamed)).contains(&at))
         };
+        // In a cluster there is none to compare: an entry is on another server than its tags, and these are on several.
         if let Some(lineage) = loaded.lineage
             && given().all(|given| is_told(given.at))
             && given().all(|given| given.lineage != lineage)
@@ -168,7 +169,7 @@ impl Network {
         let last = same.rfind(|old| !old.is_put)?;
         // The flight of the one before may have begun so long before its load.
         let mut flight = FLIGHT + QUESTIONS * setup.slowest_caller * MS;
-        if new.key.0 == INHERITING {
+        if [INHERITING, NESTED].contains(&new.key.0) {
             // It calls another one first, which does the same.
             flight = 2 * flight + setup.slowest_load * MS;
         }

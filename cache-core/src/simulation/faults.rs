@@ -9,7 +9,7 @@ use crate::clock::system_now;
 
 impl Network {
     pub(super) fn strike(&mut self, fault: Fault) {
-        let (now, primary) = (system_now(), self.primary);
+        let (now, primary) = (system_now(), self.primaries[self.struck]);
         self.has_lost_marks |= matches!(
             fault,
             Fault::Failover { .. }
@@ -53,7 +53,8 @@ impl Network {
                 let (lag, lineage) = (lag * MS, self.next_lineage());
                 self.renamed.push(now);
                 self.servers[primary].flip(lag, now, lineage);
-                self.history.lost_since(now.saturating_sub(lag));
+                self.claim_again(primary);
+                self.lost_since(now.saturating_sub(lag));
             }
             Fault::Rename => {
                 self.renamed.push(now);
@@ -83,6 +84,7 @@ impl Network {
             }
             Fault::Full(is_full) => self.servers[primary].is_full = is_full,
             Fault::StepClock(step) => self.clock_step += step,
+            Fault::InCluster(fault) => self.strike_cluster(fault),
         }
     }
 
@@ -94,10 +96,12 @@ impl Network {
 
     fn fail_over(&mut self, lag: u64, is_isolated: bool) {
         self.demote();
-        let (now, old, lineage) = (system_now(), self.primary, self.next_lineage());
+        let old = self.primaries[self.struck];
+        let (now, lineage) = (system_now(), self.next_lineage());
         let promoted = self.servers[old].promote(lag * MS, now, lineage);
         self.servers.push(promoted);
-        self.primary = self.servers.len() - 1;
+        self.primaries[self.struck] = self.servers.len() - 1;
+        self.is_promoted(old, is_isolated);
         if !is_isolated {
             self.servers[old].is_up = false;
             for link in self.links_to(old) {
@@ -108,23 +112,35 @@ impl Network {
 
     /// Primaries of before become replicas.
     fn demote(&mut self) {
-        let (olds, current) = self.servers.split_at_mut(self.primary);
-        for old in olds {
-            old.follow(&current[0]);
+        let primary = self.primaries[self.struck];
+        for old in 0..primary {
+            if self.shard_of(old) != self.struck {
+                continue;
+            }
+            let (olds, current) = self.servers.split_at_mut(primary);
+            olds[old].follow(&current[0]);
+            self.is_demoted(old);
         }
     }
 
     fn restart(&mut self) {
-        let lineage = self.next_lineage();
-        self.servers[self.primary] = Server::new(lineage);
+        let (lineage, primary) = (self.next_lineage(), self.primaries[self.struck]);
+        let node = self.servers[primary].node.take();
+        self.servers[primary] = Server::new(lineage);
+        self.servers[primary].node = node;
+        self.is_alive(primary);
     }
 
     /// All is well again.
     pub(super) fn mend(&mut self) {
         self.is_cut = [false; 3];
-        let primary = self.primary;
-        self.servers[primary].is_up = true;
-        self.servers[primary].is_full = false;
-        self.demote();
+        for shard in 0..self.primaries.len() {
+            self.struck = shard;
+            let primary = self.primaries[shard];
+            self.servers[primary].is_up = true;
+            self.servers[primary].is_full = false;
+            self.demote();
+        }
+        self.mend_cluster();
     }
 }

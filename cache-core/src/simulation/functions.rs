@@ -41,6 +41,36 @@ impl RowChanged {
     }
 }
 
+/// The same, of every other row and where there are several buckets of events.
+#[derive(Event)]
+#[event(used_elsewhere)]
+pub(super) struct TwinChanged {
+    pub(super) group: u8,
+    pub(super) row: u8,
+}
+
+impl TwinChanged {
+    pub(super) fn of(row: u8) -> Self {
+        Self {
+            group: group_of(row),
+            row,
+        }
+    }
+
+    pub(super) fn anywhere_in(group: u8) -> Prefix<Self> {
+        event!(TwinChanged { group, .. })
+    }
+
+    pub(super) fn anywhere() -> Prefix<Self> {
+        event!(TwinChanged { .. })
+    }
+}
+
+/// Whether a row has a twin.
+pub(super) fn is_twin(row: u8) -> bool {
+    row % 2 == 1
+}
+
 /// What a load read: which commit each row was of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Seen {
@@ -168,6 +198,14 @@ written_out!(
     cached::Strategy::new().stale_if_error(GRACE)
 );
 
+written_out!(twin, 10, Inline, Redis, |id, to| {
+    if is_twin(id) {
+        to.add(&TwinChanged::of(id));
+    } else {
+        to.add(&RowChanged::of(id));
+    }
+});
+
 /// Those that have a use for old values.
 pub(super) const WITH_STRATEGY: [usize; 2] = [5, 6];
 
@@ -177,8 +215,13 @@ pub(super) const OTHERS: [usize; 3] = [MANY, NAMING, INHERITING];
 /// The one that has no handles.
 pub(super) const MANY: usize = 7;
 const NAMING: usize = 8;
-/// The one that calls another.
+/// Those that call another.
 pub(super) const INHERITING: usize = 9;
+pub(super) const NESTED: usize = 11;
+
+/// Those that are called in a cluster only, where what they are made of depends on another event than they do.
+pub(super) const IN_CLUSTER: [usize; 2] = [TWIN, NESTED];
+const TWIN: usize = 10;
 
 #[cached_function(
     ttl = at.ttl(),
@@ -210,6 +253,21 @@ async fn inheriting(at: Arc<Process>, id: u8) -> Result<Seen, Failed> {
     })
 }
 
+// What it calls is asked of the shared tier each time: what it is made of is as new as that is there.
+#[cached_function(
+    ttl = at.ttl(),
+    skip(at),
+    invalidate_on = RowChanged { group: group_of(id), row: id },
+)]
+async fn nested(at: Arc<Process>, id: u8) -> Result<Seen, Failed> {
+    let inner = twin(Arc::clone(&at), id).await?;
+    let own = at.load(NESTED, id).await?;
+    Ok(Seen {
+        load: own.load,
+        rows: inner.rows,
+    })
+}
+
 /// The one that asks for no versions.
 pub(super) const IN_MEMORY: usize = 3;
 
@@ -232,6 +290,8 @@ pub(super) fn call(
         }),
         NAMING => Box::pin(naming(at, id)),
         INHERITING => Box::pin(inheriting(at, id)),
+        TWIN => Box::pin(twin(at, id)),
+        NESTED => Box::pin(nested(at, id)),
         _ => Box::pin(distant(at, id)),
     }
 }

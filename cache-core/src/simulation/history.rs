@@ -22,7 +22,11 @@ pub(super) struct Commit {
     pub(super) by: Who,
     /// Tags that are to be bumped after it, and when that was last done on the primary.
     tags: BTreeMap<String, Option<Nanos>>,
-    /// When all of them were.
+    /// How often all of them are bumped, and how often they were: those of several buckets of a cluster are once more when
+    /// all were.
+    rounds: u32,
+    rounds_done: u32,
+    /// When all of them were for the last time.
     pub(super) bumped: Option<Nanos>,
     /// From when until when all were being told that it would come, where they were.
     pub(super) marked: Option<(Nanos, Nanos)>,
@@ -30,9 +34,17 @@ pub(super) struct Commit {
     pub(super) returned: Option<Nanos>,
     /// Which processes were told, with when they were.
     applied: [BTreeMap<u32, Nanos>; PROCESSES],
-    heard: BTreeMap<(usize, u32), Vec<String>>,
+    heard: BTreeMap<(usize, u32), Heard>,
     /// Whoever made it died before it was known to have arrived, or its bump was lost with it.
     pub(super) is_excused: bool,
+}
+
+/// What a process has heard of a commit.
+#[derive(Debug, Default)]
+struct Heard {
+    rounds: u32,
+    /// Of the round that is under way.
+    tags: Vec<String>,
 }
 
 /// A load under way, or over.
@@ -59,21 +71,46 @@ pub(super) struct History {
     published: BTreeMap<String, Nanos>,
 }
 
-/// The name of a tag, `name version` and the origin in each line of a message.
+/// The name of a tag, `name version` and the origin in each line of a message; nothing in one of another kind.
 fn lines(message: &[u8]) -> impl Iterator<Item = (&str, &str, &str)> {
     let text = str::from_utf8(message).expect("messages are texts");
-    text.lines().map(|line| {
-        let (name, rest) = line.split_once(' ').expect("a name comes first");
-        let (version, rest) = rest.split_once(' ').expect("then a version");
+    text.lines().filter_map(|line| {
+        let (name, rest) = line.split_once(' ')?;
+        let (version, rest) = rest.split_once(' ')?;
         let origin = rest.split(' ').next().unwrap_or_default();
-        (name, &line[..name.len() + 1 + version.len()], origin)
+        Some((name, &line[..name.len() + 1 + version.len()], origin))
     })
+}
+
+/// Tags are in the bucket of their event.
+fn are_of_several_events(tags: &[String]) -> bool {
+    let mut events = tags.iter().map(|tag| tag.split([':', '/']).next());
+    let first = events.next();
+    events.any(|event| Some(event) != first)
+}
+
+impl Commit {
+    /// Whoever made it goes on; where all was sent, it takes for bumped what was to be, whether it is or not.
+    pub(super) fn has_returned(&mut self, is_sent: bool, now: Nanos) {
+        self.returned.get_or_insert(now);
+        if is_sent {
+            self.bumped.get_or_insert(now);
+        }
+    }
+
+    /// Whether all of its tags were bumped once at least.
+    pub(super) fn was_bumped(&self) -> bool {
+        self.rounds_done > 0
+    }
 }
 
 impl History {
     /// Writes rows; gives the number of the commit, which is what they hold from here on.
     pub(super) fn commit(&mut self, rows: &[usize], by: Who, tags: Vec<String>, now: Nanos) -> u64 {
+        let rounds = if are_of_several_events(&tags) { 2 } else { 1 };
         self.commits.push(Commit {
+            rounds,
+            rounds_done: 0,
             at: now,
             rows: rows.to_vec(),
             by,
@@ -109,17 +146,24 @@ impl History {
         }
         for commit in &mut self.commits {
             if commit.bumped.is_none() && commit.tags.values().all(Option::is_some) {
-                commit.bumped = Some(now);
+                commit.rounds_done += 1;
+                if commit.rounds_done == commit.rounds {
+                    commit.bumped = Some(now);
+                } else {
+                    commit.tags.values_mut().for_each(|last| *last = None);
+                }
             }
         }
     }
 
-    /// The primary no longer knows what it was told since.
-    pub(super) fn lost_since(&mut self, since: Nanos) {
+    /// The primary of such tags no longer knows what it was told since.
+    pub(super) fn lost_since(&mut self, since: Nanos, is_its: impl Fn(&str) -> bool) {
         for commit in &mut self.commits {
-            let is_lost = commit.tags.values().flatten().any(|at| *at >= since);
+            let mut own = commit.tags.iter().filter(|(tag, _)| is_its(tag));
+            let is_lost = own.any(|(_, at)| at.is_some_and(|at| at >= since));
             if is_lost {
                 commit.bumped = None;
+                commit.rounds_done = 0;
                 // Whoever could tell the server again is gone.
                 commit.is_excused |= self.dead.contains(&commit.by);
                 commit.returned = None;
@@ -142,11 +186,17 @@ impl History {
                     .get(stamped)
                     .is_some_and(|at| *at >= commit.at);
                 let is_news = is_after && origin != own && commit.tags.contains_key(name);
-                if is_news && !heard.iter().any(|known| known == name) {
-                    heard.push(name.to_owned());
+                if is_news && !heard.tags.iter().any(|known| known == name) {
+                    heard.tags.push(name.to_owned());
                 }
             }
-            if heard.len() == commit.tags.len() {
+            if heard.tags.len() < commit.tags.len() {
+                continue;
+            }
+            heard.rounds += 1;
+            if heard.rounds < commit.rounds {
+                heard.tags.clear();
+            } else {
                 commit.applied[who.process].entry(who.life).or_insert(now);
             }
         }
@@ -178,8 +228,10 @@ impl History {
             return None;
         }
         let bumped = commit.bumped?;
+        // Of several rounds, others may have been heard of that were bumped together with these.
+        let is_done = commit.rounds == 1 || bumped < start;
         let applied = commit.applied[who.process].get(&who.life);
-        if applied.is_some_and(|at| *at < start) {
+        if is_done && applied.is_some_and(|at| *at < start) {
             return Some("I2, I4: this process was told");
         }
         if bumped + bound < start {

@@ -1,18 +1,26 @@
 //! Servers and the connections to them. Within a connection all comes in order; between connections it does not.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+mod links;
+mod records;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Weak,
+    time::Duration,
+};
 
 use tokio::sync::oneshot;
 
 use super::{
+    cluster::{gossip::Gossip, moves::Moves},
     history::{History, Who},
     random::Random,
-    server::{Answer, Command, Effects, Server},
+    server::{Answer, Command, Server},
 };
 use crate::{
-    clock::{Nanos, after, system_now},
-    coherence::{DRAIN, Lineage},
-    l2::Listener,
+    clock::{Nanos, system_now},
+    coherence::Lineage,
+    l2::{Listener, redis::stage::slot_of},
 };
 
 pub(super) const MS: Nanos = 1_000_000;
@@ -28,6 +36,10 @@ struct Link {
     /// Where what is published goes.
     listener: Option<Ear>,
     is_subscribed: bool,
+    /// To these parts of the channel; where there are none, to all of it.
+    parts: Vec<String>,
+    /// The server said that it no longer has one of them.
+    is_cut_off: bool,
     /// Whoever listens was told that it does.
     is_heard: bool,
     is_open: bool,
@@ -42,17 +54,19 @@ struct Link {
 /// Who listens by a connection.
 #[derive(Clone)]
 pub(super) struct Ear {
-    pub(super) listener: Arc<dyn Listener>,
+    pub(super) listener: Weak<dyn Listener>,
     pub(super) origin: String,
     pub(super) lineage: Lineage,
 }
 
-enum Packet {
+pub(super) enum Packet {
     Answer(u64, Answer),
     Message(Vec<u8>),
+    CutOff,
 }
 
-enum Event {
+pub(super) enum Event {
+    Gossip(Gossip),
     Question(u64, u64, Command),
     Turn(usize),
     Delivery(u64, Packet),
@@ -80,7 +94,13 @@ pub(super) struct Outage {
 pub(super) struct Network {
     pub(super) random: Random,
     pub(super) servers: Vec<Server>,
-    pub(super) primary: usize,
+    /// The current primary of each shard: of one, where it is no cluster.
+    pub(super) primaries: Vec<usize>,
+    /// Which shard it is that faults are on.
+    pub(super) struck: usize,
+    pub(super) moves: Moves,
+    /// How long nodes of a cluster take to hear of each other at least, in milliseconds.
+    pub(super) gossip_takes: u64,
     links: BTreeMap<u64, Link>,
     events: BTreeMap<(Nanos, u64), Event>,
     numbers: u64,
@@ -92,6 +112,10 @@ pub(super) struct Network {
     ticks: u64,
     /// Processes that reach no server.
     pub(super) is_cut: [bool; 3],
+    /// Processes that do not reach one server.
+    pub(super) apart: BTreeSet<(usize, usize)>,
+    /// Those that hear nothing of what it publishes.
+    pub(super) deaf: BTreeSet<(usize, usize)>,
     /// When a process last left a server that was no longer the primary.
     astray: [Nanos; 3],
     pub(super) history: History,
@@ -114,7 +138,9 @@ pub(super) struct Network {
     pub(super) outages: [Outage; 3],
     /// The lineage that a process last read a tag under.
     pub(super) read_under: BTreeMap<(usize, String), u64>,
-    bound: Nanos,
+    pub(super) bound: Nanos,
+    /// When questions were asked that are under way.
+    asked: BTreeMap<u64, Nanos>,
     pub(super) hash: u64,
     pub(super) log: Option<Vec<String>>,
 }
@@ -131,7 +157,10 @@ impl Network {
         Self {
             random,
             servers: vec![Server::new(1)],
-            primary: 0,
+            primaries: vec![0],
+            struck: 0,
+            moves: Moves::default(),
+            gossip_takes: 0,
             links: BTreeMap::new(),
             events: BTreeMap::new(),
             numbers: 0,
@@ -141,6 +170,8 @@ impl Network {
             clock_step: 0,
             ticks: 0,
             is_cut: [false; 3],
+            apart: BTreeSet::new(),
+            deaf: BTreeSet::new(),
             astray: [0; 3],
             history: History::default(),
             given: Vec::new(),
@@ -155,6 +186,7 @@ impl Network {
             outages: [Outage::default(); 3],
             read_under: BTreeMap::new(),
             bound,
+            asked: BTreeMap::new(),
             hash: 0xCBF2_9CE4_8422_2325,
             log: is_logged.then(Vec::new),
         }
@@ -195,7 +227,7 @@ impl Network {
         self.numbers
     }
 
-    fn schedule(&mut self, due: Nanos, event: Event) {
+    pub(super) fn schedule(&mut self, due: Nanos, event: Event) {
         let number = self.number();
         self.events.insert((due, number), event);
     }
@@ -209,14 +241,15 @@ impl Network {
         self.random.below(slowest + 1) * MS
     }
 
-    /// A connection to the primary, or to what a process that has not heard of another takes for it.
-    pub(super) fn open(&mut self, who: Who) -> Option<u64> {
-        let server = self.primary;
+    /// A connection to one server; where none is said, to the primary, or to what a process that has not heard of another
+    /// takes for it.
+    pub(super) fn open(&mut self, who: Who, to: Option<usize>) -> Option<u64> {
+        let server = to.unwrap_or(self.primaries[0]);
         if !self.servers[server].is_up {
             return None;
         }
         let number = self.number();
-        let is_cut = self.is_cut[who.process];
+        let is_cut = self.is_cut[who.process] || self.apart.contains(&(who.process, server));
         self.links.insert(
             number,
             Link {
@@ -224,6 +257,8 @@ impl Network {
                 server,
                 listener: None,
                 is_subscribed: false,
+                parts: Vec::new(),
+                is_cut_off: false,
                 is_heard: false,
                 is_open: true,
                 loses_questions: is_cut,
@@ -239,6 +274,7 @@ impl Network {
     pub(super) fn listen(&mut self, link: u64, ear: Ear) {
         if let Some(link) = self.links.get_mut(&link) {
             link.listener = Some(ear);
+            link.loses_answers |= self.deaf.contains(&(link.who.process, link.server));
         }
     }
 
@@ -250,6 +286,7 @@ impl Network {
             return receiver;
         };
         open.waiting.insert(number, sender);
+        self.asked.insert(number, system_now());
         let due = (system_now() + delay).max(open.last_question);
         open.last_question = due;
         if !open.loses_questions {
@@ -276,6 +313,7 @@ impl Network {
             && let Some(event) = self.events.remove(&(due, number))
         {
             match event {
+                Event::Gossip(gossip) => self.hear(gossip),
                 Event::Question(link, number, command) => self.arrive(link, number, command, now),
                 Event::Turn(server) => self.turn(server, now),
                 Event::Delivery(link, packet) => self.deliver(link, packet, now),
@@ -310,24 +348,56 @@ impl Network {
             self.ticks += 1;
             let time = i64::try_from(1_700_000_000_000_000 + now / 1_000 + self.ticks).unwrap_or(0);
             let time = u64::try_from(time + self.clock_step).unwrap_or(0);
-            let is_subscription = matches!(command, Command::Subscribe);
+            let parts = match &command {
+                Command::Subscribe(parts) => Some(parts.clone()),
+                _ => None,
+            };
+            let is_asking = matches!(command, Command::Asking(_));
             self.record_tags(server, link, &command);
             let (answer, effects) = self.servers[server].run(command, time, now);
-            self.record(server, link, &answer, &effects, now);
-            if is_subscription && let Some(link) = self.links.get_mut(&link) {
+            let asked = self.asked.remove(&number).unwrap_or(now);
+            self.record(server, link, &answer, (asked, now));
+            for published in &effects.published {
+                self.record_published(server, published, is_asking, now);
+            }
+            if matches!(answer, Answer::Subscribed)
+                && let (Some(parts), Some(link)) = (parts, self.links.get_mut(&link))
+            {
                 link.is_subscribed = true;
+                link.parts = parts;
             }
             outgoing.push((link, Packet::Answer(number, answer)));
-            if let Some(message) = effects.published {
-                let subscribed = self.links.iter();
-                let subscribed =
-                    subscribed.filter(|(_, to)| to.is_subscribed && to.server == server);
-                let messages: Vec<_> = subscribed
-                    .map(|(link, _)| (*link, Packet::Message(message.clone())))
-                    .collect();
-                outgoing.extend(messages);
+            for published in effects.published {
+                let messages = self.subscribers(server, |part| part == &*published.channel);
+                let message = |link| (link, Packet::Message(published.text.clone()));
+                outgoing.extend(messages.into_iter().map(message));
             }
         }
+        self.send(outgoing, now);
+    }
+
+    /// Whoever subscribed at a server to such a part, or to all.
+    fn subscribers(&self, server: usize, is_it: impl Fn(&str) -> bool) -> Vec<u64> {
+        let subscribed = self.links.iter().filter(|(_, to)| {
+            let is_its = to.parts.is_empty() || to.parts.iter().any(|part| is_it(part));
+            to.is_subscribed && to.server == server && is_its
+        });
+        subscribed.map(|(link, _)| *link).collect()
+    }
+
+    /// A server no longer has the parts in a slot, and says so to those who subscribed.
+    pub(super) fn cut_off(&mut self, server: usize, slot: u16, now: Nanos) {
+        let subscribers = self.subscribers(server, |part| slot_of(part) == slot);
+        let subscribers = subscribers.into_iter();
+        let outgoing = subscribers.map(|link| (link, Packet::CutOff)).collect();
+        self.send(outgoing, now);
+    }
+
+    pub(super) fn is_cut_off(&self, link: u64) -> bool {
+        self.links.get(&link).is_some_and(|link| link.is_cut_off)
+    }
+
+    fn send(&mut self, outgoing: Vec<(u64, Packet)>, now: Nanos) {
         for (link, packet) in outgoing {
             let delay = self.delay();
             let Some(to) = self.links.get_mut(&link) else {
@@ -338,54 +408,6 @@ impl Network {
             if !to.loses_answers {
                 self.schedule(due, Event::Delivery(link, packet));
             }
-        }
-    }
-
-    fn record_tags(&mut self, server: usize, link: u64, command: &Command) {
-        let (Command::Read { tags, .. }
-        | Command::ReadAll { tags, .. }
-        | Command::Ensure { tags, .. }) = command
-        else {
-            return;
-        };
-        // The answer to one that has hung until its connection was given up reaches nobody.
-        let open = self.links.get(&link).filter(|link| link.is_open);
-        let Some(process) = open.map(|of| of.who.process) else {
-            return;
-        };
-        let lineage = self.servers[server].lineage;
-        for tag in tags {
-            self.read_under.insert((process, tag.clone()), lineage);
-        }
-    }
-
-    fn record(&mut self, server: usize, link: u64, answer: &Answer, did: &Effects, now: Nanos) {
-        if let Some(message) = &did.published {
-            if !did.is_announcement {
-                self.history.bumped(message, server == self.primary, now);
-            }
-            self.log(|| {
-                format!(
-                    "server {server} publishes {}",
-                    String::from_utf8_lossy(message).trim()
-                )
-            });
-        }
-        let entries = match answer {
-            Answer::Tagged { entry, .. } | Answer::Bytes(entry) => std::slice::from_ref(entry),
-            Answer::All { entries, .. } => entries,
-            _ => &[],
-        };
-        let Some(who) = self.links.get(&link).map(|of| of.who) else {
-            return;
-        };
-        for load in entries.iter().flatten().filter_map(|entry| load_in(entry)) {
-            self.given.push(Given {
-                who,
-                load,
-                at: now,
-                lineage: self.servers[server].lineage,
-            });
         }
     }
 
@@ -401,7 +423,9 @@ impl Network {
                     && let Some(ear) = to.listener.clone()
                 {
                     self.begins_to_listen(link, now);
-                    ear.listener.connected(ear.lineage);
+                    if let Some(listener) = ear.listener.upgrade() {
+                        listener.connected(ear.lineage);
+                    }
                 }
                 if let Some(waiting) = waiting {
                     // Whoever asked may be gone.
@@ -409,9 +433,12 @@ impl Network {
                 }
                 self.note(&[now, link, number]);
             }
+            Packet::CutOff => to.is_cut_off = true,
             Packet::Message(message) => {
-                if let Some(ear) = to.listener.clone() {
-                    ear.listener.heard(&message);
+                if let Some(ear) = to.listener.clone()
+                    && let Some(listener) = ear.listener.upgrade()
+                {
+                    listener.heard(&message);
                     self.history.heard(who, &ear.origin, &message, now);
                     self.has_cause(who.process);
                     self.log(|| {
@@ -422,156 +449,6 @@ impl Network {
                 self.note(&[now, link]);
             }
         }
-    }
-
-    /// What the process has of a connection is gone. What it had sent may still arrive.
-    pub(super) fn close(&mut self, link: u64) {
-        let Some(open) = self.links.get(&link) else {
-            return;
-        };
-        if !open.is_open {
-            return;
-        }
-        let process = open.who.process;
-        self.leaves(process);
-        let Some(open) = self.links.get_mut(&link) else {
-            return;
-        };
-        open.is_open = false;
-        open.is_subscribed = false;
-        open.is_heard = false;
-        open.waiting.clear();
-        open.listener = None;
-    }
-
-    /// What a process follows is about to change.
-    fn leaves(&mut self, process: usize) {
-        let now = system_now();
-        if self.follows_another(process) {
-            self.astray[process] = now;
-        }
-    }
-
-    /// Whether a process follows, or just followed, a server that is no longer the primary.
-    pub(super) fn is_astray(&self, process: usize, since: Nanos) -> bool {
-        self.astray[process] > since || self.follows_another(process)
-    }
-
-    fn follows_another(&self, process: usize) -> bool {
-        self.follows(process, |server| server != self.primary)
-    }
-
-    /// Whether a process listens to such a server, or to none and asks one.
-    fn follows(&self, process: usize, is_such: impl Fn(usize) -> bool) -> bool {
-        let links = self.links.values();
-        let open = links.filter(|link| link.is_open && link.who.process == process);
-        let mut heard = open.clone().filter(|link| link.is_heard).peekable();
-        if heard.peek().is_some() {
-            heard.any(|link| is_such(link.server))
-        } else {
-            open.clone().any(|link| is_such(link.server))
-        }
-    }
-
-    /// The connections of a process, or of all.
-    pub(super) fn links(&self, process: Option<usize>) -> Vec<u64> {
-        let of = |link: &Link| process.is_none_or(|process| process == link.who.process);
-        let open = self
-            .links
-            .iter()
-            .filter(|(_, link)| link.is_open && of(link));
-        open.map(|(number, _)| *number).collect()
-    }
-
-    pub(super) fn listens(&self, link: u64) -> bool {
-        let link = self.links.get(&link);
-        link.is_some_and(|link| link.listener.is_some())
-    }
-
-    pub(super) fn links_to(&self, server: usize) -> Vec<u64> {
-        let open = self.links.iter();
-        let open = open.filter(|(_, link)| link.is_open && link.server == server);
-        open.map(|(number, _)| *number).collect()
-    }
-
-    /// A connection ends with an error; of what was sent, only a part may arrive.
-    pub(super) fn reset(&mut self, link: u64) {
-        let kept = self.random.below(3);
-        let mut sent = 0;
-        self.events.retain(|_, event| match event {
-            Event::Question(of, ..) if *of == link => {
-                sent += 1;
-                sent <= kept
-            }
-            _ => true,
-        });
-        self.close(link);
-    }
-
-    pub(super) fn silence(&mut self, link: u64, questions: bool, answers: bool) {
-        if let Some(link) = self.links.get_mut(&link) {
-            link.loses_questions |= questions;
-            link.loses_answers |= answers;
-        }
-        if answers {
-            self.events
-                .retain(|_, event| !matches!(event, Event::Delivery(of, _) if *of == link));
-        }
-    }
-
-    /// Another thread is so fast that a connection of a process listens before this one goes on.
-    pub(super) fn hasten(&mut self, process: usize) {
-        let now = system_now();
-        let listening = self.links.iter();
-        let Some(link) = listening
-            .filter(|(_, link)| {
-                link.is_open && link.who.process == process && link.listener.is_some()
-            })
-            .map(|(number, _)| *number)
-            .next_back()
-        else {
-            return;
-        };
-        let Some(to) = self.links.get_mut(&link) else {
-            return;
-        };
-        let server = &self.servers[to.server];
-        let is_near = server.is_up && server.is_master && server.hangs_until <= now;
-        if to.is_subscribed || to.loses_answers || to.loses_questions || !is_near {
-            return;
-        }
-        to.is_subscribed = true;
-        let Some(ear) = to.listener.clone() else {
-            return;
-        };
-        self.begins_to_listen(link, now);
-        ear.listener.connected(ear.lineage);
-        ear.listener.fenced(now, ear.lineage);
-        self.fences[process] = now;
-    }
-
-    fn begins_to_listen(&mut self, link: u64, now: Nanos) {
-        let Some(process) = self.links.get(&link).map(|link| link.who.process) else {
-            return;
-        };
-        self.leaves(process);
-        if let Some(link) = self.links.get_mut(&link) {
-            link.is_heard = true;
-        }
-        let fence = self.fences[process];
-        if fence > 0 && now > fence + self.bound {
-            let cut_at = self.cut_at[process];
-            // The cut is what it was deaf from, where a heartbeat would have shown that it was before.
-            let is_cause = cut_at > fence && cut_at < fence + self.bound / 2;
-            self.outages[process] = Outage {
-                lost_at: if is_cause { cut_at } else { fence },
-                hears_since: now,
-                drained_at: after(now, DRAIN),
-            };
-        }
-        self.listens[process] = now;
-        self.has_cause(process);
-        self.log(|| format!("process {process} listens"));
     }
 }
 

@@ -1,9 +1,13 @@
 //! What happens in a run, made of its seed: calls, changes and faults, each at its time.
 
+mod cluster;
 mod scenarios;
 
+use std::ops::Range;
+
 use super::{
-    functions::{MANY, OTHERS, PLAIN, WITH_STRATEGY},
+    cluster::faults::InCluster,
+    functions::{FUNCTIONS, IN_CLUSTER, MANY, OTHERS, PLAIN, WITH_STRATEGY},
     history::{PROCESSES, ROWS},
     random::Random,
 };
@@ -13,6 +17,8 @@ pub(super) struct Plan {
     pub(super) seed: u64,
     pub(super) setup: Setup,
     pub(super) steps: Vec<Step>,
+    /// The shard that faults are planned on.
+    struck: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -30,6 +36,21 @@ pub(super) struct Setup {
     pub(super) has_faults: bool,
     /// When it is not known how old an entry is.
     pub(super) steps_clock: bool,
+    /// There are several primaries.
+    pub(super) is_cluster: bool,
+}
+
+impl Setup {
+    /// The functions that are called.
+    pub(super) fn functions(&self) -> Range<usize> {
+        let more = if self.is_cluster { IN_CLUSTER.len() } else { 0 };
+        0..FUNCTIONS + more
+    }
+
+    /// How long it takes until a process knows who has which slot, in milliseconds.
+    pub(super) fn learns(&self) -> u64 {
+        if self.is_cluster { 2_500 } else { 0 }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -55,7 +76,8 @@ pub(super) enum Action {
         style: Style,
         polls: Option<u64>,
     },
-    Fault(Fault),
+    /// And the shard that it is on.
+    Fault(Fault, usize),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +153,7 @@ pub(super) enum Fault {
     EvictEntry,
     Full(bool),
     StepClock(i64),
+    InCluster(InCluster),
 }
 
 /// Kinds of faults by which alone some broken rules are noticed.
@@ -138,6 +161,12 @@ pub(super) const RETURN: u64 = 20;
 pub(super) const GUARDED: u64 = 24;
 pub(super) const APART: u64 = 27;
 pub(super) const OVERTAKEN: u64 = 37;
+/// In a cluster: all kinds, and those by which alone some rules of clusters are noticed.
+pub(super) const CLUSTER: u64 = 100;
+pub(super) const DEAF: u64 = 101;
+pub(super) const UNSEEN: u64 = 102;
+pub(super) const TWINS: u64 = 103;
+pub(super) const ROLLED_BACK: u64 = 104;
 
 const STYLES: [Style; 13] = [
     Style::Emitted,
@@ -156,12 +185,15 @@ const STYLES: [Style; 13] = [
 ];
 
 impl Plan {
-    pub(super) fn of(seed: u64) -> Self {
-        Self::with_faults(seed, None)
-    }
-
     /// With faults of one kind, where one is given: by its number below.
     pub(super) fn with_faults(seed: u64, kind: Option<u64>) -> Self {
+        if let Some(kind @ CLUSTER..) = kind {
+            return Self::in_cluster(seed, kind);
+        }
+        Self::on_one_server(seed, kind)
+    }
+
+    fn on_one_server(seed: u64, kind: Option<u64>) -> Self {
         let mut random = Random::new(seed.wrapping_mul(0x2545_F491_4F6C_DD1D) ^ 0x5151);
         let has_faults = !random.percent(15) || kind.is_some();
         let setup = Setup {
@@ -182,11 +214,13 @@ impl Plan {
             failing_loads: random.pick(&[0, 0, 0, 15]),
             has_faults,
             steps_clock: false,
+            is_cluster: false,
         };
         let mut plan = Self {
             seed,
             setup,
             steps: Vec::new(),
+            struck: 0,
         };
         // A few rows that all processes look at: what goes wrong is seen.
         let hot = u8::try_from(random.between(1, ROWS as u64)).expect("rows are few");
@@ -213,7 +247,7 @@ impl Plan {
     }
 
     fn fault(&mut self, at: u64, fault: Fault) {
-        let action = Action::Fault(fault);
+        let action = Action::Fault(fault, self.struck);
         self.steps.push(Step { at, action });
     }
 

@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeMap,
     pin::pin,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -11,11 +14,10 @@ use tokio::time::sleep;
 
 use super::{
     checker::Served,
-    functions::{Failed, RowChanged, Seen, call, group_of, key_of, rows_of},
+    functions::{Failed, RowChanged, Seen, TwinChanged, call, group_of, is_twin, key_of, rows_of},
     history::{Loaded, Who},
     network::ms,
     plan::{Breadth, How, Style},
-    store::SimulatedStore,
     world::World,
 };
 use crate::{
@@ -31,7 +33,7 @@ pub(super) struct Process {
     pub(super) world: Arc<World>,
     pub(super) who: Who,
     pub(super) cache: Cache,
-    pub(super) store: Arc<SimulatedStore>,
+    pub(super) is_dead: Arc<AtomicBool>,
 }
 
 /// One call as the plan has it.
@@ -64,7 +66,7 @@ async fn limited<F: Future>(future: F, polls: Option<u64>) -> Option<F::Output> 
 
 impl Process {
     pub(super) fn is_dead(&self) -> bool {
-        self.store.is_dead.load(Relaxed)
+        self.is_dead.load(Relaxed)
     }
 
     pub(super) fn ttl(&self) -> Duration {
@@ -250,7 +252,12 @@ impl Process {
         self.has_cause();
         let now = system_now();
         let mut network = self.world.network();
-        network.history.of(number).returned.get_or_insert(now);
+        let began = network.history.of(number).at;
+        // Where it told a primary that had been replaced, nobody else knows.
+        let is_sent = network.is_cluster()
+            && self.cache.coherence().unsent() == 0
+            && !network.is_astray(self.who.process, began);
+        network.history.of(number).has_returned(is_sent, now);
         network.log(|| format!("commit {number} has returned"));
     }
 
@@ -262,7 +269,8 @@ impl Process {
         style: Style,
         polls: Option<u64>,
     ) {
-        let changes = changes_of(&rows, breadth);
+        let has_twins = self.world.plan.setup.is_cluster;
+        let changes = changes_of(&rows, breadth, has_twins);
         self.has_cause();
         match style {
             Style::Emitted => self.emits(&rows, &changes, polls).await,
@@ -356,13 +364,21 @@ impl Process {
 /// In milliseconds.
 pub(super) const UNKNOWN_OUTCOME: u64 = 1_000;
 
-fn changes_of(rows: &[u8], breadth: Breadth) -> Changes {
+fn changes_of(rows: &[u8], breadth: Breadth, has_twins: bool) -> Changes {
     let mut changes = Changes::default();
     for row in rows {
         match breadth {
             Breadth::Row => changes.add(&RowChanged::of(*row)),
             Breadth::Group => changes.add(&RowChanged::anywhere_in(group_of(*row))),
             Breadth::All => changes.add(&RowChanged::anywhere()),
+        }
+        if !has_twins || !is_twin(*row) {
+            continue;
+        }
+        match breadth {
+            Breadth::Row => changes.add(&TwinChanged::of(*row)),
+            Breadth::Group => changes.add(&TwinChanged::anywhere_in(group_of(*row))),
+            Breadth::All => changes.add(&TwinChanged::anywhere()),
         }
     }
     changes

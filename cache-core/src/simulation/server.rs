@@ -4,20 +4,22 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     fmt::Write as _,
+    sync::Arc,
 };
 
-use super::random::Random;
+use super::{cluster::node::Node, random::Random};
 use crate::{
     clock::Nanos,
     coherence::{MARKED, Version},
-    l2::{Batch, StoreError, Versions, Write},
+    l2::{Batch, Message, StoreError, Versions, Write},
 };
 
 /// What a connection asks.
 pub(super) enum Command {
     /// `ROLE` and `INFO`; on a connection that listens, a `PING` before it.
     Beat,
-    Subscribe,
+    /// To these parts of the channel; where there are none, to all of it.
+    Subscribe(Vec<String>),
     Get(String),
     Read {
         entry: Option<String>,
@@ -35,6 +37,10 @@ pub(super) enum Command {
     Bump(Batch),
     Mark(Batch),
     Write(Vec<Write>),
+    /// `CLUSTER NODES`.
+    Nodes,
+    /// The same of a server that is about to get the slot.
+    Asking(Box<Command>),
 }
 
 #[derive(Clone, Debug)]
@@ -56,11 +62,12 @@ pub(super) enum Answer {
         versions: Versions,
     },
     Written(Vec<Result<(), StoreError>>),
+    Nodes(String),
     Refused(StoreError),
 }
 
 #[derive(Clone, Debug)]
-struct Item {
+pub(super) struct Item {
     bytes: Vec<u8>,
     /// On the server's clock.
     expires: u64,
@@ -78,9 +85,38 @@ struct Logged {
 /// What one command did besides its answer.
 #[derive(Debug, Default)]
 pub(super) struct Effects {
-    pub(super) published: Option<Vec<u8>>,
-    /// What is published announces changes, and is none.
-    pub(super) is_announcement: bool,
+    pub(super) published: Vec<Published>,
+}
+
+/// What is published to those who subscribed.
+#[derive(Clone, Debug)]
+pub(super) struct Published {
+    pub(super) channel: Arc<str>,
+    pub(super) text: Vec<u8>,
+    pub(super) kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Tags have changed here.
+    Change,
+    /// It announces changes, and is none.
+    Announcement,
+    /// Somebody had it published.
+    Told,
+}
+
+impl Effects {
+    fn of(batch: &Batch, text: String, kind: Kind) -> Self {
+        let published = Published {
+            channel: Arc::clone(&batch.channel),
+            text: text.into_bytes(),
+            kind,
+        };
+        Self {
+            published: vec![published],
+        }
+    }
 }
 
 #[derive(Default)]
@@ -102,6 +138,8 @@ pub(super) struct Server {
     pub(super) hangs_until: Nanos,
     pub(super) is_turn_due: bool,
     pub(super) inbox: Vec<(u64, u64, Command)>,
+    /// Where it is part of a cluster.
+    pub(super) node: Option<Node>,
 }
 
 /// What a replica may lag behind at most.
@@ -125,6 +163,7 @@ impl Server {
         Self {
             items: self.replica.clone(),
             replica: self.replica.clone(),
+            node: self.node.clone(),
             ..Self::new(lineage)
         }
     }
@@ -161,7 +200,7 @@ impl Server {
         }
     }
 
-    fn set(&mut self, key: &str, item: Option<Item>, now: Nanos) {
+    pub(super) fn set(&mut self, key: &str, item: Option<Item>, now: Nanos) {
         self.replicate_until(now.saturating_sub(MOST_LAG));
         match &item {
             Some(item) => self.items.insert(key.to_owned(), item.clone()),
@@ -189,7 +228,7 @@ impl Server {
         }
     }
 
-    fn get(&self, key: &str, time: u64) -> Option<&Item> {
+    pub(super) fn get(&self, key: &str, time: u64) -> Option<&Item> {
         self.items.get(key).filter(|item| time < item.expires)
     }
 
@@ -202,8 +241,28 @@ impl Server {
         tags.iter().map(|tag| self.version(tag, time)).collect()
     }
 
+    /// All keys that are there, or were until they expired.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &String> {
+        self.items.keys()
+    }
+
+    /// Moves one key to another server.
+    pub(super) fn hand_over(&mut self, key: &str, to: &mut Self, now: Nanos) {
+        if let Some(item) = self.items.get(key).cloned() {
+            to.set(key, Some(item), now);
+            self.set(key, None, now);
+        }
+    }
+
     /// Runs one command at `time` on its clock.
     pub(super) fn run(&mut self, command: Command, time: u64, now: Nanos) -> (Answer, Effects) {
+        if let Some(error) = self.refusal(&command, time) {
+            return (Answer::Refused(error), Effects::default());
+        }
+        self.perform(command, time, now)
+    }
+
+    fn perform(&mut self, command: Command, time: u64, now: Nanos) -> (Answer, Effects) {
         let mut effects = Effects::default();
         let answer = match command {
             Command::Beat => Answer::Beat {
@@ -212,7 +271,9 @@ impl Server {
                 was_replica: self.was_replica,
                 time,
             },
-            Command::Subscribe => Answer::Subscribed,
+            Command::Subscribe(_) => Answer::Subscribed,
+            Command::Nodes => Answer::Nodes(self.nodes()),
+            Command::Asking(command) => return self.perform(*command, time, now),
             Command::Get(key) => Answer::Bytes(self.get(&key, time).map(|item| item.bytes.clone())),
             Command::Read { entry, tags } => Answer::Tagged {
                 entry: entry.and_then(|key| Some(self.get(&key, time)?.bytes.clone())),
@@ -242,7 +303,8 @@ impl Server {
                 answer
             }
             Command::Write(writes) => {
-                let write = |write| self.write(write, time, now);
+                let published = &mut effects.published;
+                let write = |write| self.write(write, published, (time, now));
                 Answer::Written(writes.into_iter().map(write).collect())
             }
         };
@@ -301,11 +363,7 @@ impl Server {
             entry: None,
             versions: self.versions(&tags, time),
         };
-        let effects = Effects {
-            published: Some(message.into_bytes()),
-            is_announcement: false,
-        };
-        (answer, effects)
+        (answer, Effects::of(batch, message, Kind::Change))
     }
 
     /// What is under a tag: its version, who marks it, and until when.
@@ -349,14 +407,16 @@ impl Server {
             entry: None,
             versions,
         };
-        let effects = Effects {
-            published: Some(message.into_bytes()),
-            is_announcement: true,
-        };
-        (answer, effects)
+        (answer, Effects::of(batch, message, Kind::Announcement))
     }
 
-    fn write(&mut self, write: Write, time: u64, now: Nanos) -> Result<(), StoreError> {
+    fn write(
+        &mut self,
+        write: Write,
+        published: &mut Vec<Published>,
+        (time, now): (u64, Nanos),
+    ) -> Result<(), StoreError> {
+        self.refusal_to_write(&write, time).map_or(Ok(()), Err)?;
         match write {
             Write::Set { .. } if self.is_full => Err(StoreError::ReadOnly("full".into())),
             Write::Set {
@@ -373,7 +433,18 @@ impl Server {
                 Ok(())
             }
             Write::Claim { .. } => unreachable!("no simulated function has the option `fleet`"),
-            Write::Tell(_) => Ok(()),
+            // On one server nobody hears of what was changed by hand, so that no run is another one for it.
+            Write::Tell(_) if self.node.is_none() => Ok(()),
+            Write::Tell(Message { channel, text }) => {
+                let text = text.as_bytes().to_vec();
+                let kind = Kind::Told;
+                published.push(Published {
+                    channel,
+                    text,
+                    kind,
+                });
+                Ok(())
+            }
         }
     }
 }

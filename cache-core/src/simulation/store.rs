@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::Duration,
@@ -40,9 +40,13 @@ pub(super) const LONGEST_WAIT: u64 = 200;
 pub(super) struct SimulatedStore {
     world: Arc<World>,
     pub(super) who: Who,
+    /// The one that it is of; whichever is the primary, where it is no cluster.
+    server: Option<usize>,
     state: Mutex<State>,
     is_listening: AtomicBool,
-    pub(super) is_dead: AtomicBool,
+    /// Its process is.
+    is_dead: Arc<AtomicBool>,
+    is_dismissed: AtomicBool,
 }
 
 /// The connection that questions go to, until it is lost.
@@ -57,7 +61,16 @@ struct State {
     data: Option<Data>,
     /// What the server's clock showed, to a question sent and answered then.
     time: Option<(u64, Nanos, Nanos)>,
+    /// Who believes what it is answered, and how often it asks for that what it is answered by.
+    believer: Option<(Weak<dyn Listener>, Duration)>,
+    /// All connections that are there.
+    links: Vec<u64>,
 }
+
+/// How often a connection is asked what it is that nobody listens beside.
+const CHECK_EVERY: u64 = 500;
+/// How long a node of a cluster may take to answer, at least.
+const PATIENCE: u64 = 250;
 
 impl fmt::Debug for SimulatedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -73,21 +86,66 @@ struct Said {
 }
 
 impl SimulatedStore {
-    pub(super) fn new(world: &Arc<World>, who: Who) -> Arc<Self> {
+    pub(super) fn new(
+        world: &Arc<World>,
+        who: Who,
+        server: Option<usize>,
+        is_dead: &Arc<AtomicBool>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             world: Arc::clone(world),
             who,
+            server,
             state: Mutex::default(),
             is_listening: AtomicBool::new(false),
-            is_dead: AtomicBool::new(false),
+            is_dead: Arc::clone(is_dead),
+            is_dismissed: AtomicBool::new(false),
         })
     }
 
     fn is_dead(&self) -> bool {
-        self.is_dead.load(Relaxed)
+        self.is_dead.load(Relaxed) || self.is_dismissed.load(Relaxed)
     }
 
-    async fn ask(
+    fn open(&self) -> Option<u64> {
+        let link = self.world.network().open(self.who, self.server)?;
+        self.state.lock().links.push(link);
+        Some(link)
+    }
+
+    /// The server said that it no longer has one of the parts that are listened to.
+    fn is_cut_off(&self, link: u64) -> bool {
+        self.server.is_some() && self.world.network().is_cut_off(link)
+    }
+
+    fn close(&self, link: u64) {
+        self.world.network().close(link);
+        self.state.lock().links.retain(|other| *other != link);
+    }
+
+    /// Nobody wants it any more. Gives the links that it had.
+    pub(super) fn dismiss(&self) {
+        self.is_dismissed.store(true, Relaxed);
+        let links = {
+            let mut state = self.state.lock();
+            state.data = None;
+            std::mem::take(&mut state.links)
+        };
+        for link in links {
+            self.world.network().close(link);
+        }
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        !self.is_dead() && self.data().is_some()
+    }
+
+    /// Of the server that is asked.
+    pub(super) fn asked_lineage(&self) -> Option<Lineage> {
+        Some(self.data()?.standing.lineage())
+    }
+
+    pub(super) async fn ask(
         &self,
         command: Command,
         within: Duration,
@@ -124,7 +182,11 @@ impl SimulatedStore {
         }
     }
 
-    async fn ask_tagged(&self, command: Command, within: Duration) -> Result<Tagged, StoreError> {
+    pub(super) async fn ask_tagged(
+        &self,
+        command: Command,
+        within: Duration,
+    ) -> Result<Tagged, StoreError> {
         match self.ask(command, within).await? {
             (Answer::Tagged { entry, versions }, lineage, sent) => Ok(Tagged {
                 entry,
@@ -137,8 +199,8 @@ impl SimulatedStore {
     }
 
     /// Asks a connection for its server, as a handshake and a heartbeat do.
-    async fn beat(&self, link: u64, within: Duration) -> Option<Said> {
-        let sent = system_now();
+    async fn beat(&self, link: u64, every: Duration) -> Option<Said> {
+        let (sent, within) = (system_now(), self.patience(every));
         let answer = self.world.network().ask(link, Command::Beat);
         let Answer::Beat {
             lineage,
@@ -157,11 +219,52 @@ impl SimulatedStore {
         })
     }
 
-    async fn keep_data(&self, every: Duration, listener: &Arc<dyn Listener>) {
+    /// Somebody believes what is answered from here on.
+    pub(super) fn is_believed_by(&self, listener: &Arc<dyn Listener>, beat: Duration) {
+        self.state.lock().believer = Some((Arc::downgrade(listener), beat));
+    }
+
+    fn every(&self) -> Duration {
+        let state = self.state.lock();
+        state
+            .believer
+            .as_ref()
+            .map_or(ms(CHECK_EVERY), |(_, beat)| *beat)
+    }
+
+    /// How long a beat may take. A cluster is heard only where all of its primaries are: they are given the time that they are
+    /// given by the connections of production.
+    fn patience(&self, every: Duration) -> Duration {
+        if self.server.is_some() {
+            every.max(ms(PATIENCE))
+        } else {
+            every
+        }
+    }
+
+    /// What its node says of who has which slot.
+    pub(super) async fn nodes(&self) -> Option<String> {
+        let link = self.data().filter(|_| !self.is_dead())?.link;
+        let answer = self.world.network().ask(link, Command::Nodes);
+        match timeout(ms(PATIENCE), answer).await {
+            Ok(Ok(Answer::Nodes(text))) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn has_misled(&self) {
+        let believer = self.state.lock().believer.clone();
+        if let Some(listener) = believer.and_then(|(listener, _)| listener.upgrade()) {
+            listener.misled();
+        }
+    }
+
+    pub(super) async fn keep_data(&self) {
         let mut wait = FIRST_WAIT;
         while !self.is_dead() {
-            let link = self.world.network().open(self.who);
+            let link = self.open();
             if let Some(link) = link {
+                let every = self.every();
                 if let Some(said) = self.beat(link, every).await.filter(|said| said.is_master) {
                     let standing = Arc::new(Standing::new(said.lineage));
                     self.state.lock().data = Some(Data {
@@ -170,34 +273,42 @@ impl SimulatedStore {
                     });
                     wait = FIRST_WAIT;
                     sleep(every).await;
-                    while let Some(said) = self.beat(link, every).await {
+                    while let Some(said) = self.beat(link, self.every()).await {
                         if !said.is_master || standing.beat(said.lineage) && said.was_replica {
-                            listener.misled();
+                            self.has_misled();
                         }
                         if !said.is_master {
                             break;
                         }
-                        sleep(every).await;
+                        sleep(self.every()).await;
                     }
                     self.state.lock().data = None;
                 }
-                self.world.network().close(link);
+                self.close(link);
             }
             sleep(ms(wait)).await;
             wait = (wait * 2).min(LONGEST_WAIT);
         }
     }
 
-    async fn keep_listening(&self, every: Duration, listener: &Arc<dyn Listener>, origin: &str) {
+    /// Listens to these parts of the channel; where there are none, to all of it.
+    pub(super) async fn keep_listening(
+        &self,
+        every: Duration,
+        listener: &Weak<dyn Listener>,
+        parts: &[String],
+    ) {
         let mut wait = FIRST_WAIT;
         while !self.is_dead() {
-            let link = self.world.network().open(self.who);
+            let link = self.open();
             if let Some(link) = link {
-                if self.listen_by(link, every, listener, origin).await {
+                if self.listen_by(link, every, listener, parts).await {
                     wait = FIRST_WAIT;
                 }
-                listener.lost();
-                self.world.network().close(link);
+                if let Some(listener) = listener.upgrade() {
+                    listener.lost();
+                }
+                self.close(link);
             }
             sleep(ms(wait)).await;
             wait = (wait * 2).min(LONGEST_WAIT);
@@ -209,22 +320,22 @@ impl SimulatedStore {
         &self,
         link: u64,
         every: Duration,
-        listener: &Arc<dyn Listener>,
-        origin: &str,
+        listener: &Weak<dyn Listener>,
+        parts: &[String],
     ) -> bool {
         let Some(said) = self.beat(link, every).await.filter(|said| said.is_master) else {
             return false;
         };
         let standing = Standing::new(said.lineage);
         let ear = Ear {
-            listener: Arc::clone(listener),
-            origin: origin.to_owned(),
+            listener: Weak::clone(listener),
+            origin: self.world.origin(self.who.process),
             lineage: said.lineage,
         };
         let subscribed = {
             let mut network = self.world.network();
             network.listen(link, ear);
-            network.ask(link, Command::Subscribe)
+            network.ask(link, Command::Subscribe(parts.to_vec()))
         };
         let subscribed = timeout(every, subscribed).await;
         if !matches!(subscribed, Ok(Ok(Answer::Subscribed))) {
@@ -235,7 +346,7 @@ impl SimulatedStore {
             let Some(said) = self.beat(link, every).await.filter(|said| said.is_master) else {
                 return true;
             };
-            if self.is_dead() {
+            if self.is_dead() || self.is_cut_off(link) {
                 return true;
             }
             if standing.beat(said.lineage) && said.was_replica {
@@ -243,8 +354,12 @@ impl SimulatedStore {
             }
             let asked = self.data().map(|data| data.standing.lineage());
             if asked == Some(standing.lineage()) {
-                listener.fenced(sent, standing.lineage());
-                self.world.network().fences[self.who.process] = sent;
+                if let Some(listener) = listener.upgrade() {
+                    listener.fenced(sent, standing.lineage());
+                }
+                if self.server.is_none() {
+                    self.world.network().fences[self.who.process] = sent;
+                }
             }
             sleep(every).await;
         }
@@ -257,8 +372,8 @@ fn owned(tags: &[&str]) -> Vec<String> {
 
 impl Store for Arc<SimulatedStore> {
     fn is_ready(&self) -> bool {
-        let is_ready = !self.is_dead() && self.state.lock().data.is_some();
-        if !is_ready {
+        let is_ready = self.is_connected();
+        if !is_ready && self.server.is_none() {
             // A bump that cannot be sent voids what it is of.
             self.world.has_cause(self.who.process);
         }
@@ -372,10 +487,12 @@ impl Store for Arc<SimulatedStore> {
         }
         let runtime = Handle::current();
         let (store, listener) = (Arc::clone(self), Arc::clone(listener));
-        let believer = Arc::clone(&listener);
-        let origin = self.world.origin(self.who.process);
+        self.is_believed_by(&listener, beat);
         let data = Arc::clone(self);
-        runtime.spawn(async move { data.keep_data(beat, &believer).await });
-        runtime.spawn(async move { store.keep_listening(beat, &listener, &origin).await });
+        runtime.spawn(async move { data.keep_data().await });
+        runtime.spawn(async move {
+            let heard = Arc::downgrade(&listener);
+            store.keep_listening(beat, &heard, &[]).await;
+        });
     }
 }

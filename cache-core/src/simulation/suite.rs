@@ -21,7 +21,7 @@ fn from_environment(name: &str) -> Option<u64> {
     env::var(name).ok()?.parse().ok()
 }
 
-const MUTANTS: [(&str, Mutant); 22] = [
+const MUTANTS: [(&str, Mutant); 27] = [
     ("b1", Mutant::B1),
     ("b2", Mutant::B2),
     ("b3", Mutant::B3),
@@ -44,12 +44,26 @@ const MUTANTS: [(&str, Mutant); 22] = [
     ("b20", Mutant::B20),
     ("b21", Mutant::B21),
     ("b22", Mutant::B22),
+    ("c1", Mutant::C1),
+    ("c2", Mutant::C2),
+    ("c3", Mutant::C3),
+    ("c4", Mutant::C4),
+    ("c5", Mutant::C5),
 ];
+
+/// With faults of one kind, as they are numbered in plans.
+fn kind() -> Option<u64> {
+    from_environment("SIM_KIND")
+}
 
 fn broken() -> Option<Mutant> {
     let named = env::var("SIM_MUTANT").ok()?;
     let known = MUTANTS.iter().find(|(name, _)| *name == named);
-    Some(known.expect("a broken rule is one of b1 to b22").1)
+    Some(
+        known
+            .expect("a broken rule is one of b1 to b22, or of c1 to c5")
+            .1,
+    )
 }
 
 /// The first seed that fails, and how.
@@ -105,8 +119,8 @@ fn shrink(mut plan: Plan, broken: Option<Mutant>) -> Plan {
 }
 
 /// Prints the shortest run that fails as this seed does.
-fn show(seed: u64, broken: Option<Mutant>) {
-    let plan = shrink(Plan::of(seed), broken);
+fn show(seed: u64, kind: Option<u64>, broken: Option<Mutant>) {
+    let plan = shrink(Plan::with_faults(seed, kind), broken);
     let ended = run(&plan, broken, true);
     println!(
         "seed {seed}: {}\n{:?}",
@@ -116,23 +130,28 @@ fn show(seed: u64, broken: Option<Mutant>) {
     for line in ended.log {
         println!("  {line}");
     }
-    println!("again: cargo xtask sim --seed {seed}");
+    let kind = kind.map_or_else(String::new, |kind| format!(" --kind {kind}"));
+    println!("again: cargo xtask sim --seed {seed}{kind}");
 }
 
 #[test]
 fn a_seed_is_one_run_whoever_runs_it() {
     if let Some(seed) = from_environment("SIM_SEED") {
-        let (plan, broken) = (Plan::of(seed), broken());
+        let kind = kind();
+        let (plan, broken) = (Plan::with_faults(seed, kind), broken());
         let ended = run(&plan, broken, true);
         if let Some(violation) = ended.violation {
-            show(seed, broken);
+            show(seed, kind, broken);
             panic!("seed {seed}: {violation}");
         }
         println!("seed {seed} holds");
+        if env::var_os("SIM_LOG").is_some() {
+            ended.log.iter().for_each(|line| println!("  {line}"));
+        }
         return;
     }
-    for seed in 0..30 {
-        let plan = Plan::of(seed);
+    for (seed, kind) in (0..30).zip([None, None, Some(plan::CLUSTER)].into_iter().cycle()) {
+        let plan = Plan::with_faults(seed, kind);
         let (first, second) = (run(&plan, None, false), run(&plan, None, false));
         assert_eq!(first.hash, second.hash, "seed {seed} is not one run");
     }
@@ -141,23 +160,57 @@ fn a_seed_is_one_run_whoever_runs_it() {
 #[test]
 fn whatever_happens_nothing_stale_is_served_for_longer_than_promised() {
     let seeds = from_environment("SIM_SEEDS").unwrap_or(200);
+    all_hold(seeds, None);
+}
+
+#[test]
+fn whatever_happens_in_a_cluster_nothing_stale_is_served_for_longer_than_promised() {
+    // A run takes a few times as long as that of one server.
+    let seeds = from_environment("SIM_SEEDS").map_or(50, |seeds| seeds.div_ceil(4));
+    all_hold(seeds, kind().or(Some(plan::CLUSTER)));
+}
+
+#[test]
+fn in_a_cluster_what_one_process_has_loaded_is_given_to_others() {
+    let shared = (0..10).map(|seed| {
+        let plan = Plan::with_faults(seed, Some(plan::TWINS));
+        run(&plan, None, false).shared
+    });
+    let shared: usize = shared.sum();
+    assert!(shared > 100, "{shared} times in ten runs");
+}
+
+fn all_hold(seeds: u64, kind: Option<u64>) {
     let began = Instant::now();
-    let (run, found) = search(seeds, None, broken());
+    let (run, found) = search(seeds, kind, broken());
     let seconds = began.elapsed().as_secs_f64();
     println!("{run} seeds in {seconds:.1} s");
     if let Some((seed, ended)) = found {
-        show(seed, broken());
+        show(seed, kind, broken());
         panic!("seed {seed}: {}", ended.violation.unwrap_or_default());
     }
 }
 
 #[test]
 fn where_broken_rules_are_looked_for_nothing_is_wrong_without_them() {
-    for kind in [plan::RETURN, plan::GUARDED, plan::APART, plan::OVERTAKEN] {
-        let (_, found) = search(100, Some(kind), None);
+    let of_clusters = [plan::DEAF, plan::UNSEEN, plan::TWINS];
+    let kinds = [plan::RETURN, plan::GUARDED, plan::APART, plan::OVERTAKEN];
+    for kind in kinds.into_iter().chain(of_clusters) {
+        let seeds = if of_clusters.contains(&kind) { 30 } else { 100 };
+        let (_, found) = search(seeds, Some(kind), None);
         let found = found.map(|(seed, ended)| (seed, ended.violation));
         assert_eq!(found, None, "with faults of kind {kind}");
     }
+}
+
+/// The lineage of a bucket is that of its owner, which stays where it is. Whoever was about to get the slot may lose what it
+/// acknowledged, and nobody tells it again.
+#[test]
+#[ignore = "it does not hold where who was to get the slot has no other tags"]
+fn what_a_primary_forgets_that_was_to_get_a_slot_is_told_again_to_whoever_has_it() {
+    let (_, found) = search(100, Some(plan::ROLLED_BACK), None);
+    let found = found.map(|(seed, ended)| (seed, ended.violation));
+    assert_eq!(found, None);
 }
 
 /// How often each invariant is broken, for whoever hunts.
@@ -167,7 +220,8 @@ fn survey() {
     let seeds = from_environment("SIM_SEEDS").unwrap_or(500);
     let mut kinds = std::collections::BTreeMap::<String, (u64, u64)>::new();
     for seed in 0..seeds {
-        if let Some(violation) = run(&Plan::of(seed), broken(), false).violation {
+        let kind = kind();
+        if let Some(violation) = run(&Plan::with_faults(seed, kind), broken(), false).violation {
             let kind = violation.chars().take(30).collect();
             kinds.entry(kind).or_insert((seed, 0)).1 += 1;
         }
@@ -182,6 +236,10 @@ fn haunt(mutant: Mutant) -> Option<u64> {
         Mutant::B17 | Mutant::B19 => Some(plan::GUARDED),
         Mutant::B18 => Some(plan::APART),
         Mutant::B11 => Some(plan::OVERTAKEN),
+        Mutant::C1 => Some(plan::DEAF),
+        Mutant::C2 => Some(plan::UNSEEN),
+        Mutant::C4 => Some(plan::TWINS),
+        Mutant::C3 | Mutant::C5 => Some(plan::CLUSTER),
         _ => None,
     }
 }
@@ -242,4 +300,9 @@ broken_rules! {
     b20_an_old_value_that_is_void_is_noticed: B20,
     b21_what_changed_while_an_entry_was_looked_at_is_noticed: B21,
     b22_a_server_that_forgot_what_it_acknowledged_is_noticed: B22,
+    c1_a_cluster_that_is_heard_as_lately_as_any_of_it_is_noticed: C1,
+    c2_a_cluster_that_may_have_other_primaries_is_noticed: C2,
+    c3_a_cluster_with_the_history_of_one_of_its_primaries_is_noticed: C3,
+    c4_what_changes_in_several_buckets_and_is_changed_once_is_noticed: C4,
+    c5_a_change_that_nobody_is_told_of_where_the_slot_still_is_is_noticed: C5,
 }

@@ -11,7 +11,7 @@ use tokio::{
 
 pub(super) use super::process::Process;
 use super::{
-    functions::FUNCTIONS,
+    cluster::whole::{Told, WholeStore},
     history::{PROCESSES, ROWS, Who},
     network::{MS, Network, Outage, ms},
     plan::{Action, Fault, How, Plan},
@@ -21,11 +21,12 @@ use super::{
 };
 use crate::{
     cache::Cache,
-    clock::{simulated::Simulated, system_now},
+    clock::{Nanos, simulated::Simulated, system_now},
     coherence::{
         mutant,
         mutant::{Mutant, Preempting},
     },
+    l2::Store,
     lock::{Mutex, MutexGuard},
 };
 
@@ -37,6 +38,8 @@ const STRAY: u64 = 2_000;
 pub(super) struct World {
     pub(super) plan: Plan,
     network: Mutex<Network>,
+    /// What processes were told of the whole cluster, until the network is looked at.
+    told: Mutex<Vec<(Who, Told, Nanos)>>,
     /// Something was sent.
     sent: Notify,
     processes: Mutex<Vec<Arc<Process>>>,
@@ -48,6 +51,8 @@ pub(super) struct World {
 #[derive(Debug)]
 pub(super) struct Ended {
     pub(super) violation: Option<String>,
+    /// How often a process was given what another one had loaded.
+    pub(super) shared: usize,
     /// Of all that happened.
     pub(super) hash: u64,
     pub(super) log: Vec<String>,
@@ -80,9 +85,13 @@ impl World {
         let setup = &plan.setup;
         let mut network = Network::new(random, setup.slowest_message, setup.bound * MS, is_logged);
         network.slowest_caller = setup.slowest_caller;
+        if setup.is_cluster {
+            network.form_cluster();
+        }
         Arc::new(Self {
             plan,
             network: Mutex::new(network),
+            told: Mutex::default(),
             sent: Notify::new(),
             processes: Mutex::default(),
             tasks: Mutex::default(),
@@ -93,7 +102,16 @@ impl World {
     pub(super) fn network(&self) -> MutexGuard<'_, Network> {
         // Whatever is done with it may send something.
         self.sent.notify_one();
-        self.network.lock()
+        let mut network = self.network.lock();
+        for (who, told, now) in self.told.lock().drain(..) {
+            network.is_told(who.process, told, now);
+        }
+        network
+    }
+
+    /// A process is told of the whole cluster, also from within the network.
+    pub(super) fn is_told(&self, who: Who, told: Told) {
+        self.told.lock().push((who, told, system_now()));
     }
 
     /// A process has a reason to load anew. Asked from anywhere, also from within the network.
@@ -126,6 +144,7 @@ impl World {
     /// Other threads run while one looks whether an entry is usable.
     fn preempt(&self) {
         if let Some(mut network) = self.network.try_lock()
+            && !network.is_cluster()
             && network.random.percent(30)
         {
             (0..PROCESSES).for_each(|process| network.hasten(process));
@@ -133,14 +152,19 @@ impl World {
     }
 
     fn start(self: &Arc<Self>, who: Who) -> Arc<Process> {
-        let store = SimulatedStore::new(self, who);
+        let is_dead = Arc::default();
         let setup = &self.plan.setup;
+        let store: Arc<dyn Store> = if setup.is_cluster {
+            Arc::new(WholeStore::new(self, who, &is_dead))
+        } else {
+            Arc::new(SimulatedStore::new(self, who, None, &is_dead))
+        };
         let cache = Cache::builder()
             .namespace("sim")
             .memory_limit(1 << 20)
             .staleness_bound(ms(setup.bound))
             .unknown_outcome(ms(UNKNOWN_OUTCOME))
-            .build_on(Arc::new(Arc::clone(&store)));
+            .build_on(store);
         let mut network = self.network();
         network.fences[who.process] = 0;
         network.outages[who.process] = Outage::default();
@@ -149,7 +173,7 @@ impl World {
             world: Arc::clone(self),
             who,
             cache,
-            store,
+            is_dead,
         })
     }
 
@@ -189,9 +213,9 @@ impl World {
     fn act(self: &Arc<Self>, action: Action) {
         let (process, doing): (_, std::pin::Pin<Box<dyn Future<Output = ()> + Send>>) = match action
         {
-            Action::Fault(fault) => {
+            Action::Fault(fault, shard) => {
                 self.network().log(|| format!("{fault:?}"));
-                return self.strike(fault);
+                return self.strike(fault, shard);
             }
             Action::Call {
                 process,
@@ -224,17 +248,18 @@ impl World {
         self.tasks.lock().push((who, tokio::spawn(doing)));
     }
 
-    fn strike(self: &Arc<Self>, fault: Fault) {
+    fn strike(self: &Arc<Self>, fault: Fault, shard: usize) {
         if let Fault::Crash(process) = fault {
             return self.crash(process);
         }
         let mut network = self.network();
+        network.struck = shard;
         network.strike(fault);
     }
 
     fn crash(self: &Arc<Self>, process: usize) {
         let old = self.process(process);
-        old.store.is_dead.store(true, Relaxed);
+        old.is_dead.store(true, Relaxed);
         let mut network = self.network();
         for link in network.links(Some(process)) {
             network.reset(link);
@@ -278,6 +303,7 @@ impl World {
             + UNKNOWN_OUTCOME
             + RETRY
             + STRAY
+            + self.plan.setup.learns()
             + seen_late))
         .await;
         self.agree().await;
@@ -294,7 +320,7 @@ impl World {
                     "I12: process {process} has {unsent} bumps left"
                 )));
             }
-            for function in 0..FUNCTIONS {
+            for function in self.plan.setup.functions() {
                 for id in 0..u8::try_from(ROWS).expect("rows are few") {
                     let asking = Asking {
                         function,
@@ -312,7 +338,7 @@ impl World {
         let network = self.network();
         let forgotten = (1..).zip(&network.history.commits);
         let mut forgotten =
-            forgotten.filter(|(_, commit)| commit.bumped.is_none() && !commit.is_excused);
+            forgotten.filter(|(_, commit)| !commit.was_bumped() && !commit.is_excused);
         let forgotten = forgotten.next().map(|(number, _)| number);
         drop(network);
         self.violated(forgotten.map(|number| format!("I12: commit {number} was never bumped")));
@@ -357,7 +383,13 @@ impl World {
         self.processes.lock().clear();
         self.tasks.lock().clear();
         let mut network = self.network.lock();
+        let loads = &network.history.loads;
+        let given = network.given.iter();
+        let shared = given
+            .filter(|given| loads[given.load].by != given.who)
+            .count();
         Ended {
+            shared,
             violation: self.violation.lock().take(),
             hash: network.hash,
             log: network.log.take().unwrap_or_default(),

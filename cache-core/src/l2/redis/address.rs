@@ -47,11 +47,11 @@ pub(crate) struct Seeds {
 
 /// A node of a cluster said that it does not have a slot that it was asked for.
 #[derive(Debug, Default)]
-pub(super) struct Moved(pub(super) Notify);
+pub(crate) struct Moved(pub(crate) Notify);
 
 /// Where one server is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Node {
+pub(crate) enum Node {
     Tcp { host: String, port: u16 },
     Unix(PathBuf),
 }

@@ -9,41 +9,38 @@
 
 mod choir;
 mod members;
+mod primary;
 mod reached;
 mod slots;
 mod steward;
 mod topology;
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
-use ::redis::Value;
-pub(super) use slots::slot_of;
-use tokio::{runtime::Handle, time::sleep};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, sleep},
+};
 
 use self::{
     members::{Cluster, Member, Members, Standing},
     reached::Reached,
-    slots::{bucket_of, channel_of, key_of_tag, slot_of_bucket},
+    slots::{bucket_of, channel_of},
 };
-use super::{
-    address::Seeds,
-    fault,
-    handshake::Failure,
-    reads::Keys,
-    tags::{Change, version},
-    together,
+pub(crate) use self::{
+    primary::Ground,
+    slots::{key_of_tag, slot_of, slot_of_bucket},
 };
+#[cfg(test)]
+pub(crate) use self::{primary::Primary, slots::BUCKETS};
+use super::{address::Seeds, handshake::Failure, tags::Change, together};
 use crate::{
     clock::{Nanos, system_now},
+    coherence::{mutant, mutant::Mutant},
     error::{Error, ErrorKind},
     l2::{
         Asked, AskedTogether, Batch, Bump, Lineage, Listener, Message, Pending, Store, StoreError,
-        StoreTime, Tagged, TaggedTogether, Versions, Write, store::HeldBack,
+        StoreTime, Tagged, TaggedTogether, Version, Versions, Write, store::HeldBack,
     },
 };
 
@@ -63,6 +60,12 @@ pub(crate) struct ClusterStore {
 type Parts<K, T> = BTreeMap<K, Vec<(usize, T)>>;
 
 impl ClusterStore {
+    /// That of a cluster whose primaries are reached like this. It connects when it is first asked for something.
+    pub(crate) fn on(ground: Arc<dyn Ground>) -> Self {
+        let cluster = Cluster::new(ground);
+        Self { cluster }
+    }
+
     /// Connects to all primaries; where not all of them are there after `patience`, gives the store all the same, with
     /// the reason, and connects on in the background.
     ///
@@ -78,16 +81,14 @@ impl ClusterStore {
         patience: Duration,
     ) -> Result<(Self, Option<String>), Error> {
         let runtime = Handle::try_current().map_err(|_| super::no_runtime())?;
-        let store = Self {
-            cluster: Cluster::new(seeds),
-        };
+        let store = Self::on(Arc::new(seeds));
         store.cluster.attend(&runtime, system_now());
         let begun = Instant::now();
         loop {
             let reason = match store.cluster.standing() {
                 Standing::Whole => return Ok((store, None)),
                 Standing::Failing(Failure::Refused(why)) => {
-                    let message = format_args!("{why}, at {}", store.cluster.seeds());
+                    let message = format_args!("{why}, at {}", store.cluster.ground);
                     return Err(Error::new(ErrorKind::Refused, message));
                 }
                 Standing::Failing(Failure::Unreachable(why)) => why,
@@ -113,49 +114,47 @@ impl ClusterStore {
         let tags = tags
             .iter()
             .map(|(key, bucket)| (key.as_str(), slot_of_bucket(*bucket)));
+        let count = asked.entries.len();
         let parts = by_owner(&members, entries.chain(tags))?;
         let answers = parts.iter().map(|(member, keys)| {
-            let has_entries = keys[0].0 < asked.entries.len();
-            let expected = if has_entries { asked.expected } else { 0 };
-            let keys = Keys::of(keys.iter().map(|(_, key)| *key));
-            members.list[*member]
-                .store
-                .reads
-                .read(keys, expected, within)
+            let store = &members.list[*member].store;
+            // Entries come before tags, in each part as in the whole.
+            let entries = keys.partition_point(|(place, _)| *place < count);
+            let expected = if entries > 0 { asked.expected } else { 0 };
+            async move {
+                let keys: Vec<&str> = keys.iter().map(|(_, key)| *key).collect();
+                let (entries, tags) = keys.split_at(entries);
+                let part = AskedTogether {
+                    entries,
+                    expected,
+                    tags,
+                };
+                store.get_together(part, within).await
+            }
         });
-        let mut values = vec![Value::Nil; asked.entries.len() + asked.tags.len()];
+        let mut entries = vec![None; count];
+        let mut versions = vec![Version::Missing; asked.tags.len()];
         let (mut sent, mut is_of_whole) = (Nanos::MAX, true);
         for (keys, found) in parts.values().zip(together::all(answers).await) {
             let found = found?;
             sent = sent.min(found.sent);
-            let tags = keys.iter().filter_map(|(place, _)| {
-                let tag = place.checked_sub(asked.entries.len())?;
-                Some(buckets[tag])
-            });
-            for bucket in tags {
-                is_of_whole &= self.cluster.is_of(bucket, found.lineage);
+            let (places, tags) = keys.split_at(found.entries.len().min(keys.len()));
+            for ((place, _), entry) in places.iter().zip(found.entries) {
+                entries[*place] = entry;
             }
-            for ((place, _), value) in keys.iter().zip(found.values) {
-                values[*place] = value;
+            for ((place, _), version) in tags.iter().zip(found.versions) {
+                let tag = *place - count;
+                versions[tag] = version;
+                is_of_whole &= self.cluster.is_of(buckets[tag], found.lineage);
             }
         }
         // Each part is of the history that its bucket has, and that of the whole was the same before.
         if self.lineage() != Some(lineage) || !is_of_whole {
             return Err(StoreError::Unavailable);
         }
-        let versions = values.split_off(asked.entries.len());
-        // A tag that is not there any more may have a version, or a mark, where its slot is going.
-        if versions.iter().any(is_moving) {
-            return Err(StoreError::Moving);
-        }
-        let entries = values.into_iter().map(|value| match value {
-            Value::BulkString(bytes) => Ok(Some(bytes)),
-            Value::Nil | Value::ServerError(_) => Ok(None),
-            _ => Err(fault::odd_reply()),
-        });
         Ok(TaggedTogether {
-            entries: entries.collect::<Result<_, _>>()?,
-            versions: versions.iter().map(version).collect(),
+            entries,
+            versions,
             lineage,
             sent,
         })
@@ -191,7 +190,7 @@ impl ClusterStore {
             places.push((bucket, at));
             acts.push(act(bucket, tags, reached));
         }
-        let mut versions = Versions::from_elem(crate::l2::Version::Missing, count);
+        let mut versions = Versions::from_elem(Version::Missing, count);
         let mut sent = Nanos::MAX;
         for ((bucket, places), done) in places.iter().zip(together::all(acts.into_iter()).await) {
             let done = done?;
@@ -319,10 +318,6 @@ fn placed(write: Write) -> (u16, Write) {
     }
 }
 
-fn is_moving(value: &Value) -> bool {
-    matches!(value, Value::ServerError(_))
-}
-
 /// Whether all of it is of one bucket.
 fn is_one_change(batch: &Batch) -> bool {
     let mut buckets = batch.bumps.iter().map(|bump| key_of_tag(&bump.key).1);
@@ -383,7 +378,7 @@ impl Store for ClusterStore {
             let owner: &Member = members
                 .owner_of(slot_of(key))
                 .ok_or(StoreError::Unavailable)?;
-            owner.store.get_one(key, expected, within).await
+            owner.store.get(key, expected, within).await
         })
     }
 
@@ -447,7 +442,7 @@ impl Store for ClusterStore {
                 let left = within.saturating_sub(begun.elapsed());
                 self.change(Change::Bump, batch, left)
             };
-            if is_one_change(&batch) {
+            if is_one_change(&batch) || mutant::is(Mutant::C4) {
                 return bump(batch).await;
             }
             bump(batch.clone()).await?;
@@ -481,7 +476,7 @@ impl Drop for ClusterStore {
 impl fmt::Debug for ClusterStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClusterStore")
-            .field("seeds", self.cluster.seeds())
+            .field("ground", &self.cluster.ground)
             .finish_non_exhaustive()
     }
 }

@@ -67,7 +67,7 @@ impl Drop for Driver {
 
 /// Why there is no connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// The server answered, and will not have us.
     Refused(String),
     Unreachable(String),

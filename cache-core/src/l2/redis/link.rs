@@ -103,7 +103,7 @@ impl State {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Status {
+pub(crate) enum Status {
     Trying,
     Failing(Failure),
     Connected,

@@ -117,12 +117,19 @@ pub(super) async fn get_together(
         .take(asked.entries.len())
         .map(|value| match value {
             Value::BulkString(bytes) => Ok(Some(bytes)),
-            Value::Nil => Ok(None),
+            // Where its slot is being moved, it may be elsewhere.
+            Value::Nil | Value::ServerError(_) => Ok(None),
             _ => Err(fault::odd_reply()),
         });
+    let entries = entries.collect::<Result<_, _>>()?;
+    let versions = values.map(|value| match value {
+        // A tag that is not there any more may have a version, or a mark, where its slot is going.
+        Value::ServerError(_) => Err(StoreError::Moving),
+        value => Ok(version(&value)),
+    });
     Ok(TaggedTogether {
-        entries: entries.collect::<Result<_, _>>()?,
-        versions: values.map(|value| version(&value)).collect(),
+        entries,
+        versions: versions.collect::<Result<_, _>>()?,
         lineage,
         sent,
     })
@@ -160,14 +167,14 @@ pub(super) async fn ensure_now(
 
 /// What becomes of tags whose source changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub(crate) enum Change {
     Bump,
     Mark,
 }
 
 /// As whom a server is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum As {
+pub(crate) enum As {
     /// The one that has the tags.
     Owner,
     /// The one that is about to get their slot, of those that are not at its owner.
@@ -255,7 +262,7 @@ fn is_unknown(value: &Value) -> bool {
     matches!(value, Value::ServerError(error) if error.code() == "NOSCRIPT")
 }
 
-pub(super) fn version(value: &Value) -> Version {
+fn version(value: &Value) -> Version {
     match value {
         Value::BulkString(bytes) => Version::read(bytes),
         _ => Version::Missing,

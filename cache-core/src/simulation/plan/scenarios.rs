@@ -17,7 +17,7 @@ impl Plan {
         self.steps.push(Step { at, action });
     }
 
-    fn change(&mut self, at: u64, process: usize, rows: Vec<u8>) {
+    pub(super) fn change(&mut self, at: u64, process: usize, rows: Vec<u8>) {
         let action = Action::Change {
             process,
             rows,
@@ -39,7 +39,7 @@ impl Plan {
         self.step(at, action);
     }
 
-    fn get(
+    pub(super) fn get(
         &mut self,
         random: &mut Random,
         span: &Span,
@@ -56,7 +56,7 @@ impl Plan {
     }
 
     /// Calls of anything, of one process where one is given.
-    fn get_some(
+    pub(super) fn get_some(
         &mut self,
         random: &mut Random,
         span: &Span,

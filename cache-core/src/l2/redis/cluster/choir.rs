@@ -13,6 +13,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::slots::BUCKETS;
 use crate::{
     clock::Nanos,
+    coherence::{mutant, mutant::Mutant},
     l2::{Lineage, Listener},
     lock::Mutex,
 };
@@ -25,6 +26,11 @@ pub(super) fn lineage_of(buckets: &[Lineage]) -> Lineage {
     if buckets.contains(&Lineage::UNKNOWN) {
         return Lineage::UNKNOWN;
     }
+    let buckets = if mutant::is(Mutant::C3) {
+        &buckets[..1]
+    } else {
+        buckets
+    };
     let bytes: Vec<u8> = buckets.iter().flat_map(|it| it.0.to_le_bytes()).collect();
     Lineage(xxh3_64(&bytes).max(1))
 }
@@ -116,11 +122,16 @@ impl Choir {
             return;
         };
         let whole = state.parts.values().filter(|part| part.is_of_whole);
-        let fence = whole
-            .map(|part| part.fenced)
-            .min()
-            .unwrap_or(0)
-            .min(state.confirmed);
+        let proven = whole.map(|part| part.fenced);
+        let oldest = if mutant::is(Mutant::C1) {
+            proven.max()
+        } else {
+            proven.min()
+        };
+        let mut fence = oldest.unwrap_or(0);
+        if !mutant::is(Mutant::C2) {
+            fence = fence.min(state.confirmed);
+        }
         if fence > 0 {
             self.tell(|listener| listener.fenced(fence, lineage));
         }

@@ -1,22 +1,21 @@
 //! The primaries of a cluster, each with its connections, as the last topology has them.
 
-use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::Notify;
 
 use super::{
     choir::{ABSENT, Choir, Voice, lineage_of},
+    primary::{Ground, Primary},
     slots::{BUCKETS, channel_of, slot_of_bucket},
     steward::Duty,
     topology::Topology,
 };
 use crate::{
     l2::{
-        Lineage, Listener, Store,
+        Lineage, Listener,
         redis::{
-            RedisStore,
-            address::{Moved, Node, Seeds},
+            address::{Moved, Node},
             handshake::Failure,
             link::Status,
         },
@@ -26,8 +25,8 @@ use crate::{
 
 /// A cluster, as its store and its steward share it.
 pub(super) struct Cluster {
-    seeds: Seeds,
-    pub(super) moved: Arc<Moved>,
+    pub(super) ground: Arc<dyn Ground>,
+    moved: Arc<Moved>,
     pub(super) duty: Duty,
     members: RwLock<Arc<Members>>,
     known: Mutex<Known>,
@@ -55,7 +54,7 @@ pub(super) struct Members {
 #[derive(Clone)]
 pub(super) struct Member {
     pub(super) node: Node,
-    pub(super) store: Arc<RedisStore>,
+    pub(super) store: Arc<dyn Primary>,
     buckets: Arc<[u16]>,
     voice: Option<Arc<Voice>>,
 }
@@ -91,12 +90,9 @@ impl Members {
 
 impl Member {
     fn new(node: Node, buckets: Vec<u16>, cluster: &Cluster) -> Self {
-        let address = cluster.seeds.address_of(&node, &cluster.moved);
-        let store = RedisStore::new(address);
-        store.data.is_vocal.store(true, Relaxed);
         Self {
+            store: cluster.ground.primary(&node, &cluster.moved),
             node,
-            store: Arc::new(store),
             buckets: buckets.into(),
             voice: None,
         }
@@ -129,14 +125,14 @@ impl Member {
             parts.collect()
         };
         self.store
-            .listen_to(channel, Some(&parts), *beat, &listener);
+            .listen_to_parts(channel, &parts, *beat, &listener);
     }
 }
 
 impl Cluster {
-    pub(super) fn new(seeds: Seeds) -> Arc<Self> {
+    pub(super) fn new(ground: Arc<dyn Ground>) -> Arc<Self> {
         Arc::new(Self {
-            seeds,
+            ground,
             moved: Arc::default(),
             duty: Duty::default(),
             members: RwLock::default(),
@@ -149,8 +145,9 @@ impl Cluster {
         })
     }
 
-    pub(super) fn seeds(&self) -> &Seeds {
-        &self.seeds
+    /// Woken where a slot was not where it was looked for.
+    pub(super) fn moved(&self) -> &Notify {
+        &self.moved.0
     }
 
     pub(super) fn members(&self) -> Arc<Members> {
@@ -286,10 +283,10 @@ impl Cluster {
             return failing("no node of the cluster has answered yet");
         };
         for (member, primary) in members.list.iter().zip(&topology.primaries) {
-            match &*member.store.data.status.borrow() {
+            match member.store.status() {
                 Status::Connected => {}
                 _ if primary.is_failed => {}
-                Status::Failing(failure) => return Standing::Failing(failure.clone()),
+                Status::Failing(failure) => return Standing::Failing(failure),
                 Status::Trying => return failing("not every primary has answered yet"),
             }
         }

@@ -6,22 +6,22 @@
 
 use std::{sync::Arc, time::Duration};
 
+use super::primary::Primary;
 use crate::{
-    coherence::MARKED,
+    coherence::{MARKED, mutant, mutant::Mutant},
     l2::{
-        Batch, Bump, Message, Store as _, StoreError, Tagged, Version, Write,
+        Batch, Bump, Message, StoreError, Tagged, Version, Write,
         redis::{
-            RedisStore,
-            tags::{self, As, Change},
+            tags::{As, Change},
             together,
         },
     },
 };
 
 pub(super) struct Reached {
-    pub(super) owner: Arc<RedisStore>,
+    pub(super) owner: Arc<dyn Primary>,
     /// Who is about to get the slot.
-    pub(super) importer: Option<Arc<RedisStore>>,
+    pub(super) importer: Option<Arc<dyn Primary>>,
 }
 
 impl Reached {
@@ -31,7 +31,7 @@ impl Reached {
         batch: Batch,
         within: Duration,
     ) -> Result<Tagged, StoreError> {
-        let all = at(&self.owner, change, &batch, As::Owner, within).await;
+        let all = self.owner.change(change, &batch, As::Owner, within).await;
         if all != Err(StoreError::Moving) {
             return all;
         }
@@ -63,13 +63,13 @@ impl Reached {
         one: Batch,
         within: Duration,
     ) -> Result<Tagged, StoreError> {
-        let at_owner = at(&self.owner, change, &one, As::Owner, within).await;
+        let at_owner = self.owner.change(change, &one, As::Owner, within).await;
         if at_owner != Err(StoreError::Moving) {
             return at_owner;
         }
         // Who that is, is asked at once where it is not known.
         let importer = self.importer.as_ref().ok_or(StoreError::Moving)?;
-        let done = at(importer, change, &one, As::Importer, within).await?;
+        let done = importer.change(change, &one, As::Importer, within).await?;
         let [Bump { name, .. }] = one.bumps.as_slice() else {
             return Err(StoreError::Unavailable);
         };
@@ -83,24 +83,16 @@ impl Reached {
             channel: one.channel,
             text: format!("{name} {said} {}", one.tail).into(),
         };
-        let told = self.owner.write(vec![Write::Tell(message)], within).await;
-        told.into_iter()
-            .next()
-            .unwrap_or(Err(StoreError::Unavailable))?;
+        if !mutant::is(Mutant::C5) {
+            let told = self.owner.write(vec![Write::Tell(message)], within).await;
+            told.into_iter()
+                .next()
+                .unwrap_or(Err(StoreError::Unavailable))?;
+        }
         Ok(Tagged {
             // It counts for the bucket, which is still the owner's.
             lineage: self.owner.lineage().ok_or(StoreError::Unavailable)?,
             ..done
         })
     }
-}
-
-async fn at(
-    store: &RedisStore,
-    change: Change,
-    batch: &Batch,
-    asked_as: As,
-    within: Duration,
-) -> Result<Tagged, StoreError> {
-    tags::change(&store.data, change, batch, asked_as, within).await
 }

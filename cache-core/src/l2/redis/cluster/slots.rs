@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 pub(super) const SLOTS: usize = 16_384;
 
 /// Enough for tags to be spread over a few dozen primaries.
-pub(super) const BUCKETS: u16 = 64;
+pub(crate) const BUCKETS: u16 = 64;
 
 /// The slot of each bucket.
 static BUCKET_SLOTS: LazyLock<Vec<u16>> = LazyLock::new(|| {
@@ -22,7 +22,7 @@ static BUCKET_SLOTS: LazyLock<Vec<u16>> = LazyLock::new(|| {
 
 /// As <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/> has it: of what is between braces, where
 /// there is something, else of all.
-pub(in crate::l2::redis) fn slot_of(key: &str) -> u16 {
+pub(crate) fn slot_of(key: &str) -> u16 {
     let part = key.split_once('{').and_then(|(_, rest)| {
         let (part, _) = rest.split_once('}')?;
         (!part.is_empty()).then_some(part)
@@ -35,12 +35,12 @@ pub(super) fn bucket_of(text: &str) -> u16 {
     u16::try_from(xxh3_64(text.as_bytes()) % u64::from(BUCKETS)).unwrap_or(0)
 }
 
-pub(super) fn slot_of_bucket(bucket: u16) -> u16 {
+pub(crate) fn slot_of_bucket(bucket: u16) -> u16 {
     BUCKET_SLOTS[usize::from(bucket)]
 }
 
 /// A tag as a key of a cluster, of the key that it is elsewhere; and its bucket.
-pub(super) fn key_of_tag(key: &str) -> (String, u16) {
+pub(crate) fn key_of_tag(key: &str) -> (String, u16) {
     // Behind the namespace and what kind of key it is.
     let mut colons = key.match_indices(':').map(|(at, _)| at + 1);
     let at = colons.nth(1).unwrap_or(0);

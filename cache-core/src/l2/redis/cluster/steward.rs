@@ -11,7 +11,6 @@ use std::{
     time::Duration,
 };
 
-use redis::Value;
 use tokio::{
     runtime::Handle,
     task::AbortHandle,
@@ -20,27 +19,17 @@ use tokio::{
 
 use super::{
     members::{Cluster, Member},
+    primary::Ground,
     topology::{self, Claim, Topology},
 };
 use crate::{
     clock::{Nanos, system_now},
-    l2::{
-        Store as _,
-        redis::{
-            address::{Node, Seeds},
-            fault::words,
-            handshake::{self, Failure, Setup},
-            link::ABANDONED,
-            pulse, together,
-        },
-    },
+    l2::redis::{address::Node, handshake::Failure, link::ABANDONED, together},
     lock::Mutex,
     tasks,
 };
 
-/// How long a node may take to answer.
-const PATIENCE: Duration = Duration::from_millis(250);
-/// The same where there is no connection to it yet.
+/// How long a node may take to answer to which there is no connection yet.
 const PATIENCE_AT_FIRST: Duration = Duration::from_millis(500);
 const CALM: Duration = Duration::from_secs(1);
 /// While a primary is missing, or something has just changed.
@@ -55,6 +44,23 @@ pub(super) struct Duty {
     seen: AtomicU64,
     /// The number of whoever is at it, and the task.
     current: Mutex<(u64, Option<AbortHandle>)>,
+    /// What was answered last, and what follows from that.
+    last: Mutex<Option<(Vec<Vec<Claim>>, Topology)>>,
+}
+
+impl Duty {
+    /// Mostly the nodes say what they said before.
+    fn topology_of(&self, answers: Vec<Vec<Claim>>) -> Topology {
+        let mut last = self.last.lock();
+        if let Some((known, topology)) = &*last
+            && *known == answers
+        {
+            return topology.clone();
+        }
+        let topology = Topology::of(&answers);
+        *last = Some((answers, topology.clone()));
+        topology
+    }
 }
 
 impl Cluster {
@@ -106,7 +112,7 @@ impl Cluster {
             sleep(LEAST_PAUSE).await;
             // Woken early or not, it is asked again.
             let pause = pause.saturating_sub(LEAST_PAUSE);
-            let _ = timeout(pause, self.moved.0.notified()).await;
+            let _ = timeout(pause, self.moved().notified()).await;
         }
     }
 
@@ -114,7 +120,7 @@ impl Cluster {
     async fn look(&self) -> bool {
         let sent = system_now();
         let members = self.members();
-        let by_name = self.seeds().tls.is_some();
+        let by_name = self.ground.is_by_name();
         let asked = members.list.iter().map(|member| ask(member, by_name));
         let mut answers: Vec<Vec<Claim>> = Vec::new();
         let mut has_answered = Vec::new();
@@ -131,7 +137,7 @@ impl Cluster {
                 }
             }
         }
-        let topology = Topology::of(&answers);
+        let topology = self.duty.topology_of(answers);
         let mut missing = topology.primaries.iter().zip(&has_answered);
         let all_answered = !missing.any(|(primary, answered)| !answered && !primary.is_failed);
         let is_known = has_answered.len() == topology.primaries.len();
@@ -147,15 +153,14 @@ impl Cluster {
 
     /// Asks whoever may know, over connections of their own.
     async fn ask_around(&self) -> Result<Vec<Vec<Claim>>, Failure> {
-        let seeds = self.seeds();
         let members = self.members();
-        let mut nodes = seeds.nodes.clone();
+        let mut nodes = self.ground.known().to_vec();
         for member in &members.list {
             if !nodes.contains(&member.node) {
                 nodes.push(member.node.clone());
             }
         }
-        let asked = nodes.iter().map(|node| ask_anew(node, seeds));
+        let asked = nodes.iter().map(|node| ask_anew(node, &*self.ground));
         let (mut answers, mut failures) = (Vec::new(), Vec::new());
         for answer in together::all(asked).await {
             match answer {
@@ -172,59 +177,15 @@ impl Cluster {
     }
 }
 
-fn question() -> redis::Cmd {
-    let mut command = redis::cmd("CLUSTER");
-    command.arg("NODES");
-    command
-}
-
 async fn ask(member: &Member, by_name: bool) -> Option<Vec<Claim>> {
-    let link = &member.store.data;
-    let live = link.live()?;
-    let answer = link.ask(&live, &question(), PATIENCE).await.ok()?;
-    let text = pulse::text(&answer.value)?;
-    Some(topology::read(text, &member.node, by_name))
+    let text = member.store.nodes().await?;
+    Some(topology::read(&text, &member.node, by_name))
 }
 
-async fn ask_anew(node: &Node, seeds: &Seeds) -> Result<Vec<Claim>, Failure> {
-    let asking = timeout(PATIENCE_AT_FIRST, ask_over_a_new_connection(node, seeds));
-    asking.await.unwrap_or_else(|_| {
-        Err(Failure::Unreachable(format!(
-            "the node {node} does not answer"
-        )))
-    })
-}
-
-async fn ask_over_a_new_connection(node: &Node, seeds: &Seeds) -> Result<Vec<Claim>, Failure> {
-    let setup = Setup::plain(1);
-    let (mut connection, _driver) = handshake::connect(node, seeds.tls.as_ref(), setup, ()).await?;
-    let mut commands = redis::pipe();
-    if let Some(credentials) = &seeds.credentials {
-        handshake::add_auth(&mut commands, credentials);
-    }
-    commands.add_command(question());
-    let replies = connection.send_packed_commands(&commands, 0, commands.len());
-    let replies = replies.await.map_err(|_| handshake::closed())?;
-    if let (Some(_), Some(signed_in)) = (&seeds.credentials, replies.first()) {
-        handshake::check_credentials(signed_in)?;
-    }
-    match replies.last() {
-        Some(Value::ServerError(error)) if error.code() == "NOPERM" => {
-            Err(Failure::Refused(format!(
-                "Redis refuses `CLUSTER NODES` to this user ({}): `ACL SETUSER .. +cluster|nodes +cluster|info` lets it",
-                words(error)
-            )))
-        }
-        Some(Value::ServerError(error)) => Err(handshake::explain(error).unwrap_or_else(|| {
-            Failure::Refused(format!(
-                "{node} is no node of a cluster ({}): write `redis://`",
-                words(error)
-            ))
-        })),
-        Some(reply) => {
-            let text = pulse::text(reply).unwrap_or_default();
-            Ok(topology::read(text, node, seeds.tls.is_some()))
-        }
-        None => Err(handshake::closed()),
-    }
+async fn ask_anew(node: &Node, ground: &dyn Ground) -> Result<Vec<Claim>, Failure> {
+    let Ok(text) = timeout(PATIENCE_AT_FIRST, ground.ask_anew(node)).await else {
+        let why = format!("the node {node} does not answer");
+        return Err(Failure::Unreachable(why));
+    };
+    Ok(topology::read(&text?, node, ground.is_by_name()))
 }
