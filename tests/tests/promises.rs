@@ -18,8 +18,6 @@ mod puts;
 mod sharing;
 #[path = "promises/slow_lines.rs"]
 mod slow_lines;
-#[path = "promises/storm.rs"]
-mod storm;
 #[path = "promises/suspects.rs"]
 mod suspects;
 #[path = "promises/time_limits.rs"]

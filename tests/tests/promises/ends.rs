@@ -129,7 +129,7 @@ fn where_the_cache_is_off_nothing_is_loaded_beforehand() {
         let by_policy = PAGES.lock().unwrap().clone();
         PAGES.lock().unwrap().clear();
         let closed = Cache::builder().build().await.unwrap();
-        closed.close(SECOND).await;
+        let _left = closed.close(SECOND).await;
         Cache::scope(closed, page(1)).await;
         tokio::time::sleep(50 * MS).await;
         let closed = PAGES.lock().unwrap().clone();
@@ -149,7 +149,7 @@ fn a_cache_that_is_closed_while_a_batch_reads_answers_it() {
             let mine = source.clone();
             let call = tests::spawn_in(&cache, async move { soft(&mine, &[1, 2, 3]).await });
             tokio::time::sleep(round * 2 * MS).await;
-            cache.close(SECOND).await;
+            let _left = cache.close(SECOND).await;
             assert_eq!(ends(call).await.unwrap().unwrap().len(), 3, "{round}");
         }
     });
