@@ -61,6 +61,13 @@ impl Duty {
         *last = Some((answers, topology.clone()));
         topology
     }
+
+    /// All nodes that there were.
+    fn heard_of(&self) -> Vec<Node> {
+        let last = self.last.lock();
+        let answers = last.iter().flat_map(|(answers, _)| answers);
+        answers.flatten().map(|claim| claim.node.clone()).collect()
+    }
 }
 
 impl Cluster {
@@ -153,11 +160,11 @@ impl Cluster {
 
     /// Asks whoever may know, over connections of their own.
     async fn ask_around(&self) -> Result<Vec<Vec<Claim>>, Failure> {
-        let members = self.members();
         let mut nodes = self.ground.known().to_vec();
-        for member in &members.list {
-            if !nodes.contains(&member.node) {
-                nodes.push(member.node.clone());
+        // Replicas too: they may all be primaries by now.
+        for node in self.duty.heard_of() {
+            if !nodes.contains(&node) {
+                nodes.push(node);
             }
         }
         let asked = nodes.iter().map(|node| ask_anew(node, &*self.ground));

@@ -8,11 +8,13 @@ use crate::l2::redis::address::Node;
 /// No primary has it.
 const NOBODY: u16 = u16::MAX;
 
-/// What one node says of a primary.
+/// What one node says of another one, or of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Claim {
     id: String,
-    node: Node,
+    pub(super) node: Node,
+    /// It has nothing, and may be a primary one day.
+    is_replica: bool,
     /// The later one counts.
     epoch: u64,
     /// It is taken for dead.
@@ -44,7 +46,7 @@ pub(super) fn read(text: &str, asked: &Node, by_name: bool) -> Vec<Claim> {
         let mut words = line.split(' ');
         let (id, address, flags) = (words.next()?, words.next()?, words.next()?);
         let has = |flag: &str| flags.split(',').any(|it| it == flag);
-        if !has("master") || has("noaddr") || has("handshake") {
+        if has("noaddr") || has("handshake") {
             return None;
         }
         let epoch = words.nth(3)?.parse().ok()?;
@@ -53,6 +55,7 @@ pub(super) fn read(text: &str, asked: &Node, by_name: bool) -> Vec<Claim> {
         Some(Claim {
             id: id.to_owned(),
             node: node_of(address, asked, by_name)?,
+            is_replica: !has("master"),
             epoch,
             is_failed: has("fail"),
             ranges: words.iter().filter_map(|word| range_of(word)).collect(),
@@ -101,7 +104,7 @@ impl Topology {
         let mut places = HashMap::new();
         let mut primaries: Vec<Primary> = Vec::new();
         let mut latest = vec![(0, NOBODY); SLOTS];
-        for claim in answers.iter().flatten() {
+        for claim in answers.iter().flatten().filter(|claim| !claim.is_replica) {
             let place = *places.entry(&claim.node).or_insert_with(|| {
                 primaries.push(Primary {
                     node: claim.node.clone(),
@@ -215,6 +218,8 @@ e5 10.0.0.1:5@10005 master,fail - 0 1 0 disconnected
         assert_eq!(topology.primaries.len(), 2, "one is dead and has nothing");
         assert_eq!(topology.importer_of(100), topology.owner_of(100));
         assert_eq!(topology.importer_of(101), None);
+        let replica = node(3);
+        assert!(answer(ONE).iter().any(|it| it.node == replica), "heard of");
     }
 
     #[test]
