@@ -4,6 +4,7 @@
 //! of itself when its caller vanishes.
 
 mod courier;
+mod ear;
 mod ended;
 mod hearers;
 mod mark;

@@ -38,7 +38,6 @@ impl<T> Mutex<T> {
 pub(crate) struct RwLock<T>(sync::RwLock<T>);
 
 impl<T> RwLock<T> {
-    #[cfg(any(test, feature = "redis", feature = "testing"))]
     pub(crate) const fn new(value: T) -> Self {
         Self(sync::RwLock::new(value))
     }

@@ -20,15 +20,16 @@ use tokio::{
 };
 
 use super::{
+    ear::{ByOneStore, Ear},
     hearers::{self, Hearers},
     mark::{Mark, Marks},
 };
 use crate::{
     call::BoxFuture,
     clock::{Nanos, before, system_now},
-    coherence::{Cell, Coherence, Lineage, Nonces, Outgoing},
+    coherence::{Cell, Coherence, Nonces, Outgoing},
     event::Tag,
-    l2::{Batch, Bump, Common, Listener, Message, Store, StoreError, TAG_LIFE},
+    l2::{Batch, Bump, Common, Message, Store, StoreError, TAG_LIFE},
     lock::Mutex,
     tasks,
 };
@@ -85,7 +86,7 @@ pub(super) struct Route {
     candidate: Mutex<Option<Arc<dyn Store>>>,
     ear: Arc<Ear>,
     /// The same, as the store knows it, which listens for as long as this is there.
-    ears: Mutex<Ears>,
+    by_store: Mutex<ByOneStore>,
     pub(super) marks: Marks,
     channel: Arc<str>,
     /// Behind each tag that is published.
@@ -117,11 +118,7 @@ impl fmt::Debug for Route {
 
 impl Courier {
     pub(crate) fn new(namespace: &str, coherence: &Arc<Coherence>, common: Arc<Common>) -> Self {
-        let ear = Arc::new(Ear {
-            coherence: Arc::clone(coherence),
-            hearers: Hearers::default(),
-            has_told: AtomicBool::new(false),
-        });
+        let ear = Ear::new(coherence);
         // Keys of another database are others, and channels are the same.
         let channel = match common.store().database() {
             0 => format!("{namespace}:b"),
@@ -133,7 +130,7 @@ impl Courier {
             tail: format!("{} -", coherence.origin()).into(),
             common,
             candidate: Mutex::default(),
-            ears: Mutex::new(Ears::of(&ear)),
+            by_store: Mutex::new(ByOneStore::of(&ear)),
             ear,
             marks: Marks::default(),
             seen: AtomicU64::new(0),
@@ -426,8 +423,8 @@ impl Route {
 
     fn listen(&self, store: &Arc<dyn Store>) {
         let beat = self.coherence.bounds().staleness / 4;
-        let ears = self.ears.lock().0.clone();
-        store.listen(&self.channel, beat, &ears);
+        let listener = self.by_store.lock().listener();
+        store.listen(&self.channel, beat, &listener);
     }
 
     /// Has another store take the place of the one that there is, if it is ready: one that was let in later, perhaps since
@@ -439,7 +436,8 @@ impl Route {
         };
         drop(candidate);
         // What the other one hears, nobody hears from here on.
-        let deaf = std::mem::replace(&mut *self.ears.lock(), Ears::of(&self.ear));
+        let by_store = ByOneStore::of(&self.ear);
+        let deaf = std::mem::replace(&mut *self.by_store.lock(), by_store);
         let before = self.common.replace(Arc::clone(&store));
         self.coherence.lost();
         self.listen(&store);
@@ -537,103 +535,6 @@ impl Route {
     fn wait(&self) -> Duration {
         let due = self.coherence.next_due().unwrap_or(Nanos::MAX);
         Duration::from_nanos(due.saturating_sub(system_now())).min(SIGN_EVERY)
-    }
-}
-
-/// Who hears what others publish, by one store.
-struct Ears(Arc<dyn Listener>);
-
-impl Ears {
-    fn of(ear: &Arc<Ear>) -> Self {
-        Self(Arc::new(ByOne(Arc::clone(ear))))
-    }
-}
-
-/// An ear by one store, which listens for as long as this is there.
-struct ByOne(Arc<Ear>);
-
-impl Listener for ByOne {
-    fn heard(&self, message: &[u8]) {
-        self.0.heard(message);
-    }
-
-    fn connected(&self, lineage: Lineage) {
-        self.0.connected(lineage);
-    }
-
-    fn fenced(&self, sent: Nanos, lineage: Lineage) {
-        self.0.fenced(sent, lineage);
-    }
-
-    fn lost(&self) {
-        self.0.lost();
-    }
-
-    fn misled(&self) {
-        self.0.misled();
-    }
-}
-
-impl fmt::Debug for Ears {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Ears")
-    }
-}
-
-#[derive(Debug)]
-struct Ear {
-    coherence: Arc<Coherence>,
-    hearers: Hearers,
-    /// It was said what this Redis can promise.
-    has_told: AtomicBool,
-}
-
-impl Ear {
-    fn tell_promise(&self, lineage: Lineage) {
-        if self.has_told.swap(true, Relaxed) {
-            return;
-        }
-        let bound = self.coherence.bounds().staleness;
-        if lineage == Lineage::UNKNOWN {
-            tracing::info!(
-                ?bound,
-                "listening for invalidations by other processes: what they change is served here no longer than the \
-                 bound, but for a failover of Redis, which says nothing of its history: there it is the `ttl`"
-            );
-        } else {
-            tracing::info!(
-                ?bound,
-                "listening for invalidations by other processes: what they change is served here no longer than the \
-                 bound, also across failovers of Redis"
-            );
-        }
-    }
-}
-
-impl Ear {
-    fn heard(&self, message: &[u8]) {
-        if hearers::is_of_entry(message) {
-            self.hearers.heard(message, self.coherence.origin());
-        } else {
-            self.coherence.heard(message, system_now());
-        }
-    }
-
-    fn connected(&self, lineage: Lineage) {
-        self.tell_promise(lineage);
-        self.coherence.connected(lineage, system_now());
-    }
-
-    fn fenced(&self, sent: Nanos, lineage: Lineage) {
-        self.coherence.fenced(sent, lineage, system_now());
-    }
-
-    fn lost(&self) {
-        self.coherence.lost();
-    }
-
-    fn misled(&self) {
-        self.coherence.tear(system_now());
     }
 }
 

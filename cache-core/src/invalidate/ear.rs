@@ -1,0 +1,105 @@
+//! What becomes of what is heard of others, by whichever store.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
+
+use super::hearers::{self, Hearers};
+use crate::{
+    clock::{Nanos, system_now},
+    coherence::{Coherence, Lineage},
+    l2::Listener,
+};
+
+#[derive(Debug)]
+pub(super) struct Ear {
+    coherence: Arc<Coherence>,
+    pub(super) hearers: Hearers,
+    /// It was said what this Redis can promise.
+    has_told: AtomicBool,
+}
+
+impl Ear {
+    pub(super) fn new(coherence: &Arc<Coherence>) -> Arc<Self> {
+        Arc::new(Self {
+            coherence: Arc::clone(coherence),
+            hearers: Hearers::default(),
+            has_told: AtomicBool::new(false),
+        })
+    }
+
+    fn tell_promise(&self, lineage: Lineage) {
+        if self.has_told.swap(true, Relaxed) {
+            return;
+        }
+        let bound = self.coherence.bounds().staleness;
+        if lineage == Lineage::UNKNOWN {
+            tracing::info!(
+                ?bound,
+                "listening for invalidations by other processes: what they change is served here no longer than the \
+                 bound, but for a failover of Redis, which says nothing of its history: there it is the `ttl`"
+            );
+        } else {
+            tracing::info!(
+                ?bound,
+                "listening for invalidations by other processes: what they change is served here no longer than the \
+                 bound, also across failovers of Redis"
+            );
+        }
+    }
+}
+
+/// An ear as one store knows it, which listens for as long as this is there.
+pub(super) struct ByOneStore(Arc<dyn Listener>);
+
+impl ByOneStore {
+    pub(super) fn of(ear: &Arc<Ear>) -> Self {
+        Self(Arc::new(Hearing(Arc::clone(ear))))
+    }
+
+    pub(super) fn listener(&self) -> Arc<dyn Listener> {
+        Arc::clone(&self.0)
+    }
+}
+
+impl fmt::Debug for ByOneStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ByOneStore")
+    }
+}
+
+struct Hearing(Arc<Ear>);
+
+impl Listener for Hearing {
+    fn heard(&self, message: &[u8]) {
+        let Ear {
+            coherence, hearers, ..
+        } = &*self.0;
+        if hearers::is_of_entry(message) {
+            hearers.heard(message, coherence.origin());
+        } else {
+            coherence.heard(message, system_now());
+        }
+    }
+
+    fn connected(&self, lineage: Lineage) {
+        self.0.tell_promise(lineage);
+        self.0.coherence.connected(lineage, system_now());
+    }
+
+    fn fenced(&self, sent: Nanos, lineage: Lineage) {
+        self.0.coherence.fenced(sent, lineage, system_now());
+    }
+
+    fn lost(&self) {
+        self.0.coherence.lost();
+    }
+
+    fn misled(&self) {
+        self.0.coherence.tear(system_now());
+    }
+}
