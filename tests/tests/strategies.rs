@@ -210,12 +210,13 @@ fn what_an_event_made_void_is_served_for_as_long_as_the_function_says() {
 }
 
 #[test]
-fn what_events_made_void_twice_is_served_to_nobody() {
+fn what_many_events_made_void_is_served_to_nobody() {
     timed(|_, cache| async move {
         let origin = Origin::default();
         lenient(&origin, 1).await.unwrap();
-        cache.emit(NumberChanged { id: 1 }).await.unwrap();
-        cache.emit(NumberChanged { id: 1 }).await.unwrap();
+        for _ in 0..3 {
+            cache.emit(NumberChanged { id: 1 }).await.unwrap();
+        }
         assert_eq!(lenient(&origin, 1).await, Ok(2));
     });
 }
