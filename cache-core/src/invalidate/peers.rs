@@ -88,17 +88,17 @@ impl Peers {
         };
         let mut known = KNOWN.lock();
         let known = known.get_or_insert_default();
-        let mut at_place = known.get_mut(&shared);
-        let is_other = at_place
-            .as_mut()
-            .is_some_and(|known| std::mem::replace(&mut known.access, access) != access);
-        let at_place = at_place.as_deref();
+        let at_place = known.get(&shared);
+        let is_other = at_place.is_some_and(|known| known.access != access);
         if let Some(peers) = at_place.and_then(|known| known.peers.upgrade())
             && let Some(courier) = &peers.courier
         {
             peers.check(bounds)?;
             if is_other {
                 courier.prefer(store);
+                known
+                    .entry(shared)
+                    .and_modify(|known| known.access = access);
             }
             let common = Arc::clone(courier.common());
             return Ok((peers, common));
