@@ -160,8 +160,8 @@ impl Drop for Restore {
 }
 
 fn replace(next: Surroundings) -> Surroundings {
-    let is_in_guarded = next.load.as_ref().is_some_and(|load| load.is_guarded());
-    IS_PLAIN.set(next.scope.is_none() && next.question.is_none() && !is_in_guarded);
+    // A load has to know what it is made of.
+    IS_PLAIN.set(next.scope.is_none() && next.question.is_none() && next.load.is_none());
     SURROUNDINGS.replace(next)
 }
 

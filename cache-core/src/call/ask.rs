@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 
 use super::{
-    BoxFuture, Opened,
+    BoxFuture, Dropped, Opened,
     body::{Body, Leaving, Running},
     miss::{Call, Flown, Place},
     remote::Remote,
@@ -47,9 +47,19 @@ impl Opened {
         let Question { ask, reply, .. } = *question?;
         let text = text.map(|text| text.text).unwrap_or_default();
         let is_peek = matches!(ask, Ask::Peek);
+        let outer = context::load();
+        let dropped = Dropped {
+            call: &call,
+            outer: outer.clone().filter(|_| call.site.is_late),
+        };
         let asked = call.ask(ask, &text, body).await;
+        dropped.has_answered();
         if asked.is_none() && is_peek {
-            call.is_absent(context::load().as_ref());
+            call.is_absent(outer.as_ref());
+            if let Some(outer) = outer.filter(|outer| !call.site.may_be_part_of(Some(outer))) {
+                // There may be something, and what that is made of is not known.
+                outer.ends_with(call.cache.clock().now());
+            }
         }
         reply.with(|reply| {
             let Some((answer, trace)) = asked else {

@@ -361,6 +361,7 @@ impl Queue {
     /// Has everything sent at once: there will be no later.
     pub(super) fn send_now(&mut self) {
         self.advance(|_| true);
+        self.ready.iter_mut().for_each(|job| job.until = 0);
     }
 
     fn advance(&mut self, is_due: impl Fn(&Job) -> bool) {

@@ -43,6 +43,17 @@ impl Tag {
         self.0.split([CHANGED, VOID]).next().unwrap_or_default()
     }
 
+    /// Whether it is a `U`.
+    pub(crate) fn is_of_change(&self) -> bool {
+        self.0.find([CHANGED, VOID]) == self.0.find(CHANGED)
+    }
+
+    /// Of a `D`, the name of the `U` of the same path: who depends on that hears of everything below it.
+    pub(crate) fn change_at(&self) -> Option<String> {
+        let (event, path) = self.0.split_once(VOID)?;
+        (!event.contains(CHANGED)).then(|| format!("{event}{CHANGED}{path}"))
+    }
+
     /// The tags that a change of everything under an event's name bumps.
     pub(crate) fn of_whole_event(name: &str) -> [Self; 2] {
         [tag(name, VOID, ""), tag(name, CHANGED, "")]

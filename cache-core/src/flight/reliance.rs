@@ -126,7 +126,9 @@ impl Load {
         reliance.proven = reliance.proven.min(guard.known_until());
         reliance.is_unstamped |= is_unstamped;
         drop(state);
-        self.inherit(&guard.snapshot());
+        let inner = guard.snapshot();
+        self.inherit(&inner);
+        self.may_outlive(&inner);
     }
 
     /// The value of this load is made of what depends on that, whatever comes of it.
@@ -141,28 +143,44 @@ impl Load {
     pub(crate) fn reaches(&self, inner: &Snapshot, function: &SiteState) {
         self.chain().for_each(|load| load.inherit(inner));
         // What inherits in between has its events from there.
-        let mut listers = self.chain().filter(|load| !load.site().inherits);
-        if let Some(lister) = listers.next()
-            && let Some(cell) = lister.unlisted(inner)
-        {
-            lister.site().warn_of_unlisted(function, cell.tag().event());
-            lister.site().outlives.set();
-        }
-        for lister in listers.filter(|lister| !lister.site().outlives.is_so()) {
-            if lister.unlisted(inner).is_some() {
-                lister.site().outlives.set();
+        let listers = self.chain().filter(|load| !load.site().inherits);
+        for (place, lister) in listers.enumerate() {
+            if place == 0
+                && let Some(cell) = lister.unlisted_event(inner)
+            {
+                lister.site().warn_of_unlisted(function, cell.tag().event());
             }
+            lister.may_outlive(inner);
         }
     }
 
-    /// The first of these that the function of this load does not list.
-    fn unlisted<'a>(&self, inner: &'a Snapshot) -> Option<&'a Arc<Cell>> {
+    /// The first of these of an event that the function of this load does not list at all.
+    fn unlisted_event<'a>(&self, inner: &'a Snapshot) -> Option<&'a Arc<Cell>> {
         let own = self.snapshot();
         let is_listed = |cell: &&Arc<Cell>| {
             own.cells()
                 .any(|other| other.tag().event() == cell.tag().event())
         };
         inner.cells().find(|cell| !is_listed(cell))
+    }
+
+    /// This load is made of what depends on that. Its function is known from here on, where it does not list all of it.
+    fn may_outlive(&self, inner: &Snapshot) {
+        let site = self.site();
+        if site.inherits || site.outlives.is_so() {
+            return;
+        }
+        let own = self.snapshot();
+        let has = |name: &str| own.cells().any(|cell| cell.tag().as_str() == name);
+        let is_listed = |cell: &Arc<Cell>| {
+            let name = cell.tag().as_str();
+            let mut above = inner.cells().filter_map(|cell| cell.tag().change_at());
+            has(name) || above.any(|above| name.starts_with(&above) && has(&above))
+        };
+        let mut changes = inner.cells().filter(|cell| cell.tag().is_of_change());
+        if !changes.all(is_listed) {
+            site.outlives.set();
+        }
     }
 
     /// This load, and those it was called from, are made of what nobody knows the events of.

@@ -434,11 +434,12 @@ impl Route {
         let Some(store) = candidate.take_if(|candidate| candidate.is_ready()) else {
             return;
         };
-        drop(candidate);
         // What the other one hears, nobody hears from here on.
         let by_store = ByOneStore::of(&self.ear);
         let deaf = std::mem::replace(&mut *self.by_store.lock(), by_store);
         let before = self.common.replace(Arc::clone(&store));
+        // Not before: the later one stays.
+        drop(candidate);
         self.coherence.lost();
         self.listen(&store);
         drop((deaf, before));

@@ -137,7 +137,9 @@ impl Peers {
         let (rest, common) = (courier.rest(), Arc::clone(courier.common()));
         let peers = Self::with(courier);
         let now = system_now();
-        known.retain(|_, known| known.rest.is_there() || known.coherence.remembers(now));
+        known.retain(|_, known| {
+            known.rest.is_there() || known.coherence.remembers(now) || known.outbox.len() > 0
+        });
         let new = Known {
             peers: Arc::downgrade(&peers),
             rest,
@@ -165,6 +167,14 @@ impl Peers {
                  built first, or another `namespace`"
             ),
         ))
+    }
+}
+
+impl Drop for Peers {
+    fn drop(&mut self) {
+        if let Some(courier) = &self.courier {
+            courier.common().outbox().forget_fills();
+        }
     }
 }
 

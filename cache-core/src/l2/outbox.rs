@@ -221,6 +221,14 @@ impl Outbox {
         lost_at > 0 && created <= lost_at
     }
 
+    /// Nobody is left whose entries these are: only what is to be deleted still is.
+    pub(crate) fn forget_fills(&self) {
+        let mut state = self.state.lock();
+        let left = state.forget_fills();
+        self.leave(state);
+        drop(left);
+    }
+
     /// Puts back a delete that did not arrive, unless a later change has taken its place.
     pub(crate) fn put_back(&self, key: EntryKey) {
         let mut state = self.state.lock();
@@ -331,6 +339,25 @@ impl State {
 
     /// A delete that did not arrive, unless a later change has taken its place: a fill that does not arrive either is then
     /// to be made good as well.
+    fn forget_fills(&mut self) -> Vec<Letter> {
+        let fills = self.waiting.iter().filter_map(|(ticket, letter)| {
+            let is_fill = matches!(letter.change, Change::Fill(_));
+            is_fill.then_some(*ticket)
+        });
+        let fills: Vec<Ticket> = fills.collect();
+        let mut left = Vec::new();
+        for ticket in fills {
+            let Some(letter) = self.remove(ticket) else {
+                continue;
+            };
+            if matches!(&letter.change, Change::Fill(fill) if fill.replaces) {
+                drop(self.post(letter.key.clone(), Change::Delete(Vec::new()), None));
+            }
+            left.push(letter);
+        }
+        left
+    }
+
     fn put_back(&mut self, key: EntryKey) {
         let later = self.tickets.get(&key.name);
         match later.and_then(|ticket| self.waiting.get_mut(ticket)) {
