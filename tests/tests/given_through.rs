@@ -1,4 +1,4 @@
-//! Thirteenth review: each test that fails is a finding.
+//! What is made of values through other functions, and what caches of one place leave to each other.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may fail")]
 
@@ -364,19 +364,6 @@ async fn a_page_of_a_bypass_that_was_given_up() {
     assert_eq!(given_up(By::Bypass).await, 1);
 }
 
-/// Without events of its own.
-#[cached(ttl = 1s, skip(table))]
-async fn between_slow(table: SlowTable, id: u64) -> u64 {
-    slow(table, id).await.value
-}
-
-#[cached(ttl = 1h, skip(table), inherits)]
-async fn page_of_given_up_between(table: SlowTable, id: u64) -> u64 {
-    let call = between_slow(table.clone(), id);
-    timeout(ms(100), call).await.unwrap_or(100)
-}
-
-
 // ---- Caches of one place ----
 
 /// As `one_place::a_cache_that_took_the_place_of_one_with_the_old_password_tells_the_others_for_good`, where the first attempt
@@ -467,7 +454,6 @@ async fn control_what_was_evicted_is_deleted_later() {
     assert_eq!(is_evicted(false).await, (true, 1));
 }
 
-
 /// As `one_place::evicted(true)`; in between a cache of another namespace is built.
 async fn evicted_before(is_another_built: bool) -> u64 {
     let server = Server::start();
@@ -555,110 +541,6 @@ async fn second_words_of_a_crowd_are_said_at_once_when_the_cache_is_closed() {
 }
 
 // ---- Passwords that change under load ----
-
-/// For how long after an acknowledged change others are served what was before, while the caches of one process are built anew,
-/// with one password and the other.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_is_served_anything_stale_while_passwords_change() {
-    let bound = ms(400);
-    let server = Server::start();
-    server.command(&[
-        "ACL", "SETUSER", "app", "on", ">a", ">b", "~*", "&*", "+@all",
-    ]);
-    let url =
-        |password: &str, host: &str| format!("redis://app:{password}@{host}:{}/", server.port());
-    let table = Table::default();
-    let here = on(url("a", "localhost"), bound).await;
-    let rotating = on(url("a", "127.0.0.1"), bound).await;
-    let current = Arc::new(std::sync::Mutex::new(rotating));
-    let is_over = Arc::new(AtomicBool::new(false));
-    // What was acknowledged, and when.
-    let acknowledged = Arc::new(std::sync::Mutex::new(vec![(Instant::now(), 0_u64)]));
-    let mut readers = Vec::new();
-    for which in 0..2 {
-        let (table, here, current) = (table.clone(), here.clone(), Arc::clone(&current));
-        let (is_over, acknowledged) = (Arc::clone(&is_over), Arc::clone(&acknowledged));
-        readers.push(tokio::spawn(async move {
-            let (mut calls, mut worst) = (0_u64, Duration::ZERO);
-            while !is_over.load(SeqCst) {
-                let cache = if which == 0 {
-                    here.clone()
-                } else {
-                    current.lock().unwrap().clone()
-                };
-                let begun = Instant::now();
-                let served = within(&cache, row(&table, 1)).await;
-                let late = {
-                    let acknowledged = acknowledged.lock().unwrap();
-                    let missed = acknowledged
-                        .iter()
-                        .find(|(at, value)| *value > served && *at <= begun)
-                        .map(|(at, _)| begun - *at);
-                    missed.unwrap_or_default()
-                };
-                worst = worst.max(late);
-                calls += 1;
-                tokio::task::yield_now().await;
-            }
-            (which, calls, worst)
-        }));
-    }
-    let begun = Instant::now();
-    let mut round = 0_u64;
-    while begun.elapsed() < ms(12_000) {
-        round += 1;
-        let password = if round % 2 == 0 { "a" } else { "b" };
-        let next = on(url(password, "127.0.0.1"), bound).await;
-        let before = std::mem::replace(&mut *current.lock().unwrap(), next);
-        let writer = if round % 3 == 0 {
-            here.clone()
-        } else {
-            before.clone()
-        };
-        drop(before);
-        let value = table.change();
-        if writer.emit(RowChanged { id: 1 }).await.is_ok() {
-            acknowledged.lock().unwrap().push((Instant::now(), value));
-        }
-        drop(writer);
-        sleep(ms(60)).await;
-    }
-    is_over.store(true, SeqCst);
-    for reader in readers {
-        let (which, calls, worst) = reader.await.unwrap();
-        eprintln!("{which}: {calls} calls, {worst:?} late at most, {round} rounds");
-        assert!(worst < bound + ms(50), "{which}: {worst:?}");
-    }
-    let clients = server.clients("cache-core").len();
-    drop(here);
-    assert!(clients <= 5, "{clients} connections");
-}
-
-#[tokio::test]
-async fn connections_of_all_that_were_dropped_are_closed() {
-    let server = Server::start();
-    server.command(&[
-        "ACL", "SETUSER", "app", "on", ">a", ">b", "~*", "&*", "+@all",
-    ]);
-    let url = |password: &str| format!("redis://app:{password}@127.0.0.1:{}/", server.port());
-    let mut caches = Vec::new();
-    for password in ["a", "b", "a", "b", "b", "a"] {
-        caches.push(on(url(password), ms(2_000)).await);
-    }
-    let table = Table::default();
-    for cache in &caches {
-        within(cache, row(&table, 1)).await;
-    }
-    sleep(ms(500)).await;
-    let clients = || ["cache-core", "cache-core-channel"].map(|name| server.clients(name).len());
-    eprintln!("six caches: {:?}", clients());
-    let (first, rest) = caches.split_first_mut().unwrap();
-    let _ = rest;
-    within(first, write(&table, 1)).await;
-    drop(caches);
-    sleep(ms(1_500)).await;
-    assert_eq!(clients(), [0, 0]);
-}
 
 // ---- Many renewals ----
 
