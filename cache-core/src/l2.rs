@@ -122,7 +122,7 @@ impl L2 {
     }
 
     fn outbox(&self) -> &Arc<Outbox> {
-        &self.common.outbox
+        self.common.outbox()
     }
 
     fn lease_of(&self, entry: &str, stamp: u64) -> String {

@@ -176,8 +176,9 @@ where
     Each<O>: Send,
 {
     fn drop(&mut self) {
-        let are_there = self.leavers.iter().map(|leavers| leavers.let_go());
-        if are_there.fold(false, |one, other| one | other) {
+        let [leavers, stragglers] = &self.leavers;
+        // Of both, whatever comes of the first.
+        if leavers.let_go() | stragglers.let_go() {
             self.loader.spawn();
         }
     }

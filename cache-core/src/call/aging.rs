@@ -184,7 +184,7 @@ async fn while_waited_for<F: Future>(
 /// What nobody lives to see.
 const FAR: Duration = Duration::from_hours(24 * 365 * 30);
 
-fn behind(began: Instant, limit: Duration) -> Instant {
+fn at_latest(began: Instant, limit: Duration) -> Instant {
     began + limit.min(FAR)
 }
 
@@ -225,8 +225,7 @@ impl Aged<'_> {
             |node: &Arc<Node>| has_background || node.entry().is_usable(call.cache.clock());
         let due = due.map(|node| (node, Decision::ServeAndRefresh));
         let served = due.or_else(|| self.served());
-        let served = served.filter(|(node, _)| is_left(node));
-        if let Some((node, decision)) = served {
+        if let Some((node, decision)) = served.filter(|(node, _)| is_left(node)) {
             if decision == Decision::ServeAndRefresh {
                 refresh(call, &node, body);
             }
@@ -288,7 +287,7 @@ impl Aged<'_> {
         };
         let mut flight = std::pin::pin!(call.fly(place, body));
         if let Some(soft) = self.strategy.soft_timeout {
-            if let Ok(flown) = timeout_at(behind(began, soft), &mut flight).await {
+            if let Ok(flown) = timeout_at(at_latest(began, soft), &mut flight).await {
                 return flown;
             }
             if let Some(flown) = self.give_up() {
@@ -298,7 +297,7 @@ impl Aged<'_> {
         let Some(hard) = self.strategy.timeout else {
             return flight.await;
         };
-        if let Ok(flown) = timeout_at(behind(began, hard), &mut flight).await {
+        if let Ok(flown) = timeout_at(at_latest(began, hard), &mut flight).await {
             return flown;
         }
         if let Some(flown) = self.give_up() {

@@ -10,7 +10,7 @@ use crate::lock::RwLock;
 pub(crate) struct Common {
     /// Of whoever was let in last.
     store: RwLock<Arc<dyn Store>>,
-    pub(super) outbox: Arc<Outbox>,
+    outbox: Arc<Outbox>,
 }
 
 impl Common {
