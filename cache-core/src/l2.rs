@@ -19,7 +19,11 @@ mod route;
 mod sending;
 mod store;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use tokio::runtime::Handle;
 
@@ -106,14 +110,17 @@ pub(crate) type Receive<'a> = &'a (dyn Fn(&[u8], Age) -> Result<Arc<Node>, Redis
 
 impl L2 {
     pub(crate) fn new(common: Arc<Common>, namespace: &str, limits: Limits) -> Arc<Self> {
-        Arc::new(Self {
-            common,
-            // A user of the server may be limited to the keys of the namespace.
-            probe_key: format!("{namespace}:e:probe"),
-            lease_prefix: format!("{namespace}:k:"),
-            limits,
-            reads: Breaker::new("reads", limits.budget),
-            writes: Breaker::new("writes", WRITE_WITHIN),
+        Arc::new_cyclic(|tier| {
+            common.enter(Weak::clone(tier));
+            Self {
+                common,
+                // A user of the server may be limited to the keys of the namespace.
+                probe_key: format!("{namespace}:e:probe"),
+                lease_prefix: format!("{namespace}:k:"),
+                limits,
+                reads: Breaker::new("reads", limits.budget),
+                writes: Breaker::new("writes", WRITE_WITHIN),
+            }
         })
     }
 

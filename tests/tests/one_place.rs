@@ -297,3 +297,24 @@ async fn evicted(drops: bool) -> u64 {
 async fn what_was_evicted_is_not_read_by_the_next_cache_of_the_process() {
     assert_eq!(evicted(true).await, 1);
 }
+
+/// The same where another cache of the process is there all along, and nobody writes through it.
+#[tokio::test]
+async fn what_a_dropped_cache_was_about_to_delete_another_one_deletes() {
+    let server = Server::start();
+    let proxy = Proxy::to(&server);
+    let table = Table::default();
+    let dropped = on(proxy.url(), ms(2_000)).await;
+    let _other = on(proxy.url(), ms(2_000)).await;
+    assert_eq!(within(&dropped, plain(&table, 1)).await, 0);
+    filled(&dropped, "plain").await;
+    let entries = || server.command(&["KEYS", "*plain*"]);
+    let (before, none) = (entries(), server.command(&["KEYS", "nobody"]));
+    assert_ne!(before, none);
+    proxy.black_hole();
+    within(&dropped, plain(&table, 1).evict()).await.unwrap();
+    drop(dropped);
+    proxy.pass();
+    proxy.close_all();
+    until("it is deleted", || entries() == none).await;
+}

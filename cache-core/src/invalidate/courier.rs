@@ -365,6 +365,7 @@ impl InCharge {
             }
             route.listen(&store);
             drop(store);
+            route.common.send_rest();
             let begun = std::mem::take(&mut *route.begun.lock());
             for carried in begun {
                 // It may be of a runtime that stands still. Given up, it has failed.

@@ -1,16 +1,18 @@
 //! What the caches of one process share that share entries: one store, which all of them ask and by which they hear others,
 //! and what is on its way there.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use super::{Store, outbox::Outbox};
-use crate::lock::RwLock;
+use super::{L2, Store, outbox::Outbox};
+use crate::lock::{Mutex, RwLock};
 
 #[derive(Debug)]
 pub(crate) struct Common {
     /// Of whoever was let in last.
     store: RwLock<Arc<dyn Store>>,
     outbox: Arc<Outbox>,
+    /// Of each cache.
+    tiers: Mutex<Vec<Weak<L2>>>,
 }
 
 impl Common {
@@ -19,6 +21,7 @@ impl Common {
         Arc::new(Self {
             store: RwLock::new(store),
             outbox,
+            tiers: Mutex::default(),
         })
     }
 
@@ -33,5 +36,22 @@ impl Common {
 
     pub(crate) fn outbox(&self) -> &Arc<Outbox> {
         &self.outbox
+    }
+
+    pub(super) fn enter(&self, tier: Weak<L2>) {
+        let mut tiers = self.tiers.lock();
+        tiers.retain(|tier| tier.strong_count() > 0);
+        tiers.push(tier);
+    }
+
+    /// Sees to it that what waits is sent, though the cache or the runtime that was about to is gone.
+    pub(crate) fn send_rest(&self) {
+        if self.outbox.len() == 0 {
+            return;
+        }
+        let tier = self.tiers.lock().iter().find_map(Weak::upgrade);
+        if let Some(tier) = tier {
+            tier.start_sending();
+        }
     }
 }

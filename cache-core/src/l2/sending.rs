@@ -73,7 +73,7 @@ impl L2 {
         let Some(mut sending) = self.outbox().enter() else {
             return;
         };
-        // A cache that was dropped has nothing to make good.
+        // What a cache leaves that is dropped meanwhile, another one sends (`Common::send_rest`).
         let l2 = Arc::downgrade(self);
         tasks::spawn(&runtime, async move {
             while let Some(l2) = l2.upgrade() {
