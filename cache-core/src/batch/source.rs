@@ -19,6 +19,7 @@ use super::{
 use crate::{
     cache::Cache,
     call::{BoxFuture, Leavers, Leaving, Missed, Written},
+    clock::system_now,
     context::Around,
     flight::{Load, Target, wait},
     key::KeyWriter,
@@ -264,7 +265,8 @@ async fn within_loads<O>(
     let slot = Arc::clone(taken.slot());
     let requests = taken.requests();
     let loads = requests.iter().filter_map(|request| request.load());
-    let load = Load::of_all(&loads.collect::<Vec<_>>(), &slot);
+    let loads: Vec<_> = loads.collect();
+    let load = Load::of_all(&loads, &slot);
     let _whole = Whole(load.clone());
     let held = slots.as_ref().map(|slots| Held(slots, Arc::clone(&slot)));
     if let Some(held) = &held {
@@ -272,6 +274,10 @@ async fn within_loads<O>(
         if !taken.is_wanted() {
             return;
         }
+    }
+    let now = system_now();
+    for load in &loads {
+        load.asks(now);
     }
     let output = poll_fn(|cx| {
         if taken.is_given_up() {

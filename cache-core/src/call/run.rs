@@ -7,7 +7,6 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use tokio::{runtime::Handle, task::JoinHandle};
@@ -15,7 +14,7 @@ use tokio::{runtime::Handle, task::JoinHandle};
 use super::{body::Running, remote::Remote};
 use crate::{
     cache::Cache,
-    clock::{Nanos, nanos, system_now},
+    clock::{Nanos, system_now},
     context::Around,
     flight::{Arrival, Load, Overtaken, Target, Underway, Wait, wait},
     l2::{Notice, RedisMiss},
@@ -128,10 +127,11 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn time_loading(&self) -> Duration {
+    /// When the body was begun.
+    fn began(&self) -> Nanos {
         match self.phase {
-            Phase::Loading { since } => Duration::from_nanos(system_now().saturating_sub(since)),
-            Phase::New | Phase::Admitted | Phase::Queued { .. } => Duration::ZERO,
+            Phase::Loading { since } => since,
+            Phase::New | Phase::Admitted | Phase::Queued { .. } => system_now(),
         }
     }
 
@@ -158,10 +158,9 @@ impl<'a> Run<'a> {
             self.underway.fail();
             return loaded;
         };
-        let now = system_now();
-        let began = now.saturating_sub(nanos(self.time_loading()));
+        let (began, now) = (self.began(), system_now());
+        let load_time = load.time_asking(began);
         // Nobody else has it yet.
-        let load_time = self.time_loading();
         if let Some(node) = Arc::get_mut(node) {
             node.entry_mut().took(load_time);
             if let Some(events) = load.site().events

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     task::{Context, Poll},
     time::Duration,
@@ -166,6 +166,7 @@ impl Member {
             came_behind: self.came.is_some(),
             chain_ids: OnceLock::new(),
             has_recorded: AtomicBool::new(false),
+            asking_since: AtomicU64::new(0),
         })))
     }
 }
@@ -211,6 +212,8 @@ pub(crate) struct Load {
     chain_ids: OnceLock<Places>,
     /// It is recorded that those beside wait for this one.
     has_recorded: AtomicBool,
+    /// When the source was first asked, where that is later than the body was begun; zero before.
+    asking_since: AtomicU64,
 }
 
 impl Load {
@@ -253,7 +256,19 @@ impl Load {
             came_behind: false,
             chain_ids: OnceLock::new(),
             has_recorded: AtomicBool::new(false),
+            asking_since: AtomicU64::new(0),
         }))
+    }
+
+    /// The source is asked from `now` on, after a wait for a slot of those beside it.
+    pub(crate) fn asks(&self, now: Nanos) {
+        self.asking_since.store(now, Relaxed);
+    }
+
+    /// How long the source has been asked by a body that was begun then.
+    pub(crate) fn time_asking(&self, begun: Nanos) -> Duration {
+        let since = self.asking_since.load(Relaxed).max(begun);
+        Duration::from_nanos(system_now().saturating_sub(since))
     }
 
     /// This load, those beside it, and the loads that each was called from.

@@ -43,6 +43,21 @@ fn how_long_a_single_load_waited_for_its_slot_is_not_what_it_costs() {
     });
 }
 
+#[cached(ttl = 10s, skip(source), strategy = early_expiration, max_concurrent_loads = 1, batch(id in ids))]
+pub(super) async fn early_many(source: &Source, ids: &[u64]) -> Result<Map, Failure> {
+    source.many(ids).await
+}
+
+#[test]
+fn how_long_a_batch_waited_for_its_slot_is_not_what_its_values_cost() {
+    on_both_runtimes(|_| async {
+        let refreshes = refreshes_of("early_many", |source, id| async move {
+            early_many(&source, &[id, id + 1_000]).await.unwrap();
+        });
+        assert_eq!(refreshes.await, 0);
+    });
+}
+
 // In the background.
 
 // Stale in Redis.
