@@ -97,6 +97,10 @@ impl<I: Iterator<Item: Future<Output: 'static>>> Warming<I> {
     /// # Cancel safety
     ///
     /// Dropped half way, no further call begins. Detached loads that have begun run on and are kept; inline ones end.
+    ///
+    /// # Panics
+    ///
+    /// As the calls do: the first that panics ends it.
     pub async fn run(mut self) -> Warmed {
         let (least, most) = self.calls.size_hint();
         let mut warmed = Warmed {
