@@ -143,15 +143,21 @@ impl L2 {
     /// Whether it is worth asking. Every miss asks this first, and pays next to nothing for a no: the
     /// question whether the store has recovered is asked by a task of its own, not by a call.
     pub(crate) fn is_worth_asking(self: &Arc<Self>) -> bool {
-        self.store().is_ready()
-            && match self.reads.admits(system_now()) {
-                Admission::Yes => true,
-                Admission::No => false,
-                probe @ Admission::Probe(_) => {
-                    self.probe(probe);
-                    false
-                }
+        let store = self.store();
+        if !store.is_ready() {
+            return false;
+        }
+        if store.has_breakers() {
+            return true;
+        }
+        match self.reads.admits(system_now()) {
+            Admission::Yes => true,
+            Admission::No => false,
+            probe @ Admission::Probe(_) => {
+                self.probe(probe);
+                false
             }
+        }
     }
 
     /// Asks for an entry that is not there, as often as it takes to see that there are answers.
@@ -170,6 +176,9 @@ impl L2 {
     }
 
     fn count_read<T>(&self, admission: Admission, got: &Result<T, StoreError>) {
+        if self.store().has_breakers() {
+            return;
+        }
         let now = system_now();
         match got {
             Ok(_) | Err(StoreError::OtherType) => self.reads.succeeded(admission, now),

@@ -266,6 +266,56 @@ async fn a_primary_that_dies_is_followed_by_its_replica() {
     }
 }
 
+/// Of these, those that Redis answers, and the others.
+async fn shared(cache: &Cache, ids: impl IntoIterator<Item = u64>) -> (Vec<u64>, Vec<u64>) {
+    let explained = ids.into_iter().map(async |id| {
+        let answer = Cache::scope(cache.clone(), text(id).explain()).await;
+        (id, answer.unwrap().source == Source::Redis)
+    });
+    let answers = futures::future::join_all(explained).await;
+    let (shared, others): (Vec<_>, Vec<_>) = answers.into_iter().partition(|(_, is)| *is);
+    let ids = |answers: Vec<(u64, bool)>| answers.into_iter().map(|(id, _)| id).collect();
+    (ids(shared), ids(others))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_one_primary_hangs_the_others_are_asked_all_the_same() {
+    let Some(_alone) = alone().await else {
+        return;
+    };
+    // Nobody takes its place meanwhile.
+    let cluster = Cluster::with(&["--cluster-node-timeout", "60000"]);
+    let (one, other) = processes(&cluster).await;
+    until_shared(&one, &other).await;
+    let ids = 10_000..10_060;
+    shared(&one, ids.clone()).await;
+    let begun = Instant::now();
+    while shared(&other, ids.clone()).await.0.len() < 60 {
+        assert!(begun.elapsed() < SOON, "they are not written");
+    }
+    cluster.nodes[0].pause();
+    let (answered, hung) = shared(&other, ids.clone()).await;
+    assert!(
+        answered.len() > 20 && hung.len() > 5,
+        "{answered:?} {hung:?}"
+    );
+    for _ in 0..5 {
+        shared(&other, hung.clone()).await;
+    }
+    let (_, unanswered) = shared(&other, answered).await;
+    assert!(unanswered.is_empty(), "{unanswered:?}");
+    let begun = Instant::now();
+    shared(&other, hung.clone()).await;
+    let took = begun.elapsed();
+    println!("nobody waits for it: {took:?}");
+    cluster.nodes[0].resume();
+    let begun = Instant::now();
+    while shared(&other, ids.clone()).await.0.len() < 60 {
+        assert!(begun.elapsed() < SOON, "it is not asked again");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slots_that_move_are_followed_and_their_events_heard() {
     let Some(_alone) = alone().await else {

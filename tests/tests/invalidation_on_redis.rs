@@ -437,3 +437,21 @@ async fn what_is_remembered_of_messages_is_bounded_whatever_they_say() {
     let grown = resident().saturating_sub(before) >> 20;
     assert!(grown < 100, "{grown} MiB for {all} lines of 14 bytes");
 }
+
+#[cached(ttl = 20h, skip(table), invalidate_on = RowChanged { id })]
+async fn lasting(table: &Table, id: u64) -> u64 {
+    table.value()
+}
+
+/// A tag that is gone makes its entries useless.
+#[tokio::test]
+async fn a_tag_lives_a_day_longer_than_what_depends_on_it() {
+    let server = Server::start();
+    let (cache, table) = (cache(server.url()).await, Table::default());
+    within(&cache, lasting(&table, 7)).await;
+    filled(&cache, "lasting", 1).await;
+    let left = server.command(&["PTTL", "test:t:RowChanged:7"]);
+    let hours = left[1..].parse::<i64>().unwrap() / 3_600_000;
+    // Lifetimes differ by a tenth.
+    assert!((41..=44).contains(&hours), "{left}");
+}

@@ -15,7 +15,7 @@ use crate::{
     lock::Mutex,
 };
 
-/// Of so many tags, in each half of the time.
+/// Of so many tags, in each window.
 const MOST: usize = 50_000;
 
 /// What a server says of a tag while it is marked: it will say more than any number that it has said, and nobody knows yet
@@ -90,12 +90,12 @@ impl Said {
 }
 
 impl State {
+    /// What is older than two windows, or so many tags; nothing that is younger than one.
     fn forget(&mut self, now: Nanos) {
-        let half = before(now, WINDOW / 2);
-        if self.since > half && self.versions[0].len() < MOST {
+        if self.since > before(now, WINDOW) && self.versions[0].len() < MOST {
             return;
         }
-        let is_long_ago = self.since <= before(now, WINDOW);
+        let is_long_ago = self.since <= before(now, WINDOW * 2);
         self.since = now;
         self.versions[1] = std::mem::take(&mut self.versions[0]);
         if is_long_ago {
@@ -122,8 +122,8 @@ mod tests {
         assert!(!says(Version::Number(7), 1, 1) && !says(Version::Number(8), 1, 1));
         // Versions of other servers are compared with nothing, and a tag that is gone is a miss.
         assert!(!says(Version::Number(6), 2, 1) && !says(Version::Missing, 1, 1));
-        assert!(says(Version::Number(6), 1, 29));
-        assert!(!says(Version::Number(6), 1, 100), "it is long ago");
+        assert!(says(Version::Number(6), 1, 59));
+        assert!(!says(Version::Number(6), 1, 180), "it is long ago");
     }
 
     #[test]

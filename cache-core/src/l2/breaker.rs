@@ -15,6 +15,7 @@
 mod tests;
 
 use std::{
+    borrow::Cow,
     fmt::Display,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
@@ -41,7 +42,7 @@ const PROBES: u32 = 3;
 /// A breaker of one direction.
 #[derive(Debug)]
 pub(crate) struct Breaker {
-    name: &'static str,
+    name: Cow<'static, str>,
     /// After this long a probe that has not reported is taken for lost.
     lapse: Duration,
     /// [`CLOSED`], or from when on a probe may be taken; while one is under way, when it lapses. Changes under the
@@ -84,10 +85,10 @@ enum State {
 }
 
 impl Breaker {
-    /// The log calls it by `name`: "reads" or "writes". An operation takes no longer than `within`.
-    pub(crate) fn new(name: &'static str, within: Duration) -> Self {
+    /// The log calls it by `name`, such as "reads". An operation takes no longer than `within`.
+    pub(crate) fn new(name: impl Into<Cow<'static, str>>, within: Duration) -> Self {
         Self {
-            name,
+            name: name.into(),
             lapse: LAPSE.max(within.saturating_mul(2)),
             gate: AtomicU64::new(CLOSED),
             successes: Striped::default(),
@@ -150,7 +151,7 @@ impl Breaker {
         self.gate.store(after(now, FIRST_WAIT), Relaxed);
         drop(state);
         tracing::warn!(
-            direction = self.name,
+            direction = &*self.name,
             failures,
             %reason,
             "the shared tier keeps failing: calls go on without it until it answers again"
@@ -195,7 +196,7 @@ impl Breaker {
         *state = State::Closed(Failures::default());
         drop(state);
         tracing::info!(
-            direction = self.name,
+            direction = &*self.name,
             ?open_for,
             "the shared tier answers again: calls use it"
         );

@@ -185,7 +185,11 @@ impl L2 {
         };
         // Asked when there is something to write: what cannot be encoded is no probe.
         let admitted = self.encode(key, &fill, stamps).and_then(|write| {
-            let admission = self.writes.admits(system_now());
+            let admission = if self.store().has_breakers() {
+                Admission::Yes
+            } else {
+                self.writes.admits(system_now())
+            };
             (admission != Admission::No).then_some((write, admission))
         });
         let Fill {
@@ -229,8 +233,7 @@ impl L2 {
                 Counters::add(&entries.counters.redis_fills);
             }
             Err(error) => {
-                // A slot that is being moved says nothing of the others.
-                if *error != StoreError::Moving {
+                if !self.store().has_breakers() {
                     self.writes.failed(admission, now, error);
                 }
                 Counters::add(&entries.counters.redis_fills_lost);

@@ -99,6 +99,11 @@ pub(crate) trait Store: fmt::Debug + Send + Sync {
     /// server has another lineage now, the connections are made anew: they may lead elsewhere by then.
     fn follow(&self, _lineage: Lineage) {}
 
+    /// Whether it stops by itself to ask a server that keeps failing, as one of several.
+    fn has_breakers(&self) -> bool {
+        false
+    }
+
     /// Of the server that is asked, where that is known.
     fn lineage(&self) -> Option<Lineage> {
         None
@@ -242,6 +247,8 @@ pub(crate) enum StoreError {
     Unavailable,
     #[error("no answer in time")]
     Late,
+    #[error("it keeps failing, and is not asked for a while")]
+    Stopped,
     #[error("too many operations wait")]
     Busy,
     /// What was asked of is on its way to another server, and may be at either.

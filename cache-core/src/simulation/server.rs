@@ -5,6 +5,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     fmt::Write as _,
     sync::Arc,
+    time::Duration,
 };
 
 use super::{cluster::node::Node, random::Random};
@@ -313,17 +314,18 @@ impl Server {
 
     fn ensure(&mut self, tags: &[String], life: u64, time: u64, now: Nanos) -> Answer {
         for tag in tags {
+            let found = self.look(tag, time, &[]);
+            if !found.others.is_empty() {
+                continue;
+            }
             let expires = time + life * 1_000;
             let item = match self.get(tag, time) {
-                Some(item) if item.bytes.starts_with(b"!") => item.clone(),
-                Some(item) => Item {
+                Some(item) if found.version > 0 && !found.is_marked => Item {
                     expires: item.expires.max(expires),
                     ..item.clone()
                 },
-                None => Item {
-                    bytes: Version::after(None, time).to_string().into_bytes(),
-                    expires,
-                },
+                // A dead writer may have changed what the version before its mark is of.
+                _ => found.next(time, expires),
             };
             self.set(tag, Some(item), now);
         }
@@ -336,68 +338,76 @@ impl Server {
     fn bump(&mut self, batch: &Batch, time: u64, now: Nanos) -> (Answer, Effects) {
         let mut message = String::new();
         for bump in &batch.bumps {
-            let (current, mut writers, marked_until) = self.look(&bump.key, time);
-            writers.retain(|writer| bump.nonces.iter().all(|nonce| **nonce != **writer));
-            if !writers.is_empty() && !self.is_full {
-                let bytes = mark_of(current, &writers);
-                let expires = marked_until;
-                self.set(&bump.key, Some(Item { bytes, expires }), now);
-                let _ = writeln!(message, "{} {MARKED} {}", bump.name, batch.tail);
-                continue;
-            }
-            let version = Version::after(current, time);
-            let life = u64::try_from(bump.life.as_micros()).expect("a life is short");
-            let item = (!self.is_full).then(|| Item {
-                bytes: version.to_string().into_bytes(),
-                expires: time + life,
-            });
-            self.set(&bump.key, item, now);
-            let _ = writeln!(message, "{} {version} {}", bump.name, batch.tail);
+            let found = self.look(&bump.key, time, &bump.nonces);
+            let said = if !found.others.is_empty() {
+                if found.is_own && !self.is_full {
+                    self.set(&bump.key, Some(found.marked()), now);
+                }
+                Version::Marked
+            } else if self.is_full {
+                self.set(&bump.key, None, now);
+                Version::Missing
+            } else {
+                let left = self.get(&bump.key, time).map_or(0, |item| item.expires);
+                let next = found.next(time, left.max(end(time, bump.life)));
+                let version = Version::read(&next.bytes);
+                self.set(&bump.key, Some(next), now);
+                version
+            };
+            let said = match said {
+                Version::Marked => MARKED.to_string(),
+                Version::Number(version) => version.to_string(),
+                Version::Missing => "0".to_owned(),
+            };
+            let _ = writeln!(message, "{} {said} {}", bump.name, batch.tail);
         }
-        let tags: Vec<_> = batch
-            .bumps
-            .iter()
-            .map(|bump| bump.key.to_string())
-            .collect();
+        let tags = batch.bumps.iter().map(|bump| bump.key.to_string());
         let answer = Answer::Tagged {
             entry: None,
-            versions: self.versions(&tags, time),
+            versions: self.versions(&tags.collect::<Vec<_>>(), time),
         };
         (answer, Effects::of(batch, message, Kind::Change))
     }
 
-    /// What is under a tag: its version, who marks it, and until when.
-    fn look(&self, key: &str, time: u64) -> (Option<u64>, Vec<String>, u64) {
+    /// What is under a tag, to a writer with these nonces.
+    fn look(&self, key: &str, time: u64, nonces: &[Arc<str>]) -> Found {
+        let mut found = Found::default();
         let Some(item) = self.get(key, time) else {
-            return (None, Vec::new(), 0);
+            return found;
         };
         let text = String::from_utf8_lossy(&item.bytes);
-        let Some((version, writers)) = text.strip_prefix('!').and_then(|mark| mark.split_once(' '))
+        let Some((version, marks)) = text.strip_prefix('!').and_then(|mark| mark.split_once(' '))
         else {
-            return (text.parse().ok(), Vec::new(), 0);
+            found.version = text.parse().unwrap_or(0);
+            return found;
         };
-        let writers = writers.split(',').map(str::to_owned).collect();
-        (version.parse().ok(), writers, item.expires)
+        (found.version, found.is_marked) = (version.parse().unwrap_or(0), true);
+        for (nonce, ends) in marks.split(',').filter_map(|mark| mark.split_once('@')) {
+            let ends = ends.parse().unwrap_or(0);
+            // The writer of one that has ended is dead.
+            if ends * 1_000 <= time {
+                continue;
+            }
+            if nonces.iter().any(|own| **own == *nonce) {
+                found.is_own = true;
+            } else {
+                found.others.push((nonce.to_owned(), ends));
+            }
+        }
+        found
     }
 
     fn mark(&mut self, batch: &Batch, time: u64, now: Nanos) -> (Answer, Effects) {
         let (mut message, mut versions) = (String::new(), Versions::new());
         for bump in &batch.bumps {
-            let (version, mut writers, marked_until) = self.look(&bump.key, time);
-            let nonce = bump.nonces.first().map(|nonce| &**nonce);
-            let nonce = nonce.unwrap_or_default().to_owned();
-            let was_held = writers.contains(&nonce);
-            if !was_held {
-                writers.push(nonce);
-            }
             let _ = writeln!(message, "{} {MARKED} {}", bump.name, batch.tail);
-            let life = u64::try_from(bump.life.as_micros()).expect("a life is short");
-            let item = Item {
-                bytes: mark_of(version, &writers),
-                expires: marked_until.max(time + life),
-            };
-            self.set(&bump.key, Some(item), now);
-            versions.push(if was_held {
+            let nonces = bump.nonces.get(..1).unwrap_or_default();
+            let mut found = self.look(&bump.key, time, nonces);
+            let ends = end(time, bump.life) / 1_000;
+            let marks = nonces.iter().map(|nonce| (nonce.to_string(), ends));
+            found.others.extend(marks);
+            self.set(&bump.key, Some(found.marked()), now);
+            versions.push(if found.is_own {
                 Version::Marked
             } else {
                 Version::Missing
@@ -449,6 +459,42 @@ impl Server {
     }
 }
 
-fn mark_of(version: Option<u64>, writers: &[String]) -> Vec<u8> {
-    format!("!{} {}", version.unwrap_or(0), writers.join(",")).into_bytes()
+/// What is under a tag: as the scripts of the real server see it.
+#[derive(Debug, Default)]
+struct Found {
+    /// Zero without one.
+    version: u64,
+    is_marked: bool,
+    /// The marks of others, and when each ends, in milliseconds.
+    others: Vec<(String, u64)>,
+    is_own: bool,
+}
+
+impl Found {
+    /// A version that was never there.
+    fn next(&self, time: u64, expires: u64) -> Item {
+        let version = Version::after(Some(self.version), time);
+        Item {
+            bytes: version.to_string().into_bytes(),
+            expires,
+        }
+    }
+
+    /// Marked by the others.
+    fn marked(&self) -> Item {
+        let marks = self.others.iter();
+        let marks: Vec<_> = marks
+            .map(|(nonce, ends)| format!("{nonce}@{ends}"))
+            .collect();
+        let last = self.others.iter().map(|(_, ends)| *ends).max();
+        Item {
+            bytes: format!("!{} {}", self.version, marks.join(",")).into_bytes(),
+            expires: last.unwrap_or(0) * 1_000,
+        }
+    }
+}
+
+/// When something ends that lives for so long.
+fn end(time: u64, life: Duration) -> u64 {
+    time + u64::try_from(life.as_micros()).expect("a life is short")
 }

@@ -15,7 +15,8 @@ pub struct EventStats {
     pub pending: u64,
     /// Changes that other processes told of, by tag.
     pub heard: u64,
-    /// Times that something may have been missed: each connection that was made to listen.
+    /// Times that something may have been missed: each connection that was made to listen, each server that took the place of
+    /// another one behind it, and each time that the machine had slept.
     pub gaps: u64,
     /// Times that Redis was another one than before: restarted, or replaced by a replica.
     pub lineages: u64,

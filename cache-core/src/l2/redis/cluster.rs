@@ -7,6 +7,7 @@
 //! What is changed in several buckets is no one change: what is loaded between two of them may have the new version of one
 //! tag and still be made of what the other one is about to make void. So all of it is changed once more when all of it was.
 
+mod breakers;
 mod choir;
 mod members;
 mod primary;
@@ -117,7 +118,7 @@ impl ClusterStore {
         let count = asked.entries.len();
         let parts = by_owner(&members, entries.chain(tags))?;
         let answers = parts.iter().map(|(member, keys)| {
-            let store = &members.list[*member].store;
+            let member = &members.list[*member];
             // Entries come before tags, in each part as in the whole.
             let entries = keys.partition_point(|(place, _)| *place < count);
             let expected = if entries > 0 { asked.expected } else { 0 };
@@ -129,7 +130,7 @@ impl ClusterStore {
                     expected,
                     tags,
                 };
-                store.get_together(part, within).await
+                member.get_together(part, within).await
             }
         });
         let mut entries = vec![None; count];
@@ -292,7 +293,7 @@ impl ClusterStore {
         for (member, writes) in parts {
             let (at, writes): (Vec<usize>, Vec<Write>) = writes.into_iter().unzip();
             places.push(at);
-            sendings.push(members.list[member].store.write(writes, within));
+            sendings.push(members.list[member].write(writes, within));
         }
         for (places, sent) in places.iter().zip(together::all(sendings.into_iter()).await) {
             for (place, result) in places.iter().zip(sent) {
@@ -378,7 +379,7 @@ impl Store for ClusterStore {
             let owner: &Member = members
                 .owner_of(slot_of(key))
                 .ok_or(StoreError::Unavailable)?;
-            owner.store.get(key, expected, within).await
+            owner.get(key, expected, within).await
         })
     }
 
@@ -460,6 +461,10 @@ impl Store for ClusterStore {
         };
         self.cluster.attend(&runtime, system_now());
         self.cluster.listen(channel, beat, listener);
+    }
+
+    fn has_breakers(&self) -> bool {
+        true
     }
 
     fn lineage(&self) -> Option<Lineage> {

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::Notify;
 
 use super::{
+    breakers::Breakers,
     choir::{ABSENT, Choir, Voice, lineage_of},
     primary::{Ground, Primary},
     slots::{BUCKETS, channel_of, slot_of_bucket},
@@ -55,6 +56,7 @@ pub(super) struct Members {
 pub(super) struct Member {
     pub(super) node: Node,
     pub(super) store: Arc<dyn Primary>,
+    pub(super) breakers: Arc<Breakers>,
     buckets: Arc<[u16]>,
     voice: Option<Arc<Voice>>,
 }
@@ -92,6 +94,7 @@ impl Member {
     fn new(node: Node, buckets: Vec<u16>, cluster: &Cluster) -> Self {
         Self {
             store: cluster.ground.primary(&node, &cluster.moved),
+            breakers: Breakers::of(&node),
             node,
             buckets: buckets.into(),
             voice: None,
@@ -282,10 +285,11 @@ impl Cluster {
         let Some(topology) = &members.topology else {
             return failing("no node of the cluster has answered yet");
         };
-        for (member, primary) in members.list.iter().zip(&topology.primaries) {
+        for (place, member) in members.list.iter().enumerate() {
             match member.store.status() {
                 Status::Connected => {}
-                _ if primary.is_failed => {}
+                // It may be a replica that is not known as one yet.
+                _ if topology.primaries[place].is_failed || !topology.has_slots(place) => {}
                 Status::Failing(failure) => return Standing::Failing(failure),
                 Status::Trying => return failing("not every primary has answered yet"),
             }

@@ -99,6 +99,10 @@ fn slot(text: &str) -> Option<u16> {
 }
 
 impl Topology {
+    pub(super) fn has_slots(&self, place: usize) -> bool {
+        self.owners.iter().any(|owner| usize::from(*owner) == place)
+    }
+
     /// What follows from all that was answered: of those who claim a slot, whoever did last has it.
     pub(super) fn of(answers: &[Vec<Claim>]) -> Self {
         let mut places = HashMap::new();
