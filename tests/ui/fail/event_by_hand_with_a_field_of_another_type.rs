@@ -8,5 +8,5 @@ struct OrderChanged {
 }
 
 fn main() {
-    let _ = event!(OrderChanged { tenant: "a", id: "seven" });
+    let _ = event!(OrderChanged { tenant: String::new(), id: "seven" });
 }

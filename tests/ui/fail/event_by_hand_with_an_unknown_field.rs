@@ -8,5 +8,5 @@ struct OrderChanged {
 }
 
 fn main() {
-    let _ = event!(OrderChanged { tenant: "a", order: 7 });
+    let _ = event!(OrderChanged { tenant: String::new(), order: 7 });
 }
