@@ -248,9 +248,14 @@ impl Call {
         else {
             return;
         };
-        let guarded = self.site.events.zip(Arc::get_mut(&mut node));
-        let is_kept =
-            guarded.is_none_or(|(events, node)| events.guard_put(self, node.entry_mut(), &tags));
+        let mut is_kept = true;
+        if let Some(node) = Arc::get_mut(&mut node) {
+            let entry = node.entry_mut();
+            // Nobody knows what it was made of: what is made of it is good for no longer.
+            entry.settle_at(entry.kept_until());
+            let events = self.site.events;
+            is_kept = events.is_none_or(|events| events.guard_put(self, entry, &tags));
+        }
         let arrival = Arrival {
             node: &node,
             fate: if is_kept { fate } else { Fate::Forget },

@@ -140,8 +140,10 @@ impl Call {
 
     /// The load that the call is part of is made of what was read for this call, after that load began.
     pub(super) fn take(&self, outer: Option<&Arc<Load>>, node: &Node) {
-        if let (Some(events), Some(outer)) = (self.site.events, outer) {
-            events.take(outer, node.entry());
+        match (self.site.events, outer) {
+            (Some(events), Some(outer)) => events.take(outer, node.entry()),
+            (None, Some(outer)) => outer.settles_with(node.entry()),
+            (_, None) => {}
         }
     }
 

@@ -79,15 +79,21 @@ impl Load {
         if let Some(guard) = entry.guard() {
             self.chain().for_each(|load| load.rely_on(guard));
         }
+        self.settles_with(entry);
+    }
+
+    /// The same of an entry of a function without events.
+    pub(crate) fn settles_with(&self, entry: &Entry) {
         if let Some(time) = entry.settles() {
             self.settles_at(time);
         }
     }
 
-    /// The values of this load, and of those it was called from, that inherit what they depend on are made of what named
-    /// nothing, and is gone at `time`.
+    /// This load, and those it was called from, are made of what named nothing, and is gone at `time`. It says nothing to those
+    /// that list events.
     pub(crate) fn ends_with(&self, time: Nanos) {
-        for load in self.chain().filter(|load| load.site().inherits) {
+        let lists = |site: &SiteState| site.events.is_some() && !site.inherits;
+        for load in self.chain().filter(|load| !lists(load.site())) {
             load.settle_at(time);
         }
     }
@@ -98,6 +104,10 @@ impl Load {
     }
 
     fn settle_at(&self, time: Nanos) {
+        if self.site().events.is_none() {
+            // Its own value lives as it says, whatever that was made of.
+            self.site().outlives.set();
+        }
         let reliance = &mut self.flight.state.lock().reliance;
         reliance.settles = reliance.settles.min(time);
     }

@@ -321,8 +321,17 @@ impl L2 {
         if self.outbox().may_have_lost(created) {
             return Err(RedisMiss::Invalidated);
         }
+        let receive = || {
+            let mut node = (reading.receive)(&opened.payload, age)?;
+            let own = Arc::get_mut(&mut node).ok_or(RedisMiss::Foreign)?;
+            if header.is_unsettled {
+                let entry = own.entry_mut();
+                entry.settle_at(entry.kept_until());
+            }
+            Ok(node)
+        };
         let Some((read, sent)) = guarded else {
-            return (reading.receive)(&opened.payload, age);
+            return receive();
         };
         let own = stamps_in(header).ok_or(RedisMiss::Invalidated)?;
         let now = system_now();
@@ -332,16 +341,12 @@ impl L2 {
         let Verdict::Valid(stamps) = verdict else {
             return Err(RedisMiss::Invalidated);
         };
-        let mut node = (reading.receive)(&opened.payload, age)?;
+        let mut node = receive()?;
         let guard = reading
             .coherence
             .guard(reading.snapshot, sent, Some(stamps));
         let own = Arc::get_mut(&mut node).ok_or(RedisMiss::Foreign)?;
-        let entry = own.entry_mut();
-        entry.guard_by(guard);
-        if header.is_unsettled {
-            entry.settle_at(entry.kept_until());
-        }
+        own.entry_mut().guard_by(guard);
         Ok(node)
     }
 }

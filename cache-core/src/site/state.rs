@@ -169,7 +169,11 @@ impl SiteState {
         match (self.events, outer) {
             _ if !self.may_be_part_of(outer) => false,
             (Some(events), Some(outer)) => events.may_rely_on(outer, entry),
-            _ => true,
+            (None, Some(outer)) => {
+                outer.settles_with(entry);
+                true
+            }
+            (_, None) => true,
         }
     }
 
