@@ -113,8 +113,11 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     /// In Redis it takes the place of the entry only where the function has no events: nobody can say under which versions a
     /// value was read that somebody made. Else the entry there is removed, and others load.
     ///
-    /// A function that `inherits` keeps nothing that is put, and its entry is removed, as nobody can say what the value
-    /// was made of: the next call loads.
+    /// It counts as loaded now: put no value that was read before an event that may have come since, such as one that a mutation
+    /// returned while another one ran. Behind a mutation [`evict`](Self::evict) or nothing at all is as good, and never wrong.
+    ///
+    /// Nobody can say what the value was made of. A function that `inherits` keeps nothing that is put, and its entry is removed: the
+    /// next call loads. What other cached functions with events make of it is kept no longer than it.
     ///
     /// # Errors
     ///

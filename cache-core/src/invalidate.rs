@@ -99,19 +99,26 @@ impl Cache {
     /// Announces a change that may happen, such as one in a transaction: from here on this process keeps nothing
     /// that depends on it, until the change is [released](Hold::release).
     ///
+    /// [`cancel`](Hold::cancel) it only where it is known that nothing was written: a commit that gives an error may have been
+    /// made, as when its answer is lost. Dropped, it counts as one that was, also where the caller is dropped meanwhile; so a hold is
+    /// safer than [`emit`](Self::emit) behind a commit.
+    ///
     /// ```
     /// # use cache_core::{Cache, Error, Event};
     /// # #[derive(Event)]
     /// # struct UserChanged { id: u64 }
+    /// # async fn is_valid() -> Result<bool, Error> { Ok(true) }
     /// # async fn commit() -> Result<(), Error> { Ok(()) }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Error> {
     /// let cache = Cache::current();
     /// let pending = cache.hold(UserChanged { id: 7 });
-    /// match commit().await {
-    ///     Ok(()) => pending.release().await?,
-    ///     Err(_) => pending.cancel(), // it was rolled back
+    /// if !is_valid().await? {
+    ///     pending.cancel(); // nothing was written
+    ///     return Ok(());
     /// }
+    /// commit().await?; // where it fails, `pending` is dropped, and the event emitted
+    /// pending.release().await?;
     /// # Ok(())
     /// # }
     /// ```

@@ -140,7 +140,8 @@ pub fn derive_cache_key(input: TokenStream) -> TokenStream {
 /// ```
 ///
 /// Each field is a `CacheKey`. Their order is a hierarchy: `OrderChanged { tenant, .. }` is all orders of a tenant,
-/// `OrderChanged { .. }` all orders.
+/// `OrderChanged { .. }` all orders. A field can be added at the end while processes run that do not know it; one in front of others
+/// makes another event, which those do not hear: give it another name, and emit both until they are gone.
 ///
 /// | option | meaning |
 /// |---|---|
@@ -207,6 +208,11 @@ pub fn derive_event(input: TokenStream) -> TokenStream {
 /// An `async fn`, free, associated, a method with any `self`, or in a trait; one that returns a boxed future; the
 /// methods of `#[async_trait]`. Where a function is not async, its caller awaits `cache.emit(..)`. A function is
 /// either cached or changes something, not both.
+///
+/// # Beside other attributes
+///
+/// Attributes below `#[invalidates]` are part of its body, and those above are around it: one that commits a transaction goes
+/// below, so that the event comes behind the commit.
 #[proc_macro_attribute]
 pub fn invalidates(options: TokenStream, item: TokenStream) -> TokenStream {
     invalidates::expand(options.into(), item.into()).into()
