@@ -10,8 +10,10 @@ mod ground;
 mod journal;
 pub mod member;
 mod process;
+mod size;
 mod source;
 mod table;
+mod value;
 mod verdict;
 
 use std::{
@@ -60,8 +62,19 @@ pub struct Plan {
     pub bound: Duration,
     /// Rounds through all faults begin until so much time is over; there is at least one.
     pub time: Duration,
-    /// Without the faults that take long.
-    pub is_short: bool,
+    /// Which faults there are.
+    pub faults: Faults,
+}
+
+/// Which faults a soak goes through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Faults {
+    /// All there are.
+    All,
+    /// Those that do not take long.
+    Short,
+    /// Those whose names have this in them.
+    Named(String),
 }
 
 /// What processes share entries through.
@@ -106,12 +119,14 @@ fn run_on<S: Stage>(plan: &Plan) -> Result<Table, String> {
     let begin = Instant::now();
     let mut ground = Ground::<S>::new(plan)?;
     let faults = S::FAULTS.iter();
-    let faults: Vec<_> = faults.filter(|it| !(plan.is_short && it.is_long)).collect();
+    let mut faults: Vec<_> = faults.filter(|it| it.is_in(&plan.faults)).collect();
     loop {
         for fault in &faults {
             ground.suffer(fault);
         }
-        if begin.elapsed() >= plan.time {
+        // From here on members get old: what they hold too long is seen.
+        faults.retain(|fault| !fault.is_deadly);
+        if begin.elapsed() >= plan.time || faults.is_empty() {
             return Ok(ground.end());
         }
     }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use tests::soak::{self, Plan, Topology};
+use tests::soak::{self, Faults, Plan, Topology};
 
 #[test]
 fn no_process_serves_what_misses_an_event_for_longer_than_the_bound() {
@@ -14,7 +14,7 @@ fn no_process_serves_what_misses_an_event_for_longer_than_the_bound() {
         bound: Duration::from_millis(500),
         time: Duration::ZERO,
         is_lossy: false,
-        is_short: true,
+        faults: Faults::Short,
     };
     let table = soak::run(&plan).expect("a server can be started");
     println!("{table}");

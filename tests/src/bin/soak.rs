@@ -5,7 +5,7 @@
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     use std::{env, time::Duration};
 
-    use tests::soak::{self, Plan, Topology};
+    use tests::soak::{self, Faults, Plan, Topology};
 
     let arguments: Vec<String> = env::args().skip(1).collect();
     if let [first, rest @ ..] = arguments.as_slice()
@@ -19,12 +19,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         bound: Duration::from_secs(2),
         time: Duration::from_mins(1),
         is_lossy: false,
-        is_short: false,
+        faults: Faults::All,
     };
     for option in arguments.chunks(2) {
         match option {
             [option, minutes] if option == "--minutes" => {
                 plan.time = Duration::from_mins(minutes.parse()?);
+            }
+            [option, words] if option == "--only" => {
+                plan.faults = Faults::Named(words.clone());
             }
             [option, topology] if option == "--on" => {
                 let lossy = topology.strip_prefix("lossy-");
@@ -41,7 +44,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 };
             }
             _ => {
-                return Err("write `--minutes 5`, `--on cluster`, or nothing for one round".into());
+                return Err("write `--minutes 5`, `--on cluster`, `--only killed`, or nothing for one round".into());
             }
         }
     }
@@ -61,7 +64,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for wrong in wrong.iter().take(20) {
         eprintln!("{wrong}");
     }
-    Err(format!("{} values should not have been served", wrong.len()).into())
+    Err(format!("{} things should not have been seen", wrong.len()).into())
 }
 
 #[cfg(not(unix))]

@@ -14,7 +14,8 @@ use super::{
     life_of,
     member::Orders,
     nanos, now,
-    process::{Process, Size},
+    process::Process,
+    size::{Size, growth},
     source::Source,
     table::{Row, Table},
     verdict::judge,
@@ -118,7 +119,18 @@ impl<S: Stage> Ground<S> {
         self.until_nothing_is_untold();
         // Of the end: nobody writes any more.
         self.judge(&Fault::new("nobody writes any more", |_| ()), from, 0);
+        self.judge_sizes();
         self.table
+    }
+
+    fn judge_sizes(&mut self) {
+        let evidence = self.source.evidence();
+        for (life, told) in &evidence.lives {
+            let sizes: Vec<_> = told.sizes.iter().map(|(_, size)| *size).collect();
+            if let Some(what) = growth(&sizes) {
+                self.table.has_grown(format!("life {life} {what}"));
+            }
+        }
     }
 
     /// Waits until an event that was emitted after `healed` is acknowledged in every member, and gives how long it took.
@@ -126,7 +138,8 @@ impl<S: Stage> Ground<S> {
         let begin = Instant::now();
         loop {
             for member in &mut self.members {
-                assert!(!member.has_ended(), "a member has ended by itself");
+                let panics = || self.source.evidence().panics.join("\n");
+                assert!(!member.has_ended(), "a member has ended: {}", panics());
             }
             let lives = self.members.iter().map(|member| member.life);
             let evidence = self.source.evidence();
@@ -197,12 +210,11 @@ impl<S: Stage> Ground<S> {
             row.stale.extend(verdict.stale);
             row.excused.extend(verdict.excused);
             row.violations.extend(verdict.violation);
-            row.excused_as_late += usize::from(verdict.is_late);
             row.took.push(verdict.took);
         }
-        let sizes = self.members.iter().filter_map(Process::size);
-        row.size = sizes.reduce(Size::max).unwrap_or_default();
+        row.panics = mem::take(&mut self.source.evidence().panics);
         self.table.add(row);
+        self.table.add_size(self.size_at(to));
     }
 
     fn begin_row(&self, fault: &Fault<S>, from: Nanos, to: Nanos) -> Row {
@@ -211,6 +223,7 @@ impl<S: Stage> Ground<S> {
             fault: fault.name,
             stated: fault.stated(self.bound),
             late: evidence.late(None, from, to),
+            size: self.largest(&evidence, from, to),
             ..Row::default()
         };
         for change in evidence.changes(from, to) {
@@ -218,6 +231,19 @@ impl<S: Stage> Ground<S> {
             row.acknowledged += u64::from(change.acknowledged.is_some());
         }
         row
+    }
+
+    /// What the largest of the members held in that time.
+    fn largest(&self, evidence: &Evidence, from: Nanos, to: Nanos) -> Size {
+        let lives = self.members.iter().map(|member| member.life);
+        let sizes = lives.flat_map(|life| evidence.sizes(life, from, to));
+        sizes.reduce(Size::max).unwrap_or_default()
+    }
+
+    /// What the largest of them held last.
+    fn size_at(&self, to: Nanos) -> Size {
+        let a_moment = 2 * nanos(Duration::from_secs(1));
+        self.largest(&self.source.evidence(), to.saturating_sub(a_moment), to)
     }
 }
 

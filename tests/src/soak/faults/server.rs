@@ -57,7 +57,7 @@ impl Stage for Lines {
             step_clock(ground, -10);
         }),
         Fault::new("replica without the last events promoted", promote),
-        Fault::new("the same, and who emitted them killed", promote_and_kill),
+        Fault::new("the same, and who emitted them killed", promote_and_kill).deadly(),
     ];
 
     fn start() -> Result<Self, String> {
