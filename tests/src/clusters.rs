@@ -272,10 +272,21 @@ impl Cluster {
     /// When it has none yet.
     #[must_use]
     pub fn slot_of_tags(&self, event: &str) -> u16 {
+        self.slot_of(&self.tag_of(event))
+    }
+
+    /// The tag of something that an event has said of.
+    ///
+    /// # Panics
+    ///
+    /// When it has none yet.
+    #[must_use]
+    pub fn tag_of(&self, event: &str) -> String {
         let keys = self.keys();
         let mut tags = keys.iter().filter(|key| key.contains(":t:{"));
         let tag = tags.find(|tag| tag.split([':', '/']).nth(3) == Some(event));
-        self.slot_of(tag.unwrap_or_else(|| panic!("a tag of {event} is there: {keys:?}")))
+        tag.unwrap_or_else(|| panic!("a tag of {event} is there: {keys:?}"))
+            .clone()
     }
 
     /// All keys of all primaries that run.

@@ -3,6 +3,7 @@
 
 mod abilities;
 mod apart;
+mod asker;
 mod clock;
 mod folder;
 mod port;
@@ -24,7 +25,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use self::abilities::{forms_clusters, speaks_tls};
+pub use self::{
+    abilities::{forms_clusters, speaks_tls},
+    asker::Asker,
+};
 use self::{apart::Apart, clock::Clock, port::Port, running::Running};
 use crate::authority::{Authority, Identity};
 

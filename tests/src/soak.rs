@@ -10,6 +10,7 @@ mod ground;
 mod journal;
 pub mod member;
 mod process;
+mod service;
 mod size;
 mod source;
 mod table;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    FACTS, Life, Nanos, UNKNOWN_OUTCOME, WriteId, journal::Line, life_of, nanos, size::Size,
+    FACTS, Life, Nanos, RATES, UNKNOWN_OUTCOME, WriteId, journal::Line, life_of, nanos, size::Size,
     value::Loaded,
 };
 
@@ -33,6 +33,8 @@ pub(super) struct Change {
     pub(super) write: WriteId,
     pub(super) committed: Nanos,
     pub(super) acknowledged: Option<Nanos>,
+    /// Everybody was told before it was made.
+    is_guarded: bool,
 }
 
 /// A write, and when its mutation had begun, if its caller went away.
@@ -87,6 +89,12 @@ impl Served {
         let values = self.values.iter().map(|value| Loaded::of_number(*value));
         (self.first..).zip(values)
     }
+
+    /// Whether another life has loaded it.
+    pub(super) fn is_of_another(&self) -> bool {
+        let mut loaded = self.facts().filter_map(|(_, loaded)| loaded);
+        loaded.any(|loaded| loaded.life != self.life)
+    }
 }
 
 /// What a value misses.
@@ -131,6 +139,7 @@ impl Evidence {
                 write,
                 committed,
                 acknowledged: None,
+                is_guarded: false,
             });
         }
         let write_of = Write {
@@ -209,6 +218,29 @@ impl Evidence {
             let change = &mut self.facts[fact][version as usize - 1];
             change.acknowledged.get_or_insert(at);
         }
+    }
+
+    /// Everybody was told of a write before it was made.
+    pub(super) fn guard(&mut self, write: WriteId, at: Nanos) {
+        self.acknowledged(write, at);
+        let all = self
+            .facts
+            .iter_mut()
+            .filter_map(|changes| changes.last_mut());
+        for change in all.filter(|change| change.write == write) {
+            change.is_guarded = true;
+        }
+    }
+
+    /// When an event of an item was acknowledged that this life emitted after `since`.
+    pub(super) fn acknowledged_again(&self, life: Life, since: Nanos) -> Option<Nanos> {
+        // Those of the rates may go to another server.
+        let own = self.facts[..RATES].iter().flat_map(|changes| {
+            let before = changes.partition_point(|change| change.committed < since);
+            let since = changes[before..].iter();
+            since.filter(|change| life_of(change.write) == life && !change.is_guarded)
+        });
+        own.filter_map(|change| change.acknowledged).min()
     }
 
     /// Whether somebody had written this version by then; all begin with one that nobody wrote.

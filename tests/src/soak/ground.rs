@@ -11,21 +11,24 @@ use super::{
     Life, Nanos, Plan, Release,
     evidence::Evidence,
     faults::Fault,
-    life_of,
     member::Orders,
     nanos, now,
     process::Process,
+    service::full_after,
     size::{Size, growth},
     source::Source,
     table::{Row, Table},
     verdict::judge,
 };
-use crate::{SOON, server::Server};
+use crate::server::Server;
 
 pub(super) const MEMBERS: usize = 3;
 
 /// What the members, and the server, need to be well again.
 const SETTLE: Duration = Duration::from_millis(1_500);
+
+/// How long members may take for what they do at once on a machine that does nothing else.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The servers that members share entries through, and what may happen to them.
 pub(super) trait Stage: Sized + 'static {
@@ -51,6 +54,8 @@ pub(super) struct Ground<S> {
     pub(super) stage: S,
     pub(super) source: Source,
     pub(super) bound: Duration,
+    /// When the new primary of a failover took a write for the first time, as the fault has seen it.
+    pub(super) takes_writes: Option<Nanos>,
     program: PathBuf,
     lives: Life,
     releases: [Release; MEMBERS],
@@ -64,6 +69,7 @@ impl<S: Stage> Ground<S> {
             stage: S::start()?,
             source: Source::start().expect("a port is free"),
             bound: plan.bound,
+            takes_writes: None,
             program: plan.program.clone(),
             lives: 0,
             releases: [Release::Before; MEMBERS],
@@ -143,14 +149,14 @@ impl<S: Stage> Ground<S> {
             }
             let lives = self.members.iter().map(|member| member.life);
             let evidence = self.source.evidence();
-            let recovered = lives.map(|life| acknowledged_again(&evidence, life, healed));
-            if let Some(recovered) = recovered.collect::<Option<Vec<_>>>() {
-                return recovered.into_iter().max().unwrap_or(0);
+            let told = lives.map(|life| evidence.acknowledged_again(life, healed));
+            if let Some(told) = told.collect::<Option<Vec<_>>>() {
+                return told.into_iter().max().map_or(0, |at| at - healed);
             }
             drop(evidence);
             assert!(
-                begin.elapsed() < SOON,
-                "no event is acknowledged for {SOON:?} although the fault is over"
+                begin.elapsed() < PATIENCE,
+                "no event is acknowledged for {PATIENCE:?} although the fault is over"
             );
             thread::sleep(Duration::from_millis(20));
         }
@@ -168,7 +174,7 @@ impl<S: Stage> Ground<S> {
             };
             while let Some(write) = untold() {
                 assert!(
-                    begin.elapsed() < SOON,
+                    begin.elapsed() < PATIENCE,
                     "no event of a {write} in life {life} is acknowledged"
                 );
                 thread::sleep(Duration::from_millis(20));
@@ -187,7 +193,10 @@ impl<S: Stage> Ground<S> {
                 .is_some_and(|told| told.mark >= moment)
         };
         while !self.members.iter().all(|member| is_told(member.life)) {
-            assert!(begin.elapsed() < SOON, "a member tells nothing any more");
+            assert!(
+                begin.elapsed() < PATIENCE,
+                "a member tells nothing any more"
+            );
             thread::sleep(Duration::from_millis(20));
         }
     }
@@ -203,6 +212,11 @@ impl<S: Stage> Ground<S> {
             served.into_iter().partition(|served| served.began < to)
         };
         self.source.evidence().served.extend(later);
+        row.full_service = self.takes_writes.take().map(|since| {
+            let lives: Vec<_> = self.members.iter().map(|member| member.life).collect();
+            let full = full_after(since, &lives, &self.source.evidence(), &told);
+            full.unwrap_or(Nanos::MAX)
+        });
         for served in &told {
             // Not for all of them at once: members write meanwhile.
             let verdict = judge(&self.source.evidence(), served, nanos(self.bound));
@@ -245,14 +259,6 @@ impl<S: Stage> Ground<S> {
         let a_moment = 2 * nanos(Duration::from_secs(1));
         self.largest(&self.source.evidence(), to.saturating_sub(a_moment), to)
     }
-}
-
-/// How long after `healed` a member had an event acknowledged that it emitted since.
-fn acknowledged_again(evidence: &Evidence, life: Life, healed: Nanos) -> Option<Nanos> {
-    let since = evidence.changes(healed, Nanos::MAX);
-    let own = since.filter(|change| life_of(change.write) == life);
-    let acknowledged = own.filter_map(|change| change.acknowledged).min();
-    acknowledged.map(|at| at.saturating_sub(healed))
 }
 
 /// One number in a reply to `INFO`.

@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use super::{Life, evidence::Evidence, journal::Line, life_of, now};
+use super::{Life, evidence::Evidence, life_of, now};
 use crate::SOON;
 
 /// A source that members read and write: `read first count`, `write first count id` and, where everybody was told before,
@@ -118,7 +118,7 @@ impl State {
             let is_seldom = count == 1 && evidence.is_seldom(first, at);
             evidence.write(write, first, count, at);
             if kind == Kind::Guarded {
-                evidence.hear(life_of(write), Line::Acknowledged { write, at });
+                evidence.guard(write, at);
             }
             drop(evidence);
             if is_seldom {

@@ -37,6 +37,8 @@ pub(super) struct Row {
     pub(super) violations: Vec<Violation>,
     /// How long after the fault the last process had an event acknowledged again.
     pub(super) recovered: Nanos,
+    /// How long after a new primary took writes every member was served by it; the longest there is where one was not.
+    pub(super) full_service: Option<Nanos>,
     /// What panicked in members.
     pub(super) panics: Vec<String>,
     /// How late timers were at worst.
@@ -81,6 +83,7 @@ impl Table {
         row.excused.extend(seen.excused);
         row.violations.extend(seen.violations);
         row.recovered = row.recovered.max(seen.recovered);
+        row.full_service = row.full_service.max(seen.full_service);
         row.late = row.late.max(seen.late);
         row.panics.extend(seen.panics);
         row.took.extend(seen.took);
@@ -101,7 +104,7 @@ impl Table {
 }
 
 /// Titles, the one on the left first.
-const TITLES: [&str; 18] = [
+const TITLES: [&str; 19] = [
     "fault",
     "reads",
     "writes",
@@ -115,6 +118,7 @@ const TITLES: [&str; 18] = [
     "wrong",
     "panics",
     "well after",
+    "full service after the new primary takes writes",
     "slow",
     "slowest",
     "memory",
@@ -156,6 +160,10 @@ impl Row {
             self.violations.len().to_string(),
             self.panics.len().to_string(),
             milliseconds(Some(self.recovered)),
+            match self.full_service {
+                Some(Nanos::MAX) => "never".to_owned(),
+                took => milliseconds(took),
+            },
             slow.to_string(),
             milliseconds(self.took.iter().max().copied()),
             format!("{} MB", self.size.kilobytes / 1_024),

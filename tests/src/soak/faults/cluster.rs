@@ -6,7 +6,10 @@ use super::Fault;
 use crate::{
     clusters::Cluster,
     server::Server,
-    soak::ground::{Ground, Stage, number},
+    soak::{
+        ground::{Ground, Stage, number},
+        service::Watch,
+    },
 };
 
 /// What is written most.
@@ -63,19 +66,33 @@ fn owner(ground: &Ground<Cluster>) -> (usize, u16) {
     (ground.stage.owner_of(slot), slot)
 }
 
+/// Sees from when on the replica of a primary takes writes in its place.
+fn watch(ground: &Ground<Cluster>, former: usize) -> Watch {
+    let replica = ground.stage.replica_of(former);
+    let tag = ground.stage.tag_of(EVENT);
+    // In the slot of the tags, and none of them.
+    let slot = tag.split(['{', '}']).nth(1).expect("it says which");
+    let candidates = vec![ground.stage.nodes[replica].asker()];
+    Watch::begin(candidates, format!("watched:{{{slot}}}"))
+}
+
 fn kill_primary(ground: &mut Ground<Cluster>) {
     let (former, slot) = owner(ground);
+    let watch = watch(ground, former);
     ground.stage.nodes[former].kill();
     let _next = ground.stage.wait_for_successor(former, slot);
     sleep(ground.bound);
+    ground.takes_writes = watch.end();
     ground.stage.nodes[former].start_again();
     ground.stage.is_whole();
 }
 
 fn stop_primary(ground: &mut Ground<Cluster>, seconds: u64) {
     let (former, _) = owner(ground);
+    let watch = watch(ground, former);
     ground.stage.nodes[former].pause();
     sleep(Duration::from_secs(seconds));
+    ground.takes_writes = watch.end();
     // One that was replaced meanwhile takes itself for the primary until the others have told it.
     ground.stage.nodes[former].resume();
     ground.stage.is_whole();
@@ -89,6 +106,7 @@ fn promote(ground: &mut Ground<Cluster>) {
         let info = server.command(&["INFO", "replication"]);
         number(&info, "master_repl_offset")
     };
+    let watch = watch(ground, former);
     let before = offset(&ground.stage.nodes[replica]);
     ground.stage.nodes[replica].pause();
     sleep(ground.bound / 4);
@@ -98,6 +116,7 @@ fn promote(ground: &mut Ground<Cluster>) {
     ground.stage.nodes[replica].resume();
     let _next = ground.stage.wait_for_successor(former, slot);
     sleep(ground.bound);
+    ground.takes_writes = watch.end();
     ground.stage.nodes[former].start_again();
     ground.stage.is_whole();
 }
@@ -105,8 +124,10 @@ fn promote(ground: &mut Ground<Cluster>) {
 fn fail_over(ground: &mut Ground<Cluster>) {
     let (former, slot) = owner(ground);
     let replica = ground.stage.replica_of(former);
+    let watch = watch(ground, former);
     ground.stage.nodes[replica].command(&["CLUSTER", "FAILOVER"]);
     let _next = ground.stage.wait_for_successor(former, slot);
+    ground.takes_writes = watch.end();
     ground.stage.is_whole();
 }
 

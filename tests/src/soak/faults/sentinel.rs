@@ -6,7 +6,10 @@ use super::Fault;
 use crate::{
     sentinels::Watched,
     server::Server,
-    soak::ground::{Ground, Stage},
+    soak::{
+        ground::{Ground, Stage},
+        service::Watch,
+    },
 };
 
 impl Stage for Watched {
@@ -21,7 +24,7 @@ impl Stage for Watched {
             stop_for(&ground.stage.servers[primary], 300);
         }),
         Fault::silent("the primary stopped, a replica promoted", stop_primary),
-        Fault::new("a failover by hand", |ground| ground.stage.fail_over()),
+        Fault::new("a failover by hand", fail_over),
         Fault::new("a sentinel killed", |ground| {
             ground.stage.sentinels[0].kill();
             sleep(ground.bound);
@@ -59,11 +62,27 @@ fn stop_for(server: &Server, milliseconds: u64) {
     server.resume();
 }
 
+/// Sees from when on another server takes writes in place of a primary.
+fn watch(ground: &Ground<Watched>, former: usize) -> Watch {
+    let servers = ground.stage.servers.iter().enumerate();
+    let others = servers.filter(|(place, _)| *place != former);
+    let candidates = others.map(|(_, server)| server.asker()).collect();
+    Watch::begin(candidates, "watched".to_owned())
+}
+
+fn fail_over(ground: &mut Ground<Watched>) {
+    let watch = watch(ground, ground.stage.primary());
+    ground.stage.fail_over();
+    ground.takes_writes = watch.end();
+}
+
 fn kill_primary(ground: &mut Ground<Watched>) {
     let former = ground.stage.primary();
+    let watch = watch(ground, former);
     ground.stage.servers[former].kill();
     let _next = ground.stage.wait_for_another_than(former);
     sleep(ground.bound);
+    ground.takes_writes = watch.end();
     // It is empty, and can be written to until a sentinel has told it.
     ground.stage.servers[former].start_again();
     follow_again(ground, former);
@@ -71,9 +90,11 @@ fn kill_primary(ground: &mut Ground<Watched>) {
 
 fn stop_primary(ground: &mut Ground<Watched>) {
     let former = ground.stage.primary();
+    let watch = watch(ground, former);
     ground.stage.servers[former].pause();
     let _next = ground.stage.wait_for_another_than(former);
     sleep(ground.bound);
+    ground.takes_writes = watch.end();
     ground.stage.servers[former].resume();
     follow_again(ground, former);
 }
