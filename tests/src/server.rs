@@ -28,6 +28,7 @@ use std::{
 pub use self::{
     abilities::{forms_clusters, speaks_tls},
     asker::Asker,
+    clock::with_own_clocks,
 };
 use self::{apart::Apart, clock::Clock, port::Port, running::Running};
 use crate::authority::{Authority, Identity};
@@ -198,28 +199,6 @@ impl Server {
         server
     }
 
-    /// A server whose wall clock can be [stepped](Self::step_clock); else one with the clock of all, and why.
-    ///
-    /// # Panics
-    ///
-    /// As [`start`](Self::start) does.
-    #[must_use]
-    pub fn with_own_clock() -> (Self, Option<String>) {
-        let mut server = Self::of(&[]);
-        let clock = Clock::new(&server.folder);
-        let missing = clock.as_ref().err().cloned();
-        server.clock = clock.ok();
-        server.start_again();
-        (server, missing)
-    }
-
-    /// Has its wall clock be off by so much from here on, ahead or behind, where it has one of its own.
-    pub fn step_clock(&self, microseconds: i64) {
-        if let Some(clock) = &self.clock {
-            clock.step(microseconds);
-        }
-    }
-
     /// Loses all that is sent to its network and by it, until [`pass_packets`](Self::pass_packets): connections stay, and are
     /// silent.
     ///
@@ -282,16 +261,17 @@ impl Server {
     }
 
     fn of(arguments: &[&str]) -> Self {
+        let folder = folder::new().expect("there is place for a temporary folder");
         Self {
             port: Port::reserve().expect("a port of 127.0.0.1 is free"),
-            folder: folder::new().expect("there is place for a temporary folder"),
+            clock: Clock::where_wanted(&folder),
+            folder,
             settings: None,
             is_secured: false,
             bus: None,
             arguments: arguments.iter().map(ToString::to_string).collect(),
             running: None,
             apart: APART.with_borrow(Clone::clone),
-            clock: None,
         }
     }
 

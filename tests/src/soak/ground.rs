@@ -43,6 +43,9 @@ pub(super) trait Stage: Sized + 'static {
     /// The servers that take writes.
     fn primaries(&self) -> Vec<&Server>;
 
+    /// Waits until all of them are as they were before something happened to them.
+    fn settle(&self) {}
+
     /// Where a member is to connect to.
     fn url(&self, member: usize) -> String;
 }

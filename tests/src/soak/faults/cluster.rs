@@ -2,12 +2,12 @@
 
 use std::{thread::sleep, time::Duration};
 
-use super::Fault;
+use super::{Fault, anywhere::lose_events};
 use crate::{
     clusters::Cluster,
-    server::Server,
+    server::{Server, with_own_clocks},
     soak::{
-        ground::{Ground, Stage, number},
+        ground::{Ground, Stage},
         service::Watch,
     },
 };
@@ -31,6 +31,13 @@ impl Stage for Cluster {
                 stop_primary(ground, 5);
             },
         ),
+        Fault::silent(
+            "a primary stopped for 30 s, its replica promoted",
+            |ground| {
+                stop_primary(ground, 30);
+            },
+        )
+        .long(),
         Fault::new("a replica without the last events promoted", promote),
         Fault::new("a failover by hand", fail_over),
         Fault::new("slots moved", move_slots),
@@ -40,20 +47,28 @@ impl Stage for Cluster {
         Fault::KILLED_PUBSUB,
         Fault::STOPPED,
         Fault::THROWN_OUT,
+        Fault::SLOW,
         Fault::FLUSHED,
         Fault::FLUSHED_DATABASE,
         Fault::FLUSHED_SCRIPTS,
         Fault::FULL,
         Fault::EVICTING,
+        Fault::EVICTING_TAGS,
         Fault::DISK_FULL,
+        Fault::AHEAD,
+        Fault::BEHIND,
     ];
 
     fn start() -> Result<Self, String> {
-        Ok(Self::start())
+        Ok(with_own_clocks(Self::start))
     }
 
     fn primaries(&self) -> Vec<&Server> {
         Self::primaries(self)
+    }
+
+    fn settle(&self) {
+        self.is_whole();
     }
 
     fn url(&self, _member: usize) -> String {
@@ -102,16 +117,9 @@ fn stop_primary(ground: &mut Ground<Cluster>, seconds: u64) {
 fn promote(ground: &mut Ground<Cluster>) {
     let (former, slot) = owner(ground);
     let replica = ground.stage.replica_of(former);
-    let offset = |server: &Server| {
-        let info = server.command(&["INFO", "replication"]);
-        number(&info, "master_repl_offset")
-    };
     let watch = watch(ground, former);
-    let before = offset(&ground.stage.nodes[replica]);
     ground.stage.nodes[replica].pause();
-    sleep(ground.bound / 4);
-    let lost = offset(&ground.stage.nodes[former]) - before;
-    assert!(lost > 0, "something is lost");
+    lose_events(&ground.stage.nodes[former], ground.bound / 4);
     ground.stage.nodes[former].kill();
     ground.stage.nodes[replica].resume();
     let _next = ground.stage.wait_for_successor(former, slot);

@@ -9,7 +9,7 @@ use super::Fault;
 use crate::{
     SOON,
     proxy::Proxy,
-    server::Server,
+    server::{Server, with_own_clocks},
     soak::ground::{Ground, MEMBERS, Stage, number},
 };
 
@@ -44,24 +44,22 @@ impl Stage for Lines {
         Fault::STOPPED,
         Fault::new("slow subscriber thrown out", throw_out),
         Fault::THROWN_OUT,
+        Fault::SLOW,
         Fault::FLUSHED,
         Fault::FLUSHED_DATABASE,
         Fault::FLUSHED_SCRIPTS,
         Fault::FULL,
         Fault::EVICTING,
+        Fault::EVICTING_TAGS,
         Fault::DISK_FULL,
-        Fault::new("the server's clock stepped by 1 h", |ground| {
-            step_clock(ground, 3_600);
-        }),
-        Fault::new("the server's clock stepped back by 10 s", |ground| {
-            step_clock(ground, -10);
-        }),
+        Fault::AHEAD,
+        Fault::BEHIND,
         Fault::new("replica without the last events promoted", promote),
         Fault::new("the same, and who emitted them killed", promote_and_kill).deadly(),
     ];
 
     fn start() -> Result<Self, String> {
-        let server = server();
+        let server = with_own_clocks(Server::start);
         let lines = (0..MEMBERS).map(|_| Proxy::to(&server));
         Ok(Self {
             lines: lines.collect(),
@@ -104,21 +102,6 @@ impl Lines {
 fn port(client: &str) -> Option<u16> {
     let address = client.split(' ').find_map(|it| it.strip_prefix("addr="))?;
     address.rsplit_once(':')?.1.parse().ok()
-}
-
-fn server() -> Server {
-    let (server, missing) = Server::with_own_clock();
-    if let Some(why) = missing {
-        eprintln!("clocks are not stepped: {why}");
-    }
-    server
-}
-
-fn step_clock(ground: &mut Ground<Lines>, seconds: i64) {
-    ground.stage.server.step_clock(seconds * 1_000_000);
-    sleep(2 * ground.bound);
-    ground.stage.server.step_clock(0);
-    sleep(ground.bound);
 }
 
 fn kill_server(ground: &mut Ground<Lines>) {
@@ -223,7 +206,7 @@ fn promote_and_kill(ground: &mut Ground<Lines>) {
 /// A replica that has missed some events, as has the first member.
 fn lag_behind(ground: &Ground<Lines>) -> Server {
     const DELAY: &str = "repl-diskless-sync-delay";
-    let replica = server();
+    let replica = with_own_clocks(Server::start);
     let replication = Proxy::to(&ground.stage.server);
     let port = replication.port().to_string();
     ground.stage.server.command(&["CONFIG", "SET", DELAY, "0"]);
