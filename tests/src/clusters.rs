@@ -99,7 +99,7 @@ impl Cluster {
         let mut url = "redis-cluster://".to_owned();
         for (place, node) in self.nodes.iter().enumerate() {
             let comma = if place == 0 { "" } else { "," };
-            write!(url, "{comma}{host}:{}", node.port()).expect("a string takes all");
+            write!(url, "{comma}{host}:{}", node.announced()).expect("a string takes all");
         }
         url
     }
@@ -186,7 +186,7 @@ impl Cluster {
     /// When it has none.
     #[must_use]
     pub fn replica_of(&self, primary: usize) -> usize {
-        let port = self.nodes[primary].port().to_string();
+        let port = self.nodes[primary].announced().to_string();
         let replica = (0..self.nodes.len()).find(|place| {
             let role = self.nodes[*place].command(&["ROLE"]);
             let mut lines = role.lines();

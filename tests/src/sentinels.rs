@@ -43,7 +43,10 @@ impl Watched {
     #[must_use]
     pub fn with(arguments: &[&str], (settings, of_sentinels): (&str, &[&str])) -> Self {
         let primary = Server::with(arguments);
-        let (host, port) = (primary.address().to_string(), primary.port().to_string());
+        let (host, port) = (
+            primary.address().to_string(),
+            primary.announced().to_string(),
+        );
         let of = [
             "--replicaof",
             &host,
@@ -123,7 +126,7 @@ impl Watched {
         });
         let named: Vec<_> = named.collect();
         self.servers.iter().position(|server| {
-            let port = Some(server.port().to_string());
+            let port = Some(server.announced().to_string());
             named.iter().filter(|named| **named == port).count() >= 2
         })
     }

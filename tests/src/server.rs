@@ -6,6 +6,7 @@ mod apart;
 mod asker;
 mod clock;
 mod folder;
+mod line;
 mod port;
 mod resp;
 mod running;
@@ -29,9 +30,13 @@ pub use self::{
     abilities::{forms_clusters, speaks_tls},
     asker::Asker,
     clock::with_own_clocks,
+    line::behind_lines,
 };
 use self::{apart::Apart, clock::Clock, port::Port, running::Running};
-use crate::authority::{Authority, Identity};
+use crate::{
+    authority::{Authority, Identity},
+    proxy::Proxy,
+};
 
 /// How long a server may take until it answers.
 const START: Duration = Duration::from_secs(5);
@@ -65,6 +70,7 @@ pub struct Server {
     /// The network that it is in, where that is not the one of all.
     apart: Option<Arc<Apart>>,
     clock: Option<Clock>,
+    line: Option<Proxy>,
 }
 
 thread_local! {
@@ -262,8 +268,10 @@ impl Server {
 
     fn of(arguments: &[&str]) -> Self {
         let folder = folder::new().expect("there is place for a temporary folder");
+        let port = Port::reserve().expect("a port of 127.0.0.1 is free");
         Self {
-            port: Port::reserve().expect("a port of 127.0.0.1 is free"),
+            line: line::where_wanted(&port),
+            port,
             clock: Clock::where_wanted(&folder),
             folder,
             settings: None,
@@ -509,6 +517,7 @@ impl Server {
         let server = command
             .args(&self.settings)
             .args(self.wiring())
+            .args(self.announcement())
             .arg("--unixsocket")
             .arg(self.socket())
             .args(["--save", "", "--appendonly", "no", "--dir"])

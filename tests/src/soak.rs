@@ -24,7 +24,7 @@ use std::{
 
 pub use self::table::Table;
 use self::{
-    faults::{Lines, Network},
+    faults::{Far, Lines, Network},
     ground::{Ground, Stage},
 };
 use crate::{clusters::Cluster, sentinels::Watched, server::Server};
@@ -57,8 +57,8 @@ pub struct Plan {
     pub program: PathBuf,
     /// What the processes share entries through.
     pub on: Topology,
-    /// In a network of their own that loses packets, and does nothing else. Only root may make one.
-    pub is_lossy: bool,
+    /// By which way.
+    pub by: Way,
     /// How long a value may be served that misses an acknowledged event.
     pub bound: Duration,
     /// Rounds through all faults begin until so much time is over; there is at least one.
@@ -89,6 +89,17 @@ pub enum Topology {
     Cluster,
 }
 
+/// What is between the processes and servers, and fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Nothing, but to one server, to which each process has a line. It is the servers that fail.
+    Near,
+    /// A line to each server, of which sentinels, replicas and processes know. Nothing else fails.
+    Far,
+    /// A network that loses packets, and does nothing else. Only root may make one.
+    Lossy,
+}
+
 /// Which release of their program members are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Release {
@@ -106,13 +117,15 @@ enum Release {
 ///
 /// When a server or a process cannot be started.
 pub fn run(plan: &Plan) -> Result<Table, String> {
-    match (plan.on, plan.is_lossy) {
-        (Topology::Server, false) => run_on::<Lines>(plan),
-        (Topology::Server, true) => run_on::<Network<Server>>(plan),
-        (Topology::Sentinel, false) => run_on::<Watched>(plan),
-        (Topology::Sentinel, true) => run_on::<Network<Watched>>(plan),
-        (Topology::Cluster, false) => run_on::<Cluster>(plan),
-        (Topology::Cluster, true) => run_on::<Network<Cluster>>(plan),
+    match (plan.on, plan.by) {
+        (Topology::Server, Way::Near | Way::Far) => run_on::<Lines>(plan),
+        (Topology::Server, Way::Lossy) => run_on::<Network<Server>>(plan),
+        (Topology::Sentinel, Way::Near) => run_on::<Watched>(plan),
+        (Topology::Sentinel, Way::Far) => run_on::<Far<Watched>>(plan),
+        (Topology::Sentinel, Way::Lossy) => run_on::<Network<Watched>>(plan),
+        (Topology::Cluster, Way::Near) => run_on::<Cluster>(plan),
+        (Topology::Cluster, Way::Far) => run_on::<Far<Cluster>>(plan),
+        (Topology::Cluster, Way::Lossy) => run_on::<Network<Cluster>>(plan),
     }
 }
 

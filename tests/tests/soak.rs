@@ -9,7 +9,7 @@ use std::{
 
 use tests::{
     server,
-    soak::{self, Faults, Plan, Topology},
+    soak::{self, Faults, Plan, Topology, Way},
 };
 
 #[test]
@@ -41,7 +41,7 @@ fn nothing_is_wrong(on: Topology, faults: Faults) {
         on,
         bound: Duration::from_millis(500),
         time: Duration::ZERO,
-        is_lossy: false,
+        by: Way::Near,
         faults,
     };
     let table = soak::run(&plan).expect("there can be such servers");

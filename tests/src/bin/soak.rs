@@ -5,7 +5,7 @@
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     use std::{env, time::Duration};
 
-    use tests::soak::{self, Faults, Plan, Topology};
+    use tests::soak::{self, Faults, Plan, Topology, Way};
 
     let arguments: Vec<String> = env::args().skip(1).collect();
     if let [first, rest @ ..] = arguments.as_slice()
@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         on: Topology::Server,
         bound: Duration::from_secs(2),
         time: Duration::from_mins(1),
-        is_lossy: false,
+        by: Way::Near,
         faults: Faults::All,
     };
     for option in arguments.chunks(2) {
@@ -30,15 +30,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 plan.faults = Faults::Named(words.clone());
             }
             [option, topology] if option == "--on" => {
-                let lossy = topology.strip_prefix("lossy-");
-                plan.is_lossy = lossy.is_some();
-                plan.on = match lossy.unwrap_or(topology) {
+                let (by, on) = topology.split_once('-').unwrap_or(("near", topology));
+                plan.by = match by {
+                    "far" => Way::Far,
+                    "lossy" => Way::Lossy,
+                    _ => Way::Near,
+                };
+                plan.on = match on {
                     "server" => Topology::Server,
                     "sentinel" => Topology::Sentinel,
                     "cluster" => Topology::Cluster,
                     _ => {
-                        let known =
-                            "write `--on server`, `sentinel` or `cluster`, or `lossy-` before it";
+                        let known = "write `--on server`, `sentinel` or `cluster`, or `far-` or `lossy-` before it";
                         return Err(known.into());
                     }
                 };

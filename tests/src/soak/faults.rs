@@ -2,13 +2,14 @@
 
 mod anywhere;
 mod cluster;
+mod far;
 mod network;
 mod sentinel;
 mod server;
 
 use std::{thread::sleep, time::Duration};
 
-pub(super) use self::{network::Network, server::Lines};
+pub(super) use self::{far::Far, network::Network, server::Lines};
 use super::{
     Faults, Release, SHORT_LIFE,
     ground::{Ground, MEMBERS, Stage},

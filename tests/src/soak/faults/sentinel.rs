@@ -78,7 +78,7 @@ impl Stage for Watched {
     }
 
     fn settle(&self) {
-        let port = |server: &Server| format!("master_port:{}\r", server.port());
+        let port = |server: &Server| format!("master_port:{}\r", server.announced());
         self.wait_for("a primary that all others follow", || {
             let primary = self.primary();
             let primary_is_at = port(&self.servers[primary]);

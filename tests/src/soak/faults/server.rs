@@ -78,7 +78,7 @@ impl Stage for Lines {
 
 /// Which of a member's connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Connections {
+pub(super) enum Connections {
     /// Those that listen.
     Listening,
     /// Those that read and write.
@@ -88,13 +88,22 @@ enum Connections {
 impl Lines {
     /// The ports that the server sees a member's connections come from.
     fn ports(&self, number: usize, which: Connections) -> Vec<u16> {
-        let clients = self.server.command(&["CLIENT", "LIST"]);
+        self.lines[number].are_from(&which.ports(&self.server))
+    }
+}
+
+impl Connections {
+    /// The ports that a server sees those of all members come from.
+    pub(super) fn ports(self, server: &Server) -> Vec<u16> {
+        let clients = server.command(&["CLIENT", "LIST"]);
         let is_one = |client: &&str| {
-            let is_listening = !client.contains(" sub=0 ");
-            is_listening == (which == Connections::Listening)
+            let words = client.split(' ').filter_map(|word| word.split_once('='));
+            let mut counts = words.filter(|(name, _)| ["sub", "ssub"].contains(name));
+            let is_listening = counts.any(|(_, count)| count != "0");
+            let is_of_member = client.contains(" name=cache-core");
+            is_of_member && is_listening == (self == Self::Listening)
         };
-        let ports: Vec<_> = clients.lines().filter(is_one).filter_map(port).collect();
-        self.lines[number].are_from(&ports)
+        clients.lines().filter(is_one).filter_map(port).collect()
     }
 }
 
