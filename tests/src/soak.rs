@@ -47,6 +47,9 @@ const FACTS: usize = RATES + 1;
 /// When members emit once more what ended in an unknown way.
 const UNKNOWN_OUTCOME: Duration = Duration::from_millis(500);
 
+/// How long members may take for what they do at once on a machine that does nothing else.
+const PATIENCE: Duration = Duration::from_mins(1);
+
 /// The lifetime of what is kept for a short time, which holds what nobody announced.
 const SHORT_LIFE: Duration = Duration::from_secs(3);
 

@@ -3,9 +3,9 @@
 
 #[cfg(unix)]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    use std::{env, time::Duration};
+    use std::env;
 
-    use tests::soak::{self, Faults, Plan, Topology, Way};
+    use tests::soak;
 
     let arguments: Vec<String> = env::args().skip(1).collect();
     if let [first, rest @ ..] = arguments.as_slice()
@@ -13,44 +13,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     {
         return soak::member::run(rest);
     }
-    let mut plan = Plan {
-        program: env::current_exe()?,
-        on: Topology::Server,
-        bound: Duration::from_secs(2),
-        time: Duration::from_mins(1),
-        by: Way::Near,
-        faults: Faults::All,
-    };
-    for option in arguments.chunks(2) {
-        match option {
-            [option, minutes] if option == "--minutes" => {
-                plan.time = Duration::from_mins(minutes.parse()?);
-            }
-            [option, words] if option == "--only" => {
-                plan.faults = Faults::Named(words.clone());
-            }
-            [option, topology] if option == "--on" => {
-                let (by, on) = topology.split_once('-').unwrap_or(("near", topology));
-                plan.by = match by {
-                    "far" => Way::Far,
-                    "lossy" => Way::Lossy,
-                    _ => Way::Near,
-                };
-                plan.on = match on {
-                    "server" => Topology::Server,
-                    "sentinel" => Topology::Sentinel,
-                    "cluster" => Topology::Cluster,
-                    _ => {
-                        let known = "write `--on server`, `sentinel` or `cluster`, or `far-` or `lossy-` before it";
-                        return Err(known.into());
-                    }
-                };
-            }
-            _ => {
-                return Err("write `--minutes 5`, `--on cluster`, `--only killed`, or nothing for one round".into());
-            }
-        }
-    }
+    let plan = plan(&arguments)?;
     let table = match soak::run(&plan) {
         Ok(table) => table,
         Err(why) => {
@@ -68,6 +31,50 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         eprintln!("{wrong}");
     }
     Err(format!("{} things should not have been seen", wrong.len()).into())
+}
+
+#[cfg(unix)]
+fn plan(options: &[String]) -> Result<tests::soak::Plan, Box<dyn std::error::Error>> {
+    use std::{env, time::Duration};
+
+    use tests::soak::{Faults, Plan, Topology, Way};
+
+    let mut plan = Plan {
+        program: env::current_exe()?,
+        on: Topology::Server,
+        bound: Duration::from_secs(2),
+        time: Duration::from_mins(1),
+        by: Way::Near,
+        faults: Faults::All,
+    };
+    for option in options.chunks(2) {
+        let [name, value] = option else {
+            return Err(format!("write what `{}` is to be", option.concat()).into());
+        };
+        match name.as_str() {
+            "--minutes" => plan.time = Duration::from_mins(value.parse()?),
+            "--only" => plan.faults = Faults::Named(value.clone()),
+            "--on" => {
+                let (by, on) = value.split_once('-').unwrap_or(("near", value));
+                plan.by = match by {
+                    "near" => Way::Near,
+                    "far" => Way::Far,
+                    "lossy" => Way::Lossy,
+                    _ => {
+                        return Err("write `far-` or `lossy-` before where it is, or nothing".into());
+                    }
+                };
+                plan.on = match on {
+                    "server" => Topology::Server,
+                    "sentinel" => Topology::Sentinel,
+                    "cluster" => Topology::Cluster,
+                    _ => return Err("write `--on server`, `sentinel` or `cluster`".into()),
+                };
+            }
+            _ => return Err("write `--minutes 5`, `--on cluster` or `--only killed`".into()),
+        }
+    }
+    Ok(plan)
 }
 
 #[cfg(not(unix))]

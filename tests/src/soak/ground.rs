@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Life, Nanos, Plan, Release,
+    Life, Nanos, PATIENCE, Plan, Release,
     evidence::Evidence,
     faults::Fault,
     member::Orders,
@@ -26,9 +26,6 @@ pub(super) const MEMBERS: usize = 3;
 
 /// What the members, and the server, need to be well again.
 const SETTLE: Duration = Duration::from_millis(1_500);
-
-/// How long members may take for what they do at once on a machine that does nothing else.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The servers that members share entries through, and what may happen to them.
 pub(super) trait Stage: Sized + 'static {
