@@ -61,7 +61,9 @@ fn plan(options: &[String]) -> Result<tests::soak::Plan, Box<dyn std::error::Err
                     "far" => Way::Far,
                     "lossy" => Way::Lossy,
                     _ => {
-                        return Err("write `far-` or `lossy-` before where it is, or nothing".into());
+                        return Err(
+                            "write `far-` or `lossy-` before where it is, or nothing".into()
+                        );
                     }
                 };
                 plan.on = match on {
