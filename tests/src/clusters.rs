@@ -99,7 +99,7 @@ impl Cluster {
         let mut url = "redis-cluster://".to_owned();
         for (place, node) in self.nodes.iter().enumerate() {
             let comma = if place == 0 { "" } else { "," };
-            write!(url, "{comma}{host}:{}", node.port()).expect("a string takes all");
+            write!(url, "{comma}{host}:{}", node.announced()).expect("a string takes all");
         }
         url
     }
@@ -186,7 +186,7 @@ impl Cluster {
     /// When it has none.
     #[must_use]
     pub fn replica_of(&self, primary: usize) -> usize {
-        let port = self.nodes[primary].port().to_string();
+        let port = self.nodes[primary].announced().to_string();
         let replica = (0..self.nodes.len()).find(|place| {
             let role = self.nodes[*place].command(&["ROLE"]);
             let mut lines = role.lines();
@@ -272,10 +272,21 @@ impl Cluster {
     /// When it has none yet.
     #[must_use]
     pub fn slot_of_tags(&self, event: &str) -> u16 {
+        self.slot_of(&self.tag_of(event))
+    }
+
+    /// The tag of something that an event has said of.
+    ///
+    /// # Panics
+    ///
+    /// When it has none yet.
+    #[must_use]
+    pub fn tag_of(&self, event: &str) -> String {
         let keys = self.keys();
         let mut tags = keys.iter().filter(|key| key.contains(":t:{"));
         let tag = tags.find(|tag| tag.split([':', '/']).nth(3) == Some(event));
-        self.slot_of(tag.unwrap_or_else(|| panic!("a tag of {event} is there: {keys:?}")))
+        tag.unwrap_or_else(|| panic!("a tag of {event} is there: {keys:?}"))
+            .clone()
     }
 
     /// All keys of all primaries that run.

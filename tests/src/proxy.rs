@@ -63,12 +63,16 @@ impl Proxy {
     /// When there is no port or no thread left.
     #[must_use]
     pub fn to(server: &Server) -> Self {
+        Self::to_port(server.port())
+    }
+
+    pub(crate) fn to_port(server: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
         let link = Arc::new(Link {
             address: listener.local_addr().expect("a bound socket has one"),
             accepted: AtomicUsize::new(0),
             state: Mutex::new(State {
-                server: (Ipv4Addr::LOCALHOST, server.port()).into(),
+                server: (Ipv4Addr::LOCALHOST, server).into(),
                 mode: Mode::Pass {
                     delay: Duration::ZERO,
                 },

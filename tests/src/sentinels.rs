@@ -43,7 +43,10 @@ impl Watched {
     #[must_use]
     pub fn with(arguments: &[&str], (settings, of_sentinels): (&str, &[&str])) -> Self {
         let primary = Server::with(arguments);
-        let (host, port) = (primary.address().to_string(), primary.port().to_string());
+        let (host, port) = (
+            primary.address().to_string(),
+            primary.announced().to_string(),
+        );
         let of = [
             "--replicaof",
             &host,
@@ -123,7 +126,7 @@ impl Watched {
         });
         let named: Vec<_> = named.collect();
         self.servers.iter().position(|server| {
-            let port = Some(server.port().to_string());
+            let port = Some(server.announced().to_string());
             named.iter().filter(|named| **named == port).count() >= 2
         })
     }
@@ -135,12 +138,18 @@ impl Watched {
     /// When there is none within [`ELECTION`].
     #[must_use]
     pub fn wait_for_another_than(&self, former: usize) -> usize {
-        let mut next = former;
+        let mut next = None;
         self.wait_for("another primary", || {
-            next = self.elected().unwrap_or(former);
-            next != former && self.servers[next].command(&["ROLE"]).starts_with("master")
+            next = self.is_led_by_another_than(former);
+            next.is_some()
         });
-        next
+        next.expect("it was waited for")
+    }
+
+    fn is_led_by_another_than(&self, former: usize) -> Option<usize> {
+        let next = self.elected().filter(|next| *next != former)?;
+        let role = self.servers[next].command(&["ROLE"]);
+        role.starts_with("master").then_some(next)
     }
 
     /// Has the sentinels make another server the primary, while the former one is well.
@@ -154,8 +163,15 @@ impl Watched {
             // Those that have not heard of it by then undo it.
             sentinel.command(&["SENTINEL", "DEBUG", "publish-period", "1000"]);
         }
-        self.sentinels[0].command(&["SENTINEL", "FAILOVER", SERVICE]);
-        let _next = self.wait_for_another_than(former);
+        // One that a sentinel gives up, as the next primary did not follow in time, is begun again.
+        let mut begun: Option<Instant> = None;
+        self.wait_for("another primary", || {
+            if begun.is_none_or(|begun| begun.elapsed() > ELECTION / 6) {
+                self.sentinels[0].command(&["SENTINEL", "FAILOVER", SERVICE]);
+                begun = Some(Instant::now());
+            }
+            self.is_led_by_another_than(former).is_some()
+        });
     }
 
     /// Waits for something that the sentinels bring about.

@@ -3,8 +3,10 @@
 
 mod abilities;
 mod apart;
+mod asker;
 mod clock;
 mod folder;
+mod line;
 mod port;
 mod resp;
 mod running;
@@ -24,9 +26,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use self::abilities::{forms_clusters, speaks_tls};
+pub use self::{
+    abilities::{forms_clusters, speaks_tls},
+    asker::Asker,
+    clock::with_own_clocks,
+    line::behind_lines,
+};
 use self::{apart::Apart, clock::Clock, port::Port, running::Running};
-use crate::authority::{Authority, Identity};
+use crate::{
+    authority::{Authority, Identity},
+    proxy::Proxy,
+};
 
 /// How long a server may take until it answers.
 const START: Duration = Duration::from_secs(5);
@@ -60,6 +70,7 @@ pub struct Server {
     /// The network that it is in, where that is not the one of all.
     apart: Option<Arc<Apart>>,
     clock: Option<Clock>,
+    line: Option<Proxy>,
 }
 
 thread_local! {
@@ -194,28 +205,6 @@ impl Server {
         server
     }
 
-    /// A server whose wall clock can be [stepped](Self::step_clock); else one with the clock of all, and why.
-    ///
-    /// # Panics
-    ///
-    /// As [`start`](Self::start) does.
-    #[must_use]
-    pub fn with_own_clock() -> (Self, Option<String>) {
-        let mut server = Self::of(&[]);
-        let clock = Clock::new(&server.folder);
-        let missing = clock.as_ref().err().cloned();
-        server.clock = clock.ok();
-        server.start_again();
-        (server, missing)
-    }
-
-    /// Has its wall clock be off by so much from here on, ahead or behind, where it has one of its own.
-    pub fn step_clock(&self, microseconds: i64) {
-        if let Some(clock) = &self.clock {
-            clock.step(microseconds);
-        }
-    }
-
     /// Loses all that is sent to its network and by it, until [`pass_packets`](Self::pass_packets): connections stay, and are
     /// silent.
     ///
@@ -278,16 +267,19 @@ impl Server {
     }
 
     fn of(arguments: &[&str]) -> Self {
+        let folder = folder::new().expect("there is place for a temporary folder");
+        let port = Port::reserve().expect("a port of 127.0.0.1 is free");
         Self {
-            port: Port::reserve().expect("a port of 127.0.0.1 is free"),
-            folder: folder::new().expect("there is place for a temporary folder"),
+            line: line::where_wanted(&port),
+            port,
+            clock: Clock::where_wanted(&folder),
+            folder,
             settings: None,
             is_secured: false,
             bus: None,
             arguments: arguments.iter().map(ToString::to_string).collect(),
             running: None,
             apart: APART.with_borrow(Clone::clone),
-            clock: None,
         }
     }
 
@@ -525,6 +517,7 @@ impl Server {
         let server = command
             .args(&self.settings)
             .args(self.wiring())
+            .args(self.announcement())
             .arg("--unixsocket")
             .arg(self.socket())
             .args(["--save", "", "--appendonly", "no", "--dir"])

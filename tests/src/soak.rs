@@ -10,8 +10,11 @@ mod ground;
 mod journal;
 pub mod member;
 mod process;
+mod service;
+mod size;
 mod source;
 mod table;
+mod value;
 mod verdict;
 
 use std::{
@@ -21,7 +24,7 @@ use std::{
 
 pub use self::table::Table;
 use self::{
-    faults::{Lines, Network},
+    faults::{Far, Lines, Network},
     ground::{Ground, Stage},
 };
 use crate::{clusters::Cluster, sentinels::Watched, server::Server};
@@ -44,6 +47,9 @@ const FACTS: usize = RATES + 1;
 /// When members emit once more what ended in an unknown way.
 const UNKNOWN_OUTCOME: Duration = Duration::from_millis(500);
 
+/// How long members may take for what they do at once on a machine that does nothing else.
+const PATIENCE: Duration = Duration::from_mins(1);
+
 /// The lifetime of what is kept for a short time, which holds what nobody announced.
 const SHORT_LIFE: Duration = Duration::from_secs(3);
 
@@ -54,14 +60,25 @@ pub struct Plan {
     pub program: PathBuf,
     /// What the processes share entries through.
     pub on: Topology,
-    /// In a network of their own that loses packets, and does nothing else. Only root may make one.
-    pub is_lossy: bool,
+    /// By which way.
+    pub by: Way,
     /// How long a value may be served that misses an acknowledged event.
     pub bound: Duration,
     /// Rounds through all faults begin until so much time is over; there is at least one.
     pub time: Duration,
-    /// Without the faults that take long.
-    pub is_short: bool,
+    /// Which faults there are.
+    pub faults: Faults,
+}
+
+/// Which faults a soak goes through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Faults {
+    /// All there are.
+    All,
+    /// Those that do not take long.
+    Short,
+    /// Those whose names have this in them.
+    Named(String),
 }
 
 /// What processes share entries through.
@@ -73,6 +90,17 @@ pub enum Topology {
     Sentinel,
     /// Three primaries, each with a replica.
     Cluster,
+}
+
+/// What is between the processes and servers, and fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Nothing, but to one server, to which each process has a line. It is the servers that fail.
+    Near,
+    /// A line to each server, of which sentinels, replicas and processes know. Nothing else fails.
+    Far,
+    /// A network that loses packets, and does nothing else. Only root may make one.
+    Lossy,
 }
 
 /// Which release of their program members are.
@@ -92,13 +120,15 @@ enum Release {
 ///
 /// When a server or a process cannot be started.
 pub fn run(plan: &Plan) -> Result<Table, String> {
-    match (plan.on, plan.is_lossy) {
-        (Topology::Server, false) => run_on::<Lines>(plan),
-        (Topology::Server, true) => run_on::<Network<Server>>(plan),
-        (Topology::Sentinel, false) => run_on::<Watched>(plan),
-        (Topology::Sentinel, true) => run_on::<Network<Watched>>(plan),
-        (Topology::Cluster, false) => run_on::<Cluster>(plan),
-        (Topology::Cluster, true) => run_on::<Network<Cluster>>(plan),
+    match (plan.on, plan.by) {
+        (Topology::Server, Way::Near | Way::Far) => run_on::<Lines>(plan),
+        (Topology::Server, Way::Lossy) => run_on::<Network<Server>>(plan),
+        (Topology::Sentinel, Way::Near) => run_on::<Watched>(plan),
+        (Topology::Sentinel, Way::Far) => run_on::<Far<Watched>>(plan),
+        (Topology::Sentinel, Way::Lossy) => run_on::<Network<Watched>>(plan),
+        (Topology::Cluster, Way::Near) => run_on::<Cluster>(plan),
+        (Topology::Cluster, Way::Far) => run_on::<Far<Cluster>>(plan),
+        (Topology::Cluster, Way::Lossy) => run_on::<Network<Cluster>>(plan),
     }
 }
 
@@ -106,12 +136,14 @@ fn run_on<S: Stage>(plan: &Plan) -> Result<Table, String> {
     let begin = Instant::now();
     let mut ground = Ground::<S>::new(plan)?;
     let faults = S::FAULTS.iter();
-    let faults: Vec<_> = faults.filter(|it| !(plan.is_short && it.is_long)).collect();
+    let mut faults: Vec<_> = faults.filter(|it| it.is_in(&plan.faults)).collect();
     loop {
         for fault in &faults {
             ground.suffer(fault);
         }
-        if begin.elapsed() >= plan.time {
+        // From here on members get old: what they hold too long is seen.
+        faults.retain(|fault| !fault.is_deadly);
+        if begin.elapsed() >= plan.time || faults.is_empty() {
             return Ok(ground.end());
         }
     }

@@ -15,7 +15,7 @@ cargo xtask test           every test of the workspace (installs `redis-server` 
 cargo xtask sim            the coherence protocol under seeded faults: --seeds N, --seed S, --kind K, --mutant bN
 cargo xtask interleavings  the atomics of a hit in all orders, by `loom`
 cargo xtask soak           three processes on a real Redis and its faults: --minutes N, --on server | sentinel | cluster,
-                           or lossy-server and so on
+                           or far-cluster, lossy-server and so on, --only WORDS in the names of faults
 cargo xtask chaos          the same on all of them, one after the other
 cargo xtask servers        the tests with Redis 6.2 and 8.2, Valkey 8.1 and 9.1 (downloads them)
 cargo xtask bench          side by side with other caches (builds them)
@@ -25,10 +25,12 @@ cargo xtask bench strategies   what strategies, fleets and batches are worth, on
 cargo xtask bench build    what the attribute costs to build, beside `cached`
 cargo xtask demo           the quickstart";
 
-const TOPOLOGIES: [&str; 6] = [
+const TOPOLOGIES: [&str; 8] = [
     "server",
     "sentinel",
     "cluster",
+    "far-sentinel",
+    "far-cluster",
     "lossy-server",
     "lossy-sentinel",
     "lossy-cluster",

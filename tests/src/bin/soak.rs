@@ -3,9 +3,9 @@
 
 #[cfg(unix)]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    use std::{env, time::Duration};
+    use std::env;
 
-    use tests::soak::{self, Plan, Topology};
+    use tests::soak;
 
     let arguments: Vec<String> = env::args().skip(1).collect();
     if let [first, rest @ ..] = arguments.as_slice()
@@ -13,38 +13,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     {
         return soak::member::run(rest);
     }
-    let mut plan = Plan {
-        program: env::current_exe()?,
-        on: Topology::Server,
-        bound: Duration::from_secs(2),
-        time: Duration::from_mins(1),
-        is_lossy: false,
-        is_short: false,
-    };
-    for option in arguments.chunks(2) {
-        match option {
-            [option, minutes] if option == "--minutes" => {
-                plan.time = Duration::from_mins(minutes.parse()?);
-            }
-            [option, topology] if option == "--on" => {
-                let lossy = topology.strip_prefix("lossy-");
-                plan.is_lossy = lossy.is_some();
-                plan.on = match lossy.unwrap_or(topology) {
-                    "server" => Topology::Server,
-                    "sentinel" => Topology::Sentinel,
-                    "cluster" => Topology::Cluster,
-                    _ => {
-                        let known =
-                            "write `--on server`, `sentinel` or `cluster`, or `lossy-` before it";
-                        return Err(known.into());
-                    }
-                };
-            }
-            _ => {
-                return Err("write `--minutes 5`, `--on cluster`, or nothing for one round".into());
-            }
-        }
-    }
+    let plan = plan(&arguments)?;
     let table = match soak::run(&plan) {
         Ok(table) => table,
         Err(why) => {
@@ -61,7 +30,53 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for wrong in wrong.iter().take(20) {
         eprintln!("{wrong}");
     }
-    Err(format!("{} values should not have been served", wrong.len()).into())
+    Err(format!("{} things should not have been seen", wrong.len()).into())
+}
+
+#[cfg(unix)]
+fn plan(options: &[String]) -> Result<tests::soak::Plan, Box<dyn std::error::Error>> {
+    use std::{env, time::Duration};
+
+    use tests::soak::{Faults, Plan, Topology, Way};
+
+    let mut plan = Plan {
+        program: env::current_exe()?,
+        on: Topology::Server,
+        bound: Duration::from_secs(2),
+        time: Duration::from_mins(1),
+        by: Way::Near,
+        faults: Faults::All,
+    };
+    for option in options.chunks(2) {
+        let [name, value] = option else {
+            return Err(format!("write what `{}` is to be", option.concat()).into());
+        };
+        match name.as_str() {
+            "--minutes" => plan.time = Duration::from_mins(value.parse()?),
+            "--only" => plan.faults = Faults::Named(value.clone()),
+            "--on" => {
+                let (by, on) = value.split_once('-').unwrap_or(("near", value));
+                plan.by = match by {
+                    "near" => Way::Near,
+                    "far" => Way::Far,
+                    "lossy" => Way::Lossy,
+                    _ => {
+                        return Err(
+                            "write `far-` or `lossy-` before where it is, or nothing".into()
+                        );
+                    }
+                };
+                plan.on = match on {
+                    "server" => Topology::Server,
+                    "sentinel" => Topology::Sentinel,
+                    "cluster" => Topology::Cluster,
+                    _ => return Err("write `--on server`, `sentinel` or `cluster`".into()),
+                };
+            }
+            _ => return Err("write `--minutes 5`, `--on cluster` or `--only killed`".into()),
+        }
+    }
+    Ok(plan)
 }
 
 #[cfg(not(unix))]

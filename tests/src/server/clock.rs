@@ -1,12 +1,15 @@
 //! A wall clock of its own for a server, that can be stepped while it runs.
 
 use std::{
+    cell::Cell,
     ffi::OsString,
     fs::{self, File},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
+
+use super::Server;
 
 const SOURCE: &str = include_str!("clock.c");
 
@@ -26,13 +29,41 @@ pub(super) struct Clock {
     step: PathBuf,
 }
 
+thread_local! {
+    /// Whether servers get one.
+    static IS_WANTED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Starts servers whose wall clocks can be [stepped](Server::step_clock); else those with the clock of all, and says why.
+pub fn with_own_clocks<T>(start: impl FnOnce() -> T) -> T {
+    IS_WANTED.set(true);
+    let started = start();
+    IS_WANTED.set(false);
+    started
+}
+
+impl Server {
+    /// Has its wall clock be off by so much from here on, ahead or behind, where it has one of its own.
+    pub fn step_clock(&self, microseconds: i64) {
+        if let Some(clock) = &self.clock {
+            clock.step(microseconds);
+        }
+    }
+}
+
 impl Clock {
+    pub(super) fn where_wanted(folder: &Path) -> Option<Self> {
+        let clock = IS_WANTED.get().then(|| Self::new(folder))?;
+        let told = clock.inspect_err(|why| eprintln!("clocks are not stepped: {why}"));
+        told.ok()
+    }
+
     /// One that is right, in this folder.
     ///
     /// # Errors
     ///
     /// Why there can be none: mostly as there is no C compiler.
-    pub(super) fn new(folder: &Path) -> Result<Self, String> {
+    fn new(folder: &Path) -> Result<Self, String> {
         let source = folder.join("clock.c");
         let clock = Self {
             library: folder.join("clock.so"),
@@ -63,7 +94,7 @@ impl Clock {
     }
 
     /// Has it be off by so many microseconds from here on.
-    pub(super) fn step(&self, microseconds: i64) {
+    fn step(&self, microseconds: i64) {
         // In place: the server sees the file as memory.
         let file = File::options().write(true).open(&self.step);
         let written = file.and_then(|file| file.write_all_at(&bytes(microseconds), 0));

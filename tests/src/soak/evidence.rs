@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use super::{FACTS, Life, Nanos, UNKNOWN_OUTCOME, WriteId, journal::Line, life_of, nanos};
+use super::{
+    FACTS, Life, Nanos, RATES, UNKNOWN_OUTCOME, WriteId, journal::Line, life_of, nanos, size::Size,
+    value::Loaded,
+};
 
 /// What was not written for so long will not be for a while.
 const SELDOM: Duration = Duration::from_secs(5);
@@ -20,6 +23,8 @@ pub(super) struct Evidence {
     pub(super) lives: BTreeMap<Life, Told>,
     /// What was served and not judged yet.
     pub(super) served: Vec<Served>,
+    /// What panicked, and where, that nobody has taken note of yet.
+    pub(super) panics: Vec<String>,
 }
 
 /// One version of a fact: the first is 1.
@@ -28,6 +33,8 @@ pub(super) struct Change {
     pub(super) write: WriteId,
     pub(super) committed: Nanos,
     pub(super) acknowledged: Option<Nanos>,
+    /// Everybody was told before it was made.
+    is_guarded: bool,
 }
 
 /// A write, and when its mutation had begun, if its caller went away.
@@ -57,11 +64,13 @@ pub(super) struct Told {
     pub(super) mark: Nanos,
     /// Spans that a timer of it took.
     late: Vec<(Nanos, Nanos)>,
+    /// What it held, and when.
+    pub(super) sizes: Vec<(Nanos, Size)>,
     /// By fact: when its own mutations returned, and the latest version that was written by then.
     own: HashMap<usize, Vec<(Nanos, u32)>>,
 }
 
-/// What one call was served: versions of neighbouring facts.
+/// What one call was served, which should be values of neighbouring facts.
 #[derive(Clone, Debug)]
 pub(super) struct Served {
     pub(super) life: Life,
@@ -70,7 +79,22 @@ pub(super) struct Served {
     pub(super) began: Nanos,
     pub(super) ended: Nanos,
     pub(super) first: usize,
-    pub(super) versions: Vec<u32>,
+    pub(super) count: usize,
+    pub(super) values: Vec<u64>,
+}
+
+impl Served {
+    /// The facts that it was to be values of, and what it was for each.
+    pub(super) fn facts(&self) -> impl Iterator<Item = (usize, Option<Loaded>)> {
+        let values = self.values.iter().map(|value| Loaded::of_number(*value));
+        (self.first..).zip(values)
+    }
+
+    /// Whether another life has loaded it.
+    pub(super) fn is_of_another(&self) -> bool {
+        let mut loaded = self.facts().filter_map(|(_, loaded)| loaded);
+        loaded.any(|loaded| loaded.life != self.life)
+    }
 }
 
 /// What a value misses.
@@ -90,6 +114,7 @@ impl Default for Evidence {
             early: HashSet::new(),
             lives: BTreeMap::new(),
             served: Vec::new(),
+            panics: Vec::new(),
         }
     }
 }
@@ -114,6 +139,7 @@ impl Evidence {
                 write,
                 committed,
                 acknowledged: None,
+                is_guarded: false,
             });
         }
         let write_of = Write {
@@ -138,7 +164,8 @@ impl Evidence {
                 began,
                 ended,
                 first,
-                versions,
+                count,
+                values,
             } => self.served.push(Served {
                 life,
                 function,
@@ -146,7 +173,8 @@ impl Evidence {
                 began,
                 ended,
                 first,
-                versions,
+                count,
+                values,
             }),
             Line::Returned { write, at } => self.returned(write, at),
             Line::Dropped { write, at } => {
@@ -155,6 +183,8 @@ impl Evidence {
                 }
             }
             Line::Acknowledged { write, at } => self.acknowledged(write, at),
+            Line::Size { at, size } => told.sizes.push((at, size)),
+            Line::Panicked { what } => self.panics.push(format!("life {life}: {what}")),
         }
     }
 
@@ -188,6 +218,47 @@ impl Evidence {
             let change = &mut self.facts[fact][version as usize - 1];
             change.acknowledged.get_or_insert(at);
         }
+    }
+
+    /// Everybody was told of a write before it was made.
+    pub(super) fn guard(&mut self, write: WriteId, at: Nanos) {
+        self.acknowledged(write, at);
+        let all = self
+            .facts
+            .iter_mut()
+            .filter_map(|changes| changes.last_mut());
+        for change in all.filter(|change| change.write == write) {
+            change.is_guarded = true;
+        }
+    }
+
+    /// When an event of an item was acknowledged that this life emitted after `since`.
+    pub(super) fn acknowledged_again(&self, life: Life, since: Nanos) -> Option<Nanos> {
+        // Those of the rates may go to another server.
+        let own = self.facts[..RATES].iter().flat_map(|changes| {
+            let before = changes.partition_point(|change| change.committed < since);
+            let since = changes[before..].iter();
+            since.filter(|change| life_of(change.write) == life && !change.is_guarded)
+        });
+        own.filter_map(|change| change.acknowledged).min()
+    }
+
+    /// Whether somebody had written this version by then; all begin with one that nobody wrote.
+    pub(super) fn is_written(&self, fact: usize, version: u32, by: Nanos) -> bool {
+        let changes = self.facts.get(fact).map_or([].as_slice(), Vec::as_slice);
+        let is_early = |change: &Change| change.committed <= by;
+        match (version as usize).checked_sub(1) {
+            Some(place) => changes.get(place).is_some_and(is_early),
+            None => true,
+        }
+    }
+
+    /// What a member held in that time, in the order in which it said so.
+    pub(super) fn sizes(&self, life: Life, from: Nanos, to: Nanos) -> impl Iterator<Item = Size> {
+        let told = self.lives.get(&life).into_iter();
+        let sizes = told.flat_map(|told| told.sizes.iter());
+        let within = sizes.filter(move |(at, _)| (from..to).contains(at));
+        within.map(|(_, size)| *size)
     }
 
     /// What somebody misses who began to ask at `began` and was served this version.

@@ -2,15 +2,16 @@
 
 mod anywhere;
 mod cluster;
+mod far;
 mod network;
 mod sentinel;
 mod server;
 
 use std::{thread::sleep, time::Duration};
 
-pub(super) use self::{network::Network, server::Lines};
+pub(super) use self::{far::Far, network::Network, server::Lines};
 use super::{
-    Release, SHORT_LIFE,
+    Faults, Release, SHORT_LIFE,
     ground::{Ground, MEMBERS, Stage},
     source::Kind,
 };
@@ -21,7 +22,9 @@ pub(super) struct Fault<S> {
     /// Something is written of which nobody is told: it is held to the lifetime of entries.
     is_silent: bool,
     /// It takes longer than a test may.
-    pub(super) is_long: bool,
+    is_long: bool,
+    /// Members end by it, and begin anew.
+    pub(super) is_deadly: bool,
     pub(super) strike: fn(&mut Ground<S>),
 }
 
@@ -31,6 +34,7 @@ impl<S> Fault<S> {
             name,
             is_silent: false,
             is_long: false,
+            is_deadly: false,
             strike,
         }
     }
@@ -45,6 +49,19 @@ impl<S> Fault<S> {
     const fn long(mut self) -> Self {
         self.is_long = true;
         self
+    }
+
+    const fn deadly(mut self) -> Self {
+        self.is_deadly = true;
+        self
+    }
+
+    pub(super) fn is_in(&self, faults: &Faults) -> bool {
+        match faults {
+            Faults::All => true,
+            Faults::Short => !self.is_long,
+            Faults::Named(words) => self.name.contains(words.as_str()),
+        }
     }
 
     /// To what values are held.
@@ -64,11 +81,13 @@ impl<S: Stage> Fault<S> {
     const KILLED_AFTER_COMMIT: Self =
         Self::silent("a process killed between commit and event", |ground| {
             kill_process(ground, Kind::Plain);
-        });
+        })
+        .deadly();
     const KILLED_WHILE_GUARDED: Self =
         Self::silent("a process killed in a guarded mutation", |ground| {
             kill_process(ground, Kind::Guarded);
-        });
+        })
+        .deadly();
     const DEPLOYED: Self = Self::new("a rolling deploy of another value type", |ground| {
         for release in [Release::After, Release::Before] {
             for number in 0..MEMBERS {
@@ -77,7 +96,8 @@ impl<S: Stage> Fault<S> {
                 sleep(ground.bound);
             }
         }
-    });
+    })
+    .deadly();
     const STOPPED: Self = Self::new("a process stopped for 3 s", |ground| {
         ground.members[1].stop();
         sleep(Duration::from_secs(3));

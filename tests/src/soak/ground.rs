@@ -8,18 +8,19 @@ use std::{
 };
 
 use super::{
-    Life, Nanos, Plan, Release,
+    Life, Nanos, PATIENCE, Plan, Release,
     evidence::Evidence,
     faults::Fault,
-    life_of,
     member::Orders,
     nanos, now,
-    process::{Process, Size},
+    process::Process,
+    service::full_after,
+    size::{Size, growth},
     source::Source,
     table::{Row, Table},
     verdict::judge,
 };
-use crate::{SOON, server::Server};
+use crate::server::Server;
 
 pub(super) const MEMBERS: usize = 3;
 
@@ -39,6 +40,9 @@ pub(super) trait Stage: Sized + 'static {
     /// The servers that take writes.
     fn primaries(&self) -> Vec<&Server>;
 
+    /// Waits until all of them are as they were before something happened to them.
+    fn settle(&self) {}
+
     /// Where a member is to connect to.
     fn url(&self, member: usize) -> String;
 }
@@ -50,6 +54,8 @@ pub(super) struct Ground<S> {
     pub(super) stage: S,
     pub(super) source: Source,
     pub(super) bound: Duration,
+    /// When the new primary of a failover took a write for the first time, as the fault has seen it.
+    pub(super) takes_writes: Option<Nanos>,
     program: PathBuf,
     lives: Life,
     releases: [Release; MEMBERS],
@@ -63,6 +69,7 @@ impl<S: Stage> Ground<S> {
             stage: S::start()?,
             source: Source::start().expect("a port is free"),
             bound: plan.bound,
+            takes_writes: None,
             program: plan.program.clone(),
             lives: 0,
             releases: [Release::Before; MEMBERS],
@@ -118,7 +125,18 @@ impl<S: Stage> Ground<S> {
         self.until_nothing_is_untold();
         // Of the end: nobody writes any more.
         self.judge(&Fault::new("nobody writes any more", |_| ()), from, 0);
+        self.judge_sizes();
         self.table
+    }
+
+    fn judge_sizes(&mut self) {
+        let evidence = self.source.evidence();
+        for (life, told) in &evidence.lives {
+            let sizes: Vec<_> = told.sizes.iter().map(|(_, size)| *size).collect();
+            if let Some(what) = growth(&sizes) {
+                self.table.has_grown(format!("life {life} {what}"));
+            }
+        }
     }
 
     /// Waits until an event that was emitted after `healed` is acknowledged in every member, and gives how long it took.
@@ -126,18 +144,19 @@ impl<S: Stage> Ground<S> {
         let begin = Instant::now();
         loop {
             for member in &mut self.members {
-                assert!(!member.has_ended(), "a member has ended by itself");
+                let panics = || self.source.evidence().panics.join("\n");
+                assert!(!member.has_ended(), "a member has ended: {}", panics());
             }
             let lives = self.members.iter().map(|member| member.life);
             let evidence = self.source.evidence();
-            let recovered = lives.map(|life| acknowledged_again(&evidence, life, healed));
-            if let Some(recovered) = recovered.collect::<Option<Vec<_>>>() {
-                return recovered.into_iter().max().unwrap_or(0);
+            let told = lives.map(|life| evidence.acknowledged_again(life, healed));
+            if let Some(told) = told.collect::<Option<Vec<_>>>() {
+                return told.into_iter().max().map_or(0, |at| at - healed);
             }
             drop(evidence);
             assert!(
-                begin.elapsed() < SOON,
-                "no event is acknowledged for {SOON:?} although the fault is over"
+                begin.elapsed() < PATIENCE,
+                "no event is acknowledged for {PATIENCE:?} although the fault is over"
             );
             thread::sleep(Duration::from_millis(20));
         }
@@ -155,7 +174,7 @@ impl<S: Stage> Ground<S> {
             };
             while let Some(write) = untold() {
                 assert!(
-                    begin.elapsed() < SOON,
+                    begin.elapsed() < PATIENCE,
                     "no event of a {write} in life {life} is acknowledged"
                 );
                 thread::sleep(Duration::from_millis(20));
@@ -174,7 +193,10 @@ impl<S: Stage> Ground<S> {
                 .is_some_and(|told| told.mark >= moment)
         };
         while !self.members.iter().all(|member| is_told(member.life)) {
-            assert!(begin.elapsed() < SOON, "a member tells nothing any more");
+            assert!(
+                begin.elapsed() < PATIENCE,
+                "a member tells nothing any more"
+            );
             thread::sleep(Duration::from_millis(20));
         }
     }
@@ -190,6 +212,11 @@ impl<S: Stage> Ground<S> {
             served.into_iter().partition(|served| served.began < to)
         };
         self.source.evidence().served.extend(later);
+        row.full_service = self.takes_writes.take().map(|since| {
+            let lives: Vec<_> = self.members.iter().map(|member| member.life).collect();
+            let full = full_after(since, &lives, &self.source.evidence(), &told);
+            full.unwrap_or(Nanos::MAX)
+        });
         for served in &told {
             // Not for all of them at once: members write meanwhile.
             let verdict = judge(&self.source.evidence(), served, nanos(self.bound));
@@ -197,12 +224,11 @@ impl<S: Stage> Ground<S> {
             row.stale.extend(verdict.stale);
             row.excused.extend(verdict.excused);
             row.violations.extend(verdict.violation);
-            row.excused_as_late += usize::from(verdict.is_late);
             row.took.push(verdict.took);
         }
-        let sizes = self.members.iter().filter_map(Process::size);
-        row.size = sizes.reduce(Size::max).unwrap_or_default();
+        row.panics = mem::take(&mut self.source.evidence().panics);
         self.table.add(row);
+        self.table.add_size(self.size_at(to));
     }
 
     fn begin_row(&self, fault: &Fault<S>, from: Nanos, to: Nanos) -> Row {
@@ -211,6 +237,7 @@ impl<S: Stage> Ground<S> {
             fault: fault.name,
             stated: fault.stated(self.bound),
             late: evidence.late(None, from, to),
+            size: self.largest(&evidence, from, to),
             ..Row::default()
         };
         for change in evidence.changes(from, to) {
@@ -219,14 +246,19 @@ impl<S: Stage> Ground<S> {
         }
         row
     }
-}
 
-/// How long after `healed` a member had an event acknowledged that it emitted since.
-fn acknowledged_again(evidence: &Evidence, life: Life, healed: Nanos) -> Option<Nanos> {
-    let since = evidence.changes(healed, Nanos::MAX);
-    let own = since.filter(|change| life_of(change.write) == life);
-    let acknowledged = own.filter_map(|change| change.acknowledged).min();
-    acknowledged.map(|at| at.saturating_sub(healed))
+    /// What the largest of the members held in that time.
+    fn largest(&self, evidence: &Evidence, from: Nanos, to: Nanos) -> Size {
+        let lives = self.members.iter().map(|member| member.life);
+        let sizes = lives.flat_map(|life| evidence.sizes(life, from, to));
+        sizes.reduce(Size::max).unwrap_or_default()
+    }
+
+    /// What the largest of them held last.
+    fn size_at(&self, to: Nanos) -> Size {
+        let a_moment = 2 * nanos(Duration::from_secs(1));
+        self.largest(&self.source.evidence(), to.saturating_sub(a_moment), to)
+    }
 }
 
 /// One number in a reply to `INFO`.

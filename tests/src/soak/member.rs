@@ -18,7 +18,7 @@ use cache_core::Cache;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use self::{out::Out, truth::Truth, writers::Writers};
-use super::{Life, Release, UNKNOWN_OUTCOME, journal::Line, nanos, now};
+use super::{Life, Release, UNKNOWN_OUTCOME, journal::Line, nanos, now, size::Size};
 
 const READERS: u64 = 4;
 const WRITERS: u64 = 2;
@@ -69,6 +69,7 @@ impl Orders {
 /// Arguments that are others, or a Redis that refuses what it is asked.
 pub fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     let orders = Orders::read(arguments)?;
+    out::say_panics();
     runtime(orders.life)?.block_on(live(orders))
 }
 
@@ -89,7 +90,7 @@ async fn live(orders: Orders) -> Result<(), Box<dyn Error>> {
         release,
         ..
     } = orders;
-    Truth::at(orders.source);
+    Truth::at(orders.source, life);
     let cache = Cache::builder()
         .redis(orders.redis)
         .namespace("soak")
@@ -107,6 +108,7 @@ async fn live(orders: Orders) -> Result<(), Box<dyn Error>> {
     begin_to_write(&writers);
     tokio::spawn(writers.clone().see_acknowledgements());
     obey(writers);
+    tokio::spawn(measure_size(out.clone()));
     measure_lateness(&out).await
 }
 
@@ -132,6 +134,15 @@ fn obey(writers: Writers) {
         // Whoever gave orders is gone, which ends it all.
         process::exit(0);
     });
+}
+
+async fn measure_size(out: Out) {
+    const STEP: Duration = Duration::from_millis(500);
+    let runtime = Handle::current();
+    while let Some(size) = Size::own(&runtime) {
+        out.say(|| Line::Size { at: now(), size });
+        tokio::time::sleep(STEP).await;
+    }
 }
 
 /// What a busy machine does to everything here, it does to this.

@@ -1,7 +1,6 @@
 //! A member as a process: started, stopped, killed, and heard until its end.
 
 use std::{
-    fs,
     io::{BufRead, BufReader, Write},
     path::Path,
     process::{Child, Command, Stdio},
@@ -11,23 +10,6 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Life, journal::Line, member::Orders, source::Source};
-
-/// What a member holds.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Size {
-    pub(super) kilobytes: u64,
-    pub(super) files: usize,
-}
-
-impl Size {
-    /// The most of each.
-    pub(super) fn max(self, other: Self) -> Self {
-        Self {
-            kilobytes: self.kilobytes.max(other.kilobytes),
-            files: self.files.max(other.files),
-        }
-    }
-}
 
 /// A member that runs. Dropping it kills it.
 #[derive(Debug)]
@@ -102,19 +84,6 @@ impl Process {
         if let Some(hearing) = self.hearing.take() {
             hearing.join().expect("it does not panic");
         }
-    }
-
-    /// How much memory and how many open files it has; nothing where the system does not tell.
-    pub(super) fn size(&self) -> Option<Size> {
-        let folder = Path::new("/proc").join(self.child.id().to_string());
-        let status = fs::read_to_string(folder.join("status")).ok()?;
-        let resident = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))?;
-        Some(Size {
-            kilobytes: resident.trim().strip_suffix(" kB")?.parse().ok()?,
-            files: fs::read_dir(folder.join("fd")).ok()?.count(),
-        })
     }
 
     /// Whether it has ended by itself.

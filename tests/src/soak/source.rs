@@ -7,8 +7,7 @@ use std::{
     thread,
 };
 
-use super::{Life, evidence::Evidence, journal::Line, life_of, now};
-use crate::SOON;
+use super::{Life, PATIENCE, evidence::Evidence, life_of, now};
 
 /// A source that members read and write: `read first count`, `write first count id` and, where everybody was told before,
 /// `guarded first count id` are answered by the versions of these facts.
@@ -78,8 +77,11 @@ impl Source {
             committed,
             answer,
         });
-        let caught = is_committed.recv_timeout(SOON);
-        caught.expect("members write all the time");
+        let caught = is_committed.recv_timeout(PATIENCE);
+        assert!(
+            caught.is_ok(),
+            "life {life} makes no {kind:?} write of what is written seldom"
+        );
         act();
         drop(answered);
     }
@@ -118,7 +120,7 @@ impl State {
             let is_seldom = count == 1 && evidence.is_seldom(first, at);
             evidence.write(write, first, count, at);
             if kind == Kind::Guarded {
-                evidence.hear(life_of(write), Line::Acknowledged { write, at });
+                evidence.guard(write, at);
             }
             drop(evidence);
             if is_seldom {

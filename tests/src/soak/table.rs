@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{Nanos, nanos, process::Size, verdict::Violation};
+use super::{Nanos, nanos, size::Size, verdict::Violation};
 
 /// What a call may take: the budget of Redis, and what goes beside it.
 const BUDGET: Duration = Duration::from_millis(150);
@@ -12,6 +12,11 @@ const BUDGET: Duration = Duration::from_millis(150);
 pub struct Table {
     bound: Duration,
     rows: Vec<Row>,
+    /// What the largest member held at the end of each fault, in their order, and at most.
+    sizes: Vec<Size>,
+    most: Size,
+    /// Members that hold more and more.
+    grown: Vec<String>,
 }
 
 /// What was seen under one fault, in all rounds.
@@ -32,23 +37,42 @@ pub(super) struct Row {
     pub(super) violations: Vec<Violation>,
     /// How long after the fault the last process had an event acknowledged again.
     pub(super) recovered: Nanos,
-    /// How late timers were at worst, and how many values were served beyond the bound by no more than that.
+    /// How long after a new primary took writes every member was served by it; the longest there is where one was not.
+    pub(super) full_service: Option<Nanos>,
+    /// What panicked in members.
+    pub(super) panics: Vec<String>,
+    /// How late timers were at worst.
     pub(super) late: Nanos,
-    pub(super) excused_as_late: usize,
     /// How long calls took, less that.
     pub(super) took: Vec<Nanos>,
-    /// Of the largest member, at the end of the last round.
+    /// Of the largest member, at most.
     pub(super) size: Size,
 }
 
 impl Table {
     pub(super) fn new(bound: Duration) -> Self {
-        let rows = Vec::new();
-        Self { bound, rows }
+        Self {
+            bound,
+            rows: Vec::new(),
+            sizes: Vec::new(),
+            most: Size::default(),
+            grown: Vec::new(),
+        }
+    }
+
+    /// What the largest member holds at the end of a fault.
+    pub(super) fn add_size(&mut self, size: Size) {
+        self.sizes.push(size);
+    }
+
+    /// A member holds more and more.
+    pub(super) fn has_grown(&mut self, what: String) {
+        self.grown.push(what);
     }
 
     /// Adds what was seen to what was seen before under the same fault.
     pub(super) fn add(&mut self, seen: Row) {
+        self.most = self.most.max(seen.size);
         let Some(row) = self.rows.iter_mut().find(|row| row.fault == seen.fault) else {
             return self.rows.push(seen);
         };
@@ -59,17 +83,23 @@ impl Table {
         row.excused.extend(seen.excused);
         row.violations.extend(seen.violations);
         row.recovered = row.recovered.max(seen.recovered);
+        row.full_service = row.full_service.max(seen.full_service);
         row.late = row.late.max(seen.late);
-        row.excused_as_late += seen.excused_as_late;
+        row.panics.extend(seen.panics);
         row.took.extend(seen.took);
-        row.size = seen.size;
+        row.size = row.size.max(seen.size);
     }
 
-    /// What should not have been served.
+    /// What should not have been served, what panicked, and who holds more and more.
     pub fn violations(&self) -> impl Iterator<Item = String> + use<'_> {
-        let of = |row: &'_ Row, violation| format!("{}: {violation}", row.fault);
+        let under = |row: &Row, what: &dyn fmt::Display| format!("{}: {what}", row.fault);
         let rows = self.rows.iter();
-        rows.flat_map(move |row| row.violations.iter().map(move |it| of(row, it)))
+        // First what is seldom: one fault can show in thousands of values.
+        let panics = rows
+            .clone()
+            .flat_map(move |row| row.panics.iter().map(move |it| under(row, it)));
+        let wrong = rows.flat_map(move |row| row.violations.iter().map(move |it| under(row, it)));
+        panics.chain(self.grown.iter().cloned()).chain(wrong)
     }
 
     /// Faults under which nothing was read: of them the table says nothing.
@@ -80,7 +110,7 @@ impl Table {
 }
 
 /// Titles, the one on the left first.
-const TITLES: [&str; 16] = [
+const TITLES: [&str; 19] = [
     "fault",
     "reads",
     "writes",
@@ -92,11 +122,14 @@ const TITLES: [&str; 16] = [
     "stated",
     "excused",
     "wrong",
+    "panics",
     "well after",
+    "full service after the new primary takes writes",
     "slow",
     "slowest",
     "memory",
     "files",
+    "tasks",
 ];
 
 impl Row {
@@ -124,11 +157,17 @@ impl Row {
             self.stated.clone(),
             format!("{}{excused}", self.excused.len()),
             self.violations.len().to_string(),
+            self.panics.len().to_string(),
             milliseconds(Some(self.recovered)),
+            match self.full_service {
+                Some(Nanos::MAX) => "never".to_owned(),
+                took => milliseconds(took),
+            },
             slow.to_string(),
             milliseconds(self.took.iter().max().copied()),
             format!("{} MB", self.size.kilobytes / 1_024),
             self.size.files.to_string(),
+            self.size.tasks.to_string(),
         ]
     }
 }
@@ -158,14 +197,16 @@ impl fmt::Display for Table {
             }
         }
         let late = self.rows.iter().map(|row| row.late).max();
-        let beyond: usize = self.rows.iter().map(|row| row.excused_as_late).sum();
+        let (first, last) = (self.sizes.first(), self.sizes.last());
+        let [first, last] = [first, last].map(|size| size.copied().unwrap_or_default());
         write!(
             f,
-            "slow: calls that took longer than {BUDGET:?}, less what timers were late by; memory and files: of the largest process\n\
-             the bound is {:?}; timers of these processes were late by up to {}, and {beyond} values were served beyond the \
-             bound by no more than that",
+            "slow: calls that took longer than {BUDGET:?}, less what timers were late by\n\
+             the bound is {:?}; timers of these processes were late by up to {}\n\
+             the largest process held {first} after the first fault, {last} after the last, and {} at most",
             self.bound,
             milliseconds(late),
+            self.most,
         )
     }
 }

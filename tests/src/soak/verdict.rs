@@ -1,4 +1,5 @@
-//! What is asked of everything that was served. A value may miss a write
+//! What is asked of everything that was served. It is what somebody has written, of the facts that were asked for; and
+//! it may miss a write
 //!
 //! - not in the process that made it, once the mutation has returned;
 //! - nowhere, once the bound is over after its event was acknowledged;
@@ -10,6 +11,7 @@ use super::{
     Nanos, SHORT_LIFE,
     evidence::{Evidence, Missed, Served},
     nanos,
+    value::Loaded,
 };
 
 /// The clock that caches read is coarse, and so is the one that this is held against.
@@ -29,8 +31,6 @@ pub(super) struct Verdict {
     /// How long ago that was written, longer than the bound, which it misses and nobody had to know.
     pub(super) excused: Option<Nanos>,
     pub(super) violation: Option<Violation>,
-    /// It misses what was acknowledged longer ago than the bound, by no more than timers of its process were late.
-    pub(super) is_late: bool,
     /// How long the call took beyond what timers of its process were late by.
     pub(super) took: Nanos,
 }
@@ -44,6 +44,10 @@ pub(super) struct Violation {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rule {
+    /// It is of another fact than was asked for, or of none.
+    Foreign,
+    /// It was written by nobody when the call had ended.
+    Unwritten,
     /// It misses a mutation of its own process that had returned.
     Own,
     /// It misses an event that was acknowledged longer ago than the bound.
@@ -60,7 +64,14 @@ pub(super) fn judge(evidence: &Evidence, served: &Served, bound: Nanos) -> Verdi
         took: (ended - began).saturating_sub(late),
         ..Verdict::default()
     };
-    for (fact, &version) in (served.first..).zip(&served.versions) {
+    if let Some((rule, what)) = unlike(evidence, served) {
+        verdict.violation = Some(Violation { rule, served: what });
+        return verdict;
+    }
+    for (fact, loaded) in served.facts() {
+        let Some(Loaded { version, .. }) = loaded else {
+            continue;
+        };
         let missed = evidence.missed(fact, version, served.began);
         let ago = |at: Nanos| served.began - at;
         let stale = missed.acknowledged.map(ago);
@@ -70,7 +81,6 @@ pub(super) fn judge(evidence: &Evidence, served: &Served, bound: Nanos) -> Verdi
             let excused = written.filter(|written| *written > bound);
             verdict.excused = verdict.excused.max(excused);
         }
-        verdict.is_late |= stale.is_some_and(|stale| stale > bound + nanos(TICK));
         if let Some(rule) = broken(evidence, served, bound, fact, version, missed) {
             verdict.violation.get_or_insert_with(|| Violation {
                 rule,
@@ -78,8 +88,37 @@ pub(super) fn judge(evidence: &Evidence, served: &Served, bound: Nanos) -> Verdi
             });
         }
     }
-    verdict.is_late &= verdict.violation.is_none();
     verdict
+}
+
+/// What makes it no value of what was asked for.
+fn unlike(evidence: &Evidence, served: &Served) -> Option<(Rule, String)> {
+    let say = |what: String| {
+        let Served {
+            function,
+            life,
+            source,
+            ..
+        } = served;
+        format!("`{function}` in life {life} gave {what} ({source})")
+    };
+    let (count, values) = (served.count, served.values.len());
+    if count != values {
+        return Some((
+            Rule::Foreign,
+            say(format!("{values} values for {count} facts")),
+        ));
+    }
+    served.facts().find_map(|(fact, loaded)| match loaded {
+        Some(loaded) if loaded.fact != fact => {
+            Some((Rule::Foreign, say(format!("{loaded:?} for fact {fact}"))))
+        }
+        None => Some((Rule::Foreign, say(format!("nothing for fact {fact}")))),
+        Some(loaded) if !evidence.is_written(fact, loaded.version, served.ended) => {
+            Some((Rule::Unwritten, say(format!("{loaded:?}"))))
+        }
+        Some(_) => None,
+    })
 }
 
 fn broken(
@@ -94,10 +133,9 @@ fn broken(
     if version < evidence.own(served.life, fact, began) {
         return Some(Rule::Own);
     }
-    let tick = nanos(TICK);
+    // However late its process was: what decides what is served looks at the time after the call began.
     if let Some(at) = missed.acknowledged
-        && began - at > bound + tick
-        && began - at > bound + tick + evidence.late(Some(served.life), at, began)
+        && began - at > bound + nanos(TICK)
     {
         return Some(Rule::Bound);
     }
@@ -134,6 +172,8 @@ fn describe(served: &Served, fact: usize, version: u32, missed: Missed) -> Strin
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rule = match self.rule {
+            Rule::Foreign => "is of something else",
+            Rule::Unwritten => "was written by nobody",
             Rule::Own => "misses a mutation of its own process that had returned",
             Rule::Bound => "misses what was acknowledged longer ago than the bound",
             Rule::Lifetime => "is older than its lifetime",
@@ -174,9 +214,35 @@ mod tests {
             began,
             ended: began,
             first: 4,
-            versions: vec![0, 0],
+            count: 2,
+            values: vec![number(4, 0), number(5, 0)],
         };
         judge(evidence, &served, BOUND)
+    }
+
+    fn number(fact: usize, version: u32) -> u64 {
+        let loaded = Loaded {
+            fact,
+            life: 1,
+            version,
+        };
+        loaded.number()
+    }
+
+    /// What is said of a call for the facts 4 and 5, a second after the latter was written.
+    fn of_values(values: &[u64]) -> Option<Rule> {
+        let at = 11 * SECOND;
+        let served = Served {
+            life: 2,
+            function: "shelf".to_owned(),
+            source: "-".to_owned(),
+            began: at,
+            ended: at,
+            first: 4,
+            count: 2,
+            values: values.to_vec(),
+        };
+        rule(&judge(&written(), &served, BOUND))
     }
 
     fn rule(verdict: &Verdict) -> Option<Rule> {
@@ -217,14 +283,27 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_that_stalls_is_late_and_not_wrong() {
+    fn a_process_that_stalls_is_held_to_the_bound_as_well() {
         let mut evidence = acknowledged();
         let (from, to) = (12 * SECOND, 13 * SECOND);
         evidence.hear(2, Line::Late { from, to });
-        let late = verdict(&evidence, "item", 14 * SECOND);
-        assert_eq!((late.is_late, rule(&late)), (true, None));
-        let beyond = verdict(&evidence, "item", 15 * SECOND);
+        let beyond = verdict(&evidence, "item", 14 * SECOND);
         assert_eq!(rule(&beyond), Some(Rule::Bound));
+    }
+
+    #[test]
+    fn values_are_of_what_was_asked_for_and_were_written() {
+        assert_eq!(of_values(&[number(4, 0), number(5, 1)]), None);
+        for mixed_up in [
+            &[number(5, 1), number(4, 0)][..],
+            &[number(4, 0)],
+            &[number(4, 0), 1],
+            &[],
+        ] {
+            assert_eq!(of_values(mixed_up), Some(Rule::Foreign), "{mixed_up:?}");
+        }
+        let unwritten = [number(4, 0), number(5, 2)];
+        assert_eq!(of_values(&unwritten), Some(Rule::Unwritten));
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use std::{
     fs,
-    thread::sleep,
+    panic::{self, AssertUnwindSafe},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    thread::{self, sleep},
     time::{Duration, Instant},
 };
 
@@ -35,7 +37,19 @@ impl<S: Stage> Fault<S> {
         repeat(ground, &["SCRIPT", "FLUSH"]);
     });
     pub(super) const FULL: Self = Self::new("memory full (`noeviction`)", fill_up);
-    pub(super) const EVICTING: Self = Self::new("memory full (`allkeys-random`)", evict);
+    pub(super) const EVICTING: Self = Self::new("memory full (`allkeys-random`)", |ground| {
+        evict(ground, "allkeys-random", &[]);
+    });
+    pub(super) const EVICTING_TAGS: Self =
+        Self::new("memory full (`allkeys-lru`), tags evicted", |ground| {
+            let tags = ground
+                .stage
+                .primaries()
+                .into_iter()
+                .map(tags_of)
+                .collect::<Vec<_>>();
+            evict(ground, "allkeys-lru", &tags);
+        });
     pub(super) const DISK_FULL: Self = Self::silent("disk full (`MISCONF`)", refuse_writes);
     pub(super) const THROWN_OUT: Self =
         Self::new("a subscriber that stands still thrown out", |ground| {
@@ -43,6 +57,34 @@ impl<S: Stage> Fault<S> {
             throw_out(&ground.stage.primaries());
             ground.members[1].go_on();
         });
+    pub(super) const SLOW: Self = Self::new(
+        "a subscriber that runs a tenth of the time thrown out",
+        throw_slow_out,
+    );
+    pub(super) const AHEAD: Self = Self::new("the servers' clocks stepped by 1 h", |ground| {
+        step_clocks(ground, 3_600);
+    });
+    pub(super) const BEHIND: Self =
+        Self::new("the servers' clocks stepped back by 10 s", |ground| {
+            step_clocks(ground, -10);
+        });
+}
+
+/// Of those that are primaries when it begins.
+fn step_clocks<S: Stage>(ground: &mut Ground<S>, seconds: i64) {
+    let servers = ground.stage.primaries();
+    let step = |seconds: i64| {
+        let microseconds = seconds * 1_000_000;
+        for server in &servers {
+            server.step_clock(microseconds);
+        }
+    };
+    step(seconds);
+    sleep(2 * ground.bound);
+    step(0);
+    sleep(ground.bound);
+    // Those that go by their clocks may have taken each other for dead.
+    ground.stage.settle();
 }
 
 /// Kills the connections of one kind, several times.
@@ -85,17 +127,47 @@ fn fill_up<S: Stage>(ground: &mut Ground<S>) {
     }
 }
 
-fn evict<S: Stage>(ground: &mut Ground<S>) {
+/// What a primary takes in that time reaches none of its replicas, which stand still: what was sent to them before is
+/// there when they go on, and so nothing more may be sent.
+pub(super) fn lose_events(primary: &Server, time: Duration) {
+    let offset = || {
+        number(
+            &primary.command(&["INFO", "replication"]),
+            "master_repl_offset",
+        )
+    };
+    primary.command(&["CLIENT", "KILL", "TYPE", "replica"]);
+    let before = offset();
+    sleep(time);
+    assert!(offset() > before, "something is lost");
+}
+
+/// The tags that a server has.
+fn tags_of(server: &Server) -> Vec<String> {
+    let tags = server.command(&["KEYS", "soak:t:*"]);
+    tags.lines().map(str::to_owned).collect()
+}
+
+/// Until servers have evicted something, and of these tags, those of a server each, some are gone.
+fn evict<S: Stage>(ground: &mut Ground<S>, policy: &str, tags: &[Vec<String>]) {
     const POLICY: &str = "maxmemory-policy";
     let servers = ground.stage.primaries();
+    let is_there = |server: &Server, tag: &str| server.command(&["EXISTS", tag]) == "1";
+    let are_tags_gone = || {
+        let mut those = servers
+            .iter()
+            .zip(tags)
+            .flat_map(|(server, tags)| tags.iter().map(move |tag| (server, tag)));
+        tags.is_empty() || those.any(|(server, tag)| !is_there(server, tag))
+    };
     let info = |server: &Server, name| number(&server.command(&["INFO", "everything"]), name);
     let evicted = || -> u64 { servers.iter().map(|it| info(it, "evicted_keys")).sum() };
     for server in &servers {
-        server.command(&["CONFIG", "SET", POLICY, "allkeys-random"]);
+        server.command(&["CONFIG", "SET", POLICY, policy]);
     }
     let (before, begin) = (evicted(), Instant::now());
-    while evicted() == before || begin.elapsed() < 2 * ground.bound {
-        assert!(begin.elapsed() < SOON, "they evict");
+    while evicted() == before || begin.elapsed() < 2 * ground.bound || !are_tags_gone() {
+        assert!(begin.elapsed() < 3 * SOON, "they evict");
         for server in &servers {
             let used = info(server, "used_memory");
             limit_memory(server, used.saturating_sub(16 << 10));
@@ -140,6 +212,26 @@ fn refuse_writes<S: Stage>(ground: &mut Ground<S>) {
 fn cannot_save(server: &Server) -> bool {
     let info = server.command(&["INFO", "persistence"]);
     info.contains("rdb_last_bgsave_status:err")
+}
+
+/// It reads what is published all the time, and too little of it.
+fn throw_slow_out<S: Stage>(ground: &mut Ground<S>) {
+    let is_over = AtomicBool::new(false);
+    let slow = &ground.members[1];
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Relaxed) {
+                slow.stop();
+                sleep(Duration::from_millis(90));
+                slow.go_on();
+                sleep(Duration::from_millis(10));
+            }
+        });
+        let servers = ground.stage.primaries();
+        let thrown_out = panic::catch_unwind(AssertUnwindSafe(|| throw_out(&servers)));
+        is_over.store(true, Relaxed);
+        thrown_out.unwrap_or_else(|panic| panic::resume_unwind(panic));
+    });
 }
 
 /// What is published waits in a server for one that does not read it, until there is too much of it.

@@ -2,11 +2,14 @@
 
 use std::{thread::sleep, time::Duration};
 
-use super::Fault;
+use super::{Fault, anywhere::lose_events};
 use crate::{
     clusters::Cluster,
-    server::Server,
-    soak::ground::{Ground, Stage, number},
+    server::{Server, with_own_clocks},
+    soak::{
+        ground::{Ground, Stage},
+        service::Watch,
+    },
 };
 
 /// What is written most.
@@ -28,6 +31,13 @@ impl Stage for Cluster {
                 stop_primary(ground, 5);
             },
         ),
+        Fault::silent(
+            "a primary stopped for 30 s, its replica promoted",
+            |ground| {
+                stop_primary(ground, 30);
+            },
+        )
+        .long(),
         Fault::new("a replica without the last events promoted", promote),
         Fault::new("a failover by hand", fail_over),
         Fault::new("slots moved", move_slots),
@@ -37,20 +47,28 @@ impl Stage for Cluster {
         Fault::KILLED_PUBSUB,
         Fault::STOPPED,
         Fault::THROWN_OUT,
+        Fault::SLOW,
         Fault::FLUSHED,
         Fault::FLUSHED_DATABASE,
         Fault::FLUSHED_SCRIPTS,
         Fault::FULL,
         Fault::EVICTING,
+        Fault::EVICTING_TAGS,
         Fault::DISK_FULL,
+        Fault::AHEAD,
+        Fault::BEHIND,
     ];
 
     fn start() -> Result<Self, String> {
-        Ok(Self::start())
+        Ok(with_own_clocks(Self::start))
     }
 
     fn primaries(&self) -> Vec<&Server> {
         Self::primaries(self)
+    }
+
+    fn settle(&self) {
+        self.is_whole();
     }
 
     fn url(&self, _member: usize) -> String {
@@ -63,19 +81,33 @@ fn owner(ground: &Ground<Cluster>) -> (usize, u16) {
     (ground.stage.owner_of(slot), slot)
 }
 
+/// Sees from when on the replica of a primary takes writes in its place.
+fn watch(ground: &Ground<Cluster>, former: usize) -> Watch {
+    let replica = ground.stage.replica_of(former);
+    let tag = ground.stage.tag_of(EVENT);
+    // In the slot of the tags, and none of them.
+    let slot = tag.split(['{', '}']).nth(1).expect("it says which");
+    let candidates = vec![ground.stage.nodes[replica].asker()];
+    Watch::begin(candidates, format!("watched:{{{slot}}}"))
+}
+
 fn kill_primary(ground: &mut Ground<Cluster>) {
     let (former, slot) = owner(ground);
+    let watch = watch(ground, former);
     ground.stage.nodes[former].kill();
     let _next = ground.stage.wait_for_successor(former, slot);
     sleep(ground.bound);
+    ground.takes_writes = watch.end();
     ground.stage.nodes[former].start_again();
     ground.stage.is_whole();
 }
 
 fn stop_primary(ground: &mut Ground<Cluster>, seconds: u64) {
     let (former, _) = owner(ground);
+    let watch = watch(ground, former);
     ground.stage.nodes[former].pause();
     sleep(Duration::from_secs(seconds));
+    ground.takes_writes = watch.end();
     // One that was replaced meanwhile takes itself for the primary until the others have told it.
     ground.stage.nodes[former].resume();
     ground.stage.is_whole();
@@ -85,19 +117,14 @@ fn stop_primary(ground: &mut Ground<Cluster>, seconds: u64) {
 fn promote(ground: &mut Ground<Cluster>) {
     let (former, slot) = owner(ground);
     let replica = ground.stage.replica_of(former);
-    let offset = |server: &Server| {
-        let info = server.command(&["INFO", "replication"]);
-        number(&info, "master_repl_offset")
-    };
-    let before = offset(&ground.stage.nodes[replica]);
+    let watch = watch(ground, former);
     ground.stage.nodes[replica].pause();
-    sleep(ground.bound / 4);
-    let lost = offset(&ground.stage.nodes[former]) - before;
-    assert!(lost > 0, "something is lost");
+    lose_events(&ground.stage.nodes[former], ground.bound / 4);
     ground.stage.nodes[former].kill();
     ground.stage.nodes[replica].resume();
     let _next = ground.stage.wait_for_successor(former, slot);
     sleep(ground.bound);
+    ground.takes_writes = watch.end();
     ground.stage.nodes[former].start_again();
     ground.stage.is_whole();
 }
@@ -105,8 +132,10 @@ fn promote(ground: &mut Ground<Cluster>) {
 fn fail_over(ground: &mut Ground<Cluster>) {
     let (former, slot) = owner(ground);
     let replica = ground.stage.replica_of(former);
+    let watch = watch(ground, former);
     ground.stage.nodes[replica].command(&["CLUSTER", "FAILOVER"]);
     let _next = ground.stage.wait_for_successor(former, slot);
+    ground.takes_writes = watch.end();
     ground.stage.is_whole();
 }
 

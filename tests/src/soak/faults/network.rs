@@ -39,6 +39,10 @@ impl<S: Stage> Stage for Network<S> {
         self.0.primaries()
     }
 
+    fn settle(&self) {
+        self.0.settle();
+    }
+
     fn url(&self, member: usize) -> String {
         self.0.url(member)
     }

@@ -1,12 +1,18 @@
 //! A primary and two replicas, which three sentinels watch.
 
-use std::{thread::sleep, time::Duration};
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
-use super::Fault;
+use super::{Fault, anywhere::lose_events};
 use crate::{
     sentinels::Watched,
-    server::Server,
-    soak::ground::{Ground, Stage},
+    server::{Server, with_own_clocks},
+    soak::{
+        ground::{Ground, Stage},
+        service::Watch,
+    },
 };
 
 impl Stage for Watched {
@@ -20,8 +26,27 @@ impl Stage for Watched {
             let primary = ground.stage.primary();
             stop_for(&ground.stage.servers[primary], 300);
         }),
-        Fault::silent("the primary stopped, a replica promoted", stop_primary),
-        Fault::new("a failover by hand", |ground| ground.stage.fail_over()),
+        Fault::silent("the primary stopped, a replica promoted", |ground| {
+            stop_primary_for(ground, Duration::ZERO);
+        }),
+        Fault::silent("the primary stopped for 1 s", |ground| {
+            let primary = ground.stage.primary();
+            stop_for(&ground.stage.servers[primary], 1_000);
+            ground.stage.settle();
+        }),
+        Fault::silent(
+            "the primary stopped for 30 s, a replica promoted",
+            |ground| {
+                stop_primary_for(ground, Duration::from_secs(30));
+            },
+        )
+        .long(),
+        Fault::new(
+            "the primary killed and restarted before an election",
+            restart,
+        ),
+        Fault::new("replicas without the last events, one promoted", promote),
+        Fault::new("a failover by hand", fail_over),
         Fault::new("a sentinel killed", |ground| {
             ground.stage.sentinels[0].kill();
             sleep(ground.bound);
@@ -32,20 +57,41 @@ impl Stage for Watched {
         Fault::KILLED_PUBSUB,
         Fault::STOPPED,
         Fault::THROWN_OUT,
+        Fault::SLOW,
         Fault::FLUSHED,
         Fault::FLUSHED_DATABASE,
         Fault::FLUSHED_SCRIPTS,
         Fault::FULL,
         Fault::EVICTING,
+        Fault::EVICTING_TAGS,
         Fault::DISK_FULL,
+        Fault::AHEAD,
+        Fault::BEHIND,
     ];
 
     fn start() -> Result<Self, String> {
-        Ok(Self::start())
+        Ok(with_own_clocks(Self::start))
     }
 
     fn primaries(&self) -> Vec<&Server> {
         vec![&self.servers[self.primary()]]
+    }
+
+    fn settle(&self) {
+        let port = |server: &Server| format!("master_port:{}\r", server.announced());
+        self.wait_for("a primary that all others follow", || {
+            let primary = self.primary();
+            let primary_is_at = port(&self.servers[primary]);
+            let mut servers = self.servers.iter().enumerate();
+            servers.all(|(place, server)| {
+                let info = server.command(&["INFO", "replication"]);
+                if place == primary {
+                    info.contains("role:master")
+                } else {
+                    info.contains("master_link_status:up") && info.contains(&primary_is_at)
+                }
+            })
+        });
     }
 
     fn url(&self, _member: usize) -> String {
@@ -59,21 +105,79 @@ fn stop_for(server: &Server, milliseconds: u64) {
     server.resume();
 }
 
+/// Sees from when on another server takes writes in place of a primary.
+fn watch(ground: &Ground<Watched>, former: usize) -> Watch {
+    let servers = ground.stage.servers.iter().enumerate();
+    let others = servers.filter(|(place, _)| *place != former);
+    let candidates = others.map(|(_, server)| server.asker()).collect();
+    Watch::begin(candidates, "watched".to_owned())
+}
+
+fn fail_over(ground: &mut Ground<Watched>) {
+    let watch = watch(ground, ground.stage.primary());
+    ground.stage.fail_over();
+    ground.takes_writes = watch.end();
+}
+
 fn kill_primary(ground: &mut Ground<Watched>) {
     let former = ground.stage.primary();
+    let watch = watch(ground, former);
     ground.stage.servers[former].kill();
     let _next = ground.stage.wait_for_another_than(former);
     sleep(ground.bound);
+    ground.takes_writes = watch.end();
     // It is empty, and can be written to until a sentinel has told it.
     ground.stage.servers[former].start_again();
     follow_again(ground, former);
 }
 
-fn stop_primary(ground: &mut Ground<Watched>) {
+/// So shortly that nobody is elected: the same server is the primary, and empty.
+fn restart(ground: &mut Ground<Watched>) {
+    for _ in 0..3 {
+        let primary = ground.stage.primary();
+        let server = &mut ground.stage.servers[primary];
+        server.kill();
+        sleep(Duration::from_millis(100));
+        server.start_again();
+        // It was a replica when it was started for the first time, perhaps.
+        server.lead();
+        sleep(ground.bound);
+    }
+    ground.stage.settle();
+}
+
+/// Replicas that stand still follow nobody, and what the primary acknowledges meanwhile is lost with it.
+fn promote(ground: &mut Ground<Watched>) {
     let former = ground.stage.primary();
+    let watch = watch(ground, former);
+    let replicas: Vec<_> = (0..ground.stage.servers.len())
+        .filter(|place| *place != former)
+        .collect();
+    for &replica in &replicas {
+        ground.stage.servers[replica].pause();
+    }
+    lose_events(&ground.stage.servers[former], ground.bound / 4);
+    ground.stage.servers[former].kill();
+    for &replica in &replicas {
+        ground.stage.servers[replica].resume();
+    }
+    let _next = ground.stage.wait_for_another_than(former);
+    sleep(ground.bound);
+    ground.takes_writes = watch.end();
+    ground.stage.servers[former].start_again();
+    follow_again(ground, former);
+}
+
+/// Until another one is the primary, and at least for so long.
+fn stop_primary_for(ground: &mut Ground<Watched>, time: Duration) {
+    let begin = Instant::now();
+    let former = ground.stage.primary();
+    let watch = watch(ground, former);
     ground.stage.servers[former].pause();
     let _next = ground.stage.wait_for_another_than(former);
     sleep(ground.bound);
+    ground.takes_writes = watch.end();
+    sleep(time.saturating_sub(begin.elapsed()));
     ground.stage.servers[former].resume();
     follow_again(ground, former);
 }

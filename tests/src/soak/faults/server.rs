@@ -9,7 +9,7 @@ use super::Fault;
 use crate::{
     SOON,
     proxy::Proxy,
-    server::Server,
+    server::{Server, with_own_clocks},
     soak::ground::{Ground, MEMBERS, Stage, number},
 };
 
@@ -44,24 +44,22 @@ impl Stage for Lines {
         Fault::STOPPED,
         Fault::new("slow subscriber thrown out", throw_out),
         Fault::THROWN_OUT,
+        Fault::SLOW,
         Fault::FLUSHED,
         Fault::FLUSHED_DATABASE,
         Fault::FLUSHED_SCRIPTS,
         Fault::FULL,
         Fault::EVICTING,
+        Fault::EVICTING_TAGS,
         Fault::DISK_FULL,
-        Fault::new("the server's clock stepped by 1 h", |ground| {
-            step_clock(ground, 3_600);
-        }),
-        Fault::new("the server's clock stepped back by 10 s", |ground| {
-            step_clock(ground, -10);
-        }),
+        Fault::AHEAD,
+        Fault::BEHIND,
         Fault::new("replica without the last events promoted", promote),
-        Fault::new("the same, and who emitted them killed", promote_and_kill),
+        Fault::new("the same, and who emitted them killed", promote_and_kill).deadly(),
     ];
 
     fn start() -> Result<Self, String> {
-        let server = server();
+        let server = with_own_clocks(Server::start);
         let lines = (0..MEMBERS).map(|_| Proxy::to(&server));
         Ok(Self {
             lines: lines.collect(),
@@ -80,7 +78,7 @@ impl Stage for Lines {
 
 /// Which of a member's connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Connections {
+pub(super) enum Connections {
     /// Those that listen.
     Listening,
     /// Those that read and write.
@@ -90,13 +88,22 @@ enum Connections {
 impl Lines {
     /// The ports that the server sees a member's connections come from.
     fn ports(&self, number: usize, which: Connections) -> Vec<u16> {
-        let clients = self.server.command(&["CLIENT", "LIST"]);
+        self.lines[number].are_from(&which.ports(&self.server))
+    }
+}
+
+impl Connections {
+    /// The ports that a server sees those of all members come from.
+    pub(super) fn ports(self, server: &Server) -> Vec<u16> {
+        let clients = server.command(&["CLIENT", "LIST"]);
         let is_one = |client: &&str| {
-            let is_listening = !client.contains(" sub=0 ");
-            is_listening == (which == Connections::Listening)
+            let words = client.split(' ').filter_map(|word| word.split_once('='));
+            let mut counts = words.filter(|(name, _)| ["sub", "ssub"].contains(name));
+            let is_listening = counts.any(|(_, count)| count != "0");
+            let is_of_member = client.contains(" name=cache-core");
+            is_of_member && is_listening == (self == Self::Listening)
         };
-        let ports: Vec<_> = clients.lines().filter(is_one).filter_map(port).collect();
-        self.lines[number].are_from(&ports)
+        clients.lines().filter(is_one).filter_map(port).collect()
     }
 }
 
@@ -104,21 +111,6 @@ impl Lines {
 fn port(client: &str) -> Option<u16> {
     let address = client.split(' ').find_map(|it| it.strip_prefix("addr="))?;
     address.rsplit_once(':')?.1.parse().ok()
-}
-
-fn server() -> Server {
-    let (server, missing) = Server::with_own_clock();
-    if let Some(why) = missing {
-        eprintln!("clocks are not stepped: {why}");
-    }
-    server
-}
-
-fn step_clock(ground: &mut Ground<Lines>, seconds: i64) {
-    ground.stage.server.step_clock(seconds * 1_000_000);
-    sleep(2 * ground.bound);
-    ground.stage.server.step_clock(0);
-    sleep(ground.bound);
 }
 
 fn kill_server(ground: &mut Ground<Lines>) {
@@ -223,7 +215,7 @@ fn promote_and_kill(ground: &mut Ground<Lines>) {
 /// A replica that has missed some events, as has the first member.
 fn lag_behind(ground: &Ground<Lines>) -> Server {
     const DELAY: &str = "repl-diskless-sync-delay";
-    let replica = server();
+    let replica = with_own_clocks(Server::start);
     let replication = Proxy::to(&ground.stage.server);
     let port = replication.port().to_string();
     ground.stage.server.command(&["CONFIG", "SET", DELAY, "0"]);

@@ -17,46 +17,47 @@ pub(super) struct ItemChanged {
 pub(super) struct RatesChanged;
 
 #[cached(ttl = 10m, invalidate_on = ItemChanged { shelf, id })]
-pub(super) async fn item(shelf: u32, id: u32) -> u32 {
+pub(super) async fn item(shelf: u32, id: u32) -> u64 {
     truth::read_one(Place { shelf, id }.fact()).await
 }
 
 #[cached(ttl = SHORT_LIFE, invalidate_on = ItemChanged { shelf, id })]
-pub(super) async fn brief(shelf: u32, id: u32) -> u32 {
+pub(super) async fn brief(shelf: u32, id: u32) -> u64 {
     truth::read_one(Place { shelf, id }.fact()).await
 }
 
 #[cached(ttl = 10m, tiers = memory, invalidate_on = ItemChanged { shelf, id })]
-pub(super) async fn noted(shelf: u32, id: u32) -> u32 {
+pub(super) async fn noted(shelf: u32, id: u32) -> u64 {
     truth::read_one(Place { shelf, id }.fact()).await
 }
 
 #[cached(ttl = 10m, tiers = redis, invalidate_on = ItemChanged { shelf, id })]
-pub(super) async fn stored(shelf: u32, id: u32) -> u32 {
+pub(super) async fn stored(shelf: u32, id: u32) -> u64 {
     truth::read_one(Place { shelf, id }.fact()).await
 }
 
 /// An item, and the rates that its price is made with.
 #[cached(ttl = 10m, name = "label", invalidate_on = [ItemChanged { shelf, id }, RatesChanged])]
-pub(super) async fn label(shelf: u32, id: u32) -> (u32, u32) {
+pub(super) async fn label(shelf: u32, id: u32) -> (u64, u64) {
     let item = truth::read_one(Place { shelf, id }.fact()).await;
     (item, truth::read_one(RATES).await)
 }
 
 /// The same in the next release: as many bytes, of other types and the other way round.
 #[cached(ttl = 10m, name = "label", invalidate_on = [ItemChanged { shelf, id }, RatesChanged])]
-pub(super) async fn next_label(shelf: u32, id: u32) -> (u64, u64) {
+pub(super) async fn next_label(shelf: u32, id: u32) -> (i64, i64) {
     let item = truth::read_one(Place { shelf, id }.fact()).await;
-    (truth::read_one(RATES).await.into(), item.into())
+    let rates = truth::read_one(RATES).await;
+    (rates.cast_signed(), item.cast_signed())
 }
 
 #[cached(ttl = 10m, invalidate_on = ItemChanged { shelf, .. })]
-pub(super) async fn shelf(shelf: u32) -> Vec<u32> {
+pub(super) async fn shelf(shelf: u32) -> Vec<u64> {
     truth::read(Place { shelf, id: 0 }.fact(), ITEMS).await
 }
 
 #[cached(ttl = 10m, invalidate_on = ItemChanged { .. })]
-pub(super) async fn everything() -> Vec<u32> {
+pub(super) async fn everything() -> Vec<u64> {
     truth::read(0, SHELVES * ITEMS).await
 }
 

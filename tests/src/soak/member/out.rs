@@ -3,7 +3,7 @@
 use std::{
     fmt::Write as _,
     io::{self, Write as _},
-    mem,
+    mem, panic,
     sync::{Arc, Mutex, PoisonError},
     thread,
     time::Duration,
@@ -40,6 +40,17 @@ impl Out {
         let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         push(&mut said, &line());
     }
+}
+
+/// Says of each panic where and why it was, also of those that somebody catches.
+pub(super) fn say_panics() {
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(move |panicked| {
+        let what = panicked.to_string();
+        // Past everything that may be locked, and at once: the process may be about to end.
+        let _ = io::stdout().write_all(format!("{}\n", Line::Panicked { what }).as_bytes());
+        before(panicked);
+    }));
 }
 
 fn push(said: &mut String, line: &Line) {

@@ -5,7 +5,7 @@ use std::{future::Future, time::Duration};
 use cache_core::{CachedCall, Source};
 
 use super::{
-    super::{Place, RATES, Release, journal::Line, now, verdict::SHORT_LIVED},
+    super::{ITEMS, Place, RATES, Release, SHELVES, journal::Line, now, verdict::SHORT_LIVED},
     functions::{brief, everything, item, label, next_label, noted, shelf, stored},
     out::Out,
     zipf::Zipf,
@@ -44,29 +44,30 @@ struct Reader {
 impl Reader {
     async fn call(&self, place: Place) {
         let (of_shelf, id, fact) = (place.shelf, place.id, place.fact());
-        let one = |version| vec![(fact, vec![version])];
+        let one = |value| vec![(fact, 1, vec![value])];
         match self.random.below(100) {
             0..30 => self.serve("item", item(of_shelf, id), one).await,
             30..45 => self.serve(SHORT_LIVED, brief(of_shelf, id), one).await,
             45..55 => self.serve("noted", noted(of_shelf, id), one).await,
             55..65 => self.serve("stored", stored(of_shelf, id), one).await,
             65..85 => {
-                let both = |(item, rates)| vec![(fact, vec![item]), (RATES, vec![rates])];
+                let both = |(item, rates)| vec![(fact, 1, vec![item]), (RATES, 1, vec![rates])];
                 match self.release {
                     Release::Before => self.serve("label", label(of_shelf, id), both).await,
                     Release::After => {
-                        let version = |it: u64| u32::try_from(it).expect("it is a version");
-                        let both = |(rates, item)| both((version(item), version(rates)));
+                        let both = |(rates, item): (i64, i64)| {
+                            both((item.cast_unsigned(), rates.cast_unsigned()))
+                        };
                         self.serve("label", next_label(of_shelf, id), both).await;
                     }
                 }
             }
             85..99 => {
-                let all = |versions| vec![(fact - id as usize, versions)];
+                let all = |values| vec![(fact - id as usize, ITEMS, values)];
                 self.serve("shelf", shelf(of_shelf), all).await;
             }
             _ => {
-                let all = |versions| vec![(0, versions)];
+                let all = |values| vec![(0, SHELVES * ITEMS, values)];
                 self.serve("everything", everything(), all).await;
             }
         }
@@ -77,24 +78,27 @@ impl Reader {
         &self,
         function: &str,
         call: impl Future<Output = T>,
-        facts: impl FnOnce(T) -> Vec<(usize, Vec<u32>)>,
+        facts: impl FnOnce(T) -> Vec<(usize, u32, Vec<u64>)>,
     ) {
         let began = now();
-        let (value, source) = if self.random.below(8) == 0 {
+        // Of what is read from Redis more than of other things, which is seldom enough.
+        let often = if function == "stored" { 2 } else { 8 };
+        let (value, source) = if self.random.below(often) == 0 {
             let explained = call.explain().await.expect("it is cached");
             (explained.value, Some(explained.source))
         } else {
             (call.await, None)
         };
         let ended = now();
-        for (first, versions) in facts(value) {
+        for (first, count, values) in facts(value) {
             self.out.say(|| Line::Served {
                 function: function.to_owned(),
                 source: word(source).to_owned(),
                 began,
                 ended,
                 first,
-                versions,
+                count: count as usize,
+                values,
             });
         }
     }

@@ -7,21 +7,23 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::super::WriteId;
+use super::super::{Life, WriteId, value::Loaded};
 
 static TRUTH: OnceLock<Truth> = OnceLock::new();
 
 #[derive(Debug)]
 pub(super) struct Truth {
     address: String,
+    life: Life,
     idle: Mutex<Vec<BufReader<TcpStream>>>,
 }
 
 impl Truth {
-    /// Where it is from here on.
-    pub(super) fn at(address: String) {
+    /// Where it is from here on, for a member in this life.
+    pub(super) fn at(address: String, life: Life) {
         let truth = Self {
             address,
+            life,
             idle: Mutex::default(),
         };
         TRUTH.set(truth).expect("a member begins once");
@@ -51,13 +53,23 @@ fn truth() -> &'static Truth {
     TRUTH.get().expect("it is set at first")
 }
 
-/// The versions of neighbouring facts.
-pub(super) async fn read(first: usize, count: u32) -> Vec<u32> {
-    truth().ask(format!("read {first} {count}\n")).await
+/// The values of neighbouring facts.
+pub(super) async fn read(first: usize, count: u32) -> Vec<u64> {
+    let truth = truth();
+    let versions = truth.ask(format!("read {first} {count}\n")).await;
+    let value = |(fact, version)| Loaded {
+        fact,
+        life: truth.life,
+        version,
+    };
+    (first..)
+        .zip(versions)
+        .map(|it| value(it).number())
+        .collect()
 }
 
-/// The version of one fact.
-pub(super) async fn read_one(fact: usize) -> u32 {
+/// The value of one fact.
+pub(super) async fn read_one(fact: usize) -> u64 {
     read(fact, 1).await[0]
 }
 

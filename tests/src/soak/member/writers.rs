@@ -12,7 +12,7 @@ use std::{
 use cache_core::Cache;
 
 use super::{
-    super::{Life, Nanos, Place, WriteId, journal::Line, nanos, now},
+    super::{Life, Nanos, Place, RATES, WriteId, journal::Line, nanos, now},
     functions::{ItemChanged, change_guarded, change_item, change_rates, change_shelf},
     out::Out,
     truth,
@@ -72,7 +72,11 @@ impl Writers {
                 52..60 => shared.drop_half_way(place, write).await,
                 60..61 => shared.change(change_rates(write), write).await,
                 61..62 => shared.change(change_shelf(place.shelf, write), write).await,
-                62..74 => shared.guard(place, write).await,
+                62..74 => {
+                    // All alike: whoever is killed in one is killed in one of what is written seldom.
+                    let place = Place::of_number(shared.random.below(RATES));
+                    shared.guard(place, write).await;
+                }
                 _ => {
                     let mutation = change_item(place.shelf, place.id, write);
                     shared.change(mutation, write).await;
