@@ -432,7 +432,9 @@ impl Server {
                 self.set(&key, None, now);
                 Ok(())
             }
-            Write::Claim { .. } => unreachable!("no simulated function has the option `fleet`"),
+            Write::Claim { .. } | Write::Release { .. } => {
+                unreachable!("no simulated function has the option `fleet`")
+            }
             // On one server nobody hears of what was changed by hand, so that no run is another one for it.
             Write::Tell(_) if self.node.is_none() => Ok(()),
             Write::Tell(Message { channel, text }) => {

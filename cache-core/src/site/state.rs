@@ -5,15 +5,15 @@ use std::{
     cell::Cell,
     sync::{
         Arc, OnceLock, Weak,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use super::{Aging, Instance, Policies};
 use crate::{
-    call::Guarding, event::Tag, flight::Load, l1::Entry, l2::Entries, lock::Mutex, policy::Policy,
-    slot::Slots, stats::Counters,
+    call::Guarding, clock::nanos, event::Tag, flight::Load, l1::Entry, l2::Entries, lock::Mutex,
+    policy::Policy, slot::Slots, stats::Counters,
 };
 
 thread_local! {
@@ -38,6 +38,20 @@ impl Outlives {
     }
 }
 
+/// How long the last load of a function took that gave a value; zero before.
+#[derive(Debug, Default)]
+pub(crate) struct LoadTime(AtomicU64);
+
+impl LoadTime {
+    pub(crate) fn get(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set(&self, time: Duration) {
+        self.0.store(nanos(time), Ordering::Relaxed);
+    }
+}
+
 /// Keys of a type that only their function knows.
 type Gathered = Weak<dyn Any + Send + Sync>;
 
@@ -52,6 +66,7 @@ pub(crate) struct SiteState {
     pub(crate) counters: Arc<Counters>,
     pub(crate) outlives: Arc<Outlives>,
     pub(crate) slots: Arc<Slots>,
+    pub(crate) load_time: LoadTime,
     pub(crate) is_in_memory: bool,
     pub(crate) is_shared: bool,
     /// What events have its calls do, where there are some.
@@ -97,6 +112,7 @@ impl SiteState {
             counters: Arc::default(),
             outlives: Arc::default(),
             slots: Arc::new(Slots::new(loads as usize)),
+            load_time: LoadTime::default(),
             is_in_memory: instance.site.is_in_memory(),
             is_shared: instance.site.is_shared(),
             events: instance.site.events(),

@@ -117,14 +117,25 @@ impl State {
             Write::Delete { key } => {
                 self.held.entries.remove(&key);
             }
-            Write::Claim { key, milliseconds } => {
+            Write::Claim {
+                key,
+                holder,
+                milliseconds,
+            } => {
                 self.check_room()?;
                 let held = self.held.entries.get(&key);
                 if held.is_some_and(|(_, expires)| *expires > now) {
                     return Err(StoreError::Taken);
                 }
                 let expires = now.saturating_add(milliseconds.saturating_mul(1_000));
-                self.held.entries.insert(key, (b"1".to_vec(), expires));
+                let bytes = holder.to_string().into_bytes();
+                self.held.entries.insert(key, (bytes, expires));
+            }
+            Write::Release { key, holder } => {
+                let held = self.held.entries.get(&key);
+                if held.is_some_and(|(bytes, _)| *bytes == holder.to_string().into_bytes()) {
+                    self.held.entries.remove(&key);
+                }
             }
             Write::Tell(_) => {}
         }
