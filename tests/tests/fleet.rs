@@ -3,6 +3,8 @@
 
 #[path = "fleet/leases.rs"]
 mod leases;
+#[path = "fleet/successors.rs"]
+mod successors;
 
 use std::time::Duration;
 
@@ -109,6 +111,34 @@ fn a_refresh_takes_over_what_another_process_has_loaded_since() {
         .await;
         tokio::time::sleep(Duration::from_millis(20)).await;
         assert_eq!((read().await, origin.begun()), (Ok(2), 2));
+    });
+}
+
+#[test]
+fn whoever_can_be_served_no_longer_does_not_wait_for_the_successor_of_another_process() {
+    timed(|clock, _| async move {
+        let (redis, [a, b]) = two_processes(&clock).await;
+        let origin = Origin::default();
+        for cache in [&a, &b] {
+            let read = Cache::scope(cache.clone(), revalidated(&origin, 1));
+            assert_eq!(read.await, Ok(1));
+            redis.until(|redis| redis.writes() > 0).await;
+        }
+        clock.advance(20 * SECOND);
+        origin.close();
+        let read = |cache: &Cache| Cache::scope(cache.clone(), revalidated(&origin, 1));
+        assert_eq!(read(&a).await, Ok(1));
+        origin.until_begun(2).await;
+        assert_eq!(read(&b).await, Ok(1));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(origin.begun(), 2, "one process loads for both");
+        clock.advance(60 * SECOND);
+        let begun = origin.until_begun(3);
+        let (answer, ()) = futures::join!(read(&b), async {
+            begun.await;
+            origin.open();
+        });
+        assert_eq!(answer, Ok(3));
     });
 }
 

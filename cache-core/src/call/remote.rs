@@ -361,7 +361,7 @@ impl Elsewhere {
             return Err(load.redis_miss());
         };
         let mut read = self.look(cache, &load, within, purpose).await;
-        if load.site().is_fleet && purpose == Purpose::Load {
+        if purpose == Purpose::Load && fleet::takes_turns(&load) {
             read = self.wait_for_fleet(cache, &load, read).await;
         }
         Self::end(cache, underway, &load, read).map_err(Some)

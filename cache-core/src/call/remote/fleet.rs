@@ -1,5 +1,5 @@
-//! One process loads for all. Who holds the lease of an entry loads it, and the others look for what it has loaded; where
-//! it is gone, or takes too long, one of them is the next.
+//! One process loads for all, what none has under `fleet`, and a successor always. Who holds the lease of an entry loads it,
+//! and the others look for what it has loaded; where it is gone, or takes too long, one of them is the next.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,9 +14,53 @@ use crate::{
 /// How long one process may load for all, where neither a `timeout` nor what the last load took says more.
 const LEASE: Duration = Duration::from_secs(5);
 
-/// How often the others look whether it has.
+/// How often the others look whether it has, where callers wait for that.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(80);
+
+/// Whether processes take turns to load this. Not the keys of a batch, each of which would need a lease of its own.
+pub(super) fn takes_turns(load: &Load) -> bool {
+    load.site().is_fleet || load.is_succession() && !load.site().is_batched
+}
+
+/// How long its load takes, as far as that is known.
+fn load_time(cache: &Cache, load: &Load) -> Duration {
+    let node = cache.flights().l1.get(&load.key().as_ref());
+    let terms = node.as_ref().and_then(|node| node.entry().terms());
+    let known = terms.map(|terms| terms.life().load_time);
+    known
+        .filter(|time| !time.is_zero())
+        .unwrap_or_else(|| load.site().load_time.get())
+}
+
+/// How long a process waits between two looks.
+struct Pauses {
+    next: Duration,
+    longest: Duration,
+}
+
+impl Pauses {
+    /// Where nobody waits, the first look is worth it once the other has had time to load.
+    fn of(load: &Load, took: Duration) -> Self {
+        if load.is_succession() {
+            let next = took.max(FIRST_PAUSE);
+            let longest = next.max(LEASE / 4);
+            Self { next, longest }
+        } else {
+            Self {
+                next: FIRST_PAUSE,
+                longest: LONGEST_PAUSE,
+            }
+        }
+    }
+
+    /// The next one.
+    fn take(&mut self) -> Duration {
+        let pause = self.next;
+        self.next = (pause * 2).min(self.longest);
+        pause
+    }
+}
 
 /// How long a process waits for others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,11 +106,12 @@ impl Elsewhere {
     ) -> Read {
         let (site, budget) = (load.site(), self.route.l2.budget());
         let timeout = site.aging.and_then(|aging| aging.strategy.timeout);
-        let times = Times::of(timeout, site.load_time.get());
+        let took = load_time(cache, load);
+        let (times, mut pauses) = (Times::of(timeout, took), Pauses::of(load, took));
         let until = after(system_now(), times.wait);
-        let mut pause = FIRST_PAUSE;
         let mut has_waited = false;
         while is_absent(&read) && system_now() < until {
+            let pause = pauses.take();
             // For a claim, a pause and a look.
             load.slot.pause(pause + 2 * budget);
             match self.claim(&read, times.lease).await {
@@ -79,12 +124,12 @@ impl Elsewhere {
                     }
                     break;
                 }
-                Claimed::Lost => tokio::time::sleep(pause).await,
+                Claimed::Lost if sleep_unless_wanted(load, pause).await => break,
+                Claimed::Lost => {}
                 // It is only a matter of efficiency.
                 Claimed::Unknown => break,
             }
             has_waited = true;
-            pause = (pause * 2).min(LONGEST_PAUSE);
             read = self.look(cache, load, budget, Purpose::Load).await;
         }
         read
@@ -117,6 +162,17 @@ impl Elsewhere {
             self.route.let_go(lease);
         }
     }
+}
+
+/// Sleeps; gives whether there are callers by then who wait for a value that other processes need not have loaded.
+async fn sleep_unless_wanted(load: &Load, mut pause: Duration) -> bool {
+    let is_wanted = || !load.site().is_fleet && load.is_waited_for();
+    while !pause.is_zero() && !is_wanted() {
+        let part = pause.min(LONGEST_PAUSE);
+        tokio::time::sleep(part).await;
+        pause -= part;
+    }
+    is_wanted()
 }
 
 /// What became of a claim.
