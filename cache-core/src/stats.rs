@@ -21,6 +21,7 @@ pub(crate) struct Counters {
     pub(crate) stale: AtomicU64,
     pub(crate) refreshes: AtomicU64,
     pub(crate) timeouts: AtomicU64,
+    pub(crate) skipped: AtomicU64,
     pub(crate) evictions: AtomicU64,
     pub(crate) rejected: AtomicU64,
     pub(crate) entries: AtomicU64,
@@ -51,6 +52,7 @@ impl Counters {
             stale: self.stale.load(Relaxed),
             refreshes: self.refreshes.load(Relaxed),
             timeouts: self.timeouts.load(Relaxed),
+            skipped: self.skipped.load(Relaxed),
             evictions: self.evictions.load(Relaxed),
             rejected: self.rejected.load(Relaxed),
             entries: self.entries.load(Relaxed),
@@ -88,6 +90,8 @@ pub struct FunctionStats {
     pub refreshes: u64,
     /// Calls whose load took longer than `soft_timeout` or `timeout`.
     pub timeouts: u64,
+    /// Loads in the background, and prefetches, that were not begun since as many as may run already did.
+    pub skipped: u64,
     /// Entries that left because there was no room.
     pub evictions: u64,
     /// Values that were too heavy to be kept at all.
@@ -175,10 +179,11 @@ const COLUMNS: [Column; 7] = [
 ];
 
 /// Shown where there is something to show.
-const STRATEGY_COLUMNS: [Column; 3] = [
+const STRATEGY_COLUMNS: [Column; 4] = [
     ("stale", |row| row.stale),
     ("refreshes", |row| row.refreshes),
     ("timeouts", |row| row.timeouts),
+    ("skipped", |row| row.skipped),
 ];
 
 /// Shown where there is something to show.

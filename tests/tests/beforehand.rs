@@ -43,6 +43,63 @@ fn a_call_begins_the_next_one_in_the_background_and_that_begins_none() {
     });
 }
 
+#[cached(ttl = 10s, skip(origin))]
+async fn begun(origin: &Origin, id: u64) -> Result<u64, Failure> {
+    origin.load().await
+}
+
+#[cached(ttl = 10s, skip(origin), timeout = 20ms)]
+async fn limited(origin: &Origin, id: u64) -> Result<u64, Failure> {
+    origin.load().await
+}
+
+/// Runs a test in a cache that has room for two loads in the background.
+fn with_room_for_two<F: Future<Output = ()>>(test: impl FnOnce(Cache) -> F) {
+    timed(|_, _| async move {
+        let cache = Cache::builder().background_limit(2).build().await.unwrap();
+        Cache::scope(cache.clone(), test(cache)).await;
+    });
+}
+
+#[test]
+fn prefetches_beyond_the_limit_of_loads_in_the_background_are_not_begun() {
+    with_room_for_two(|cache| async move {
+        let origin = Origin::default();
+        origin.close();
+        for id in 0..5 {
+            begun(&origin, id).prefetch().await.unwrap();
+        }
+        origin.until_begun(2).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(origin.begun(), 2);
+        assert_eq!(cache.stats().function("begun").unwrap().skipped, 3);
+        origin.open();
+        origin.until_ended(2).await;
+        begun(&origin, 9).prefetch().await.unwrap();
+        origin.until_ended(3).await;
+    });
+}
+
+#[test]
+fn loads_that_go_on_without_their_callers_leave_no_room_in_the_background() {
+    with_room_for_two(|cache| async move {
+        let origin = Origin::default();
+        origin.close();
+        for id in 0..3 {
+            limited(&origin, id).await.unwrap_err();
+        }
+        origin.until_begun(3).await;
+        begun(&origin, 1).prefetch().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(origin.begun(), 3, "those that have begun are not stopped");
+        assert_eq!(cache.stats().function("begun").unwrap().skipped, 1);
+        origin.open();
+        origin.until_ended(3).await;
+        begun(&origin, 1).prefetch().await.unwrap();
+        origin.until_ended(4).await;
+    });
+}
+
 #[test]
 fn warming_loads_what_is_not_there_some_at_once_and_says_how_it_went() {
     static AT_ONCE: AtomicU64 = AtomicU64::new(0);

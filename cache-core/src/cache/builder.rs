@@ -129,9 +129,10 @@ impl CacheBuilder {
         self
     }
 
-    /// How many loads may run at once that nobody waits for, because a strategy such as `refresh_ahead` began them for a
-    /// value that is still served. Beyond that the value is served as it is, and looked at again 100 ms later.
-    /// Default: 64; 0 begins none.
+    /// How many loads may run or be queued at once that nobody waits for: those that a strategy such as `refresh_ahead` begins
+    /// for a value that is still served, and prefetches. Beyond that the value is served as it is, and looked at again 100 ms
+    /// later; a prefetch is not begun. Loads that went on when their caller's `timeout` or `soft_timeout` was over count too,
+    /// though they are not stopped. Each cache of a process has as many. Default: 64; 0 begins none.
     pub fn background_limit(mut self, loads: usize) -> Self {
         self.background_limit = loads;
         self

@@ -1,10 +1,6 @@
 //! Calls of functions with a strategy: what an old value is good for, and what becomes of a load that takes long.
 
-use std::{
-    future::Future,
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::{
     runtime::Handle,
@@ -28,7 +24,7 @@ use crate::{
     site::SiteState,
     stats::Counters,
     strategy::{Decision, Strategy, THROTTLE},
-    tasks,
+    tasks::{self, Awaited},
     value::Answer,
 };
 
@@ -73,10 +69,12 @@ pub(crate) fn refresh(call: &Call, node: &Arc<Node>, body: Body<'_>) {
     if !call.is_on() || !terms.claim(now, until) {
         return;
     }
-    let Some(running) = cache.tasks().enter_background(cache.background_limit()) else {
+    let Some(background) = cache.tasks().enter_background(cache.background_limit()) else {
+        Counters::add(&call.site.counters.skipped);
         terms.put_off(after(now, LATER), false);
         return;
     };
+    let running = cache.tasks().enter();
     let member = cache
         .flights()
         .succeed(&call.key, &call.site, &call.capture());
@@ -93,8 +91,8 @@ pub(crate) fn refresh(call: &Call, node: &Arc<Node>, body: Body<'_>) {
     let (site, clock) = (Arc::clone(&call.site), cache.clock().clone());
     let node = Arc::downgrade(node);
     tasks::spawn(&runtime, async move {
-        let _running = running;
-        let ended = while_waited_for(&site, ride, &Weak::new()).await;
+        let _running = (running, background);
+        let ended = while_waited_for(&site, ride, None).await;
         let node = node.upgrade();
         if let Some(terms) = node.as_ref().and_then(|node| node.entry().terms()) {
             terms.release(until, after(clock.now(), LATER));
@@ -136,18 +134,18 @@ pub(crate) fn lead(
     runtime: &Handle,
 ) -> BoxFuture<'static, Flown> {
     let running = call.cache.tasks().enter();
+    let (waiting, awaited) = call.cache.tasks().unless_abandoned();
     let ride = call
         .clone()
         .ride_apart_from_here(member, Some(underway), outer, body);
-    let (site, caller) = (Arc::clone(&call.site), Arc::new(()));
-    let waits = Arc::downgrade(&caller);
+    let site = Arc::clone(&call.site);
     let task = tasks::spawn(runtime, async move {
         let _running = running;
-        while_waited_for(&site, ride, &waits).await
+        while_waited_for(&site, ride, Some(awaited)).await
     });
     Box::pin(async move {
         let led = joined(task).await;
-        drop(caller);
+        drop(waiting);
         led.expect("it is not given up while this waits for it")
     })
 }
@@ -156,7 +154,7 @@ pub(crate) fn lead(
 pub(crate) fn bound(site: Arc<SiteState>, load: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {
     Box::pin(async move {
         // Late or not, there is nobody to know.
-        let _ = while_waited_for(&site, load, &Weak::new()).await;
+        let _ = while_waited_for(&site, load, None).await;
     })
 }
 
@@ -164,14 +162,14 @@ pub(crate) fn bound(site: Arc<SiteState>, load: BoxFuture<'static, ()>) -> BoxFu
 async fn while_waited_for<F: Future>(
     site: &SiteState,
     load: F,
-    caller: &Weak<()>,
+    awaited: Option<Awaited>,
 ) -> Option<F::Output> {
     let mut load = std::pin::pin!(load);
     loop {
         if let Ok(output) = timeout(DEADLINE, &mut load).await {
             return Some(output);
         }
-        if caller.strong_count() == 0 {
+        if !awaited.as_ref().is_some_and(Awaited::is_waited_for) {
             tracing::warn!(
                 function = site.name,
                 "a load in the background takes longer than {DEADLINE:?}, and is given up"

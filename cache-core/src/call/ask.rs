@@ -18,7 +18,8 @@ use crate::{
     flight::{Arrival, Joined, Member},
     l1::{Entry, Node},
     l2::RedisMiss,
-    tasks,
+    stats::Counters,
+    tasks::{self, Background},
     value::{Answer, Fate, Loaded},
 };
 
@@ -168,6 +169,10 @@ impl Call {
             }
             return;
         };
+        let Ok(background) = self.enter_prefetch() else {
+            Counters::add(&self.site.counters.skipped);
+            return;
+        };
         let (clock, snapshot) = (self.cache.clock(), self.capture());
         let joined = flights.join(&self.key, &self.site, clock, &snapshot, (&snapshot, true));
         if let Joined::Member(mut member) = joined
@@ -177,7 +182,22 @@ impl Call {
             let Ok(body) = body.behind() else {
                 return;
             };
-            self.ride_apart(member, body, leaving, &runtime);
+            self.ride_apart(member, body, (leaving, background), &runtime);
+        }
+    }
+
+    /// A place among those that nobody waits for. None for each key of a batch, of which one load has many: there is only to
+    /// be one left.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    fn enter_prefetch(&self) -> Result<Option<Background>, ()> {
+        let (tasks, most) = (self.cache.tasks(), self.cache.background_limit());
+        if self.site.is_batched {
+            tasks.has_background(most).then_some(None).ok_or(())
+        } else {
+            tasks.enter_background(most).map(Some).ok_or(())
         }
     }
 
@@ -186,7 +206,7 @@ impl Call {
         &self,
         mut member: Member,
         body: Running<'static>,
-        leaving: Option<Arc<Leaving>>,
+        (leaving, background): (Option<Arc<Leaving>>, Option<Background>),
         runtime: &Handle,
     ) {
         let (cache, remote, around) = (self.cache.clone(), self.remote.clone(), Around::here());
@@ -198,6 +218,7 @@ impl Call {
         // Whoever waits for another call's load leaves nothing behind when the cache is closed.
         let running = turn.is_some().then(|| cache.tasks().enter());
         let load = async move {
+            let _background = background;
             let turn = match turn {
                 Some(underway) => Some(underway),
                 None => member.turn_of_the_gone().await,
