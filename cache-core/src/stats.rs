@@ -19,6 +19,7 @@ pub(crate) struct Counters {
     pub(crate) failures: AtomicU64,
     pub(crate) shared: AtomicU64,
     pub(crate) stale: AtomicU64,
+    pub(crate) unproven: AtomicU64,
     pub(crate) refreshes: AtomicU64,
     pub(crate) timeouts: AtomicU64,
     pub(crate) skipped: AtomicU64,
@@ -50,6 +51,7 @@ impl Counters {
             failures: self.failures.load(Relaxed),
             shared_loads: self.shared.load(Relaxed),
             stale: self.stale.load(Relaxed),
+            unproven: self.unproven.load(Relaxed),
             refreshes: self.refreshes.load(Relaxed),
             timeouts: self.timeouts.load(Relaxed),
             skipped: self.skipped.load(Relaxed),
@@ -86,6 +88,8 @@ pub struct FunctionStats {
     pub shared_loads: u64,
     /// Those of the hits that were served a value past its `ttl`, or one that was void, because a strategy said so.
     pub stale: u64,
+    /// Those of the stale ones of which it was not known whether an event had made them void: `stale_if_error(.., unproven)`.
+    pub unproven: u64,
     /// Loads that were begun in the background for a value that was still served.
     pub refreshes: u64,
     /// Calls whose load took longer than `soft_timeout` or `timeout`.
@@ -179,8 +183,9 @@ const COLUMNS: [Column; 7] = [
 ];
 
 /// Shown where there is something to show.
-const STRATEGY_COLUMNS: [Column; 4] = [
+const STRATEGY_COLUMNS: [Column; 5] = [
     ("stale", |row| row.stale),
+    ("unproven", |row| row.unproven),
     ("refreshes", |row| row.refreshes),
     ("timeouts", |row| row.timeouts),
     ("skipped", |row| row.skipped),

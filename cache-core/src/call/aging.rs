@@ -23,7 +23,7 @@ use crate::{
     l1::Node,
     site::SiteState,
     stats::Counters,
-    strategy::{Decision, Strategy, THROTTLE},
+    strategy::{Decision, Strategy, THROTTLE, Trouble},
     tasks::{self, Awaited},
     value::Answer,
 };
@@ -71,7 +71,7 @@ pub(crate) fn refresh(call: &Call, node: &Arc<Node>, body: Body<'_>) {
     }
     let Some(background) = cache.tasks().enter_background(cache.background_limit()) else {
         Counters::add(&call.site.counters.skipped);
-        terms.put_off(after(now, LATER), false);
+        terms.put_off(after(now, LATER), None, false);
         return;
     };
     let running = cache.tasks().enter();
@@ -117,7 +117,8 @@ pub(crate) fn stand_in(call: &Call, underway: &Underway) -> Option<Arc<Node>> {
 pub(crate) fn put_off(cache: &Cache, load: &Load, may_stand_in: bool) {
     let node = cache.flights().l1.get(&load.key().as_ref());
     if let Some(terms) = node.as_ref().and_then(|node| node.entry().terms()) {
-        terms.put_off(after(cache.clock().now(), THROTTLE), may_stand_in);
+        let until = after(cache.clock().now(), THROTTLE);
+        terms.put_off(until, Some(Trouble::Failed), may_stand_in);
     }
 }
 
@@ -224,10 +225,11 @@ impl Aged<'_> {
         let due = due.map(|node| (node, Decision::ServeAndRefresh));
         let served = due.or_else(|| self.served());
         if let Some((node, decision)) = served.filter(|(node, _)| is_left(node)) {
+            // Before its successor is loaded: that may fail at once.
+            let stale = Stale::of(node.entry(), call.cache.clock());
             if decision == Decision::ServeAndRefresh {
                 refresh(call, &node, body);
             }
-            let stale = Stale::of(node.entry(), call.cache.clock());
             return call.served(node, stale);
         }
         let flown = if has_background && self.strategy.has_limit() {
@@ -236,7 +238,7 @@ impl Aged<'_> {
             call.fly(place, body).await
         };
         if flown.is_replaceable {
-            self.stand_in(Stale::Failed).unwrap_or(flown)
+            self.stand_in(Trouble::Failed).unwrap_or(flown)
         } else {
             flown
         }
@@ -266,13 +268,14 @@ impl Aged<'_> {
     }
 
     /// The stale value that answers in place of a load.
-    fn stand_in(&self, stale: Stale) -> Option<Flown> {
+    fn stand_in(&self, trouble: Trouble) -> Option<Flown> {
         let clock = self.call.cache.clock();
         let (site, outer) = (&self.call.site, self.outer.as_ref());
         let node = self.found().filter(|node| {
             let entry = node.entry();
             entry.stands_in(clock) && guarding::may_serve(site, outer, entry, clock)
         })?;
+        let stale = Stale::in_place(node.entry(), clock, trouble);
         Some(self.call.served(node, Some(stale)))
     }
 
@@ -313,12 +316,13 @@ impl Aged<'_> {
 
     /// The stale value that answers in place of a load that takes long, also those who call before it has ended.
     fn give_up(&self) -> Option<Flown> {
-        let flown = self.stand_in(Stale::Late)?;
+        let flown = self.stand_in(Trouble::Late)?;
         Counters::add(&self.call.site.counters.timeouts);
         if let Answer::Hit(node) = &flown.answer
             && let Some(terms) = node.entry().terms()
         {
-            terms.put_off(after(self.call.cache.clock().now(), THROTTLE), true);
+            let until = after(self.call.cache.clock().now(), THROTTLE);
+            terms.put_off(until, Some(Trouble::Late), true);
         }
         Some(flown)
     }
