@@ -43,6 +43,54 @@ fn a_call_begins_the_next_one_in_the_background_and_that_begins_none() {
     });
 }
 
+#[derive(Clone)]
+struct Pages {
+    origin: Origin,
+}
+
+impl Pages {
+    #[cached(ttl = 10s, skip(self), prefetch = self.page(number + 1))]
+    async fn page(&self, number: u64) -> Result<u64, Failure> {
+        self.origin.load().await.map(|_| number)
+    }
+}
+
+#[test]
+fn a_method_begins_its_own_next_call_as_its_loads_are_detached_for_that() {
+    timed(|_, _| async move {
+        let pages = Pages {
+            origin: Origin::default(),
+        };
+        assert_eq!(pages.page(1).await, Ok(1));
+        pages.origin.until_ended(2).await;
+        assert_eq!(pages.page(2).peek().await, Some(Ok(2)));
+    });
+}
+
+#[test]
+fn what_was_prefetched_in_vain_is_not_begun_again_by_each_call() {
+    #[cached(ttl = 1h, skip(origin, bad), prefetch = begun(bad, number))]
+    async fn reader(origin: &Origin, bad: &Origin, number: u64) -> Result<u64, Failure> {
+        origin.load().await
+    }
+    timed(|clock, _| async move {
+        let (origin, bad) = (Origin::default(), Origin::default());
+        bad.fail(true);
+        reader(&origin, &bad, 1).await.unwrap();
+        bad.until_ended(1).await;
+        for _ in 0..10 {
+            reader(&origin, &bad, 1).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!((origin.begun(), bad.begun()), (1, 1));
+        clock.advance(10 * SECOND);
+        bad.fail(false);
+        reader(&origin, &bad, 1).await.unwrap();
+        bad.until_ended(2).await;
+        assert_eq!(begun(&bad, 1).peek().await, Some(Ok(2)));
+    });
+}
+
 #[cached(ttl = 10s, skip(origin))]
 async fn begun(origin: &Origin, id: u64) -> Result<u64, Failure> {
     origin.load().await

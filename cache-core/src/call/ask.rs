@@ -12,13 +12,18 @@ use super::{
     run::Run,
 };
 use crate::{
+    cache::Cache,
+    clock::after,
     coherence::{Doubt, Guard},
     context::{self, Around, Ask, Question},
     explain::{Miss, Source, Stamp, Trace},
     flight::{Arrival, Joined, Member},
+    key::Key,
     l1::{Entry, Node},
     l2::RedisMiss,
+    site::SiteState,
     stats::Counters,
+    strategy::THROTTLE,
     tasks::{self, Background},
     value::{Answer, Fate, Loaded},
 };
@@ -160,8 +165,10 @@ impl Call {
     /// Loads for later callers. Where the load runs in this task, it is over when this returns.
     async fn prefetch(&self, body: Body<'_>) {
         let flights = self.cache.flights();
+        let is_by_option = context::is_prefetching();
         let Some(runtime) = body.background() else {
-            if context::is_prefetching() {
+            if is_by_option {
+                self.site.warn_of_inline_prefetch();
                 return;
             }
             if !flights.is_loading(&self.key, &self.capture()) {
@@ -169,6 +176,10 @@ impl Call {
             }
             return;
         };
+        let (digest, now) = (self.key.digest(), self.cache.clock().now());
+        if is_by_option && self.site.in_vain.has(digest, now) {
+            return;
+        }
         let Ok(background) = self.enter_prefetch() else {
             Counters::add(&self.site.counters.skipped);
             return;
@@ -209,6 +220,12 @@ impl Call {
         (leaving, background): (Option<Arc<Leaving>>, Option<Background>),
         runtime: &Handle,
     ) {
+        let prefetched = Prefetched {
+            cache: self.cache.clone(),
+            site: Arc::clone(&self.site),
+            key: self.key.clone(),
+            _background: background,
+        };
         let (cache, remote, around) = (self.cache.clone(), self.remote.clone(), Around::here());
         let turn = member.try_turn();
         if let (Some(leaving), None) = (leaving, &turn) {
@@ -218,7 +235,7 @@ impl Call {
         // Whoever waits for another call's load leaves nothing behind when the cache is closed.
         let running = turn.is_some().then(|| cache.tasks().enter());
         let load = async move {
-            let _background = background;
+            let _prefetched = prefetched;
             let turn = match turn {
                 Some(underway) => Some(underway),
                 None => member.turn_of_the_gone().await,
@@ -336,6 +353,25 @@ impl Call {
                 Answer::Own(_) => true,
             },
             stamps,
+        }
+    }
+}
+
+/// A load for later callers, while it runs. Where it leaves nothing in memory, calls do not begin it again at once.
+struct Prefetched {
+    cache: Cache,
+    site: Arc<SiteState>,
+    key: Key,
+    _background: Option<Background>,
+}
+
+impl Drop for Prefetched {
+    fn drop(&mut self) {
+        let (clock, l1) = (self.cache.clock(), &self.cache.flights().l1);
+        let is_kept = |node: Arc<Node>| node.entry().is_usable(clock);
+        if self.site.is_in_memory && !l1.get(&self.key.as_ref()).is_some_and(is_kept) {
+            let until = after(clock.now(), THROTTLE);
+            self.site.in_vain.add(self.key.digest(), until);
         }
     }
 }

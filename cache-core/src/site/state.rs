@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Aging, Instance, Policies};
+use super::{Aging, Instance, Policies, in_vain::InVain};
 use crate::{
     call::Guarding, clock::nanos, event::Tag, flight::Load, l1::Entry, l2::Entries, lock::Mutex,
     policy::Policy, slot::Slots, stats::Counters,
@@ -67,6 +67,7 @@ pub(crate) struct SiteState {
     pub(crate) outlives: Arc<Outlives>,
     pub(crate) slots: Arc<Slots>,
     pub(crate) load_time: LoadTime,
+    pub(crate) in_vain: InVain,
     pub(crate) is_in_memory: bool,
     pub(crate) is_shared: bool,
     /// What events have its calls do, where there are some.
@@ -91,6 +92,7 @@ pub(crate) struct SiteState {
     /// Made when the function first meets a shared tier; nothing where its values cannot travel.
     entries: OnceLock<Option<Arc<Entries>>>,
     warned_of_recursion: AtomicBool,
+    warned_of_inline_prefetch: AtomicBool,
     /// Functions that loads of this one reach, with events that it does not list.
     warned_of: Mutex<Vec<(String, String)>>,
 }
@@ -113,6 +115,7 @@ impl SiteState {
             outlives: Arc::default(),
             slots: Arc::new(Slots::new(loads as usize)),
             load_time: LoadTime::default(),
+            in_vain: InVain::default(),
             is_in_memory: instance.site.is_in_memory(),
             is_shared: instance.site.is_shared(),
             events: instance.site.events(),
@@ -127,6 +130,7 @@ impl SiteState {
             aging,
             entries: OnceLock::new(),
             warned_of_recursion: AtomicBool::new(false),
+            warned_of_inline_prefetch: AtomicBool::new(false),
             warned_of: Mutex::default(),
         }
     }
@@ -231,6 +235,18 @@ impl SiteState {
             "its loads call a function that `{event}` invalidates, which it does not list: its own entries outlive \
              that event. Add `{event}` to its `invalidate_on`, or write `inherits`"
         );
+    }
+
+    /// Says once per function that the option `prefetch` of another one names it in vain.
+    pub(crate) fn warn_of_inline_prefetch(&self) {
+        // Outside a runtime no load is detached.
+        let could_be = tokio::runtime::Handle::try_current().is_ok();
+        if could_be && !self.warned_of_inline_prefetch.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                function = self.name,
+                "`prefetch` names a function whose loads run in their callers, and begins none: write `detached` there"
+            );
+        }
     }
 
     /// Says once per function that a load reached its own key.

@@ -68,14 +68,8 @@ impl Options {
                 "`refresh_ahead` and `early_expiration` both say when a fresh value is loaded anew: remove one of them",
             );
         }
-        if let (Some(inline), Some(name)) = (&self.inline, self.needs_task()) {
-            mistakes.at(
-                &inline.name,
-                format_args!(
-                    "`{name}` has loads run that no caller waits for, and an `inline` load runs in its caller: remove one of \
-                     them"
-                ),
-            );
+        if let Some(name) = self.needs_task() {
+            self.refuse_inline_beside(name, mistakes);
         }
         self.refuse_periods(mistakes);
         let has_events = self.is_tried("invalidate_on") || self.is_tried("inherits");
@@ -94,6 +88,19 @@ impl Options {
                 format_args!(
                     "`{name}` is about events, and no event kills an entry of this function: write `invalidate_on = ..`, or \
                      remove it"
+                ),
+            );
+        }
+    }
+
+    /// Refuses loads in the task of their caller beside an option that needs other ones.
+    pub(crate) fn refuse_inline_beside(&self, name: &Ident, mistakes: &mut Mistakes) {
+        if let Some(inline) = &self.inline {
+            mistakes.at(
+                &inline.name,
+                format_args!(
+                    "`{name}` has loads run that no caller waits for, and an `inline` load runs in its caller: remove one of \
+                     them"
                 ),
             );
         }
