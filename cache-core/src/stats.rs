@@ -134,6 +134,9 @@ pub struct Stats {
     pub memory_limit: u64,
     /// How invalidation went.
     pub events: EventStats,
+    /// Names in [`policies`](crate::CacheBuilder::policies) by which no function goes that was called so far: misspelt, or of a
+    /// function that is yet to be called.
+    pub unused_policies: Vec<String>,
 }
 
 impl Stats {
@@ -230,10 +233,14 @@ impl fmt::Display for Stats {
             "{} entries, {} of {} bytes",
             self.entries, self.bytes, self.memory_limit
         )?;
-        if self.events == EventStats::default() {
-            return Ok(());
+        if self.events != EventStats::default() {
+            write!(f, "\n{}", self.events)?;
         }
-        write!(f, "\n{}", self.events)
+        if !self.unused_policies.is_empty() {
+            let names = self.unused_policies.join("`, `");
+            write!(f, "\npolicies of no function called so far: `{names}`")?;
+        }
+        Ok(())
     }
 }
 

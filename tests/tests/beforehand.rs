@@ -232,6 +232,26 @@ fn a_configuration_says_how_long_values_are_kept_and_which_are_not_cached() {
 }
 
 #[test]
+fn a_policy_whose_name_no_function_has_so_far_is_shown() {
+    #[cached(ttl = 1h)]
+    async fn known(n: u64) -> u64 {
+        n
+    }
+    let policies = r#"{ "known": { "ttl": "10s" }, "knwon": { "ttl": "10s" } }"#;
+    configured(policies, |_, cache| async move {
+        let unused = || cache.stats().unused_policies;
+        assert_eq!(unused(), ["known", "knwon"]);
+        known(1).await;
+        assert_eq!(unused(), ["knwon"]);
+        let shown = cache.stats().to_string();
+        assert!(
+            shown.ends_with("policies of no function called so far: `knwon`"),
+            "{shown}"
+        );
+    });
+}
+
+#[test]
 fn a_configuration_gives_a_function_another_strategy() {
     #[cached(ttl = 10s, skip(origin))]
     async fn plain(origin: &Origin) -> Result<u64, Failure> {

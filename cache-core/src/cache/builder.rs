@@ -140,11 +140,10 @@ impl CacheBuilder {
 
     /// What a configuration says of functions in place of their attributes: lifetimes, strategies, or that one is not to be
     /// cached. A function is named as by [`Stats::function`](crate::Stats::function): by the end of its path. Of several
-    /// that fit the longest name counts.
+    /// that fit the longest name counts. Which functions there are is known only as they are called:
+    /// [`Stats::unused_policies`](crate::Stats::unused_policies) has the names by which none of those goes.
     pub fn policies(mut self, policies: impl IntoIterator<Item = (String, Policy)>) -> Self {
-        let policies = policies.into_iter();
-        let policies = policies.map(|(function, policy)| (function, Arc::new(policy)));
-        self.policies = Some(Arc::new(Named(policies.collect())));
+        self.policies = Some(Arc::new(policies.into_iter().collect::<Named>()));
         self
     }
 

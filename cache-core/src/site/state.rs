@@ -108,7 +108,12 @@ impl SiteState {
         let mut aging = instance.site.aging.copied();
         if let (Some(policies), Some(policy)) = (policies, &policy) {
             aging = policies.aging(policy, aging);
+            if let Some(said) = policies.said_in_vain(policy, aging) {
+                tracing::warn!(function = name, "a policy does nothing here: {said}");
+            }
         }
+        let fleet = policy.as_ref().and_then(|policy| policy.fleet);
+        let is_batched = instance.site.is_batched;
         Self {
             name,
             counters: Arc::default(),
@@ -123,8 +128,8 @@ impl SiteState {
             is_named_by_value: instance.site.is_named_by_value,
             inherits: instance.site.is_inheriting(),
             settle: instance.site.settles_in(),
-            is_fleet: instance.site.fleet,
-            is_batched: instance.site.is_batched,
+            is_fleet: fleet.unwrap_or(instance.site.fleet) && !is_batched,
+            is_batched,
             gatherings: Mutex::default(),
             policy,
             aging,
