@@ -28,8 +28,22 @@ use crate::{
     value::Answer,
 };
 
-/// A load in the background that takes longer is given up: its slot is free again, and what it gives is kept nowhere.
+/// A load in the background that takes longer, and so much longer than the last one took, is given up: its slot is free
+/// again, and what it gives is kept nowhere.
 const DEADLINE: Duration = Duration::from_mins(1);
+const LONGER_THAN_THE_LAST: u32 = 4;
+
+/// When a load in the background is given up, where the last one `took` so long. Not before its callers would have been: what
+/// comes behind a `timeout` is kept.
+fn deadline(timeout: Option<Duration>, took: Duration) -> Duration {
+    let of_last = took.saturating_mul(LONGER_THAN_THE_LAST);
+    DEADLINE.max(of_last).max(timeout.unwrap_or_default())
+}
+
+fn deadline_of(site: &SiteState, took: Duration) -> Duration {
+    let timeout = site.aging.and_then(|aging| aging.strategy.timeout);
+    deadline(timeout, took.max(site.load_time.get()))
+}
 
 /// How often a value is looked at whose successor could not be loaded as too many loads ran in the background.
 const LATER: Duration = Duration::from_millis(100);
@@ -65,7 +79,8 @@ pub(crate) fn refresh(call: &Call, node: &Arc<Node>, body: Body<'_>) {
         return;
     };
     let (cache, now) = (&call.cache, call.cache.clock().now());
-    let until = after(now, DEADLINE);
+    let deadline = deadline_of(&call.site, terms.life().load_time);
+    let until = after(now, deadline);
     if !call.is_on() || !terms.claim(now, until) {
         return;
     }
@@ -92,7 +107,7 @@ pub(crate) fn refresh(call: &Call, node: &Arc<Node>, body: Body<'_>) {
     let node = Arc::downgrade(node);
     tasks::spawn(&runtime, async move {
         let _running = (running, background);
-        let ended = while_waited_for(&site, ride, None).await;
+        let ended = while_waited_for(&site, (ride, deadline), None).await;
         let node = node.upgrade();
         if let Some(terms) = node.as_ref().and_then(|node| node.entry().terms()) {
             terms.release(until, after(clock.now(), LATER));
@@ -142,7 +157,8 @@ pub(crate) fn lead(
     let site = Arc::clone(&call.site);
     let task = tasks::spawn(runtime, async move {
         let _running = running;
-        while_waited_for(&site, ride, Some(awaited)).await
+        let deadline = deadline_of(&site, Duration::ZERO);
+        while_waited_for(&site, (ride, deadline), Some(awaited)).await
     });
     Box::pin(async move {
         let led = joined(task).await;
@@ -155,25 +171,26 @@ pub(crate) fn lead(
 pub(crate) fn bound(site: Arc<SiteState>, load: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {
     Box::pin(async move {
         // Late or not, there is nobody to know.
-        let _ = while_waited_for(&site, load, None).await;
+        let deadline = deadline_of(&site, Duration::ZERO);
+        let _ = while_waited_for(&site, (load, deadline), None).await;
     })
 }
 
 /// Gives up what takes longer than the deadline, once nobody waits for it.
 async fn while_waited_for<F: Future>(
     site: &SiteState,
-    load: F,
+    (load, deadline): (F, Duration),
     awaited: Option<Awaited>,
 ) -> Option<F::Output> {
     let mut load = std::pin::pin!(load);
     loop {
-        if let Ok(output) = timeout(DEADLINE, &mut load).await {
+        if let Ok(output) = timeout(deadline, &mut load).await {
             return Some(output);
         }
         if !awaited.as_ref().is_some_and(Awaited::is_waited_for) {
             tracing::warn!(
                 function = site.name,
-                "a load in the background takes longer than {DEADLINE:?}, and is given up"
+                "a load in the background takes longer than {deadline:?}, and is given up"
             );
             return None;
         }
@@ -325,5 +342,22 @@ impl Aged<'_> {
             terms.put_off(until, Some(Trouble::Late), true);
         }
         Some(flown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_load_in_the_background_may_take_longer_than_the_last_one_and_than_its_timeout() {
+        let minutes = Duration::from_mins;
+        assert_eq!(deadline(None, Duration::ZERO), minutes(1));
+        assert_eq!(deadline(None, minutes(2)), minutes(8));
+        assert_eq!(
+            deadline(Some(Duration::from_secs(2)), Duration::ZERO),
+            minutes(1)
+        );
+        assert_eq!(deadline(Some(minutes(5)), minutes(1)), minutes(5));
     }
 }
