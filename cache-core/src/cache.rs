@@ -191,6 +191,7 @@ impl Cache {
             bytes: l1.bytes(),
             memory_limit: l1.limit(),
             events: self.coherence().stats(),
+            unused_policies: self.0.sites.unused_policies(),
         }
     }
 

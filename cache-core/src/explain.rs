@@ -2,7 +2,12 @@
 
 use std::{fmt, time::Duration};
 
-use crate::{clock::Clock, l1::Entry, l2::RedisMiss, strategy::Known};
+use crate::{
+    clock::Clock,
+    l1::Entry,
+    l2::RedisMiss,
+    strategy::{Known, Trouble},
+};
 
 /// A value, and where it came from.
 ///
@@ -57,15 +62,41 @@ pub enum Stale {
     Late,
     /// An event has made it void, and its successor is being loaded: `stale_if_invalidated`.
     Invalidated,
+    /// The load of its successor failed or is late, and it is not known whether an event has made it void:
+    /// `stale_if_error(.., unproven)`.
+    Unproven,
 }
 
 impl Stale {
-    /// Of what is served while its successor is loaded.
+    /// Of what is served while its successor is loaded, or while none is tried as the last load failed or was late.
     pub(crate) fn of(entry: &Entry, clock: &Clock) -> Option<Self> {
-        if matches!(entry.known(clock), Known::Invalidated { .. }) {
-            Some(Self::Invalidated)
+        let now = clock.now();
+        match entry.known(clock) {
+            Known::Invalidated { .. } => Some(Self::Invalidated),
+            Known::Unproven => Some(Self::Unproven),
+            Known::Valid if entry.is_fresh(now) => None,
+            Known::Valid => {
+                let trouble = entry.terms().and_then(|terms| terms.trouble(now));
+                Some(trouble.map_or(Self::Revalidating, Self::from))
+            }
+        }
+    }
+
+    /// Of what stands in for a load.
+    pub(crate) fn in_place(entry: &Entry, clock: &Clock, trouble: Trouble) -> Self {
+        if entry.known(clock) == Known::Unproven {
+            Self::Unproven
         } else {
-            (!entry.is_fresh(clock.now())).then_some(Self::Revalidating)
+            trouble.into()
+        }
+    }
+}
+
+impl From<Trouble> for Stale {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Failed => Self::Failed,
+            Trouble::Late => Self::Late,
         }
     }
 }
@@ -193,6 +224,7 @@ impl fmt::Display for Stale {
             Self::Failed => "as its load failed",
             Self::Late => "as its load takes long",
             Self::Invalidated => "and void, while it is loaded anew",
+            Self::Unproven => "and perhaps void, as its load failed or takes long",
         })
     }
 }

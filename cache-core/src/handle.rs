@@ -222,9 +222,15 @@ impl fmt::Display for NotCached {
 
 impl std::error::Error for NotCached {}
 
+/// Whether the call that is about to begin begins another one: not one that is itself a prefetch, nor one that a handle makes.
+#[must_use]
+pub fn may_prefetch() -> bool {
+    !context::is_prefetching() && !context::is_asked()
+}
+
 /// Begins a call in the background, unless this call is itself one that was begun so, or is not simply awaited.
-pub fn prefetch<F: Future<Output: 'static>>(call: impl FnOnce() -> F) {
-    if context::is_prefetching() || context::is_asked() {
+pub fn prefetch<F: Future<Output: 'static>>(may_prefetch: bool, call: impl FnOnce() -> F) {
+    if !may_prefetch {
         return;
     }
     let begun = std::pin::pin!(Asked::new(call(), Ask::Prefetch));

@@ -38,9 +38,9 @@ pub(crate) use self::{
     notice::{Message, Notice, Teller},
     outbox::{Change, Outbox},
     reading::{Ended, One, Purpose, Read, Reading, TAG_LIFE},
-    route::{Posted, Route, Way},
+    route::{Lease, Posted, Route, Way},
     store::{
-        Asked, AskedTogether, Batch, Bump, Lineage, Listener, Store, StoreError, Tagged,
+        Asked, AskedTogether, Batch, Bump, Holder, Lineage, Listener, Store, StoreError, Tagged,
         TaggedTogether, Version, Versions, Write,
     },
 };

@@ -53,20 +53,24 @@ pub struct Policy {
     /// The option `err_ttl`, also where that is a closure. Only for errors that are `Clone`.
     pub err_ttl: Option<Duration>,
     /// The strategy `refresh_ahead`: from which part of its life on a value is loaded anew in the background, above 0 and
-    /// below 1. Not for functions whose loads run inline.
+    /// at most 1; 1 is never. Not for functions whose loads run inline.
     pub refresh_ahead: Option<f64>,
-    /// The strategy `early_expiration`. Not for functions whose loads run inline.
+    /// The strategy `early_expiration`, in place of `refresh_ahead` where it is true. Not for functions whose loads run inline.
     pub early_expiration: Option<bool>,
     /// The strategy `stale_while_revalidate`. Where loads run inline, a stale value is not served.
     pub stale_while_revalidate: Option<Duration>,
     /// The strategy `stale_if_error`.
     pub stale_if_error: Option<Duration>,
-    /// The option `soft_timeout`. Not for functions whose loads run inline.
+    /// The strategy `stale_if_invalidated`. Not for functions whose loads run inline.
+    pub stale_if_invalidated: Option<Duration>,
+    /// The option `soft_timeout`, for functions with `stale_if_error`. Not for functions whose loads run inline.
     pub soft_timeout: Option<Duration>,
     /// The option `timeout`, for functions that have it: for how long instead.
     pub timeout: Option<Duration>,
     /// The option `max_concurrent_loads`.
     pub max_concurrent_loads: Option<u32>,
+    /// The option `fleet`. Not for functions of many keys.
+    pub fleet: Option<bool>,
 }
 
 impl Policy {
@@ -80,17 +84,38 @@ impl Policy {
         };
         if self
             .refresh_ahead
-            .is_some_and(|part| !(part > 0.0 && part < 1.0))
+            .is_some_and(|part| !(part > 0.0 && part <= 1.0))
         {
-            return refuse("`refresh_ahead` lies between 0 and 1: write for instance 0.8");
+            return refuse(
+                "`refresh_ahead` lies between 0 and 1: write for instance 0.8, or 1.0 for never",
+            );
         }
-        if self.refresh_ahead.is_some() && self.early_expiration == Some(true) {
+        if self.refresh_ahead.is_some_and(|part| part < 1.0) && self.early_expiration == Some(true)
+        {
             return refuse(
                 "`refresh_ahead` and `early_expiration` both say when a fresh value is loaded anew: leave one of them out",
             );
         }
         if self.ttl.is_some_and(|ttl| ttl.is_zero()) {
             return refuse("a `ttl` of zero keeps nothing: write `off: true` if that is meant");
+        }
+        let limits = [
+            (self.timeout, "`timeout`"),
+            (self.soft_timeout, "`soft_timeout`"),
+        ];
+        for (limit, name) in limits {
+            if limit.is_some_and(|limit| limit.is_zero()) {
+                return refuse(&format!(
+                    "no load is over in no time: write a longer {name}, or leave it out"
+                ));
+            }
+        }
+        if let (Some(soft), Some(timeout)) = (self.soft_timeout, self.timeout)
+            && soft >= timeout
+        {
+            return refuse(
+                "`timeout` is sooner than `soft_timeout`: write a shorter `soft_timeout`",
+            );
         }
         if self.max_concurrent_loads == Some(0) {
             return refuse("no load could ever run: `max_concurrent_loads` is at least 1");
@@ -101,25 +126,50 @@ impl Policy {
     /// The strategy of a function that has this one by its attribute.
     pub(crate) fn strategy(&self, own: Option<Strategy>) -> Option<Strategy> {
         let mut strategy = own.unwrap_or(Strategy::new());
-        match (self.refresh_ahead, self.early_expiration) {
-            (Some(part), _) => strategy.early = Early::From(part),
-            (None, Some(true)) => strategy.early = Early::ByChance,
-            (None, Some(false)) => strategy.early = Early::Never,
-            (None, None) => {}
-        }
+        strategy.early = self.early(strategy.early);
         let set = |own: &mut Duration, time: Option<Duration>| *own = time.unwrap_or(*own);
         set(
             &mut strategy.stale_while_revalidate,
             self.stale_while_revalidate,
         );
         set(&mut strategy.stale_if_error, self.stale_if_error);
+        set(
+            &mut strategy.stale_if_invalidated,
+            self.stale_if_invalidated,
+        );
         strategy.soft_timeout = self.soft_timeout.or(strategy.soft_timeout);
         strategy.timeout = strategy.timeout.and(self.timeout).or(strategy.timeout);
         (own.is_some() || strategy != Strategy::new()).then_some(strategy)
     }
+
+    /// When a fresh value is loaded anew, of a function that does so by its attribute. Each field turns off what it is about.
+    fn early(&self, own: Early) -> Early {
+        let is_never = |part: f64| part >= 1.0;
+        match (own, self.refresh_ahead, self.early_expiration) {
+            (_, _, Some(true)) => Early::ByChance,
+            (_, Some(part), _) if !is_never(part) => Early::From(part),
+            (Early::From(_), Some(_), _) | (Early::ByChance, _, Some(false)) => Early::Never,
+            _ => own,
+        }
+    }
+
+    /// What of it does nothing, beside what the attribute of the function says, in words.
+    pub(crate) fn says_in_vain(&self, strategy: &Strategy) -> Option<&'static str> {
+        self.soft_timeout?;
+        if strategy.stale_if_error.is_zero() {
+            return Some(
+                "its `soft_timeout` serves a stale value, and none is kept: set `stale_if_error` too",
+            );
+        }
+        let is_sooner = |timeout| strategy.soft_timeout.is_some_and(|soft| soft >= timeout);
+        strategy
+            .timeout
+            .is_some_and(is_sooner)
+            .then_some("its `soft_timeout` is no shorter than the `timeout` of the function")
+    }
 }
 
-const FIELDS: [&str; 11] = [
+const FIELDS: [&str; 13] = [
     "off",
     "ttl",
     "none_ttl",
@@ -128,9 +178,11 @@ const FIELDS: [&str; 11] = [
     "early_expiration",
     "stale_while_revalidate",
     "stale_if_error",
+    "stale_if_invalidated",
     "soft_timeout",
     "timeout",
     "max_concurrent_loads",
+    "fleet",
 ];
 
 impl<'de> Deserialize<'de> for Policy {
@@ -157,6 +209,7 @@ impl<'de> Visitor<'de> for Fields {
                 "err_ttl" => &mut policy.err_ttl,
                 "stale_while_revalidate" => &mut policy.stale_while_revalidate,
                 "stale_if_error" => &mut policy.stale_if_error,
+                "stale_if_invalidated" => &mut policy.stale_if_invalidated,
                 "soft_timeout" => &mut policy.soft_timeout,
                 "timeout" => &mut policy.timeout,
                 "off" => {
@@ -169,6 +222,10 @@ impl<'de> Visitor<'de> for Fields {
                 }
                 "early_expiration" => {
                     policy.early_expiration = fields.next_value()?;
+                    continue;
+                }
+                "fleet" => {
+                    policy.fleet = fields.next_value()?;
                     continue;
                 }
                 "max_concurrent_loads" => {
@@ -237,7 +294,7 @@ mod tests {
     fn every_field_is_read_by_its_name() {
         for field in FIELDS {
             let value = match field {
-                "off" | "early_expiration" => "true",
+                "off" | "early_expiration" | "fleet" => "true",
                 "refresh_ahead" => "0.5",
                 "max_concurrent_loads" => "4",
                 _ => "\"1h30m\"",
@@ -274,7 +331,11 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_refused_with_the_function() {
         for text in [
-            "{ \"refresh_ahead\": 1.0 }",
+            "{ \"refresh_ahead\": 0.0 }",
+            "{ \"refresh_ahead\": 1.5 }",
+            "{ \"timeout\": \"0s\" }",
+            "{ \"soft_timeout\": \"0s\" }",
+            "{ \"timeout\": \"1s\", \"soft_timeout\": \"1s\" }",
             "{ \"refresh_ahead\": 0.5, \"early_expiration\": true }",
             "{ \"ttl\": \"0s\" }",
             "{ \"max_concurrent_loads\": 0 }",
@@ -286,6 +347,56 @@ mod tests {
                     .starts_with("the policy of `shop::user`: ")
             );
         }
-        assert!(read("{ \"off\": true }").unwrap().check("user").is_ok());
+        for text in [
+            "{ \"off\": true }",
+            "{ \"refresh_ahead\": 1.0, \"early_expiration\": true }",
+        ] {
+            assert!(read(text).unwrap().check("user").is_ok());
+        }
+    }
+
+    #[test]
+    fn each_field_turns_off_the_strategy_that_it_is_about_and_no_other() {
+        let early = |text: &str, own| read(text).unwrap().early(own);
+        for (text, of_ahead, of_chance) in [
+            ("{}", Early::From(0.5), Early::ByChance),
+            (
+                "{ \"refresh_ahead\": 0.8 }",
+                Early::From(0.8),
+                Early::From(0.8),
+            ),
+            ("{ \"refresh_ahead\": 1.0 }", Early::Never, Early::ByChance),
+            (
+                "{ \"early_expiration\": false }",
+                Early::From(0.5),
+                Early::Never,
+            ),
+            (
+                "{ \"early_expiration\": true }",
+                Early::ByChance,
+                Early::ByChance,
+            ),
+        ] {
+            assert_eq!(early(text, Early::From(0.5)), of_ahead, "{text}");
+            assert_eq!(early(text, Early::ByChance), of_chance, "{text}");
+            let is_on = early(text, Early::Never) != Early::Never;
+            let is_said = text.contains("0.8") || text.contains("true");
+            assert_eq!(is_on, is_said, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_soft_timeout_that_does_nothing_is_seen_beside_the_attribute() {
+        let policy = read("{ \"soft_timeout\": \"1s\" }").unwrap();
+        let in_vain = |own: Strategy| {
+            let strategy = policy.strategy(Some(own)).unwrap();
+            policy.says_in_vain(&strategy)
+        };
+        let second = Duration::from_secs(1);
+        assert!(in_vain(Strategy::new()).is_some());
+        let forgiving = Strategy::new().stale_if_error(second);
+        assert!(in_vain(forgiving).is_none());
+        assert!(in_vain(forgiving.timeout(second)).is_some());
+        assert!(in_vain(forgiving.timeout(second * 2)).is_none());
     }
 }

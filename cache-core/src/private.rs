@@ -15,7 +15,7 @@ pub use crate::{
         Changes, Described, Event, EventIn, Events, Interests, Named, OutOfOrder, Prefix,
         ProbeEvents, ProbeOther, Unmarked, describe, owned, prefix, rest, whole,
     },
-    handle::prefetch,
+    handle::{may_prefetch, prefetch},
     invalidate::{CanFail, Ended, Mutation, ProbeAny, ProbeResult, Refusable, can_fail},
     key::{CacheKey, KeyWriter},
     site::{Aging, Instance, Site, Tiers},

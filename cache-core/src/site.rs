@@ -1,5 +1,6 @@
 //! What is known of one annotated function: its static description, and its live state in one cache.
 
+mod in_vain;
 mod instance;
 mod state;
 mod states;

@@ -19,8 +19,10 @@ pub(crate) struct Counters {
     pub(crate) failures: AtomicU64,
     pub(crate) shared: AtomicU64,
     pub(crate) stale: AtomicU64,
+    pub(crate) unproven: AtomicU64,
     pub(crate) refreshes: AtomicU64,
     pub(crate) timeouts: AtomicU64,
+    pub(crate) skipped: AtomicU64,
     pub(crate) evictions: AtomicU64,
     pub(crate) rejected: AtomicU64,
     pub(crate) entries: AtomicU64,
@@ -49,8 +51,10 @@ impl Counters {
             failures: self.failures.load(Relaxed),
             shared_loads: self.shared.load(Relaxed),
             stale: self.stale.load(Relaxed),
+            unproven: self.unproven.load(Relaxed),
             refreshes: self.refreshes.load(Relaxed),
             timeouts: self.timeouts.load(Relaxed),
+            skipped: self.skipped.load(Relaxed),
             evictions: self.evictions.load(Relaxed),
             rejected: self.rejected.load(Relaxed),
             entries: self.entries.load(Relaxed),
@@ -84,10 +88,14 @@ pub struct FunctionStats {
     pub shared_loads: u64,
     /// Those of the hits that were served a value past its `ttl`, or one that was void, because a strategy said so.
     pub stale: u64,
+    /// Those of the stale ones of which it was not known whether an event had made them void: `stale_if_error(.., unproven)`.
+    pub unproven: u64,
     /// Loads that were begun in the background for a value that was still served.
     pub refreshes: u64,
     /// Calls whose load took longer than `soft_timeout` or `timeout`.
     pub timeouts: u64,
+    /// Loads in the background, and prefetches, that were not begun since as many as may run already did.
+    pub skipped: u64,
     /// Entries that left because there was no room.
     pub evictions: u64,
     /// Values that were too heavy to be kept at all.
@@ -126,6 +134,9 @@ pub struct Stats {
     pub memory_limit: u64,
     /// How invalidation went.
     pub events: EventStats,
+    /// Names in [`policies`](crate::CacheBuilder::policies) by which no function goes that was called so far: misspelt, or of a
+    /// function that is yet to be called.
+    pub unused_policies: Vec<String>,
 }
 
 impl Stats {
@@ -175,10 +186,12 @@ const COLUMNS: [Column; 7] = [
 ];
 
 /// Shown where there is something to show.
-const STRATEGY_COLUMNS: [Column; 3] = [
+const STRATEGY_COLUMNS: [Column; 5] = [
     ("stale", |row| row.stale),
+    ("unproven", |row| row.unproven),
     ("refreshes", |row| row.refreshes),
     ("timeouts", |row| row.timeouts),
+    ("skipped", |row| row.skipped),
 ];
 
 /// Shown where there is something to show.
@@ -220,10 +233,14 @@ impl fmt::Display for Stats {
             "{} entries, {} of {} bytes",
             self.entries, self.bytes, self.memory_limit
         )?;
-        if self.events == EventStats::default() {
-            return Ok(());
+        if self.events != EventStats::default() {
+            write!(f, "\n{}", self.events)?;
         }
-        write!(f, "\n{}", self.events)
+        if !self.unused_policies.is_empty() {
+            let names = self.unused_policies.join("`, `");
+            write!(f, "\npolicies of no function called so far: `{names}`")?;
+        }
+        Ok(())
     }
 }
 

@@ -43,6 +43,13 @@ pub(crate) enum Early {
     ByChance,
 }
 
+/// Why the last load of a successor gave none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    Failed,
+    Late,
+}
+
 impl Strategy {
     /// Serves what is fresh, else loads and waits for it.
     #[must_use]

@@ -7,6 +7,8 @@ use std::sync::{
 
 use tokio::{runtime::Handle, sync::Notify, task::JoinHandle};
 
+use crate::lock::Mutex;
+
 /// Begins a task. All tasks of a cache begin here.
 pub(crate) fn spawn<F>(runtime: &Handle, task: F) -> JoinHandle<F::Output>
 where
@@ -35,7 +37,22 @@ impl Tasks {
         let entered = self
             .background
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, free);
-        entered.ok().map(|_| Background(self.enter()))
+        entered.ok().map(|_| Background(Arc::clone(self)))
+    }
+
+    /// Whether one more may run that nobody waits for.
+    pub(crate) fn has_background(&self, most: usize) -> bool {
+        self.background.load(Ordering::Acquire) < most
+    }
+
+    /// Counts in a load that runs already, however many there are, once its caller has gone.
+    pub(crate) fn unless_abandoned(self: &Arc<Self>) -> (Waiting, Awaited) {
+        let shared = Arc::default();
+        let waiting = Waiting {
+            tasks: Arc::clone(self),
+            shared: Arc::clone(&shared),
+        };
+        (waiting, Awaited(shared))
     }
 
     pub(crate) fn running(&self) -> usize {
@@ -57,12 +74,57 @@ impl Tasks {
 /// One running load, while it runs.
 pub(crate) struct Running(Arc<Tasks>);
 
-/// A running load that nobody waits for, while it runs.
-pub(crate) struct Background(Running);
+/// A load that nobody waits for, while it runs or is queued.
+pub(crate) struct Background(Arc<Tasks>);
 
 impl Drop for Background {
     fn drop(&mut self) {
-        self.0.0.background.fetch_sub(1, Ordering::AcqRel);
+        self.0.background.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// What a caller and the load that it waits for have in common.
+#[derive(Default)]
+enum Bond {
+    #[default]
+    Waits,
+    Abandoned {
+        _background: Background,
+    },
+    Ended,
+}
+
+/// A caller, while it waits for a load.
+pub(crate) struct Waiting {
+    tasks: Arc<Tasks>,
+    shared: Arc<Mutex<Bond>>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let mut bond = self.shared.lock();
+        if let Bond::Waits = *bond {
+            self.tasks.background.fetch_add(1, Ordering::AcqRel);
+            *bond = Bond::Abandoned {
+                _background: Background(Arc::clone(&self.tasks)),
+            };
+        }
+    }
+}
+
+/// A load that a caller waits for, while it runs.
+pub(crate) struct Awaited(Arc<Mutex<Bond>>);
+
+impl Awaited {
+    /// Whether its caller still does.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        matches!(*self.0.lock(), Bond::Waits)
+    }
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        *self.0.lock() = Bond::Ended;
     }
 }
 

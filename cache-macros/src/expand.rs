@@ -89,7 +89,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
         return quote!(#(#attributes)* #visibility #signature #block);
     }
     let returned = context.returned();
-    let (peeked, prefetch) = (context.peeked(), context.prefetch());
+    let (peeked, (may_prefetch, prefetch)) = (context.peeked(), context.prefetch().unzip());
     let begun = context.begun();
     let keep = context.keep();
     let load = context.load();
@@ -99,8 +99,9 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
         let __cached_begin = move |__cached_instance| {
             #returned
             #peeked
-            #prefetch
+            #may_prefetch
             #begun
+            #prefetch
             match __cached_begun {
                 ::core::result::Result::Ok(__cached_answered) => ::core::result::Result::Ok(__cached_answered),
                 ::core::result::Result::Err(__cached_missed) => {
@@ -237,11 +238,15 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Begins the call that the option names.
-    fn prefetch(&self) -> Option<TokenStream> {
+    /// Whether the call that the option names is to begin, which is known before this one has; and what begins it, behind the
+    /// look into memory and before the load takes the arguments.
+    fn prefetch(&self) -> Option<(TokenStream, TokenStream)> {
         let given = self.model.options.prefetch.as_ref()?;
         let (place, next) = (at(given.name.span()), &given.value);
-        Some(quote_spanned!(place=> __cached::prefetch(|| #next);))
+        Some((
+            quote_spanned!(place=> let __cached_may_prefetch = __cached::may_prefetch();),
+            quote_spanned!(place=> __cached::prefetch(__cached_may_prefetch, || #next);),
+        ))
     }
 
     fn begun(&self) -> TokenStream {

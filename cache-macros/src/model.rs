@@ -59,12 +59,21 @@ impl Model {
         };
         refuse_mixed_parts(&options, &function, &arguments, &key, mistakes);
         events::refuse_undetermined(&options, &arguments, &key, mistakes);
+        let own = options.prefetches(&function.signature.ident);
+        if let (Some(name), None) = (own, options.needs_task()) {
+            options.refuse_inline_beside(name, mistakes);
+        }
+        let needs_task = options.needs_task().or(own);
         let detached = options.detached.as_ref().map(|given| &given.name);
-        if let Some(name) = detached.or_else(|| options.needs_task()) {
+        if let Some(name) = detached.or(needs_task) {
             refuse_borrows(name, receiver, &arguments, mistakes);
         }
         refuse_owned_future(&function, &arguments, mistakes);
-        let mode = mode(&options, &function, &arguments);
+        let mode = if needs_task.is_some() {
+            Mode::Detached
+        } else {
+            mode(&options, &function, &arguments)
+        };
         let holds_self = mode == Mode::Detached && receiver.is_some_and(is_reference);
         if holds_self {
             function.statements = self_rename::rename(function.statements, mistakes);
@@ -400,7 +409,7 @@ fn refuse_owned_future(function: &Function, arguments: &[Argument], mistakes: &m
 fn mode(options: &Options, function: &Function, arguments: &[Argument]) -> Mode {
     let signature = &function.signature;
     let is_owned = |argument: &Argument| argument.is_owned(&signature.generics);
-    if options.detached.is_some() || options.needs_task().is_some() {
+    if options.detached.is_some() {
         Mode::Detached
     } else if options.inline.is_some()
         || signature.receiver().is_some()

@@ -113,6 +113,28 @@ impl Options {
         strategy.map(|strategy| &strategy.name).or(limit).or(batch)
     }
 
+    /// Where it is said that a call of this function begins another one of it.
+    pub(crate) fn prefetches(&self, function: &Ident) -> Option<&Ident> {
+        let given = self.prefetch.as_ref()?;
+        let is_it = match &given.value {
+            Expr::Call(call) => match &*call.func {
+                Expr::Path(path) => {
+                    let segments = &path.path.segments;
+                    let is_near = segments.len() == 1 || segments.first()?.ident == "Self";
+                    is_near && segments.last()?.ident == *function
+                }
+                _ => false,
+            },
+            Expr::MethodCall(call) => {
+                let is_own =
+                    matches!(&*call.receiver, Expr::Path(path) if path.path.is_ident("self"));
+                is_own && call.method == *function
+            }
+            _ => false,
+        };
+        is_it.then_some(&given.name)
+    }
+
     /// Whether the author has said something about this option, though it may not be understood.
     pub(crate) fn is_tried(&self, name: &str) -> bool {
         self.named.contains(&name) || self.meant.contains(&name)

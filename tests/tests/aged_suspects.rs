@@ -12,7 +12,7 @@ use std::{
 };
 
 use cache_core::{
-    cached,
+    CachedCall, Stale, cached,
     testing::{FakeRedis, Fault, Operation},
 };
 use tests::{
@@ -56,6 +56,37 @@ async fn unproven(source: &Source, id: u64) -> Result<u64, Failed> {
 #[cached(ttl = 1s, skip(source), strategy = stale_if_error(1h), invalidate_on = RowChanged { id })]
 async fn proven(source: &Source, id: u64) -> Result<u64, Failed> {
     source.read()
+}
+
+#[cached(ttl = 1h, skip(source), strategy = stale_if_error(1h, unproven), invalidate_on = RowChanged { id })]
+async fn lasting(source: &Source, id: u64) -> Result<u64, Failed> {
+    source.read()
+}
+
+#[tokio::test]
+async fn what_is_served_unproven_is_shown_and_counted() {
+    let redis = FakeRedis::new();
+    let (there, source) = (process(&redis).await, Source::default());
+    within(&there, unproven(&source, 1)).await.unwrap();
+    within(&there, lasting(&source, 1)).await.unwrap();
+    redis.fail();
+    redis.disconnect();
+    sleep(STALE).await;
+    source.fails.store(true, SeqCst);
+    for number in 1..=2 {
+        let aged = within(&there, unproven(&source, 1).explain()).await;
+        let fresh = within(&there, lasting(&source, 1).explain()).await;
+        for (explained, name) in [(aged, "unproven"), (fresh, "lasting")] {
+            let explained = explained.unwrap();
+            assert_eq!(
+                (explained.value, explained.stale),
+                (Ok(0), Some(Stale::Unproven)),
+                "{name}"
+            );
+            let stats = there.stats();
+            assert_eq!(stats.function(name).unwrap().unproven, number, "{name}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -43,6 +43,111 @@ fn a_call_begins_the_next_one_in_the_background_and_that_begins_none() {
     });
 }
 
+#[derive(Clone)]
+struct Pages {
+    origin: Origin,
+}
+
+impl Pages {
+    #[cached(ttl = 10s, skip(self), prefetch = self.page(number + 1))]
+    async fn page(&self, number: u64) -> Result<u64, Failure> {
+        self.origin.load().await.map(|_| number)
+    }
+}
+
+#[test]
+fn a_method_begins_its_own_next_call_as_its_loads_are_detached_for_that() {
+    timed(|_, _| async move {
+        let pages = Pages {
+            origin: Origin::default(),
+        };
+        assert_eq!(pages.page(1).await, Ok(1));
+        pages.origin.until_ended(2).await;
+        assert_eq!(pages.page(2).peek().await, Some(Ok(2)));
+    });
+}
+
+#[test]
+fn what_was_prefetched_in_vain_is_not_begun_again_by_each_call() {
+    #[cached(ttl = 1h, skip(origin, bad), prefetch = begun(bad, number))]
+    async fn reader(origin: &Origin, bad: &Origin, number: u64) -> Result<u64, Failure> {
+        origin.load().await
+    }
+    timed(|clock, _| async move {
+        let (origin, bad) = (Origin::default(), Origin::default());
+        bad.fail(true);
+        reader(&origin, &bad, 1).await.unwrap();
+        bad.until_ended(1).await;
+        for _ in 0..10 {
+            reader(&origin, &bad, 1).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!((origin.begun(), bad.begun()), (1, 1));
+        clock.advance(10 * SECOND);
+        bad.fail(false);
+        reader(&origin, &bad, 1).await.unwrap();
+        bad.until_ended(2).await;
+        assert_eq!(begun(&bad, 1).peek().await, Some(Ok(2)));
+    });
+}
+
+#[cached(ttl = 10s, skip(origin))]
+async fn begun(origin: &Origin, id: u64) -> Result<u64, Failure> {
+    origin.load().await
+}
+
+#[cached(ttl = 10s, skip(origin), timeout = 20ms)]
+async fn limited(origin: &Origin, id: u64) -> Result<u64, Failure> {
+    origin.load().await
+}
+
+/// Runs a test in a cache that has room for two loads in the background.
+fn with_room_for_two<F: Future<Output = ()>>(test: impl FnOnce(Cache) -> F) {
+    timed(|_, _| async move {
+        let cache = Cache::builder().background_limit(2).build().await.unwrap();
+        Cache::scope(cache.clone(), test(cache)).await;
+    });
+}
+
+#[test]
+fn prefetches_beyond_the_limit_of_loads_in_the_background_are_not_begun() {
+    with_room_for_two(|cache| async move {
+        let origin = Origin::default();
+        origin.close();
+        for id in 0..5 {
+            begun(&origin, id).prefetch().await.unwrap();
+        }
+        origin.until_begun(2).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(origin.begun(), 2);
+        assert_eq!(cache.stats().function("begun").unwrap().skipped, 3);
+        origin.open();
+        origin.until_ended(2).await;
+        begun(&origin, 9).prefetch().await.unwrap();
+        origin.until_ended(3).await;
+    });
+}
+
+#[test]
+fn loads_that_go_on_without_their_callers_leave_no_room_in_the_background() {
+    with_room_for_two(|cache| async move {
+        let origin = Origin::default();
+        origin.close();
+        for id in 0..3 {
+            limited(&origin, id).await.unwrap_err();
+        }
+        origin.until_begun(3).await;
+        begun(&origin, 1).prefetch().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(origin.begun(), 3, "those that have begun are not stopped");
+        assert_eq!(cache.stats().function("begun").unwrap().skipped, 1);
+        origin.open();
+        origin.until_ended(3).await;
+        begun(&origin, 1).prefetch().await.unwrap();
+        origin.until_ended(4).await;
+    });
+}
+
 #[test]
 fn warming_loads_what_is_not_there_some_at_once_and_says_how_it_went() {
     static AT_ONCE: AtomicU64 = AtomicU64::new(0);
@@ -123,6 +228,26 @@ fn a_configuration_says_how_long_values_are_kept_and_which_are_not_cached() {
         let explained = two(1).explain().await.unwrap();
         assert_eq!(explained.source, Source::Uncached);
         assert_eq!(cache.stats().function("two").unwrap().loads, 3);
+    });
+}
+
+#[test]
+fn a_policy_whose_name_no_function_has_so_far_is_shown() {
+    #[cached(ttl = 1h)]
+    async fn known(n: u64) -> u64 {
+        n
+    }
+    let policies = r#"{ "known": { "ttl": "10s" }, "knwon": { "ttl": "10s" } }"#;
+    configured(policies, |_, cache| async move {
+        let unused = || cache.stats().unused_policies;
+        assert_eq!(unused(), ["known", "knwon"]);
+        known(1).await;
+        assert_eq!(unused(), ["knwon"]);
+        let shown = cache.stats().to_string();
+        assert!(
+            shown.ends_with("policies of no function called so far: `knwon`"),
+            "{shown}"
+        );
     });
 }
 

@@ -33,9 +33,11 @@ fn a_stale_value_stands_in_for_a_load_that_failed_and_the_next_waits_ten_seconds
             (Ok(1), Some(Stale::Failed))
         );
         clock.advance(9 * SECOND);
-        for _ in 0..10 {
+        for _ in 0..9 {
             assert_eq!(forgiven(&origin, 1).await, Ok(1));
         }
+        let explained = forgiven(&origin, 1).explain().await.unwrap();
+        assert_eq!(explained.stale, Some(Stale::Failed), "nothing is loaded");
         assert_eq!(origin.begun(), 2, "the origin has rest");
         clock.advance(SECOND);
         assert_eq!(forgiven(&origin, 1).await, Ok(1));
@@ -189,6 +191,8 @@ fn a_load_that_takes_long_goes_on_while_the_stale_value_is_served() {
                 "the others need not wait as long"
             );
         }
+        let explained = limited(&origin, 1).explain().await.unwrap();
+        assert_eq!(explained.stale, Some(Stale::Late));
         origin.open();
         origin.until_ended(2).await;
         assert_eq!(limited(&origin, 1).await, Ok(2), "what it gave is kept");

@@ -1,6 +1,11 @@
 //! Old values, loads and lifetimes of several processes on one Redis.
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+#[path = "fleet/leases.rs"]
+mod leases;
+#[path = "fleet/successors.rs"]
+mod successors;
+
 use std::time::Duration;
 
 use cache_core::{
@@ -109,6 +114,34 @@ fn a_refresh_takes_over_what_another_process_has_loaded_since() {
     });
 }
 
+#[test]
+fn whoever_can_be_served_no_longer_does_not_wait_for_the_successor_of_another_process() {
+    timed(|clock, _| async move {
+        let (redis, [a, b]) = two_processes(&clock).await;
+        let origin = Origin::default();
+        for cache in [&a, &b] {
+            let read = Cache::scope(cache.clone(), revalidated(&origin, 1));
+            assert_eq!(read.await, Ok(1));
+            redis.until(|redis| redis.writes() > 0).await;
+        }
+        clock.advance(20 * SECOND);
+        origin.close();
+        let read = |cache: &Cache| Cache::scope(cache.clone(), revalidated(&origin, 1));
+        assert_eq!(read(&a).await, Ok(1));
+        origin.until_begun(2).await;
+        assert_eq!(read(&b).await, Ok(1));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(origin.begun(), 2, "one process loads for both");
+        clock.advance(60 * SECOND);
+        let begun = origin.until_begun(3);
+        let (answer, ()) = futures::join!(read(&b), async {
+            begun.await;
+            origin.open();
+        });
+        assert_eq!(answer, Ok(3));
+    });
+}
+
 #[tokio::test]
 async fn lifetimes_differ_from_key_to_key_by_a_tenth_and_not_from_process_to_process() {
     #[cached(ttl = 1000s)]
@@ -187,7 +220,7 @@ async fn of_a_fleet_the_next_process_loads_where_one_has_failed() {
     let answers = call_all(&caches, &origin, 1).await;
     assert!(answers.iter().all(Result::is_err));
     assert_eq!(origin.begun(), 3);
-    assert!(redis.keys().is_empty(), "{redis:?}");
+    redis.until(|redis| redis.keys().is_empty()).await;
 }
 
 #[tokio::test]

@@ -129,6 +129,22 @@ fn a_stale_value_is_served_while_its_successor_is_loaded_and_not_for_longer_than
     });
 }
 
+#[test]
+fn what_is_served_while_no_successor_is_tried_says_that_one_failed() {
+    timed(|clock, _| async move {
+        let origin = Origin::default();
+        revalidated(&origin, 1).await.unwrap();
+        clock.advance(20 * SECOND);
+        origin.fail(true);
+        let stale = async || revalidated(&origin, 1).explain().await.unwrap().stale;
+        assert_eq!(stale().await, Some(Stale::Revalidating));
+        origin.until_ended(2).await;
+        assert_eq!(stale().await, Some(Stale::Failed));
+        clock.advance(10 * SECOND);
+        assert_eq!(stale().await, Some(Stale::Revalidating));
+    });
+}
+
 /// A number is another one.
 #[derive(Debug, Event)]
 pub struct NumberChanged {

@@ -129,9 +129,10 @@ impl CacheBuilder {
         self
     }
 
-    /// How many loads may run at once that nobody waits for, because a strategy such as `refresh_ahead` began them for a
-    /// value that is still served. Beyond that the value is served as it is, and looked at again 100 ms later.
-    /// Default: 64; 0 begins none.
+    /// How many loads may run or be queued at once that nobody waits for: those that a strategy such as `refresh_ahead` begins
+    /// for a value that is still served, and prefetches. Beyond that the value is served as it is, and looked at again 100 ms
+    /// later; a prefetch is not begun. Loads that went on when their caller's `timeout` or `soft_timeout` was over count too,
+    /// though they are not stopped. Each cache of a process has as many. Default: 64; 0 begins none.
     pub fn background_limit(mut self, loads: usize) -> Self {
         self.background_limit = loads;
         self
@@ -139,11 +140,10 @@ impl CacheBuilder {
 
     /// What a configuration says of functions in place of their attributes: lifetimes, strategies, or that one is not to be
     /// cached. A function is named as by [`Stats::function`](crate::Stats::function): by the end of its path. Of several
-    /// that fit the longest name counts.
+    /// that fit the longest name counts. Which functions there are is known only as they are called:
+    /// [`Stats::unused_policies`](crate::Stats::unused_policies) has the names by which none of those goes.
     pub fn policies(mut self, policies: impl IntoIterator<Item = (String, Policy)>) -> Self {
-        let policies = policies.into_iter();
-        let policies = policies.map(|(function, policy)| (function, Arc::new(policy)));
-        self.policies = Some(Arc::new(Named(policies.collect())));
+        self.policies = Some(Arc::new(policies.into_iter().collect::<Named>()));
         self
     }
 

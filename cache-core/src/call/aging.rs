@@ -1,10 +1,6 @@
 //! Calls of functions with a strategy: what an old value is good for, and what becomes of a load that takes long.
 
-use std::{
-    future::Future,
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::{
     runtime::Handle,
@@ -27,13 +23,27 @@ use crate::{
     l1::Node,
     site::SiteState,
     stats::Counters,
-    strategy::{Decision, Strategy, THROTTLE},
-    tasks,
+    strategy::{Decision, Strategy, THROTTLE, Trouble},
+    tasks::{self, Awaited},
     value::Answer,
 };
 
-/// A load in the background that takes longer is given up: its slot is free again, and what it gives is kept nowhere.
+/// A load in the background that takes longer, and so much longer than the last one took, is given up: its slot is free
+/// again, and what it gives is kept nowhere.
 const DEADLINE: Duration = Duration::from_mins(1);
+const LONGER_THAN_THE_LAST: u32 = 4;
+
+/// When a load in the background is given up, where the last one `took` so long. Not before its callers would have been: what
+/// comes behind a `timeout` is kept.
+fn deadline(timeout: Option<Duration>, took: Duration) -> Duration {
+    let of_last = took.saturating_mul(LONGER_THAN_THE_LAST);
+    DEADLINE.max(of_last).max(timeout.unwrap_or_default())
+}
+
+fn deadline_of(site: &SiteState, took: Duration) -> Duration {
+    let timeout = site.aging.and_then(|aging| aging.strategy.timeout);
+    deadline(timeout, took.max(site.load_time.get()))
+}
 
 /// How often a value is looked at whose successor could not be loaded as too many loads ran in the background.
 const LATER: Duration = Duration::from_millis(100);
@@ -69,14 +79,17 @@ pub(crate) fn refresh(call: &Call, node: &Arc<Node>, body: Body<'_>) {
         return;
     };
     let (cache, now) = (&call.cache, call.cache.clock().now());
-    let until = after(now, DEADLINE);
+    let deadline = deadline_of(&call.site, terms.life().load_time);
+    let until = after(now, deadline);
     if !call.is_on() || !terms.claim(now, until) {
         return;
     }
-    let Some(running) = cache.tasks().enter_background(cache.background_limit()) else {
-        terms.put_off(after(now, LATER), false);
+    let Some(background) = cache.tasks().enter_background(cache.background_limit()) else {
+        Counters::add(&call.site.counters.skipped);
+        terms.put_off(after(now, LATER), None, false);
         return;
     };
+    let running = cache.tasks().enter();
     let member = cache
         .flights()
         .succeed(&call.key, &call.site, &call.capture());
@@ -93,8 +106,8 @@ pub(crate) fn refresh(call: &Call, node: &Arc<Node>, body: Body<'_>) {
     let (site, clock) = (Arc::clone(&call.site), cache.clock().clone());
     let node = Arc::downgrade(node);
     tasks::spawn(&runtime, async move {
-        let _running = running;
-        let ended = while_waited_for(&site, ride, &Weak::new()).await;
+        let _running = (running, background);
+        let ended = while_waited_for(&site, (ride, deadline), None).await;
         let node = node.upgrade();
         if let Some(terms) = node.as_ref().and_then(|node| node.entry().terms()) {
             terms.release(until, after(clock.now(), LATER));
@@ -119,7 +132,8 @@ pub(crate) fn stand_in(call: &Call, underway: &Underway) -> Option<Arc<Node>> {
 pub(crate) fn put_off(cache: &Cache, load: &Load, may_stand_in: bool) {
     let node = cache.flights().l1.get(&load.key().as_ref());
     if let Some(terms) = node.as_ref().and_then(|node| node.entry().terms()) {
-        terms.put_off(after(cache.clock().now(), THROTTLE), may_stand_in);
+        let until = after(cache.clock().now(), THROTTLE);
+        terms.put_off(until, Some(Trouble::Failed), may_stand_in);
     }
 }
 
@@ -136,18 +150,19 @@ pub(crate) fn lead(
     runtime: &Handle,
 ) -> BoxFuture<'static, Flown> {
     let running = call.cache.tasks().enter();
+    let (waiting, awaited) = call.cache.tasks().unless_abandoned();
     let ride = call
         .clone()
         .ride_apart_from_here(member, Some(underway), outer, body);
-    let (site, caller) = (Arc::clone(&call.site), Arc::new(()));
-    let waits = Arc::downgrade(&caller);
+    let site = Arc::clone(&call.site);
     let task = tasks::spawn(runtime, async move {
         let _running = running;
-        while_waited_for(&site, ride, &waits).await
+        let deadline = deadline_of(&site, Duration::ZERO);
+        while_waited_for(&site, (ride, deadline), Some(awaited)).await
     });
     Box::pin(async move {
         let led = joined(task).await;
-        drop(caller);
+        drop(waiting);
         led.expect("it is not given up while this waits for it")
     })
 }
@@ -156,25 +171,26 @@ pub(crate) fn lead(
 pub(crate) fn bound(site: Arc<SiteState>, load: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {
     Box::pin(async move {
         // Late or not, there is nobody to know.
-        let _ = while_waited_for(&site, load, &Weak::new()).await;
+        let deadline = deadline_of(&site, Duration::ZERO);
+        let _ = while_waited_for(&site, (load, deadline), None).await;
     })
 }
 
 /// Gives up what takes longer than the deadline, once nobody waits for it.
 async fn while_waited_for<F: Future>(
     site: &SiteState,
-    load: F,
-    caller: &Weak<()>,
+    (load, deadline): (F, Duration),
+    awaited: Option<Awaited>,
 ) -> Option<F::Output> {
     let mut load = std::pin::pin!(load);
     loop {
-        if let Ok(output) = timeout(DEADLINE, &mut load).await {
+        if let Ok(output) = timeout(deadline, &mut load).await {
             return Some(output);
         }
-        if caller.strong_count() == 0 {
+        if !awaited.as_ref().is_some_and(Awaited::is_waited_for) {
             tracing::warn!(
                 function = site.name,
-                "a load in the background takes longer than {DEADLINE:?}, and is given up"
+                "a load in the background takes longer than {deadline:?}, and is given up"
             );
             return None;
         }
@@ -226,10 +242,11 @@ impl Aged<'_> {
         let due = due.map(|node| (node, Decision::ServeAndRefresh));
         let served = due.or_else(|| self.served());
         if let Some((node, decision)) = served.filter(|(node, _)| is_left(node)) {
+            // Before its successor is loaded: that may fail at once.
+            let stale = Stale::of(node.entry(), call.cache.clock());
             if decision == Decision::ServeAndRefresh {
                 refresh(call, &node, body);
             }
-            let stale = Stale::of(node.entry(), call.cache.clock());
             return call.served(node, stale);
         }
         let flown = if has_background && self.strategy.has_limit() {
@@ -238,7 +255,7 @@ impl Aged<'_> {
             call.fly(place, body).await
         };
         if flown.is_replaceable {
-            self.stand_in(Stale::Failed).unwrap_or(flown)
+            self.stand_in(Trouble::Failed).unwrap_or(flown)
         } else {
             flown
         }
@@ -268,13 +285,14 @@ impl Aged<'_> {
     }
 
     /// The stale value that answers in place of a load.
-    fn stand_in(&self, stale: Stale) -> Option<Flown> {
+    fn stand_in(&self, trouble: Trouble) -> Option<Flown> {
         let clock = self.call.cache.clock();
         let (site, outer) = (&self.call.site, self.outer.as_ref());
         let node = self.found().filter(|node| {
             let entry = node.entry();
             entry.stands_in(clock) && guarding::may_serve(site, outer, entry, clock)
         })?;
+        let stale = Stale::in_place(node.entry(), clock, trouble);
         Some(self.call.served(node, Some(stale)))
     }
 
@@ -315,13 +333,31 @@ impl Aged<'_> {
 
     /// The stale value that answers in place of a load that takes long, also those who call before it has ended.
     fn give_up(&self) -> Option<Flown> {
-        let flown = self.stand_in(Stale::Late)?;
+        let flown = self.stand_in(Trouble::Late)?;
         Counters::add(&self.call.site.counters.timeouts);
         if let Answer::Hit(node) = &flown.answer
             && let Some(terms) = node.entry().terms()
         {
-            terms.put_off(after(self.call.cache.clock().now(), THROTTLE), true);
+            let until = after(self.call.cache.clock().now(), THROTTLE);
+            terms.put_off(until, Some(Trouble::Late), true);
         }
         Some(flown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_load_in_the_background_may_take_longer_than_the_last_one_and_than_its_timeout() {
+        let minutes = Duration::from_mins;
+        assert_eq!(deadline(None, Duration::ZERO), minutes(1));
+        assert_eq!(deadline(None, minutes(2)), minutes(8));
+        assert_eq!(
+            deadline(Some(Duration::from_secs(2)), Duration::ZERO),
+            minutes(1)
+        );
+        assert_eq!(deadline(Some(minutes(5)), minutes(1)), minutes(5));
     }
 }

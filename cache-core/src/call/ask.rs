@@ -12,13 +12,19 @@ use super::{
     run::Run,
 };
 use crate::{
+    cache::Cache,
+    clock::after,
     coherence::{Doubt, Guard},
     context::{self, Around, Ask, Question},
     explain::{Miss, Source, Stamp, Trace},
     flight::{Arrival, Joined, Member},
+    key::Key,
     l1::{Entry, Node},
     l2::RedisMiss,
-    tasks,
+    site::SiteState,
+    stats::Counters,
+    strategy::THROTTLE,
+    tasks::{self, Background},
     value::{Answer, Fate, Loaded},
 };
 
@@ -159,13 +165,23 @@ impl Call {
     /// Loads for later callers. Where the load runs in this task, it is over when this returns.
     async fn prefetch(&self, body: Body<'_>) {
         let flights = self.cache.flights();
+        let is_by_option = context::is_prefetching();
         let Some(runtime) = body.background() else {
-            if context::is_prefetching() {
+            if is_by_option {
+                self.site.warn_of_inline_prefetch();
                 return;
             }
             if !flights.is_loading(&self.key, &self.capture()) {
                 self.fly(Place::Any, body).await;
             }
+            return;
+        };
+        let (digest, now) = (self.key.digest(), self.cache.clock().now());
+        if is_by_option && self.site.in_vain.has(digest, now) {
+            return;
+        }
+        let Ok(background) = self.enter_prefetch() else {
+            Counters::add(&self.site.counters.skipped);
             return;
         };
         let (clock, snapshot) = (self.cache.clock(), self.capture());
@@ -177,7 +193,22 @@ impl Call {
             let Ok(body) = body.behind() else {
                 return;
             };
-            self.ride_apart(member, body, leaving, &runtime);
+            self.ride_apart(member, body, (leaving, background), &runtime);
+        }
+    }
+
+    /// A place among those that nobody waits for. None for each key of a batch, of which one load has many: there is only to
+    /// be one left.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    fn enter_prefetch(&self) -> Result<Option<Background>, ()> {
+        let (tasks, most) = (self.cache.tasks(), self.cache.background_limit());
+        if self.site.is_batched {
+            tasks.has_background(most).then_some(None).ok_or(())
+        } else {
+            tasks.enter_background(most).map(Some).ok_or(())
         }
     }
 
@@ -186,9 +217,15 @@ impl Call {
         &self,
         mut member: Member,
         body: Running<'static>,
-        leaving: Option<Arc<Leaving>>,
+        (leaving, background): (Option<Arc<Leaving>>, Option<Background>),
         runtime: &Handle,
     ) {
+        let prefetched = Prefetched {
+            cache: self.cache.clone(),
+            site: Arc::clone(&self.site),
+            key: self.key.clone(),
+            _background: background,
+        };
         let (cache, remote, around) = (self.cache.clone(), self.remote.clone(), Around::here());
         let turn = member.try_turn();
         if let (Some(leaving), None) = (leaving, &turn) {
@@ -198,6 +235,7 @@ impl Call {
         // Whoever waits for another call's load leaves nothing behind when the cache is closed.
         let running = turn.is_some().then(|| cache.tasks().enter());
         let load = async move {
+            let _prefetched = prefetched;
             let turn = match turn {
                 Some(underway) => Some(underway),
                 None => member.turn_of_the_gone().await,
@@ -320,6 +358,25 @@ impl Call {
                 Answer::Own(_) => true,
             },
             stamps,
+        }
+    }
+}
+
+/// A load for later callers, while it runs. Where it leaves nothing in memory, calls do not begin it again at once.
+struct Prefetched {
+    cache: Cache,
+    site: Arc<SiteState>,
+    key: Key,
+    _background: Option<Background>,
+}
+
+impl Drop for Prefetched {
+    fn drop(&mut self) {
+        let (clock, l1) = (self.cache.clock(), &self.cache.flights().l1);
+        let is_kept = |node: Arc<Node>| node.entry().is_usable(clock);
+        if self.site.is_in_memory && !l1.get(&self.key.as_ref()).is_some_and(is_kept) {
+            let until = after(clock.now(), THROTTLE);
+            self.site.in_vain.add(self.key.digest(), until);
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::{
     l2::{Notice, RedisMiss},
     site::SiteState,
     stats::Counters,
-    strategy::Decision,
+    strategy::{Decision, Trouble},
     value::{Answer, LateAnswer, Loaded},
 };
 
@@ -296,7 +296,9 @@ impl Call {
                 && let Some(node) = (aging.stand_in)(self, &underway)
                 && guarding::may_serve(&self.site, outer, node.entry(), self.cache.clock())
             {
-                return self.served(node, Some(Stale::Failed));
+                let clock = self.cache.clock();
+                let stale = Stale::in_place(node.entry(), clock, Trouble::Failed);
+                return self.served(node, Some(stale));
             }
             if let (Some(aging), None) = (&self.site.aging, &rider.around)
                 && aging.strategy.has_limit()

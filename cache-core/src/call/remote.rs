@@ -1,5 +1,6 @@
 //! The shared tier as one call sees it: the way to its entry, and how the value comes back.
 
+mod fleet;
 mod together;
 
 use std::{sync::Arc, time::Duration};
@@ -10,12 +11,12 @@ use super::{
 };
 use crate::{
     cache::Cache,
-    clock::{after, system_now},
+    clock::system_now,
     coherence::{Doubt, Snapshot},
     flight::{Arrival, Load, Underway},
     l1::Node,
     l2::{
-        Described, Entries, EntryKey, L2, One, Purpose, Read, Reading, RedisMiss, Route, Store,
+        Described, Entries, L2, Lease, One, Purpose, Read, Reading, RedisMiss, Route, Store,
         Teller, Way,
     },
     lock::Mutex,
@@ -119,13 +120,6 @@ impl Shared for L2 {
     }
 }
 
-/// How long one process may load for all, where the function has no `timeout`.
-const FLEET_LEASE: Duration = Duration::from_secs(5);
-
-/// How often the others look whether it has.
-const FIRST_PAUSE: Duration = Duration::from_millis(5);
-const LONGEST_PAUSE: Duration = Duration::from_millis(80);
-
 /// The answer of the shared tier.
 pub(crate) struct Found {
     pub(super) node: Arc<Node>,
@@ -172,7 +166,7 @@ struct Elsewhere {
     is_worth_asking: bool,
     receive: Receiver,
     /// What this process has taken, so that others wait for its load.
-    lease: Mutex<Option<EntryKey>>,
+    lease: Mutex<Option<Lease>>,
 }
 
 impl Remote for Elsewhere {
@@ -215,10 +209,7 @@ impl Remote for Elsewhere {
     }
 
     fn let_go(&self) {
-        let lease = self.lease.lock().take();
-        if let Some(lease) = lease {
-            self.route.let_go(lease);
-        }
+        self.give_back();
     }
 }
 
@@ -333,6 +324,13 @@ impl Elsewhere {
         read
     }
 
+    /// Reads for a load.
+    async fn look(&self, cache: &Cache, load: &Load, within: Duration, purpose: Purpose) -> Read {
+        let suspect = Self::aged_suspect(cache, load);
+        let read = self.read(cache, load.snapshot(), within, purpose).await;
+        Self::sifted(cache, load, suspect, read)
+    }
+
     async fn answer_flight(
         &self,
         cache: &Cache,
@@ -362,10 +360,8 @@ impl Elsewhere {
         let Some(within) = load.time_to_read(budget) else {
             return Err(load.redis_miss());
         };
-        let suspect = Self::aged_suspect(cache, &load);
-        let read = self.read(cache, load.snapshot(), within, purpose).await;
-        let mut read = Self::sifted(cache, &load, suspect, read);
-        if load.site().is_fleet && purpose == Purpose::Load {
+        let mut read = self.look(cache, &load, within, purpose).await;
+        if purpose == Purpose::Load && fleet::takes_turns(&load) {
             read = self.wait_for_fleet(cache, &load, read).await;
         }
         Self::end(cache, underway, &load, read).map_err(Some)
@@ -394,36 +390,6 @@ impl Elsewhere {
                 Err(miss)
             }
         }
-    }
-
-    /// Waits for another process that loads, if there is one: until it has, or lets go, or has had its time. Gives what
-    /// was read last; this process loads where that is nothing.
-    async fn wait_for_fleet(&self, cache: &Cache, load: &Arc<Load>, mut read: Read) -> Read {
-        let life = load.site().aging.and_then(|aging| aging.strategy.timeout);
-        let life = life.unwrap_or(FLEET_LEASE);
-        let until = after(system_now(), life);
-        let mut pause = FIRST_PAUSE;
-        load.slot.pause(life);
-        while read.found.as_ref().is_err_and(|miss| !miss.is_fault()) && system_now() < until {
-            let stamps = read.stamps.as_ref().map(|(stamps, _)| stamps);
-            let lease = self.route.lease(stamps);
-            match self.route.claim(&lease, life).await {
-                Ok(true) => {
-                    let before = self.lease.lock().replace(lease);
-                    debug_assert!(before.is_none(), "a load has one lease");
-                    break;
-                }
-                Ok(false) => tokio::time::sleep(pause).await,
-                // It is only a matter of efficiency.
-                Err(_) => break,
-            }
-            pause = (pause * 2).min(LONGEST_PAUSE);
-            let within = self.route.l2.budget();
-            let suspect = Self::aged_suspect(cache, load);
-            let again = self.read(cache, load.snapshot(), within, Purpose::Load);
-            read = Self::sifted(cache, load, suspect, again.await);
-        }
-        read
     }
 
     /// What answers a flight, of what the shared tier has: not what is to be replaced, where its successor is looked for;

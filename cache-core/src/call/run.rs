@@ -150,7 +150,8 @@ impl<'a> Run<'a> {
     }
 
     fn arrive(&mut self, load: &Load, mut loaded: Loaded) -> Loaded {
-        if loaded.has_failed() {
+        let has_failed = loaded.has_failed();
+        if has_failed {
             self.put_off_the_next(load, loaded.is_replaceable());
             self.let_go();
         }
@@ -160,6 +161,9 @@ impl<'a> Run<'a> {
         };
         let (began, now) = (self.began(), system_now());
         let load_time = load.time_asking(began);
+        if !has_failed {
+            load.site().load_time.set(load_time);
+        }
         // Nobody else has it yet.
         if let Some(node) = Arc::get_mut(node) {
             node.entry_mut().took(load_time);

@@ -323,6 +323,11 @@ impl Load {
         self.flight.purpose == Purpose::Succeed
     }
 
+    /// Whether there are callers besides the one for whom it loads.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.flight.state.lock().members > 1
+    }
+
     /// Keeps a stale entry that was found in the shared tier, for when its successor cannot be loaded.
     pub(crate) fn keep_stale(&self, node: &Arc<Node>) {
         let (flight, flights) = (&self.flight, &self.flight.flights);

@@ -19,7 +19,7 @@ use crate::{
     },
     key::Key,
     stats::Counters,
-    strategy::{Decision, Known, Life},
+    strategy::{Decision, Known, Life, Trouble},
 };
 
 /// What an entry costs beside its value and the heap of its key: the map's slot with the key in it, the
@@ -141,9 +141,12 @@ pub(crate) trait Terms: fmt::Debug + Send + Sync {
     /// `next` on.
     fn release(&self, until: Nanos, next: Nanos);
 
-    /// A load of its successor failed: none is tried before `until`. Until then it stands in for one that would, if it
-    /// may.
-    fn put_off(&self, until: Nanos, may_stand_in: bool);
+    /// None is tried to load its successor before `until`, perhaps as the last one was in `trouble`. Until then it stands in
+    /// for one that would, if it may.
+    fn put_off(&self, until: Nanos, trouble: Option<Trouble>, may_stand_in: bool);
+
+    /// Why no load of its successor is tried at that time, where one was.
+    fn trouble(&self, now: Nanos) -> Option<Trouble>;
 }
 
 impl Entry {
@@ -309,6 +312,9 @@ impl Entry {
         self.count_hit();
         if !self.is_usable(clock) {
             Counters::add(&self.counters.stale);
+        }
+        if self.known(clock) == Known::Unproven {
+            Counters::add(&self.counters.unproven);
         }
     }
 

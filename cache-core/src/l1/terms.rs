@@ -3,15 +3,19 @@
 use std::{
     cell::Cell,
     hash::{BuildHasher, RandomState},
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 
 use super::entry::Terms;
 use crate::{
     clock::Nanos,
-    strategy::{Decision, Known, Life, Moment, Strategy},
+    strategy::{Decision, Known, Life, Moment, Strategy, Trouble},
 };
+
+const NONE: u8 = 0;
+const FAILED: u8 = 1;
+const LATE: u8 = 2;
 
 /// The terms of one entry.
 #[derive(Debug)]
@@ -21,10 +25,12 @@ struct Aging {
     quiet_until: Nanos,
     /// Between 0 and 1, and in each process another one.
     spread: f64,
-    /// Until when somebody is at its successor.
+    /// Until when somebody is at its successor, or nobody is to be.
     refreshing_until: AtomicU64,
     /// Until when it stands in for loads, as the last one failed.
     standing_in_until: AtomicU64,
+    /// Why nobody is, in that time: a [`Trouble`], or zero.
+    trouble: AtomicU8,
 }
 
 /// The terms of an entry whose function has this strategy.
@@ -36,6 +42,7 @@ pub(crate) fn terms(strategy: Strategy, life: Life, spread: f64) -> Box<dyn Term
         spread,
         refreshing_until: AtomicU64::new(0),
         standing_in_until: AtomicU64::new(0),
+        trouble: AtomicU8::new(NONE),
     })
 }
 
@@ -81,11 +88,15 @@ impl Terms for Aging {
 
     fn claim(&self, now: Nanos, until: Nanos) -> bool {
         let before = self.refreshing_until.load(Relaxed);
-        before <= now
-            && self
-                .refreshing_until
+        let claim = &self.refreshing_until;
+        let is_claimed = before <= now
+            && claim
                 .compare_exchange(before, until, Relaxed, Relaxed)
-                .is_ok()
+                .is_ok();
+        if is_claimed {
+            self.trouble.store(NONE, Relaxed);
+        }
+        is_claimed
     }
 
     fn release(&self, until: Nanos, next: Nanos) {
@@ -94,10 +105,27 @@ impl Terms for Aging {
         let _ = claim.compare_exchange(until, next, Relaxed, Relaxed);
     }
 
-    fn put_off(&self, until: Nanos, may_stand_in: bool) {
+    fn put_off(&self, until: Nanos, trouble: Option<Trouble>, may_stand_in: bool) {
+        let trouble = match trouble {
+            None => NONE,
+            Some(Trouble::Failed) => FAILED,
+            Some(Trouble::Late) => LATE,
+        };
+        self.trouble.store(trouble, Relaxed);
         self.refreshing_until.store(until, Relaxed);
         if may_stand_in {
             self.standing_in_until.store(until, Relaxed);
+        }
+    }
+
+    fn trouble(&self, now: Nanos) -> Option<Trouble> {
+        if now >= self.refreshing_until.load(Relaxed) {
+            return None;
+        }
+        match self.trouble.load(Relaxed) {
+            FAILED => Some(Trouble::Failed),
+            LATE => Some(Trouble::Late),
+            _ => None,
         }
     }
 }
@@ -151,8 +179,11 @@ mod tests {
         assert_eq!(terms.on_read(Known::Valid, 79), Decision::Serve);
         assert_eq!(terms.on_read(Known::Valid, 80), Decision::ServeAndRefresh);
         assert!(terms.claim(80, 90));
-        terms.put_off(95, false);
+        assert_eq!(terms.trouble(85), None);
+        terms.put_off(95, Some(Trouble::Failed), false);
         assert_eq!(terms.on_read(Known::Valid, 94), Decision::Serve);
+        assert_eq!(terms.trouble(94), Some(Trouble::Failed));
+        assert_eq!(terms.trouble(95), None);
         assert_eq!(terms.on_read(Known::Valid, 100), Decision::Decline);
     }
 }

@@ -16,7 +16,7 @@ use std::{
 use tokio::sync::{Notify, oneshot};
 
 use super::{
-    L2, LARGE, Message,
+    Holder, L2, LARGE, Message,
     entries::{Entries, EntryKey},
 };
 use crate::{
@@ -48,6 +48,11 @@ pub(crate) enum Change {
     Fill(Fill),
     /// Tells when it was tried.
     Delete(Vec<oneshot::Sender<()>>),
+    /// A lease is given back, behind the entry that was loaded under it.
+    Release {
+        holder: Holder,
+        entry: String,
+    },
     /// There is only something to tell.
     Nothing,
 }
@@ -73,7 +78,7 @@ impl Change {
     fn bytes(&self) -> usize {
         match self {
             Self::Fill(fill) => fill.node.entry().size(),
-            Self::Delete(_) | Self::Nothing => 0,
+            Self::Delete(_) | Self::Release { .. } | Self::Nothing => 0,
         }
     }
 
@@ -106,7 +111,7 @@ impl Latest {
                 entries: Arc::clone(&fill.entries),
                 check: letter.key.check,
             }),
-            Change::Delete(_) | Change::Nothing => Self::Deleted,
+            Change::Delete(_) | Change::Release { .. } | Change::Nothing => Self::Deleted,
         }
     }
 }
@@ -173,7 +178,7 @@ impl Sent {
         let is_outdated = match &letter.change {
             Change::Fill(fill) => fill.replaces,
             Change::Delete(_) => true,
-            Change::Nothing => false,
+            Change::Release { .. } | Change::Nothing => false,
         };
         Self {
             task,
@@ -384,7 +389,7 @@ impl State {
                     fill.replaces |= match &earlier {
                         Change::Fill(earlier) => earlier.replaces,
                         Change::Delete(_) => true,
-                        Change::Nothing => false,
+                        Change::Release { .. } | Change::Nothing => false,
                     };
                 }
                 posted.displaced = Some(earlier);
@@ -430,11 +435,20 @@ impl State {
         Some(letter)
     }
 
+    /// Whether what it is to come behind has not arrived, and does not go with it either.
+    fn is_early(&self, letter: &Letter, going: &[Ticket]) -> bool {
+        let Change::Release { entry, .. } = &letter.change else {
+            return false;
+        };
+        let waits = self.tickets.get(entry);
+        self.under_way.contains_key(entry) || waits.is_some_and(|ticket| !going.contains(ticket))
+    }
+
     /// The next changes that may go together: small ones, or one large one.
     fn next_batch(&mut self) -> (Vec<Letter>, bool) {
         let (mut tickets, mut bytes, mut is_large) = (Vec::new(), 0, false);
         for (&ticket, letter) in &self.waiting {
-            if self.under_way.contains_key(&letter.key.name) {
+            if self.under_way.contains_key(&letter.key.name) || self.is_early(letter, &tickets) {
                 continue;
             }
             if letter.bytes >= LARGE {

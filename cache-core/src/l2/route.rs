@@ -1,14 +1,20 @@
 //! The way to one entry of the shared tier: what a call and its flight hold of it.
 
-use std::{any::Any, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::sync::oneshot;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
-    Change, Entries, EntryKey, L2, Lifetime, Message, One, Read, Reading, StoreError, Write,
+    Change, Entries, EntryKey, Holder, L2, Lifetime, Message, One, Read, Reading, StoreError, Write,
 };
 use crate::{
+    clock::system_now,
     coherence::{Guard, Stamps, mutant, mutant::Mutant},
     l1::Node,
 };
@@ -57,19 +63,25 @@ impl Route {
     }
 }
 
+/// What one process holds while it loads for all.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    key: String,
+    holder: Holder,
+}
+
 impl Route {
     /// What one process of all takes that load under these versions.
-    pub(crate) fn lease(&self, stamps: Option<&Stamps>) -> EntryKey {
+    pub(crate) fn lease(&self, stamps: Option<&Stamps>) -> Lease {
         let versions = stamps.map_or(&[][..], |stamps| &stamps.versions);
         let bytes: Vec<u8> = versions
             .iter()
             .copied()
             .flat_map(u64::to_le_bytes)
             .collect();
-        EntryKey {
-            name: self.l2.lease_of(&self.key.name, xxh3_64(&bytes)),
-            full: None,
-            check: 0,
+        Lease {
+            key: self.l2.lease_of(&self.key.name, xxh3_64(&bytes)),
+            holder: RandomState::new().hash_one(system_now()),
         }
     }
 
@@ -78,9 +90,10 @@ impl Route {
     /// # Errors
     ///
     /// It is not known.
-    pub(crate) async fn claim(&self, lease: &EntryKey, life: Duration) -> Result<bool, StoreError> {
+    pub(crate) async fn claim(&self, lease: &Lease, life: Duration) -> Result<bool, StoreError> {
         let claim = Write::Claim {
-            key: lease.name.clone(),
+            key: lease.key.clone(),
+            holder: lease.holder,
             milliseconds: u64::try_from(life.as_millis()).unwrap_or(u64::MAX),
         };
         let answers = self.l2.store().write(vec![claim], self.l2.budget()).await;
@@ -92,9 +105,19 @@ impl Route {
         }
     }
 
-    /// Another process may be the one to load. Behind what was posted before.
-    pub(crate) fn let_go(&self, lease: EntryKey) {
-        drop(self.l2.post(lease, Change::Delete(Vec::new()), None));
+    /// Another process may be the one to load, unless one is that by now. It is told behind what was posted of the entry
+    /// before.
+    pub(crate) fn let_go(&self, lease: Lease) {
+        let release = Change::Release {
+            holder: lease.holder,
+            entry: self.key.name.clone(),
+        };
+        let key = EntryKey {
+            name: lease.key,
+            full: None,
+            check: 0,
+        };
+        drop(self.l2.post(key, release, None));
     }
 }
 

@@ -180,6 +180,10 @@ impl L2 {
         };
         let fill = match change {
             Change::Delete(done) => return Some((delete(), Sender::Deletes(done))),
+            Change::Release { holder, .. } => {
+                let key = key.name.clone();
+                return Some((Write::Release { key, holder }, Sender::Tells));
+            }
             Change::Nothing => return None,
             Change::Fill(fill) => fill,
         };
@@ -291,7 +295,7 @@ impl L2 {
 fn stamps_at_load(change: &Change) -> Option<Stamps> {
     match change {
         Change::Fill(fill) => fill.node.entry().guard().and_then(Guard::stamps).cloned(),
-        Change::Delete(_) | Change::Nothing => None,
+        Change::Delete(_) | Change::Release { .. } | Change::Nothing => None,
     }
 }
 
@@ -303,6 +307,6 @@ enum Sender {
         replaces: bool,
     },
     Deletes(Vec<oneshot::Sender<()>>),
-    /// Whether anybody was told, nobody waits for.
+    /// What nobody waits for, nor does again.
     Tells,
 }

@@ -196,6 +196,9 @@ pub(crate) trait Listener: Send + Sync {
     fn misled(&self);
 }
 
+/// Who has taken a key: a random number, another one each time.
+pub(crate) type Holder = u64;
+
 /// One change of a store.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Write {
@@ -211,7 +214,13 @@ pub(crate) enum Write {
     /// Takes a key that is free for so many milliseconds; [`StoreError::Taken`] where it is not.
     Claim {
         key: String,
+        holder: Holder,
         milliseconds: u64,
+    },
+    /// Gives a key back, where it is still this holder's.
+    Release {
+        key: String,
+        holder: Holder,
     },
     /// Publishes to whoever listens; it changes nothing.
     Tell(Message),

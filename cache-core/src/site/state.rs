@@ -5,15 +5,15 @@ use std::{
     cell::Cell,
     sync::{
         Arc, OnceLock, Weak,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use super::{Aging, Instance, Policies};
+use super::{Aging, Instance, Policies, in_vain::InVain};
 use crate::{
-    call::Guarding, event::Tag, flight::Load, l1::Entry, l2::Entries, lock::Mutex, policy::Policy,
-    slot::Slots, stats::Counters,
+    call::Guarding, clock::nanos, event::Tag, flight::Load, l1::Entry, l2::Entries, lock::Mutex,
+    policy::Policy, slot::Slots, stats::Counters,
 };
 
 thread_local! {
@@ -38,6 +38,20 @@ impl Outlives {
     }
 }
 
+/// How long the last load of a function took that gave a value; zero before.
+#[derive(Debug, Default)]
+pub(crate) struct LoadTime(AtomicU64);
+
+impl LoadTime {
+    pub(crate) fn get(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set(&self, time: Duration) {
+        self.0.store(nanos(time), Ordering::Relaxed);
+    }
+}
+
 /// Keys of a type that only their function knows.
 type Gathered = Weak<dyn Any + Send + Sync>;
 
@@ -52,6 +66,8 @@ pub(crate) struct SiteState {
     pub(crate) counters: Arc<Counters>,
     pub(crate) outlives: Arc<Outlives>,
     pub(crate) slots: Arc<Slots>,
+    pub(crate) load_time: LoadTime,
+    pub(crate) in_vain: InVain,
     pub(crate) is_in_memory: bool,
     pub(crate) is_shared: bool,
     /// What events have its calls do, where there are some.
@@ -76,6 +92,7 @@ pub(crate) struct SiteState {
     /// Made when the function first meets a shared tier; nothing where its values cannot travel.
     entries: OnceLock<Option<Arc<Entries>>>,
     warned_of_recursion: AtomicBool,
+    warned_of_inline_prefetch: AtomicBool,
     /// Functions that loads of this one reach, with events that it does not list.
     warned_of: Mutex<Vec<(String, String)>>,
 }
@@ -91,12 +108,19 @@ impl SiteState {
         let mut aging = instance.site.aging.copied();
         if let (Some(policies), Some(policy)) = (policies, &policy) {
             aging = policies.aging(policy, aging);
+            if let Some(said) = policies.said_in_vain(policy, aging) {
+                tracing::warn!(function = name, "a policy does nothing here: {said}");
+            }
         }
+        let fleet = policy.as_ref().and_then(|policy| policy.fleet);
+        let is_batched = instance.site.is_batched;
         Self {
             name,
             counters: Arc::default(),
             outlives: Arc::default(),
             slots: Arc::new(Slots::new(loads as usize)),
+            load_time: LoadTime::default(),
+            in_vain: InVain::default(),
             is_in_memory: instance.site.is_in_memory(),
             is_shared: instance.site.is_shared(),
             events: instance.site.events(),
@@ -104,13 +128,14 @@ impl SiteState {
             is_named_by_value: instance.site.is_named_by_value,
             inherits: instance.site.is_inheriting(),
             settle: instance.site.settles_in(),
-            is_fleet: instance.site.fleet,
-            is_batched: instance.site.is_batched,
+            is_fleet: fleet.unwrap_or(instance.site.fleet) && !is_batched,
+            is_batched,
             gatherings: Mutex::default(),
             policy,
             aging,
             entries: OnceLock::new(),
             warned_of_recursion: AtomicBool::new(false),
+            warned_of_inline_prefetch: AtomicBool::new(false),
             warned_of: Mutex::default(),
         }
     }
@@ -219,6 +244,18 @@ impl SiteState {
             "its loads call a function that `{event}` invalidates, which it does not list: its own entries outlive \
              that event. Add `{event}` to its `invalidate_on`, or write `inherits`"
         );
+    }
+
+    /// Says once per function that the option `prefetch` of another one names it in vain.
+    pub(crate) fn warn_of_inline_prefetch(&self) {
+        // Outside a runtime no load is detached.
+        let could_be = tokio::runtime::Handle::try_current().is_ok();
+        if could_be && !self.warned_of_inline_prefetch.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                function = self.name,
+                "`prefetch` names a function whose loads run in their callers, and begins none: write `detached` there"
+            );
+        }
     }
 
     /// Says once per function that a load reached its own key.

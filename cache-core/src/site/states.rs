@@ -1,6 +1,12 @@
 //! The functions that a cache has met, and what a configuration says of them.
 
-use std::{any::TypeId, sync::Arc};
+use std::{
+    any::TypeId,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 
 use super::{Aging, Instance, SiteState};
 use crate::{error::Error, lock::RwLock, policy::Policy, stats::is_called};
@@ -20,6 +26,12 @@ pub(crate) trait Book: std::fmt::Debug + Send + Sync {
     /// What becomes of the values of a function then, of which its attribute says this.
     fn aging(&self, policy: &Policy, own: Option<Aging>) -> Option<Aging>;
 
+    /// What of it does nothing for a function of whose values this becomes.
+    fn said_in_vain(&self, policy: &Policy, aging: Option<Aging>) -> Option<&'static str>;
+
+    /// The names by which no function goes that was called so far.
+    fn unused(&self) -> Vec<String>;
+
     /// # Errors
     ///
     /// What makes no sense in it.
@@ -30,24 +42,56 @@ pub(crate) type Policies = Option<Arc<dyn Book>>;
 
 /// Policies by the names of functions.
 #[derive(Debug)]
-pub(crate) struct Named(pub(crate) Vec<(String, Arc<Policy>)>);
+pub(crate) struct Named(Vec<Entry>);
+
+#[derive(Debug)]
+struct Entry {
+    name: String,
+    policy: Arc<Policy>,
+    /// A function goes by its name.
+    is_used: AtomicBool,
+}
+
+impl FromIterator<(String, Policy)> for Named {
+    fn from_iter<I: IntoIterator<Item = (String, Policy)>>(policies: I) -> Self {
+        let entries = policies.into_iter().map(|(name, policy)| Entry {
+            name,
+            policy: Arc::new(policy),
+            is_used: AtomicBool::new(false),
+        });
+        Self(entries.collect())
+    }
+}
 
 impl Book for Named {
     fn of(&self, function: &str) -> Option<Arc<Policy>> {
-        let policies = self.0.iter();
-        let fitting = policies.filter(|(name, _)| is_called(function, name));
-        let longest = fitting.max_by_key(|(name, _)| name.len());
-        longest.map(|(_, policy)| Arc::clone(policy))
+        let entries = self.0.iter();
+        let fitting = entries.filter(|entry| is_called(function, &entry.name));
+        let longest = fitting
+            .inspect(|entry| entry.is_used.store(true, Relaxed))
+            .max_by_key(|entry| entry.name.len());
+        longest.map(|entry| Arc::clone(&entry.policy))
     }
 
     fn aging(&self, policy: &Policy, own: Option<Aging>) -> Option<Aging> {
         policy.strategy(own.map(|own| own.strategy)).map(Aging::by)
     }
 
+    fn said_in_vain(&self, policy: &Policy, aging: Option<Aging>) -> Option<&'static str> {
+        policy.says_in_vain(&aging?.strategy)
+    }
+
+    fn unused(&self) -> Vec<String> {
+        let unused = self.0.iter().filter(|entry| !entry.is_used.load(Relaxed));
+        let mut names: Vec<_> = unused.map(|entry| entry.name.clone()).collect();
+        names.sort_unstable();
+        names
+    }
+
     fn check(&self) -> Result<(), Error> {
         self.0
             .iter()
-            .try_for_each(|(name, policy)| policy.check(name))
+            .try_for_each(|entry| entry.policy.check(&entry.name))
     }
 }
 
@@ -91,6 +135,12 @@ impl SiteStates {
         let known = self.known.read();
         let named = known.iter().filter(|(_, state)| state.name == name);
         named.map(|(id, _)| *id).collect()
+    }
+
+    /// The policies for names by which no function goes that was called so far.
+    pub(crate) fn unused_policies(&self) -> Vec<String> {
+        let policies = self.policies.as_ref();
+        policies.map_or_else(Vec::new, |policies| policies.unused())
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<SiteState>> {

@@ -35,6 +35,7 @@ impl Options {
         self.refuse_strategies(mistakes);
         self.refuse_beside_batch(mistakes);
         self.refuse_for_other_tier(mistakes);
+        self.refuse_where_nothing_is_shared(mistakes);
         // What is to be removed needs no feature.
         if !self.is_local() {
             self.refuse_without_features(features, mistakes);
@@ -68,14 +69,8 @@ impl Options {
                 "`refresh_ahead` and `early_expiration` both say when a fresh value is loaded anew: remove one of them",
             );
         }
-        if let (Some(inline), Some(name)) = (&self.inline, self.needs_task()) {
-            mistakes.at(
-                &inline.name,
-                format_args!(
-                    "`{name}` has loads run that no caller waits for, and an `inline` load runs in its caller: remove one of \
-                     them"
-                ),
-            );
+        if let Some(name) = self.needs_task() {
+            self.refuse_inline_beside(name, mistakes);
         }
         self.refuse_periods(mistakes);
         let has_events = self.is_tried("invalidate_on") || self.is_tried("inherits");
@@ -94,6 +89,19 @@ impl Options {
                 format_args!(
                     "`{name}` is about events, and no event kills an entry of this function: write `invalidate_on = ..`, or \
                      remove it"
+                ),
+            );
+        }
+    }
+
+    /// Refuses loads in the task of their caller beside an option that needs other ones.
+    pub(crate) fn refuse_inline_beside(&self, name: &Ident, mistakes: &mut Mistakes) {
+        if let Some(inline) = &self.inline {
+            mistakes.at(
+                &inline.name,
+                format_args!(
+                    "`{name}` has loads run that no caller waits for, and an `inline` load runs in its caller: remove one of \
+                     them"
                 ),
             );
         }
@@ -170,7 +178,7 @@ impl Options {
                  arguments, or remove `tiers`",
             );
         }
-        let (names, tier, tiers) = match tiers {
+        let (names, tier, tiers): (Vec<_>, _, _) = match tiers {
             None | Some(Tiers::Both) => return,
             Some(Tiers::Redis) => {
                 let is_there = |strategy: &&Strategy| !matches!(strategy.kind, Kind::ReadThrough);
@@ -180,20 +188,10 @@ impl Options {
                     place(self.err_ttl.as_ref()),
                     place(self.inherits.as_ref()),
                     strategy.map(|strategy| &strategy.name),
-                    None,
                 ];
-                (names, "memory", "redis")
+                (names.into(), "memory", "redis")
             }
-            Some(Tiers::Memory) => {
-                let names = [
-                    place(self.codec.as_ref()),
-                    place(self.compress.as_ref()),
-                    place(self.version.as_ref()),
-                    place(self.fleet.as_ref()),
-                    None,
-                ];
-                (names, "the shared tier", "memory")
-            }
+            Some(Tiers::Memory) => (self.of_shared_tier().into(), "the shared tier", "memory"),
         };
         for name in names.into_iter().flatten() {
             mistakes.at(
@@ -203,6 +201,36 @@ impl Options {
                 ),
             );
         }
+    }
+
+    /// Refuses what is about the shared tier where values stay in memory for what they depend on.
+    fn refuse_where_nothing_is_shared(&self, mistakes: &mut Mistakes) {
+        let is_by_value = |given: &Given<Listened>| given.value.by_value.is_some();
+        let why = if self.is_local() {
+            return;
+        } else if self.inherits.is_some() {
+            "what `inherits` stays in memory: list the events in `invalidate_on` instead"
+        } else if self.invalidate_on.as_ref().is_some_and(is_by_value) {
+            "a value that names its events stays in memory: name them by the arguments"
+        } else {
+            return;
+        };
+        for name in self.of_shared_tier().into_iter().flatten() {
+            mistakes.at(
+                name,
+                format_args!("`{name}` is for the shared tier, and {why}, or remove `{name}`"),
+            );
+        }
+    }
+
+    /// The options that are about the shared tier alone.
+    fn of_shared_tier(&self) -> [Option<&Ident>; 4] {
+        [
+            place(self.codec.as_ref()),
+            place(self.compress.as_ref()),
+            place(self.version.as_ref()),
+            place(self.fleet.as_ref()),
+        ]
     }
 
     fn refuse_without_features(&self, features: Features, mistakes: &mut Mistakes) {

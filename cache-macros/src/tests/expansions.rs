@@ -158,7 +158,7 @@ shapes! {
         "async fn find(db: &Db, tenant: &Tenant, id: u64) -> u64 { db.load(tenant, id).await }";
     events_by_value: "ttl = 5m, invalidate_on = |user| [UserChanged { id: user.id }, TeamChanged { .. }], inherits, settle = 2s",
         "async fn find(name: String) -> User { load(name).await }";
-    strategies: "ttl = 5m, err_ttl = |error| error.ttl(), inherits, fleet, soft_timeout = 50ms, timeout = 2s, prefetch = find(db, id + 1), \
+    strategies: "ttl = 5m, err_ttl = |error| error.ttl(), invalidate_on = UserChanged { id }, fleet, soft_timeout = 50ms, timeout = 2s, prefetch = find(db, id + 1), \
         strategy = [refresh_ahead(0.8), stale_while_revalidate(GRACE), stale_if_error(1h, unproven, DbError::is_temporary)]",
         "async fn find(db: &Db, id: u64) -> Result<User, DbError> { db.load(id).await }";
     batch: "ttl = 5m, key = (tenant, id), batch(id in ids, max = 10), none_ttl = 1s, invalidate_on = UserChanged { id }",

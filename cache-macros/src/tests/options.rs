@@ -340,8 +340,16 @@ fn options_that_exclude_each_other_are_refused() {
 }
 
 /// The starts of two options that say nothing together, the one first that the mistake is at.
-const WRONG_TOGETHER: [(&str, &str, &str); 16] = [
+const WRONG_TOGETHER: [(&str, &str, &str); 24] = [
     ("fleet", "tiers = memory", "fleet"),
+    ("fleet", "inherits", "fleet"),
+    ("codec", "inherits", "codec"),
+    ("compress", "inherits", "compress"),
+    ("version", "inherits", "version"),
+    ("fleet", "invalidate_on = |", "fleet"),
+    ("codec", "invalidate_on = |", "codec"),
+    ("compress", "invalidate_on = |", "compress"),
+    ("version", "invalidate_on = |", "version"),
     ("skip", "key", "skip"),
     ("detached", "inline", "detached"),
     ("weight", "tiers = redis", "weight"),
@@ -379,14 +387,9 @@ fn any_two_options_are_taken_together_but_those_that_say_nothing() {
             if !pair.starts_with("ttl") && !other.starts_with("ttl") {
                 pair = format!("ttl = 5m, {pair}");
             }
-            if pair.contains("settle") && !pair.contains("inherits") {
-                let is_elsewhere = pair.contains("tiers = redis");
-                let events = if is_elsewhere {
-                    "invalidate_on = A { .. }"
-                } else {
-                    "inherits"
-                };
-                pair = format!("{pair}, {events}");
+            let has_events = pair.contains("inherits") || pair.contains("invalidate_on");
+            if pair.contains("settle") && !has_events {
+                pair = format!("{pair}, invalidate_on = A {{ .. }}");
             }
             if pair.contains("soft_timeout") && !pair.contains("strategy") {
                 // For it there has to be a stale value, which is in memory.
@@ -416,7 +419,7 @@ fn any_two_options_are_taken_together_but_those_that_say_nothing() {
     // `key` has three forms, `codec` four, `strategy` and `err_ttl` two, and each pair comes in either order.
     assert_eq!(
         refusals,
-        2 * (1 + 3 + 1 + 1 + 2 + 1 + 4 + 1 + 1 + 2 + 1 + 1 + 1 + 1 + 1 + 1)
+        2 * (1 + 3 + 1 + 1 + 2 + 1 + 4 + 1 + 1 + 2 + 1 + 1 + 1 + 1 + 1 + 1 + 2 * (1 + 4 + 1 + 1))
     );
 }
 

@@ -307,9 +307,10 @@ impl ClusterStore {
 /// The slot of what is written, and how it is written there.
 fn placed(write: Write) -> (u16, Write) {
     match write {
-        Write::Set { ref key, .. } | Write::Delete { ref key } | Write::Claim { ref key, .. } => {
-            (slot_of(key), write)
-        }
+        Write::Set { ref key, .. }
+        | Write::Delete { ref key }
+        | Write::Claim { ref key, .. }
+        | Write::Release { ref key, .. } => (slot_of(key), write),
         Write::Tell(Message { channel, text }) => {
             let bucket = bucket_of(&text);
             let channel = channel_of(&channel, bucket).into();

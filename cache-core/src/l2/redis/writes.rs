@@ -74,6 +74,9 @@ pub(super) async fn write(
     }
 }
 
+/// Deletes a key whose value is that of the holder.
+const RELEASE: &str = include_str!("writes/release.lua");
+
 fn is_large(write: &Write) -> bool {
     matches!(write, Write::Set { bytes, .. } if bytes.len() >= LARGE)
 }
@@ -92,10 +95,19 @@ fn pipeline(writes: &[Write], is_of_cluster: bool) -> Pipeline {
                 commands.cmd("SET").arg(key).arg(bytes).arg("PX").arg(life)
             }
             Write::Delete { key } => commands.cmd("UNLINK").arg(key),
-            Write::Claim { key, milliseconds } => {
+            Write::Claim {
+                key,
+                holder,
+                milliseconds,
+            } => {
                 let life = possible(*milliseconds);
-                let set = commands.cmd("SET").arg(key).arg(1);
+                let set = commands.cmd("SET").arg(key).arg(*holder);
                 set.arg("NX").arg("PX").arg(life)
+            }
+            Write::Release { key, holder } => {
+                // Whole: it is rare and short, and in a pipeline nobody can ask again by its text.
+                let script = commands.cmd("EVAL").arg(RELEASE).arg(1);
+                script.arg(key).arg(*holder)
             }
             Write::Tell(Message { channel, text }) => {
                 commands.cmd(publish).arg(&**channel).arg(&**text)

@@ -76,7 +76,10 @@ impl Server {
     ) -> Option<StoreError> {
         let node = self.node.as_ref()?;
         match write {
-            Write::Set { key, .. } | Write::Delete { key } | Write::Claim { key, .. } => {
+            Write::Set { key, .. }
+            | Write::Delete { key }
+            | Write::Claim { key, .. }
+            | Write::Release { key, .. } => {
                 self.refusal_of(node, std::slice::from_ref(key), false, time)
             }
             Write::Tell(message) => {

@@ -114,9 +114,10 @@ impl Store for Process {
         within: Duration,
     ) -> Pending<'_, Vec<Result<(), StoreError>>> {
         let count = writes.len();
-        let messages = |write: &&Write| matches!(write, Write::Tell(_));
-        let messages = writes.iter().filter(messages).count();
-        self.redis.0.state.lock().writes += (count - messages) as u64;
+        let is_of_entry =
+            |write: &&Write| matches!(write, Write::Set { .. } | Write::Delete { .. });
+        let of_entries = writes.iter().filter(is_of_entry).count();
+        self.redis.0.state.lock().writes += of_entries as u64;
         Box::pin(async move {
             let answered = self.redis.answer(Operation::Write, within, |state, now| {
                 let results = writes.into_iter().map(|write| {

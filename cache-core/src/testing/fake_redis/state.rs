@@ -8,7 +8,7 @@ use std::{
 use super::faults::{Faults, Operation};
 use crate::{
     coherence::MARKED,
-    l2::{Batch, Lineage, StoreError, Version, Versions, Write},
+    l2::{Batch, Holder, Lineage, StoreError, Version, Versions, Write},
 };
 
 #[derive(Default)]
@@ -32,6 +32,8 @@ pub(super) struct Held {
     /// The bytes of an entry, and when they expire.
     pub(super) entries: HashMap<String, (Vec<u8>, u64)>,
     tags: HashMap<String, Tag>,
+    /// Who loads for all, and until when.
+    leases: HashMap<String, (Holder, u64)>,
 }
 
 #[derive(Clone, Default)]
@@ -117,14 +119,24 @@ impl State {
             Write::Delete { key } => {
                 self.held.entries.remove(&key);
             }
-            Write::Claim { key, milliseconds } => {
+            Write::Claim {
+                key,
+                holder,
+                milliseconds,
+            } => {
                 self.check_room()?;
-                let held = self.held.entries.get(&key);
+                let held = self.held.leases.get(&key);
                 if held.is_some_and(|(_, expires)| *expires > now) {
                     return Err(StoreError::Taken);
                 }
                 let expires = now.saturating_add(milliseconds.saturating_mul(1_000));
-                self.held.entries.insert(key, (b"1".to_vec(), expires));
+                self.held.leases.insert(key, (holder, expires));
+            }
+            Write::Release { key, holder } => {
+                let held = self.held.leases.get(&key);
+                if held.is_some_and(|(other, _)| *other == holder) {
+                    self.held.leases.remove(&key);
+                }
             }
             Write::Tell(_) => {}
         }

@@ -115,7 +115,12 @@ impl Member {
         writes: Vec<Write>,
         within: Duration,
     ) -> Vec<Result<(), StoreError>> {
-        let may_wait = |write: &Write| matches!(write, Write::Delete { .. } | Write::Tell(_));
+        let may_wait = |write: &Write| {
+            matches!(
+                write,
+                Write::Delete { .. } | Write::Release { .. } | Write::Tell(_)
+            )
+        };
         if writes.iter().all(may_wait) || !self.store.is_ready() {
             return self.store.write(writes, within).await;
         }
