@@ -9,7 +9,7 @@ use std::{
 use crate::server::Server;
 
 /// How long nodes may take to agree.
-const AGREEMENT: Duration = Duration::from_secs(30);
+const AGREEMENT: Duration = Duration::from_mins(2);
 
 /// Slots of a cluster.
 const SLOTS: u16 = 16_384;
@@ -32,7 +32,7 @@ impl Cluster {
     ///
     /// # Panics
     ///
-    /// When a node does not start, or they do not agree within 30 s.
+    /// When a node does not start, or they do not agree within two minutes.
     #[must_use]
     pub fn start() -> Self {
         Self::with(&[])
@@ -120,7 +120,7 @@ impl Cluster {
     ///
     /// # Panics
     ///
-    /// When that takes longer than 30 s.
+    /// When that takes longer than two minutes.
     pub fn is_whole(&self) {
         self.wait_for("a whole cluster", || {
             self.nodes.iter().all(|node| {
@@ -199,7 +199,7 @@ impl Cluster {
     ///
     /// # Panics
     ///
-    /// When that takes longer than 30 s.
+    /// When that takes longer than two minutes.
     #[must_use]
     pub fn wait_for_successor(&self, former: usize, slot: u16) -> usize {
         let mut next = former;

@@ -9,7 +9,7 @@ use std::{
 use crate::server::Server;
 
 /// How long an election may take on a busy machine, where votes are split again and again.
-pub const ELECTION: Duration = Duration::from_mins(1);
+pub const ELECTION: Duration = Duration::from_mins(5);
 
 /// As the sentinels call it.
 const SERVICE: &str = "mymaster";
@@ -166,7 +166,7 @@ impl Watched {
         // One that a sentinel gives up, as the next primary did not follow in time, is begun again.
         let mut begun: Option<Instant> = None;
         self.wait_for("another primary", || {
-            if begun.is_none_or(|begun| begun.elapsed() > ELECTION / 6) {
+            if begun.is_none_or(|begun| begun.elapsed() > ELECTION / 30) {
                 self.sentinels[0].command(&["SENTINEL", "FAILOVER", SERVICE]);
                 begun = Some(Instant::now());
             }
