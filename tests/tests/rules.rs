@@ -55,10 +55,10 @@ async fn write_guarded(id: u64) -> Result<(), cache_core::Refused> {
 
 /// The commands of the guide.
 struct Rules {
-    of_server: Vec<&'static str>,
-    of_sentinel: Vec<&'static str>,
+    server: Vec<&'static str>,
+    sentinel: Vec<&'static str>,
     /// Behind those of a server.
-    of_cluster: Vec<&'static str>,
+    cluster: Vec<&'static str>,
 }
 
 impl Rules {
@@ -69,11 +69,11 @@ impl Rules {
         let rules: Vec<Vec<_>> = blocks
             .map(|block| block.split_whitespace().collect())
             .collect();
-        let [of_server, of_cluster, of_sentinel] = rules.try_into().unwrap();
+        let [server, cluster, sentinel] = rules.try_into().unwrap();
         Self {
-            of_server,
-            of_sentinel,
-            of_cluster,
+            server,
+            sentinel,
+            cluster,
         }
     }
 }
@@ -181,7 +181,7 @@ async fn events_arrive(one: &Cache, other: &Cache) {
 async fn the_rules_of_the_guide_are_what_a_server_is_asked_for() {
     for database in [0, 3] {
         let server = Server::start();
-        let rules = Rules::of_the_guide().of_server;
+        let rules = Rules::of_the_guide().server;
         let of_database = rules.iter().map(|rule| match (*rule, database) {
             ("&shop:b", 3) => "&shop:b:3",
             (rule, _) => rule,
@@ -212,10 +212,10 @@ async fn the_rules_of_the_guide_are_enough_behind_sentinels() {
     let watched = Watched::start();
     let rules = Rules::of_the_guide();
     for server in &watched.servers {
-        assert_eq!(server.command(&rules.of_server), "OK");
+        assert_eq!(server.command(&rules.server), "OK");
     }
     for sentinel in &watched.sentinels {
-        assert_eq!(sentinel.command(&rules.of_sentinel), "OK");
+        assert_eq!(sentinel.command(&rules.sentinel), "OK");
     }
     let redis = |url: String| user(url).sentinel_user("shop", "secret");
     let elsewhere = watched.url().replace("127.0.0.1", "localhost");
@@ -240,8 +240,8 @@ async fn the_rules_of_the_guide_are_enough_in_a_cluster_and_while_a_slot_is_bein
     let cluster = Cluster::start();
     let rules = Rules::of_the_guide();
     for node in &cluster.nodes {
-        assert_eq!(node.command(&rules.of_server), "OK");
-        assert_eq!(node.command(&rules.of_cluster), "OK");
+        assert_eq!(node.command(&rules.server), "OK");
+        assert_eq!(node.command(&rules.cluster), "OK");
         node.command(&["CONFIG", "RESETSTAT"]);
     }
     let (one, other) = (user(cluster.url()), user(cluster.other_url()));
@@ -269,10 +269,7 @@ async fn the_rules_of_the_guide_are_enough_in_a_cluster_and_while_a_slot_is_bein
     }
     events_arrive(&one, &other).await;
     let used = cluster.nodes.iter().flat_map(used).collect();
-    are_all_used(
-        &allowed(&[rules.of_server, rules.of_cluster].concat()),
-        &used,
-    );
+    are_all_used(&allowed(&[rules.server, rules.cluster].concat()), &used);
     cluster.nodes.iter().for_each(has_refused_nothing);
     assert_eq!(one.close(SOON).await.fills, 0);
 }
