@@ -114,7 +114,7 @@ impl Origin {
     };
 
     /// From the text of `INFO replication`.
-    fn read(text: &str) -> Self {
+    pub(super) fn read(text: &str) -> Self {
         let replid = field(text, "master_replid").map(str::trim);
         let lineage = replid.filter(|replid| !replid.is_empty());
         Self {
