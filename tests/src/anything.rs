@@ -1,6 +1,15 @@
 //! What somebody says who is no Redis, or one that lies.
 
-use std::fs;
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{Ipv4Addr, Shutdown, TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering::Relaxed},
+    },
+    thread,
+};
 
 use crate::Random;
 
@@ -129,4 +138,89 @@ pub fn resident() -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kilobytes = line.and_then(|it| it.trim().strip_suffix(" kB")?.trim().parse().ok());
     kilobytes.unwrap_or(0)
+}
+
+/// Somebody between a client and a server, who passes on what the client says, and what the server answers mostly.
+#[derive(Clone, Debug, Default)]
+pub struct Between {
+    /// The port of the server.
+    pub behind: Arc<AtomicU16>,
+    /// Nothing else is said than the server says.
+    pub is_honest: Arc<AtomicBool>,
+    /// How often something else was.
+    pub lies: Arc<AtomicUsize>,
+}
+
+impl Between {
+    /// One that is honest at first.
+    #[must_use]
+    pub fn of(server: u16) -> Self {
+        let between = Self::default();
+        between.behind.store(server, Relaxed);
+        between.is_honest.store(true, Relaxed);
+        between
+    }
+
+    /// Listens; gives on which port. One of so many answers, or more of them, becomes what `lie` makes of it.
+    ///
+    /// # Panics
+    ///
+    /// When there is no port.
+    #[must_use]
+    pub fn listen(&self, every: usize, lie: fn(&Random, &mut Vec<u8>)) -> u16 {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+        let port = listener.local_addr().expect("it has one").port();
+        let between = self.clone();
+        thread::spawn(move || {
+            for (seed, client) in (0..).zip(listener.incoming().map_while(Result::ok)) {
+                let behind = between.behind.load(Relaxed);
+                let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, behind)) else {
+                    continue;
+                };
+                let (Ok(from), Ok(to)) = (client.try_clone(), server.try_clone()) else {
+                    continue;
+                };
+                thread::spawn(move || pass(from, to, |_| ()));
+                let between = between.clone();
+                thread::spawn(move || {
+                    let random = Random::of_seed(seed);
+                    let mut left = random.below(3 * every);
+                    pass(server, client, |answer| {
+                        if between.is_honest.load(Relaxed) {
+                            return;
+                        }
+                        left = left.saturating_sub(1);
+                        if left == 0 {
+                            between.lies.fetch_add(1, Relaxed);
+                            left = 1 + random.below(every);
+                            lie(&random, answer);
+                        }
+                    });
+                });
+            }
+        });
+        port
+    }
+}
+
+/// Says anything before an answer, and not all of both now and then.
+pub fn add_anything(random: &Random, answer: &mut Vec<u8>) {
+    let before = anything(random);
+    answer.splice(..0, before);
+    if random.below(3) == 0 {
+        answer.truncate(random.below(answer.len() + 1));
+    }
+}
+
+fn pass(mut from: TcpStream, mut to: TcpStream, mut change: impl FnMut(&mut Vec<u8>)) {
+    let mut buffer = vec![0; 1 << 16];
+    while let Ok(count @ 1..) = from.read(&mut buffer) {
+        let mut said = buffer[..count].to_vec();
+        change(&mut said);
+        if to.write_all(&said).is_err() {
+            break;
+        }
+    }
+    let _ = from.shutdown(Shutdown::Both);
+    let _ = to.shutdown(Shutdown::Both);
 }

@@ -4,21 +4,17 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may fail")]
 
 use std::{
-    io::{Read, Write},
-    net::{Ipv4Addr, Shutdown, TcpListener, TcpStream},
     panic,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
-    thread,
     time::{Duration, Instant},
 };
 
 use cache_core::{Cache, Event, cached, invalidates};
 use tests::{
-    Random,
-    anything::{anything, resident},
+    anything::{Between, add_anything, resident},
     on_both_runtimes,
     server::Server,
 };
@@ -48,61 +44,6 @@ async fn change(id: u64) {}
 
 /// A call waits for Redis no longer than its budget, with what a busy machine adds.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// How often something else was said than the server said.
-static LIES: AtomicUsize = AtomicUsize::new(0);
-
-/// Passes on what a client says, and what the server answers mostly.
-fn between(server: &Server, is_honest: &Arc<AtomicBool>) -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let (port, behind) = (listener.local_addr().unwrap().port(), server.port());
-    let is_honest = Arc::clone(is_honest);
-    thread::spawn(move || {
-        let number = AtomicUsize::new(0);
-        for client in listener.incoming().map_while(Result::ok) {
-            let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, behind)) else {
-                continue;
-            };
-            let seed = number.fetch_add(1, Relaxed) as u64;
-            let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-            thread::spawn(move || pass(from, to, |_| ()));
-            let is_honest = Arc::clone(&is_honest);
-            thread::spawn(move || {
-                let random = Random::of_seed(seed);
-                let mut left = random.below(60);
-                pass(server, client, move |answer| {
-                    if is_honest.load(Relaxed) {
-                        return;
-                    }
-                    left = left.saturating_sub(1);
-                    if left == 0 {
-                        LIES.fetch_add(1, Relaxed);
-                        left = 1 + random.below(20);
-                        let before = anything(&random);
-                        answer.splice(..0, before);
-                        if random.below(3) == 0 {
-                            answer.truncate(random.below(answer.len() + 1));
-                        }
-                    }
-                });
-            });
-        }
-    });
-    port
-}
-
-fn pass(mut from: TcpStream, mut to: TcpStream, mut change: impl FnMut(&mut Vec<u8>)) {
-    let mut buffer = vec![0; 1 << 16];
-    while let Ok(count @ 1..) = from.read(&mut buffer) {
-        let mut said = buffer[..count].to_vec();
-        change(&mut said);
-        if to.write_all(&said).is_err() {
-            break;
-        }
-    }
-    let _ = from.shutdown(Shutdown::Both);
-    let _ = to.shutdown(Shutdown::Both);
-}
 
 async fn call(cache: Cache, is_honest: Arc<AtomicBool>, mut id: u64) {
     row(id).await;
@@ -135,18 +76,21 @@ fn whatever_a_server_answers_calls_are_right_in_time_and_small() {
     panic::set_hook(Box::new(|info| {
         PANICS.lock().unwrap().push(info.to_string());
     }));
-    let server = Server::start();
+    let (server, lies) = (Server::start(), Arc::<AtomicUsize>::default());
     on_both_runtimes(|_| async {
         let before = resident();
         let mut calls = tokio::task::JoinSet::new();
         for number in 0..8 {
-            let is_honest = Arc::new(AtomicBool::new(true));
-            let port = between(&server, &is_honest);
+            let between = Between {
+                lies: Arc::clone(&lies),
+                ..Between::of(server.port())
+            };
+            let port = between.listen(20, add_anything);
             let builder = Cache::builder().namespace("untrusted");
             let builder = builder.staleness_bound(Duration::from_millis(400));
             let url = format!("redis://127.0.0.1:{port}/");
             let cache = builder.redis(url).build().await.unwrap();
-            let calls_of_one = call(cache.clone(), is_honest, 1_000 * number);
+            let calls_of_one = call(cache.clone(), between.is_honest, 1_000 * number);
             calls.spawn(Cache::scope(cache, calls_of_one));
         }
         while let Some(ended) = calls.join_next().await {
@@ -155,7 +99,7 @@ fn whatever_a_server_answers_calls_are_right_in_time_and_small() {
         let grown = resident().saturating_sub(before);
         assert!(grown < 300 << 10, "{grown} kB");
     });
-    let lies = LIES.load(Relaxed);
+    let lies = lies.load(Relaxed);
     assert!(lies > 200, "{lies}");
     let panics = PANICS.lock().unwrap();
     assert!(panics.is_empty(), "{panics:#?}");

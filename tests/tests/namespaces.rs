@@ -54,7 +54,15 @@ async fn namespaces_on_one_server_share_nothing() {
         assert_eq!(loads(&cache), COUNT, "nothing of another one is found");
         all.push((cache, table));
     }
-    tokio::time::sleep(ms(300)).await;
+    for (cache, _) in &all {
+        tests::until("all of it is written", || {
+            let stats = cache.stats();
+            stats
+                .function("row")
+                .is_some_and(|it| it.redis_fills >= COUNT)
+        })
+        .await;
+    }
     let own = server.command(&["EVAL", "return #redis.call('KEYS', 'shop:e:*')", "0"]);
     assert_eq!(own, COUNT.to_string());
     for (name, (_, table)) in NAMES.iter().zip(&all) {

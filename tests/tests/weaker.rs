@@ -14,7 +14,7 @@ use tests::{
     SOON,
     clusters::Cluster,
     log::Said,
-    rows::{Table, explained, filled, ms, row, within, write},
+    rows::{Table, explained, ms, row, within, write},
     sentinels::Watched,
     server::{Server, forms_clusters},
 };
@@ -66,10 +66,12 @@ async fn both_are_right(one: &Cache, other: &Cache) {
     let table = Table::default();
     for id in 0..5 {
         assert_eq!(within(one, row(&table, id)).await, table.value());
-        filled(one, "row").await;
-        tokio::time::sleep(ms(50)).await;
-        let found = explained(other, row(&table, id)).await;
-        assert_eq!(found.source, Source::Redis, "{found}");
+        let begun = Instant::now();
+        while explained(other, row(&table, id)).await.source != Source::Redis {
+            assert!(begun.elapsed() < SOON, "it is not shared");
+            other.clear();
+            tokio::time::sleep(ms(20)).await;
+        }
         within(one, write(&table, id)).await;
         let begun = Instant::now();
         while within(other, row(&table, id)).await != table.value() {
@@ -184,6 +186,23 @@ async fn a_user_who_may_not_look_at_the_cluster_is_told_which_command_it_lacks()
             "{said}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_user_who_may_not_ask_a_sentinel_is_told_which_command_it_lacks() {
+    let server = Server::start();
+    let settings = format!("sentinel monitor shop 127.0.0.1 {} 1\n", server.port());
+    let sentinel = Server::sentinel(&settings, &[]);
+    set_user(&sentinel, &["-sentinel"]);
+    let redis = || Redis::sentinels("shop", [("127.0.0.1", sentinel.port())]);
+    let refused = redis().sentinel_user("shop", "hush");
+    let error = Cache::builder().redis(refused).build().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+    let said = error.to_string();
+    assert!(said.contains("+sentinel|get-master-addr-by-name"), "{said}");
+    assert!(!said.contains("hush"), "{said}");
+    set_user(&sentinel, &["+sentinel|get-master-addr-by-name"]);
+    build(redis().sentinel_user("shop", "hush")).await;
 }
 
 const HIDDEN: &str = "`INFO replication` without a `master_replid`";

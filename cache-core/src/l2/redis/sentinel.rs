@@ -246,11 +246,16 @@ impl Ask {
         let sentinel = &self.sentinel;
         match reply {
             Value::Nil => Ok(Some(Vote::Unknown)),
-            Value::ServerError(error) if matches!(error.code(), "NOAUTH" | "NOPERM") => {
+            Value::ServerError(error) if error.code() == "NOAUTH" => {
                 Err(Failure::Refused(format!(
-                    "the sentinel {sentinel} refuses the question (`{}`): it has a user and a password of its own, which \
-                     `?sentinel_user=..&sentinel_password=..` names",
-                    error.code()
+                    "the sentinel {sentinel} refuses the question (`NOAUTH`): it has a user and a password of its own, which \
+                 `?sentinel_user=..&sentinel_password=..` names"
+                )))
+            }
+            Value::ServerError(error) if error.code() == "NOPERM" => {
+                Err(Failure::Refused(format!(
+                    "the sentinel {sentinel} refuses the question (`NOPERM`): the user that \
+                 `?sentinel_user=..&sentinel_password=..` names needs `ACL SETUSER .. +sentinel|get-master-addr-by-name`"
                 )))
             }
             Value::ServerError(error) => Err(Failure::Unreachable(format!(
