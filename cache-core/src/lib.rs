@@ -140,6 +140,8 @@ mod call;
 mod clock;
 mod coherence;
 mod context;
+#[cfg(test)]
+mod corpus;
 mod error;
 mod event;
 mod explain;

@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::server::Server;
+use crate::{
+    authority::{Authority, Identity},
+    server::Server,
+};
 
 /// How long nodes may take to agree.
 const AGREEMENT: Duration = Duration::from_mins(2);
@@ -45,6 +48,24 @@ impl Cluster {
     /// As [`start`](Self::start) does.
     #[must_use]
     pub fn with(arguments: &[&str]) -> Self {
+        Self::of(|own| Server::node(&[own, arguments].concat()))
+    }
+
+    /// The same over TLS alone, also between the nodes, all of which show this certificate and want one by the same authority.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start) does.
+    #[must_use]
+    pub fn secured(authority: &Authority, identity: &Identity, arguments: &[&str]) -> Self {
+        let secured = ["--tls-cluster", "yes", "--tls-replication", "yes"];
+        Self::of(|own| {
+            let arguments = [own, &secured, arguments].concat();
+            Server::secured_node(authority, identity, &arguments)
+        })
+    }
+
+    fn of(node: impl Fn(&[&str]) -> Server) -> Self {
         let own = [
             "--cluster-node-timeout",
             "1000",
@@ -53,8 +74,7 @@ impl Cluster {
             "--repl-diskless-sync-delay",
             "0",
         ];
-        let arguments = [&own, arguments].concat();
-        let nodes: Vec<_> = (0..6).map(|_| Server::node(&arguments)).collect();
+        let nodes: Vec<_> = (0..6).map(|_| node(&own)).collect();
         let cluster = Self { nodes };
         for (place, primary) in (0..3).zip(&cluster.nodes) {
             let first = (SLOTS / 3 * place).to_string();

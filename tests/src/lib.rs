@@ -1,6 +1,7 @@
 //! What several suites need: both runtimes, isolated caches, counted bodies, real servers and broken
 //! links to them.
 
+pub mod anything;
 pub mod authority;
 #[cfg(unix)]
 pub mod clusters;

@@ -8,6 +8,7 @@ use std::{
 use tracing::{
     Event, Level, Subscriber,
     field::{Field, Visit},
+    span::{Attributes, Id, Record},
 };
 use tracing_subscriber::layer::{Context, Layer};
 
@@ -15,6 +16,7 @@ use tracing_subscriber::layer::{Context, Layer};
 #[derive(Clone, Debug)]
 pub struct Said {
     level: Level,
+    has_spans: bool,
     lines: Arc<Mutex<Vec<String>>>,
 }
 
@@ -24,8 +26,25 @@ impl Said {
     pub fn from(level: Level) -> Self {
         Self {
             level,
+            has_spans: false,
             lines: Arc::default(),
         }
+    }
+
+    /// The same, of every level, and what is said of spans too.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self {
+            has_spans: true,
+            ..Self::from(Level::TRACE)
+        }
+    }
+
+    fn keep(&self, record: impl FnOnce(&mut Line)) {
+        let mut line = Line(String::new());
+        record(&mut line);
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.push(line.0);
     }
 
     /// What was said since the last time this was asked.
@@ -38,10 +57,19 @@ impl Said {
 impl<S: Subscriber> Layer<S> for Said {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
         if *event.metadata().level() <= self.level {
-            let mut line = Line(String::new());
-            event.record(&mut line);
-            let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-            lines.push(line.0);
+            self.keep(|line| event.record(line));
+        }
+    }
+
+    fn on_new_span(&self, span: &Attributes<'_>, _id: &Id, _context: Context<'_, S>) {
+        if self.has_spans {
+            self.keep(|line| span.record(line));
+        }
+    }
+
+    fn on_record(&self, _id: &Id, values: &Record<'_>, _context: Context<'_, S>) {
+        if self.has_spans {
+            self.keep(|line| values.record(line));
         }
     }
 }

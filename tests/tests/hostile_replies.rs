@@ -4,19 +4,20 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may fail")]
 
 use std::{
-    io::{Read, Write},
-    net::{Ipv4Addr, Shutdown, TcpListener, TcpStream},
     panic,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
-    thread,
     time::{Duration, Instant},
 };
 
 use cache_core::{Cache, Event, cached, invalidates};
-use tests::{Random, on_both_runtimes, server::Server};
+use tests::{
+    anything::{Between, add_anything, resident},
+    on_both_runtimes,
+    server::Server,
+};
 
 #[derive(Debug, Event)]
 pub struct RowChanged {
@@ -43,180 +44,6 @@ async fn change(id: u64) {}
 
 /// A call waits for Redis no longer than its budget, with what a busy machine adds.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Any reply, so deep at most.
-fn reply(random: &Random, depth: usize, to: &mut Vec<u8>) {
-    const TEXTS: [&str; 8] = [
-        "",
-        "OK",
-        "role:master\r\nmaster_replid:0000\r\n",
-        "redis_version:1.0",
-        "!7 a,b",
-        "18446744073709551616",
-        "-1",
-        "\u{0}\u{7}é",
-    ];
-    let text = random.one_of(&TEXTS);
-    let line = text.replace(['\r', '\n'], " ");
-    let add = |to: &mut Vec<u8>, it: &str| to.extend_from_slice(it.as_bytes());
-    match random.below(if depth == 0 { 9 } else { 13 }) {
-        0 => add(to, &format!("+{line}\r\n")),
-        1 => add(
-            to,
-            &format!(
-                "-{} {line}\r\n",
-                random.one_of(&["ERR", "MOVED", "ASK", "NOSCRIPT", "LOADING", ""])
-            ),
-        ),
-        2 => add(
-            to,
-            &format!(":{}\r\n", random.one_of(&[i64::MIN, -1, 0, 1, i64::MAX])),
-        ),
-        3 => add(to, "$-1\r\n"),
-        4 => add(to, "_\r\n"),
-        5 => add(
-            to,
-            random.one_of(&[
-                "#t\r\n",
-                ",nan\r\n",
-                ",-inf\r\n",
-                "(12345678901234567890123\r\n",
-                "=4\r\ntxt:\r\n",
-            ]),
-        ),
-        6 | 7 => add(to, &format!("${}\r\n{text}\r\n", text.len())),
-        8 => {
-            let bytes = vec![b'x'; random.below(200_000)];
-            add(to, &format!("${}\r\n", bytes.len()));
-            to.extend_from_slice(&bytes);
-            add(to, "\r\n");
-        }
-        kind => {
-            let count = random.below(5);
-            let (sign, items) = match kind {
-                9 => ('*', count),
-                10 => ('~', count),
-                11 => ('%', 2 * count),
-                _ => ('>', count.max(1)),
-            };
-            add(
-                to,
-                &format!(
-                    "{sign}{count}\r\n",
-                    count = if kind == 12 { items } else { count }
-                ),
-            );
-            for _ in 0..items {
-                reply(random, depth - 1, to);
-            }
-        }
-    }
-}
-
-/// What comes in place of what the server said, or before it.
-fn anything(random: &Random) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    match random.below(10) {
-        0 => bytes.extend((0..random.below(300)).map(|_| u8::try_from(random.below(256)).unwrap())),
-        // Lengths that are not there.
-        1 => bytes.extend_from_slice(
-            random
-                .one_of(&[
-                    "$9999999999\r\nx",
-                    "*2147483647\r\n",
-                    "*-7\r\n",
-                    "$-9\r\n",
-                    "%999999999\r\n",
-                    ">4294967296\r\n",
-                ])
-                .as_bytes(),
-        ),
-        // Deeper than a stack.
-        2 => bytes.extend("*1\r\n".repeat(100_000).bytes()),
-        3 => {
-            // A message, as if it had been published.
-            let text = random.one_of(&[
-                "RowChanged:1 7 a b",
-                "RowChanged:1 ! a b",
-                "RowChanged:x",
-                " ",
-                "a b c d\n\n",
-                "RowChanged:1 99999999999999999999 a b",
-            ]);
-            let channel = "untrusted:b";
-            let message = format!(
-                ">3\r\n$7\r\nmessage\r\n${}\r\n{channel}\r\n${}\r\n{text}\r\n",
-                channel.len(),
-                text.len()
-            );
-            bytes.extend_from_slice(message.as_bytes());
-        }
-        _ => reply(random, 4, &mut bytes),
-    }
-    bytes
-}
-
-/// How often something else was said than the server said.
-static LIES: AtomicUsize = AtomicUsize::new(0);
-
-/// Passes on what a client says, and what the server answers mostly.
-fn between(server: &Server, is_honest: &Arc<AtomicBool>) -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let (port, behind) = (listener.local_addr().unwrap().port(), server.port());
-    let is_honest = Arc::clone(is_honest);
-    thread::spawn(move || {
-        let number = AtomicUsize::new(0);
-        for client in listener.incoming().map_while(Result::ok) {
-            let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, behind)) else {
-                continue;
-            };
-            let seed = number.fetch_add(1, Relaxed) as u64;
-            let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-            thread::spawn(move || pass(from, to, |_| ()));
-            let is_honest = Arc::clone(&is_honest);
-            thread::spawn(move || {
-                let random = Random::of_seed(seed);
-                let mut left = random.below(60);
-                pass(server, client, move |answer| {
-                    if is_honest.load(Relaxed) {
-                        return;
-                    }
-                    left = left.saturating_sub(1);
-                    if left == 0 {
-                        LIES.fetch_add(1, Relaxed);
-                        left = 1 + random.below(20);
-                        let before = anything(&random);
-                        answer.splice(..0, before);
-                        if random.below(3) == 0 {
-                            answer.truncate(random.below(answer.len() + 1));
-                        }
-                    }
-                });
-            });
-        }
-    });
-    port
-}
-
-fn pass(mut from: TcpStream, mut to: TcpStream, mut change: impl FnMut(&mut Vec<u8>)) {
-    let mut buffer = vec![0; 1 << 16];
-    while let Ok(count @ 1..) = from.read(&mut buffer) {
-        let mut said = buffer[..count].to_vec();
-        change(&mut said);
-        if to.write_all(&said).is_err() {
-            break;
-        }
-    }
-    let _ = from.shutdown(Shutdown::Both);
-    let _ = to.shutdown(Shutdown::Both);
-}
-
-fn resident() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes = line.and_then(|it| it.trim().strip_suffix(" kB")?.trim().parse().ok());
-    kilobytes.unwrap_or(0)
-}
 
 async fn call(cache: Cache, is_honest: Arc<AtomicBool>, mut id: u64) {
     row(id).await;
@@ -249,18 +76,21 @@ fn whatever_a_server_answers_calls_are_right_in_time_and_small() {
     panic::set_hook(Box::new(|info| {
         PANICS.lock().unwrap().push(info.to_string());
     }));
-    let server = Server::start();
+    let (server, lies) = (Server::start(), Arc::<AtomicUsize>::default());
     on_both_runtimes(|_| async {
         let before = resident();
         let mut calls = tokio::task::JoinSet::new();
         for number in 0..8 {
-            let is_honest = Arc::new(AtomicBool::new(true));
-            let port = between(&server, &is_honest);
+            let between = Between {
+                lies: Arc::clone(&lies),
+                ..Between::of(server.port())
+            };
+            let port = between.listen(20, add_anything);
             let builder = Cache::builder().namespace("untrusted");
             let builder = builder.staleness_bound(Duration::from_millis(400));
             let url = format!("redis://127.0.0.1:{port}/");
             let cache = builder.redis(url).build().await.unwrap();
-            let calls_of_one = call(cache.clone(), is_honest, 1_000 * number);
+            let calls_of_one = call(cache.clone(), between.is_honest, 1_000 * number);
             calls.spawn(Cache::scope(cache, calls_of_one));
         }
         while let Some(ended) = calls.join_next().await {
@@ -269,7 +99,7 @@ fn whatever_a_server_answers_calls_are_right_in_time_and_small() {
         let grown = resident().saturating_sub(before);
         assert!(grown < 300 << 10, "{grown} kB");
     });
-    let lies = LIES.load(Relaxed);
+    let lies = lies.load(Relaxed);
     assert!(lies > 200, "{lies}");
     let panics = PANICS.lock().unwrap();
     assert!(panics.is_empty(), "{panics:#?}");

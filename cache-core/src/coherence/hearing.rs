@@ -203,8 +203,10 @@ impl<'a> Line<'a> {
 mod tests {
     use std::sync::Arc;
 
+    use proptest::{prelude::*, sample::Index};
+
     use super::*;
-    use crate::coherence::Bounds;
+    use crate::{coherence::Bounds, corpus::each_is_what_its_name_says};
 
     fn heard_of(message: &str) -> (Arc<Coherence>, u64) {
         let coherence = Coherence::new("shop", Bounds::default(), Some("here"));
@@ -212,6 +214,32 @@ mod tests {
         coherence.heard(message.as_bytes(), 1);
         let after = coherence.invalidations.load(Relaxed);
         (coherence, after - before)
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_bytes_are_heard_are_no_harm(bytes: Vec<u8>, at in any::<Index>()) {
+            let coherence = Coherence::new("shop", Bounds::default(), Some("here"));
+            coherence.connected(Lineage(1), 1);
+            let mut lines = b"A:1 5 there x\nB:1 ! there x\n!7 a,b".to_vec();
+            let at = at.index(lines.len());
+            lines.splice(at..at, bytes.iter().copied());
+            coherence.heard(&bytes, 2);
+            coherence.heard(&lines, 3);
+            prop_assert_eq!(coherence.stats().tags, 0, "nothing is kept of what nobody here has");
+        }
+    }
+
+    #[test]
+    fn each_saved_message_is_heard_as_so_many_events_as_its_name_says() {
+        each_is_what_its_name_says("message", |name, bytes| {
+            let coherence = Coherence::new("shop", Bounds::default(), Some("here"));
+            // Those of entries are not for it.
+            if !name.contains("entry") {
+                coherence.heard(bytes, 1);
+            }
+            coherence.stats().heard.to_string()
+        });
     }
 
     #[test]

@@ -128,9 +128,12 @@ impl Hearers {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
+    use crate::corpus::saved;
 
     proptest! {
         #[test]
@@ -145,6 +148,31 @@ mod tests {
         fn whatever_is_heard_is_no_harm(bytes in vec(any::<u8>(), 0..64), words in ":[0-9a-f ]{0,64}") {
             Hearers::default().heard(&bytes, "origin");
             Hearers::default().heard(words.as_bytes(), "origin");
+        }
+    }
+
+    #[derive(Default)]
+    struct Forgetful(AtomicU64);
+
+    impl Hearer for Forgetful {
+        fn forget(&self, _function: &str, _key: &KeyWriter) {
+            self.0.fetch_add(1, Relaxed);
+        }
+
+        fn is_open(&self) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn of_each_saved_message_nothing_is_forgotten_unless_its_name_says_so() {
+        for (name, bytes) in saved("message") {
+            let (hearers, cache) = (Hearers::default(), Arc::new(Forgetful::default()));
+            let hearer: Weak<dyn Hearer> = Arc::downgrade(&cache) as _;
+            hearers.add(0, hearer);
+            hearers.heard(&bytes, "here");
+            let is_told = name.starts_with("0-entry-");
+            assert_eq!(cache.0.load(Relaxed), u64::from(is_told), "{name}");
         }
     }
 }

@@ -44,7 +44,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::key::{CacheKey, KeyRef};
+    use crate::{
+        corpus::each_is_what_its_name_says,
+        key::{CacheKey, KeyRef},
+    };
 
     fn replayed(key: &impl CacheKey) -> (KeyWriter, KeyWriter) {
         let (mut plain, mut record) = (KeyWriter::for_bytes(), KeyWriter::for_record());
@@ -64,10 +67,30 @@ mod tests {
         }
 
         #[test]
+        fn whatever_bytes_are_recorded_are_no_harm(bytes: Vec<u8>) {
+            let _ = KeyWriter::replayed(&String::from_utf8_lossy(&bytes));
+            let mut hex = String::new();
+            for byte in &bytes {
+                push_hex(&mut hex, *byte, |digit| digit);
+            }
+            if let Some(key) = KeyWriter::replayed(&hex) {
+                prop_assert!(key.as_bytes().len() <= bytes.len());
+            }
+        }
+
+        #[test]
         fn what_is_no_record_is_no_key(text: String, digits in "[0-9a-f]{0,64}") {
             let _ = KeyWriter::replayed(&text);
             let _ = KeyWriter::replayed(&digits);
         }
+    }
+
+    #[test]
+    fn each_saved_record_is_what_its_name_says() {
+        each_is_what_its_name_says("record", |_, bytes| {
+            let key = KeyWriter::replayed(&String::from_utf8_lossy(bytes));
+            if key.is_some() { "key" } else { "none" }.into()
+        });
     }
 
     #[test]

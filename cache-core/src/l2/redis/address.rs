@@ -10,6 +10,9 @@ use tokio::sync::Notify;
 
 use super::{sentinel::Electorate, tls::Secured};
 
+/// Of a name of DNS, in bytes.
+const LONGEST_HOST: usize = 255;
+
 /// One database of a Redis, and the credentials for it.
 #[derive(Clone)]
 pub(crate) struct Address {
@@ -54,6 +57,11 @@ pub(crate) struct Moved(pub(crate) Notify);
 pub(crate) enum Node {
     Tcp { host: String, port: u16 },
     Unix(PathBuf),
+}
+
+/// Whether a server that names a host may mean this. It is logged, too.
+pub(super) fn is_host(text: &str) -> bool {
+    (1..=LONGEST_HOST).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 #[derive(Clone)]

@@ -4,7 +4,7 @@
 use std::{io, time::Duration};
 
 use redis::{
-    AsyncConnectionConfig, ProtocolVersion, RedisConnectionInfo, ServerError, Value,
+    AsyncConnectionConfig, ProtocolVersion, RedisConnectionInfo, RedisError, ServerError, Value,
     aio::MultiplexedConnection, io::tcp::socket2,
 };
 use tokio::{net::TcpStream, runtime::Handle, task::AbortHandle};
@@ -26,6 +26,9 @@ const KEEPALIVE: Duration = Duration::from_secs(10);
 /// How long sent bytes may stay unacknowledged.
 #[cfg(target_os = "linux")]
 const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
+
+/// In the words of Redis.
+const TOO_MANY_CLIENTS: &str = "max number of clients";
 
 /// What distinguishes the connections to one server.
 #[derive(Clone, Copy, Debug)]
@@ -98,10 +101,13 @@ pub(super) async fn open(
         .await
         .map_err(|fault| match fault {
             PulseFault::Broken => closed(),
-            PulseFault::Refused(words) if is_member => Failure::Unreachable(words),
-            PulseFault::Refused(words) => Failure::Refused(format!(
-                "Redis refuses the command `TIME`, which the cache needs: {words}"
-            )),
+            PulseFault::Down(why) => Failure::Unreachable(why),
+            PulseFault::Refused(command, words) => {
+                let rule = command.to_lowercase().replace(' ', "|");
+                Failure::Refused(format!(
+                    "Redis refuses the command `{command}`, which the cache needs (`ACL SETUSER .. +{rule}`): {words}"
+                ))
+            }
         })?;
     if !pulse.origin.is_primary {
         // It may be promoted at any moment, or the address lead elsewhere.
@@ -210,12 +216,36 @@ where
     let Setup { settings, config } = setup;
     let (connection, driver) = MultiplexedConnection::new_with_config(&settings, stream, config)
         .await
-        .map_err(|error| Failure::Unreachable(error.to_string()))?;
+        .map_err(|error| why_not_set_up(&error))?;
     let task = tasks::spawn(&Handle::current(), async move {
         let _ended = ended;
         driver.await;
     });
     Ok((connection, Driver(task.abort_handle())))
+}
+
+/// Of the commands that the crate sends for itself there is one, `HELLO`, where there is an ear. What the server says to it is
+/// not repeated: some quote the command, and that has the password.
+fn why_not_set_up(error: &RedisError) -> Failure {
+    let code = match error.code() {
+        Some(code) => code,
+        None if error.kind() == redis::ErrorKind::RESP3NotSupported => "ERR",
+        None => return Failure::Unreachable(error.to_string()),
+    };
+    let is_crowded = error
+        .detail()
+        .is_some_and(|details| details.contains(TOO_MANY_CLIENTS));
+    match code {
+        "LOADING" | "MASTERDOWN" | "BUSY" | "CLUSTERDOWN" | "DENIED" => {
+            Failure::Unreachable(format!("it says `{code}`"))
+        }
+        _ if is_crowded => Failure::Unreachable(format!("it has the {TOO_MANY_CLIENTS}")),
+        "NOAUTH" | "WRONGPASS" => wrong_credentials(code),
+        _ => Failure::Refused(format!(
+            "Redis refuses RESP3 (`HELLO 3`: `{code}`): until it speaks that, processes do not hear each other's \
+             invalidations, and ask instead"
+        )),
+    }
 }
 
 pub(super) fn add_auth(commands: &mut redis::Pipeline, credentials: &Credentials) {
@@ -280,12 +310,13 @@ pub(super) fn check_credentials(reply: &Value) -> Result<(), Failure> {
             "Redis has no password: write `redis://host` without one".into(),
         ));
     }
-    Err(explain(error).unwrap_or_else(|| {
-        let code = error.code();
-        Failure::Refused(format!(
-            "Redis refuses the user or the password of the URL (`{code}`)"
-        ))
-    }))
+    Err(explain(error).unwrap_or_else(|| wrong_credentials(error.code())))
+}
+
+fn wrong_credentials(code: &str) -> Failure {
+    Failure::Refused(format!(
+        "Redis refuses the user or the password of the URL (`{code}`)"
+    ))
 }
 
 fn check_database(reply: &Value, address: &Address) -> Result<(), Failure> {
@@ -322,7 +353,7 @@ pub(super) fn explain(error: &ServerError) -> Option<Failure> {
         }
         _ if error
             .details()
-            .is_some_and(|it| it.contains("max number of clients")) =>
+            .is_some_and(|it| it.contains(TOO_MANY_CLIENTS)) =>
         {
             Some(Failure::Unreachable(words(error)))
         }

@@ -3,11 +3,12 @@
 
 use std::time::Instant;
 
-use redis::{Value, aio::MultiplexedConnection};
+use redis::{ServerError, Value, aio::MultiplexedConnection};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
     fault::words,
+    handshake::{self, Failure},
     time::{Sample, read_time},
     version::field,
 };
@@ -36,8 +37,19 @@ pub(super) struct Origin {
 
 pub(super) enum PulseFault {
     Broken,
-    /// In the server's words.
-    Refused(String),
+    /// It cannot answer for now, and why.
+    Down(String),
+    /// What it does not let us do, in its words.
+    Refused(&'static str, String),
+}
+
+impl PulseFault {
+    fn of(command: &'static str, error: &ServerError) -> Self {
+        match handshake::explain(error) {
+            Some(Failure::Unreachable(why)) => Self::Down(why),
+            _ => Self::Refused(command, words(error)),
+        }
+    }
 }
 
 /// Asks for all of it. What the server sent before its answer has arrived before it. A member of a cluster is to be one of a
@@ -55,21 +67,23 @@ pub(super) async fn feel(
     let replies = connection.send_packed_commands(&commands, 0, commands.len());
     let replies = replies.await.map_err(|_| PulseFault::Broken)?;
     let received = Instant::now();
-    let refused = |why: &str| Err(PulseFault::Refused(why.into()));
+    let down = |why: &str| Err(PulseFault::Down(why.into()));
     let [time, replication, cluster @ ..] = replies.as_slice() else {
-        return refused("too few answers");
+        return down("too few answers");
     };
+    for (command, reply) in [("TIME", Some(time)), ("CLUSTER INFO", cluster.first())] {
+        if let Some(Value::ServerError(error)) = reply {
+            return Err(PulseFault::of(command, error));
+        }
+    }
     if let [cluster] = cluster {
         let state = text(cluster).and_then(|text| field(text, "cluster_state"));
         if state.is_none_or(|state| state.trim() != "ok") {
-            return refused("the cluster is down, as this node sees it");
+            return down("the cluster is down, as this node sees it");
         }
     }
-    if let Value::ServerError(error) = time {
-        return refused(&words(error));
-    }
     let Some(micros) = read_time(time) else {
-        return refused("no time");
+        return down("no time");
     };
     let sample = Sample {
         micros,
@@ -100,7 +114,7 @@ impl Origin {
     };
 
     /// From the text of `INFO replication`.
-    fn read(text: &str) -> Self {
+    pub(super) fn read(text: &str) -> Self {
         let replid = field(text, "master_replid").map(str::trim);
         let lineage = replid.filter(|replid| !replid.is_empty());
         Self {

@@ -9,7 +9,7 @@ use redis::{Value, aio::MultiplexedConnection};
 use tokio::{task::JoinSet, time::timeout};
 
 use super::{
-    address::{Credentials, Node, write_nodes},
+    address::{Credentials, Node, is_host, write_nodes},
     fault::words,
     handshake::{self, Driver, Failure, Setup},
     tls::Secured,
@@ -246,11 +246,16 @@ impl Ask {
         let sentinel = &self.sentinel;
         match reply {
             Value::Nil => Ok(Some(Vote::Unknown)),
-            Value::ServerError(error) if matches!(error.code(), "NOAUTH" | "NOPERM") => {
+            Value::ServerError(error) if error.code() == "NOAUTH" => {
                 Err(Failure::Refused(format!(
-                    "the sentinel {sentinel} refuses the question (`{}`): it has a user and a password of its own, which \
-                     `?sentinel_user=..&sentinel_password=..` names",
-                    error.code()
+                    "the sentinel {sentinel} refuses the question (`NOAUTH`): it has a user and a password of its own, which \
+                 `?sentinel_user=..&sentinel_password=..` names"
+                )))
+            }
+            Value::ServerError(error) if error.code() == "NOPERM" => {
+                Err(Failure::Refused(format!(
+                    "the sentinel {sentinel} refuses the question (`NOPERM`): the user that \
+                 `?sentinel_user=..&sentinel_password=..` names needs `ACL SETUSER .. +sentinel|get-master-addr-by-name`"
                 )))
             }
             Value::ServerError(error) => Err(Failure::Unreachable(format!(
@@ -271,7 +276,7 @@ fn node_of(parts: &[Value]) -> Option<Node> {
     };
     let [host, port] = parts else { return None };
     Some(Node::Tcp {
-        host: text(host).filter(|host| !host.is_empty())?,
+        host: text(host).filter(|host| is_host(host))?,
         port: text(port)?.parse().ok()?,
     })
 }
@@ -286,5 +291,68 @@ impl fmt::Display for Electorate {
 impl fmt::Debug for Electorate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Electorate({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{corpus::each_is_what_its_name_says, l2::redis::tests::values::any_value};
+
+    /// What is made of a reply, in a word.
+    fn kind(reply: &Value) -> &'static str {
+        let ask = Ask {
+            sentinel: Node::Tcp {
+                host: "s".into(),
+                port: 1,
+            },
+            service: "shop".into(),
+            credentials: None,
+            tls: None,
+        };
+        match ask.read(reply) {
+            Ok(Some(Vote::For(Node::Tcp { host, .. }))) => {
+                assert!(is_host(&host), "{host:?}");
+                "vote"
+            }
+            Ok(Some(Vote::For(Node::Unix(_)))) => panic!("no sentinel names a file"),
+            Ok(Some(Vote::Unknown)) => "unknown",
+            Ok(None) => "none",
+            Err(Failure::Refused(why) | Failure::Unreachable(why)) => {
+                assert!(
+                    why.len() < 2_000 && !why.contains(char::is_control),
+                    "{why}"
+                );
+                "failure"
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_sentinel_says_is_no_harm(value in any_value(), host: Vec<u8>, port: Vec<u8>) {
+            kind(&value);
+            kind(&Value::Array(vec![Value::BulkString(host), Value::BulkString(port)]));
+        }
+
+        #[test]
+        fn whatever_bytes_a_sentinel_says_are_no_harm(bytes: Vec<u8>, sign in "[-+$*:_#,(!=%~>|]") {
+            let replies = [bytes.clone(), [sign.as_bytes(), &bytes, b"\r\n"].concat()];
+            for reply in replies {
+                if let Ok(value) = redis::parse_redis_value(&reply) {
+                    kind(&value);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn each_saved_reply_is_what_its_name_says() {
+        each_is_what_its_name_says("reply", |_, bytes| match redis::parse_redis_value(bytes) {
+            Ok(value) => kind(&value).into(),
+            Err(_) => "unreadable".into(),
+        });
     }
 }

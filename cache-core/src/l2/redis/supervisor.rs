@@ -34,6 +34,8 @@ const LONGEST_WAIT_FOR_ELECTION: Duration = Duration::from_millis(400);
 const FRESH_ENOUGH: Duration = Duration::from_millis(20);
 /// How often they are asked whether it is still the same.
 const ELECTION_EVERY: Duration = Duration::from_secs(1);
+/// Attempts in a row, which take some seconds.
+const DEAF_AFTER: u32 = 8;
 /// A connection that lived so long was a good one: the next is tried soon.
 const SETTLED: Duration = Duration::from_secs(1);
 
@@ -218,7 +220,7 @@ impl Supervisor {
                     self.link.prove(live, pulse.sent, pulse.origin);
                 }
                 Ok(Err(PulseFault::Broken)) => self.link.give_up(live, "the connection broke"),
-                Ok(Err(PulseFault::Refused(_))) | Err(_) => {
+                Ok(Err(PulseFault::Down(_) | PulseFault::Refused(..))) | Err(_) => {
                     misses += 1;
                     // What is silent proves nothing either: it is given its time.
                     pause = CHECK_EVERY;
@@ -239,6 +241,12 @@ impl Supervisor {
         !self.is_quiet() || self.link.ear.is_some()
     }
 
+    /// It fails again and again, and the connection for questions does not.
+    fn is_deaf(&self) -> bool {
+        let ear = self.link.ear.as_ref();
+        self.attempts >= DEAF_AFTER && ear.is_some_and(|ear| ear.asked().is_some())
+    }
+
     fn tell_loss(&mut self) {
         self.outage = Some(Instant::now());
         let (server, why) = (&self.link.address, self.link.loss());
@@ -255,6 +263,15 @@ impl Supervisor {
         match &failure {
             Failure::Refused(why) if self.tells_refusals() && self.told.as_ref() != Some(why) => {
                 tracing::warn!(%server, why, "Redis refuses the connection: trying on");
+                self.told = Some(why.clone());
+            }
+            Failure::Unreachable(why) if self.told.is_none() && self.is_deaf() => {
+                tracing::warn!(
+                    %server,
+                    why,
+                    "Redis answers, and no connection that listens to it lasts: until one does, processes do not hear \
+                     each other's invalidations, and ask instead",
+                );
                 self.told = Some(why.clone());
             }
             Failure::Refused(why) | Failure::Unreachable(why) => {

@@ -6,6 +6,7 @@ mod faults;
 mod runtimes;
 mod server;
 mod tags;
+pub(super) mod values;
 
 use std::{
     future::poll_fn,

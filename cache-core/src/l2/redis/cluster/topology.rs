@@ -3,7 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::slots::SLOTS;
-use crate::l2::redis::address::Node;
+use crate::l2::redis::address::{Node, is_host};
+
+/// Bytes of an answer: that of a thousand nodes with scattered slots has a tenth of it.
+const LONGEST_ANSWER: usize = 4 << 20;
+/// Redis itself is made for a thousand.
+const MOST_NODES: usize = 4_096;
 
 /// No primary has it.
 const NOBODY: u16 = u16::MAX;
@@ -42,7 +47,10 @@ pub(super) struct Primary {
 
 /// Reads what a node says to `CLUSTER NODES`. Where it does not know its own address, it is the one that was asked.
 pub(super) fn read(text: &str, asked: &Node, by_name: bool) -> Vec<Claim> {
-    let claims = text.lines().filter_map(|line| {
+    if text.len() > LONGEST_ANSWER {
+        return Vec::new();
+    }
+    let claims = text.lines().take(MOST_NODES).filter_map(|line| {
         let mut words = line.split(' ');
         let (id, address, flags) = (words.next()?, words.next()?, words.next()?);
         let has = |flag: &str| flags.split(',').any(|it| it == flag);
@@ -58,7 +66,7 @@ pub(super) fn read(text: &str, asked: &Node, by_name: bool) -> Vec<Claim> {
             is_replica: !has("master"),
             epoch,
             is_failed: has("fail"),
-            ranges: words.iter().filter_map(|word| range_of(word)).collect(),
+            ranges: ranges_of(&words),
             leaving: words.iter().filter_map(|word| leaving(word)).collect(),
         })
     });
@@ -71,14 +79,26 @@ fn node_of(address: &str, asked: &Node, by_name: bool) -> Option<Node> {
     let (host, port) = parts.next()?.split_once('@')?.0.rsplit_once(':')?;
     let name = parts.next().filter(|name| by_name && !name.is_empty());
     let host = match (name, asked) {
-        (Some(name), _) => name,
         (None, Node::Tcp { host: asked, .. }) if host.is_empty() => asked,
-        (None, _) => host,
+        (name, _) => Some(name.unwrap_or(host)).filter(|host| is_host(host))?,
     };
     Some(Node::Tcp {
         host: host.to_owned(),
         port: port.parse().ok().filter(|port| *port > 0)?,
     })
+}
+
+/// Not more slots than there are, however often they are said.
+fn ranges_of(words: &[&str]) -> Vec<(u16, u16)> {
+    let mut left = SLOTS;
+    let ranges = words.iter().filter_map(|word| range_of(word));
+    let ranges = ranges.take_while(|(first, last)| {
+        let count = usize::from(last.saturating_sub(*first)) + 1;
+        let fits = count <= left;
+        left = left.saturating_sub(count);
+        fits
+    });
+    ranges.collect()
 }
 
 /// A slot, or the first and last of several; nothing of one that is being moved.
@@ -127,22 +147,33 @@ impl Topology {
                 }
             }
         }
-        let has_slots = |place: usize| latest.iter().any(|(_, owner)| usize::from(*owner) == place);
         // Of one that is dead and has nothing there is nothing to be had.
-        let is_of_use: Vec<bool> = (0..primaries.len())
-            .map(|place| !primaries[place].is_failed || has_slots(place))
-            .collect();
-        let owners = latest.iter().map(|(_, owner)| *owner);
-        let mut topology = Self::sorted(&primaries, &is_of_use, owners);
-        let leaving = answers.iter().flatten().flat_map(|claim| &claim.leaving);
-        for (slot, id) in leaving {
-            let importer = answers.iter().flatten().find(|claim| claim.id == *id);
-            let is_it = |it: &Primary| importer.is_some_and(|claim| claim.node == it.node);
-            if let Some(place) = topology.primaries.iter().position(is_it) {
-                topology.importers.insert(*slot, place);
+        let mut is_of_use: Vec<bool> = primaries.iter().map(|it| !it.is_failed).collect();
+        for (_, owner) in &latest {
+            if let Some(is_of_use) = is_of_use.get_mut(usize::from(*owner)) {
+                *is_of_use = true;
             }
         }
+        let owners = latest.iter().map(|(_, owner)| *owner);
+        let mut topology = Self::sorted(&primaries, &is_of_use, owners);
+        topology.importers = topology.importers_of(answers);
         topology
+    }
+
+    /// Who is about to get which slot.
+    fn importers_of(&self, answers: &[Vec<Claim>]) -> BTreeMap<u16, usize> {
+        let primaries = self.primaries.iter().enumerate();
+        let places: HashMap<_, _> = primaries.map(|(place, it)| (&it.node, place)).collect();
+        let mut named = HashMap::new();
+        for claim in answers.iter().flatten() {
+            named.entry(claim.id.as_str()).or_insert(&claim.node);
+        }
+        let leaving = answers.iter().flatten().flat_map(|claim| &claim.leaving);
+        let importers = leaving.filter_map(|(slot, id)| {
+            let node = named.get(id.as_str())?;
+            Some((*slot, *places.get(node)?))
+        });
+        importers.collect()
     }
 
     /// So that two of them are equal where they say the same, whoever said it first.
@@ -187,9 +218,10 @@ impl Topology {
 
 #[cfg(test)]
 mod tests {
-    use proptest::{collection::vec, prelude::*};
+    use proptest::{collection::vec, prelude::*, sample::Index};
 
     use super::*;
+    use crate::corpus::each_is_what_its_name_says;
 
     fn node(port: u16) -> Node {
         let host = "10.0.0.1".into();
@@ -260,14 +292,76 @@ e5 10.0.0.1:5@10005 master,fail - 0 1 0 disconnected
         assert!(answer(ONE).iter().all(|it| it.node != named));
     }
 
+    fn is_sound(answers: &[Vec<Claim>]) -> Result<(), TestCaseError> {
+        let topology = Topology::of(answers);
+        for slot in [0, 5, 100, 16_383, u16::MAX] {
+            for place in [topology.owner_of(slot), topology.importer_of(slot)] {
+                prop_assert!(place.is_none_or(|it| it < topology.primaries.len()));
+            }
+        }
+        for claim in answers.iter().flatten() {
+            let Node::Tcp { host, port } = &claim.node else {
+                return Err(TestCaseError::fail("no socket is named"));
+            };
+            prop_assert!(is_host(host) && *port > 0);
+            prop_assert!(claim.ranges.len() <= SLOTS);
+        }
+        Ok(())
+    }
+
     proptest! {
         #[test]
         fn whatever_a_node_says_is_no_harm(lines in vec("[a-z0-9:@,\\[\\]> -]{0,80}", 0..8)) {
-            let topology = Topology::of(&[answer(&lines.join("\n"))]);
-            for slot in [0, 16_383, u16::MAX] {
-                let owner = topology.owner_of(slot);
-                prop_assert!(owner.is_none_or(|it| it < topology.primaries.len()));
-            }
+            is_sound(&[answer(&lines.join("\n"))])?;
         }
+
+        #[test]
+        fn whatever_bytes_a_node_says_are_no_harm(
+            bytes in vec(any::<u8>(), 0..400), at in any::<Index>(), by_name: bool,
+        ) {
+            let noise = String::from_utf8_lossy(&bytes);
+            let mut damaged = ONE.as_bytes().to_vec();
+            let at = at.index(damaged.len());
+            damaged.splice(at..at, bytes.iter().copied());
+            let damaged = String::from_utf8_lossy(&damaged);
+            let of = |text: &str| read(text, &node(9), by_name);
+            is_sound(&[of(&noise), of(&damaged), answer(ONE)])?;
+        }
+    }
+
+    #[test]
+    fn each_saved_answer_names_as_many_primaries_as_its_name_says() {
+        each_is_what_its_name_says("nodes", |_, bytes| {
+            let answer = answer(&String::from_utf8_lossy(bytes));
+            is_sound(std::slice::from_ref(&answer)).unwrap();
+            Topology::of(&[answer]).primaries.len().to_string()
+        });
+    }
+
+    #[test]
+    fn an_answer_beyond_all_bounds_is_soon_read() {
+        let all = "0-16383 ".repeat(100_000);
+        let lines = (0..3).map(|id| {
+            format!(
+                "a{id} 10.0.0.1:{}@1 master - 0 0 {id} connected {all}",
+                id + 1
+            )
+        });
+        let claims = answer(&lines.collect::<Vec<_>>().join("\n"));
+        assert!(claims.iter().all(|claim| claim.ranges.len() == 1));
+        let many = (1..60_000)
+            .map(|port| format!("a{port} 10.0.0.1:{port}@1 master - 0 0 1 connected 0-16383"));
+        let many: Vec<_> = many.collect();
+        assert!(answer(&many[..10_000].join("\n")).len() <= MOST_NODES);
+        assert_eq!(
+            Topology::of(&[answer(&many[..10_000].join("\n"))]).owner_of(7),
+            Some(0)
+        );
+        assert_eq!(
+            answer(&many.join("\n").repeat(2)),
+            [],
+            "it is longer than any"
+        );
+        assert_eq!(answer(&ONE.replace("10.0.0.1", &"x".repeat(300))), []);
     }
 }

@@ -3,7 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::l2::redis::address::{Node, Place};
+use crate::{
+    corpus::each_is_what_its_name_says,
+    l2::redis::address::{Node, Place},
+};
 
 fn node(host: &str, port: u16) -> Node {
     let host = host.into();
@@ -141,6 +144,17 @@ proptest! {
     }
 
     #[test]
+    fn whatever_bytes_are_given_for_a_url_are_no_harm(
+        scheme in "(valkeys?|rediss?|unix|redis\\+unix|rediss?-sentinel|rediss?-cluster)?(://)?", bytes: Vec<u8>,
+    ) {
+        let redis = Redis::from(format!("{scheme}{}", String::from_utf8_lossy(&bytes)));
+        match redis.target() {
+            Ok(target) => { let _ = (target.identity(), format!("{target} {target:?}")); }
+            Err(error) => prop_assert_eq!(error.kind(), ErrorKind::Configuration),
+        }
+    }
+
+    #[test]
     fn whatever_a_password_is_it_is_not_shown(user in "\\PC{0,9}", rest in "\\PC{0,9}") {
         let password = format!("S3CRET{rest}");
         let all = [
@@ -153,6 +167,21 @@ proptest! {
             prop_assert!(!shown.contains("S3CRET"), "{shown}");
         }
     }
+}
+
+#[test]
+fn each_saved_url_is_taken_or_refused_as_its_name_says() {
+    each_is_what_its_name_says("url", |name, bytes| {
+        let redis = Redis::from(String::from_utf8_lossy(bytes).into_owned());
+        let shown = format!("{redis:?} {:?}", redis.target());
+        assert!(!shown.contains("hush"), "{name}: {shown}");
+        if redis.target().is_ok() {
+            "taken"
+        } else {
+            "refused"
+        }
+        .into()
+    });
 }
 
 #[cfg(not(feature = "tls"))]
