@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cache_core::{
     Cache, CachedCall, NotCached, Source, Stale, cached,
-    testing::{FakeRedis, ManualClock},
+    testing::{FakeRedis, Fault, ManualClock, Operation},
 };
 use tests::{
     origin::{Failure, Origin, timed},
@@ -205,4 +205,32 @@ async fn of_a_fleet_nobody_waits_for_long_for_one_that_is_gone() {
     origin.open();
     let answer = Cache::scope(caches[1].clone(), limited(&origin)).await;
     assert!(answer.is_ok(), "{answer:?}");
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "all who wait load once the one that is gone has had its time"]
+async fn of_a_fleet_whose_loader_is_gone_one_more_process_loads() {
+    let redis = FakeRedis::new();
+    let caches = processes(&redis, 4).await;
+    let origin = Origin::default();
+    origin.close();
+    let gone = tests::process(&redis).await;
+    let load = tests::spawn_in(&gone, {
+        let origin = origin.clone();
+        async move { fleeting(&origin, 1).await }
+    });
+    origin.until_begun(1).await;
+    redis.inject(Operation::Write, Fault::Fail);
+    load.abort();
+    drop((load.await, gone));
+    tokio::time::sleep(SECOND).await;
+    redis.recover();
+    let opening = async {
+        origin.until_begun(2).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        origin.open();
+    };
+    let (answers, ()) = futures::join!(call_all(&caches, &origin, 1), opening);
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    assert_eq!(origin.begun(), 2);
 }
