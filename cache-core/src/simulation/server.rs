@@ -418,7 +418,9 @@ impl Server {
     ) -> Result<(), StoreError> {
         self.refusal_to_write(&write, time).map_or(Ok(()), Err)?;
         match write {
-            Write::Set { .. } if self.is_full => Err(StoreError::ReadOnly("full".into())),
+            Write::Set { .. } | Write::Claim { .. } if self.is_full => {
+                Err(StoreError::ReadOnly("full".into()))
+            }
             Write::Set {
                 key,
                 bytes,
@@ -432,7 +434,12 @@ impl Server {
                 self.set(&key, None, now);
                 Ok(())
             }
-            Write::Claim { .. } => unreachable!("no simulated function has the option `fleet`"),
+            Write::Claim { key, .. } if self.get(&key, time).is_some() => Err(StoreError::Taken),
+            Write::Claim { key, milliseconds } => {
+                let (bytes, expires) = (Vec::new(), time + milliseconds * 1_000);
+                self.set(&key, Some(Item { bytes, expires }), now);
+                Ok(())
+            }
             // On one server nobody hears of what was changed by hand, so that no run is another one for it.
             Write::Tell(_) if self.node.is_none() => Ok(()),
             Write::Tell(Message { channel, text }) => {
