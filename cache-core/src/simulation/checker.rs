@@ -74,19 +74,6 @@ impl Network {
         self.judge_origin(served, setup, is_astray)
     }
 
-    /// Whether an event has made a value void, though it may be served.
-    pub(super) fn is_void(&self, served: &Served<'_>, setup: &Setup) -> bool {
-        let Served {
-            who, start, seen, ..
-        } = *served;
-        let bound = setup.bound * MS;
-        let mut newer = seen
-            .rows
-            .iter()
-            .flat_map(|(row, version)| self.commits_after(*row, *version));
-        newer.any(|(_, commit)| History::must_see(commit, who, start, bound, false).is_some())
-    }
-
     /// Commits that a value of a row does not contain.
     pub(super) fn commits_after(
         &self,

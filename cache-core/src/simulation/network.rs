@@ -120,8 +120,6 @@ pub(super) struct Network {
     astray: [Nanos; 3],
     pub(super) history: History,
     pub(super) given: Vec<Given>,
-    /// Functions that served what an event had made void, as they may.
-    pub(super) void: Vec<usize>,
     /// When processes last had a reason to load anew.
     causes: [Nanos; 3],
     /// Each time that the lineage of a server changed under its connections.
@@ -177,7 +175,6 @@ impl Network {
             astray: [0; 3],
             history: History::default(),
             given: Vec::new(),
-            void: Vec::new(),
             causes: [0; 3],
             renamed: Vec::new(),
             listens: [0; 3],

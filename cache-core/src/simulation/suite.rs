@@ -8,7 +8,6 @@ use std::{
 };
 
 use super::{
-    functions::{LENIENT, UNPROVEN},
     plan::{self, Plan},
     world::{Ended, run},
 };
@@ -199,11 +198,7 @@ fn in_a_cluster_what_one_process_has_loaded_is_given_to_others() {
 #[test]
 fn each_strategy_is_at_work_in_runs() {
     let ended = (0..100).map(|seed| run(&Plan::with_faults(seed, None), None, false));
-    let (mut rows, mut void) = (Vec::new(), Vec::new());
-    for ended in ended {
-        rows.extend(ended.rows);
-        void.extend(ended.void);
-    }
+    let rows: Vec<_> = ended.flat_map(|ended| ended.rows).collect();
     let count = |name: &str, of: fn(&FunctionStats) -> u64| -> u64 {
         let rows = rows.iter();
         let named = rows.filter(|row| row.name.rsplit("::").next() == Some(name));
@@ -223,15 +218,7 @@ fn each_strategy_is_at_work_in_runs() {
         ("many_ahead", count("many_ahead", |row| row.stale)),
         ("many_hasty", count("many_hasty", |row| row.timeouts)),
     ];
-    println!("{at_work:?}");
     assert!(at_work.iter().all(|(_, times)| *times > 0), "{at_work:?}");
-    for function in [LENIENT, UNPROVEN] {
-        let times = void.iter().filter(|served| **served == function).count();
-        println!("void values of {function}: {times}");
-        assert!(times > 0, "no void value of {function} was served");
-    }
-    void.retain(|function| ![LENIENT, UNPROVEN].contains(function));
-    assert_eq!(void, [0; 0], "void values of other functions");
 }
 
 fn all_hold(seeds: u64, kind: Option<u64>) {

@@ -58,8 +58,6 @@ pub(super) struct Ended {
     pub(super) shared: usize,
     /// What the functions of the last processes did, each process for itself.
     pub(super) rows: Vec<FunctionStats>,
-    /// Functions that served what an event had made void, as they may.
-    pub(super) void: Vec<usize>,
     /// Of all that happened.
     pub(super) hash: u64,
     pub(super) log: Vec<String>,
@@ -405,7 +403,6 @@ impl World {
         Ended {
             shared,
             rows,
-            void: std::mem::take(&mut network.void),
             violation: self.violation.lock().take(),
             hash: network.hash,
             log: network.log.take().unwrap_or_default(),
