@@ -7,6 +7,7 @@
 //! One seed again: `cargo xtask sim --seed 7`, with `--mutant b7` under a broken rule. Of a cluster, with its kind as well:
 //! `--kind 100`.
 
+mod asking;
 mod checker;
 mod cluster;
 mod faults;

@@ -29,5 +29,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .await;
     bar.finish();
     println!("{warmed}");
+    assert_eq!((warmed.loaded, warmed.failed), (10_000, 0));
+    let again = Cache::current().warm((0..10_000).map(product)).run().await;
+    assert_eq!(again.in_memory, 10_000, "what is fresh is not loaded again");
     Ok(())
 }

@@ -253,3 +253,31 @@ fn a_batch_within_a_load_costs_one_command_too() {
         assert_eq!(tests::loads(&reader), 1);
     });
 }
+
+#[cached(ttl = 1h, batch(id in ids))]
+async fn large(ids: &[u64]) -> HashMap<u64, String> {
+    ids.iter().map(|id| (*id, "x".repeat(100_000))).collect()
+}
+
+#[test]
+fn more_keys_than_go_in_one_command_or_more_bytes_cost_several() {
+    let server = Server::start();
+    on_both_runtimes(|_| async {
+        let namespace = format!("n{}", calls(&server, "set"));
+        let ids: Vec<u64> = (0..4_097).collect();
+        let call = async |ids: &[u64]| assert_eq!(things(ids).await.len(), ids.len());
+        let reader = filled(&server, &namespace, call, &ids).await;
+        let before = reads(&server);
+        Cache::scope(reader.clone(), call(&ids)).await;
+        assert_eq!(reads(&server), before + 2, "of 4,096 keys");
+
+        let call = async |ids: &[u64]| assert_eq!(large(ids).await.len(), ids.len());
+        let reader = filled(&server, &namespace, call, &ids[..10]).await;
+        // One shows how large they are.
+        Cache::scope(reader.clone(), call(&ids[..1])).await;
+        let before = reads(&server);
+        Cache::scope(reader.clone(), call(&ids[1..10])).await;
+        assert_eq!(reads(&server), before + 3, "of 256 KiB");
+        assert_eq!(tests::loads(&reader), 0);
+    });
+}

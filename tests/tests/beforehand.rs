@@ -289,3 +289,81 @@ fn a_configuration_gives_a_function_another_strategy() {
         assert_eq!(inline(&origin).await, Ok(2));
     });
 }
+
+#[test]
+fn a_configuration_has_values_loaded_before_they_are_stale() {
+    #[cached(ttl = 100s, skip(origin))]
+    async fn ahead(origin: &Origin) -> Result<u64, Failure> {
+        origin.load().await
+    }
+    #[cached(ttl = 100s, skip(origin))]
+    async fn early(origin: &Origin) -> Result<u64, Failure> {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        origin.load().await
+    }
+    let policies = r#"{
+        "ahead": { "refresh_ahead": 0.5 },
+        "early": { "early_expiration": true }
+    }"#;
+    configured(policies, |clock, cache| async move {
+        let origin = Origin::default();
+        ahead(&origin).await.unwrap();
+        clock.advance(49 * SECOND);
+        ahead(&origin).await.unwrap();
+        assert_eq!(origin.begun(), 1);
+        clock.advance(50 * SECOND);
+        assert_eq!(ahead(&origin).await, Ok(1));
+        origin.until_begun(2).await;
+
+        let origin = Origin::default();
+        early(&origin).await.unwrap();
+        clock.advance(Duration::from_millis(99_990));
+        let refreshes = || cache.stats().function("early").unwrap().refreshes;
+        // Each with the probability e^-0.1.
+        for _ in 0..200 {
+            assert_eq!(early(&origin).await, Ok(1));
+        }
+        assert_eq!(refreshes(), 1);
+    });
+}
+
+#[test]
+fn a_configuration_says_how_long_calls_wait() {
+    #[cached(ttl = 10s, skip(origin), timeout = 1h)]
+    async fn hard(origin: &Origin) -> Result<u64, Failure> {
+        origin.load().await
+    }
+    #[cached(ttl = 10s, skip(origin), strategy = stale_if_error(1h))]
+    async fn soft(origin: &Origin) -> Result<u64, Failure> {
+        origin.load().await
+    }
+    let policies = r#"{ "hard": { "timeout": "20ms" }, "soft": { "soft_timeout": "20ms" } }"#;
+    configured(policies, |clock, _| async move {
+        let origin = Origin::default();
+        soft(&origin).await.unwrap();
+        clock.advance(20 * SECOND);
+        origin.close();
+        let both = async { (hard(&origin).await, soft(&origin).await) };
+        let (hard, soft) = tokio::time::timeout(tests::SOON, both).await.unwrap();
+        assert!(matches!(hard, Err(Failure::Late(_))), "{hard:?}");
+        assert_eq!(soft, Ok(1));
+    });
+}
+
+#[test]
+fn a_configuration_says_how_many_loads_run_at_once() {
+    static AT_ONCE: AtomicU64 = AtomicU64::new(0);
+    static MOST: AtomicU64 = AtomicU64::new(0);
+    #[cached(ttl = 10s)]
+    async fn counted(id: u64) -> u64 {
+        MOST.fetch_max(AT_ONCE.fetch_add(1, Relaxed) + 1, Relaxed);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        AT_ONCE.fetch_sub(1, Relaxed);
+        id
+    }
+    let policies = r#"{ "counted": { "max_concurrent_loads": 2 } }"#;
+    configured(policies, |_, _| async move {
+        futures::future::join_all((0..10).map(counted)).await;
+        assert_eq!(MOST.load(Relaxed), 2);
+    });
+}

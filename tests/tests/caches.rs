@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cache_core::{Cache, CachedCall, ErrorKind, Source, cached};
+use cache_core::{Cache, CachedCall, ErrorKind, Event, Source, cached, invalidates};
 use tests::{Runs, SOON, loads, on_both_runtimes, spawn_in, until_loads};
 use tokio::sync::Notify;
 
@@ -214,4 +214,32 @@ async fn a_handle_of_a_disabled_cache_is_no_error_and_keeps_nothing() {
     assert_eq!(source, Source::Uncached);
     let row = disabled.stats().function("double").cloned().unwrap();
     assert_eq!((row.loads, row.entries), (2, 0), "prefetch runs nothing");
+}
+
+/// A number has another half.
+#[derive(Debug, Event)]
+pub struct HalfChanged {
+    /// Of which.
+    pub of: u64,
+}
+
+#[cached(ttl = 1h, invalidate_on = HalfChanged { of })]
+async fn half(of: u64) -> u64 {
+    of / 2
+}
+
+#[invalidates(HalfChanged { of })]
+async fn change_half(of: u64) {}
+
+#[tokio::test]
+async fn a_mutation_in_the_scope_of_a_disabled_cache_tells_nobody() {
+    let cache = Cache::builder().build().await.unwrap();
+    let halve = || Cache::scope(cache.clone(), half(4));
+    assert_eq!(halve().await, 2);
+    Cache::scope(Cache::disabled(), change_half(4)).await;
+    halve().await;
+    assert_eq!(loads(&cache), 1);
+    Cache::scope(cache.clone(), change_half(4)).await;
+    halve().await;
+    assert_eq!(loads(&cache), 2);
 }

@@ -351,3 +351,21 @@ fn a_function_for_the_shared_tier_alone_keeps_nothing_in_memory() {
         assert_eq!(Cache::current().stats().entries, 0);
     });
 }
+
+#[tokio::test]
+async fn a_lifetime_that_the_value_names_is_not_shortened() {
+    #[cached(ttl = |value| Duration::from_secs(*value))]
+    async fn named(seconds: u64) -> u64 {
+        seconds
+    }
+    let cache = Cache::builder().build().await.unwrap();
+    Cache::scope(cache, async {
+        for seconds in 1_000..1_100 {
+            named(seconds).await;
+            let explained = named(seconds).explain().await.unwrap();
+            let life = explained.time_left.unwrap() + explained.age;
+            assert!(life > Duration::from_secs(seconds - 2), "{explained}");
+        }
+    })
+    .await;
+}

@@ -130,11 +130,18 @@ impl Terms for Aging {
     }
 }
 
+thread_local! {
+    static STATE: Cell<u64> = Cell::new(RandomState::new().hash_one(0));
+}
+
+/// In a simulation what is drawn is the same in each run.
+#[cfg(test)]
+pub(crate) fn draw_from(seed: u64) {
+    STATE.set(seed);
+}
+
 /// A random number above 0, and at most 1. For spreading work, not for secrets.
 fn draw() -> f64 {
-    thread_local! {
-        static STATE: Cell<u64> = Cell::new(RandomState::new().hash_one(0));
-    }
     // SplitMix64: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014.
     let state = STATE.get().wrapping_add(0x9E37_79B9_7F4A_7C15);
     STATE.set(state);

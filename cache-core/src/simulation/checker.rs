@@ -1,7 +1,10 @@
 //! What must hold of every value that is served, and at the end.
 
 use super::{
-    functions::{IN_MEMORY, INHERITING, NESTED, Seen, grace_of},
+    asking::Said,
+    functions::{
+        IN_MEMORY, INHERITING, NESTED, Seen, grace_of, lenience_of, serves_unproven, waits_of,
+    },
     history::{History, Who},
     network::{MS, Network, load_in},
     plan::Setup,
@@ -9,6 +12,7 @@ use super::{
 use crate::{
     clock::{Nanos, nanos, system_now},
     coherence::GUARD,
+    explain::Stale,
 };
 
 /// How long a flight may ask before it loads, where answers are seen as they arrive.
@@ -21,19 +25,45 @@ const QUESTIONS: Nanos = 2;
 pub(super) struct Served<'a> {
     pub(super) who: Who,
     pub(super) start: Nanos,
+    pub(super) function: usize,
     pub(super) seen: &'a Seen,
+    pub(super) said: Said,
+}
+
+impl Served<'_> {
+    /// When it had to be known that an event made it void, for it not to be served.
+    fn known_at(&self) -> Nanos {
+        let lenience = lenience_of(self.function);
+        if self.said.may_be(Stale::Invalidated) {
+            self.start.saturating_sub(nanos(lenience))
+        } else {
+            self.start
+        }
+    }
+
+    /// It may stand in for a load that failed, where nobody can say whether it is void.
+    fn may_be_unproven(&self) -> bool {
+        serves_unproven(self.function) && self.said.may_be(Stale::Failed)
+    }
 }
 
 impl Network {
     /// What is wrong with a value.
     pub(super) fn judge(&self, served: &Served<'_>, setup: &Setup) -> Option<String> {
-        let Served { who, start, seen } = *served;
-        let bound = setup.bound * MS;
-        let since = start.saturating_sub(bound);
-        let is_astray = self.is_astray(who.process, since);
+        let Served {
+            who, start, seen, ..
+        } = *served;
+        let known_at = served.known_at();
+        // What nobody can prove is served without a bound.
+        let bound = if served.may_be_unproven() {
+            Nanos::MAX / 2
+        } else {
+            setup.bound * MS
+        };
+        let is_astray = self.is_astray(who.process, start.saturating_sub(setup.bound * MS));
         for (row, version) in &seen.rows {
             for (number, commit) in self.commits_after(*row, *version) {
-                if let Some(reason) = History::must_see(commit, who, start, bound, is_astray) {
+                if let Some(reason) = History::must_see(commit, who, known_at, bound, is_astray) {
                     return Some(format!(
                         "{reason}, yet process {} was served row {row} as of commit {version} and not {number}, in {}",
                         who.process, seen.load
@@ -56,17 +86,24 @@ impl Network {
     }
 
     fn judge_origin(&self, served: &Served<'_>, setup: &Setup, is_astray: bool) -> Option<String> {
-        let Served { who, start, seen } = *served;
+        let Served {
+            who, start, seen, ..
+        } = *served;
         let number = load_in(seen.load.as_bytes())?;
         let loaded = &self.history.loads[number];
         let now = system_now();
         let ended = loaded.ended.unwrap_or(now);
         // What is served while the call goes on was of use at some moment of it.
-        let grace = nanos(grace_of(loaded.key.0));
+        let grace = if served.said == Said::Fresh {
+            0
+        } else {
+            nanos(grace_of(served.function))
+        };
         if !setup.steps_clock && start > ended + (setup.ttl + 1) * MS + grace {
             return Some(format!("I6: {} is past its hard time", seen.load));
         }
         if !setup.steps_clock
+            && !served.may_be_unproven()
             && let Some(wrong) = self.judge_outage(served, ended)
         {
             return Some(wrong);
@@ -120,7 +157,9 @@ impl Network {
     /// of others that were made meanwhile may be on their way: however its versions look, what they are to show may not
     /// have arrived.
     fn judge_outage(&self, served: &Served<'_>, ended: Nanos) -> Option<String> {
-        let Served { who, start, seen } = *served;
+        let Served {
+            who, start, seen, ..
+        } = *served;
         let outage = self.outages[who.process];
         let is_draining = start > outage.hears_since && system_now() < outage.drained_at;
         if !is_draining || ended >= outage.lost_at {
@@ -138,20 +177,23 @@ impl Network {
     /// Nothing that was kept hides a guarded change from whoever knew that it comes, nor from anybody for longer than
     /// the bound: also where its writer is dead, and never says that it came.
     fn judge_guarded(&self, served: &Served<'_>, ended: Nanos, setup: &Setup) -> Option<String> {
-        let Served { who, start, seen } = *served;
+        let Served {
+            who, start, seen, ..
+        } = *served;
         // What a caller waited for was not kept.
         if ended >= start || self.has_lost_marks {
             return None;
         }
-        let bound = setup.bound * MS;
+        let (bound, known_at) = (setup.bound * MS, served.known_at());
         let rows = seen.rows.iter();
         let mut newer = rows.flat_map(|(row, version)| self.commits_after(*row, *version));
         let (number, _) = newer.find(|(_, commit)| {
             let is_known = |(began, marked): (Nanos, Nanos)| {
                 self.listens[who.process] < began && marked <= self.fences[who.process]
             };
-            let is_late = commit.at + bound < start || commit.marked.is_some_and(is_known);
-            commit.marked.is_some() && commit.at < start && is_late
+            let is_late = !served.may_be_unproven() && commit.at + bound < known_at;
+            let is_late = is_late || commit.marked.is_some_and(is_known);
+            commit.marked.is_some() && commit.at < known_at && is_late
         })?;
         Some(format!(
             "guarded: process {} was served {}, which misses commit {number}",
@@ -173,6 +215,7 @@ impl Network {
             // It calls another one first, which does the same.
             flight = 2 * flight + setup.slowest_load * MS;
         }
+        flight += waits_of(new.key.0) * MS;
         if new.cause + flight >= last.began {
             return None;
         }

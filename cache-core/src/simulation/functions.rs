@@ -1,13 +1,19 @@
 //! What a program would have: events, and cached functions that depend on them. Most are written out as the attribute
 //! would: what differs between them is then a word.
 
+mod aging;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use self::aging::GRACE;
+pub(super) use self::aging::{
+    MANY, WITH_STRATEGY, call_many, grace_of, is_batch, lenience_of, serves_unproven, waits_of,
+};
 use super::world::Process;
 use crate::{
-    __private as cached, Event, Prefix, cached as cached_function, event,
+    __private as cached, Event, Prefix, TimedOut, cached as cached_function, event,
     key::{CacheKey, KeyWriter},
 };
 
@@ -81,23 +87,17 @@ pub(super) struct Seen {
 #[derive(Clone, Debug)]
 pub(super) struct Failed;
 
+impl From<TimedOut> for Failed {
+    fn from(_: TimedOut) -> Self {
+        Self
+    }
+}
+
 /// The cached functions, by number.
-pub(super) const FUNCTIONS: usize = 10;
+pub(super) const FUNCTIONS: usize = 18;
 
 /// How many of them have nothing special, the first ones.
 pub(super) const PLAIN: usize = 5;
-
-/// How long a value of those with a strategy is of use after its time.
-const GRACE: Duration = Duration::from_millis(800);
-
-/// For how long the values of a function are served that are old, and nothing else.
-pub(super) fn grace_of(function: usize) -> Duration {
-    if WITH_STRATEGY.contains(&function) {
-        GRACE
-    } else {
-        Duration::ZERO
-    }
-}
 
 /// The rows that a call of a function reads.
 pub(super) fn rows_of(function: usize, id: u8) -> Vec<u8> {
@@ -198,7 +198,7 @@ written_out!(
     cached::Strategy::new().stale_if_error(GRACE)
 );
 
-written_out!(twin, 10, Inline, Redis, |id, to| {
+written_out!(twin, 18, Inline, Redis, |id, to| {
     if is_twin(id) {
         to.add(&TwinChanged::of(id));
     } else {
@@ -206,32 +206,17 @@ written_out!(twin, 10, Inline, Redis, |id, to| {
     }
 });
 
-/// Those that have a use for old values.
-pub(super) const WITH_STRATEGY: [usize; 2] = [5, 6];
-
 /// One that loads several rows at once, and those that know what they depend on when they have loaded.
 pub(super) const OTHERS: [usize; 3] = [MANY, NAMING, INHERITING];
 
-/// The one that has no handles.
-pub(super) const MANY: usize = 7;
 const NAMING: usize = 8;
 /// Those that call another.
 pub(super) const INHERITING: usize = 9;
-pub(super) const NESTED: usize = 11;
+pub(super) const NESTED: usize = 19;
 
 /// Those that are called in a cluster only, where what they are made of depends on another event than they do.
 pub(super) const IN_CLUSTER: [usize; 2] = [TWIN, NESTED];
-const TWIN: usize = 10;
-
-#[cached_function(
-    ttl = at.ttl(),
-    skip(at),
-    batch(id in ids),
-    invalidate_on = RowChanged { group: group_of(id), row: id },
-)]
-async fn many(at: Arc<Process>, ids: &[u8]) -> Result<BTreeMap<u8, Seen>, Failed> {
-    at.load_many(MANY, ids).await
-}
+const TWIN: usize = 18;
 
 #[cached_function(
     ttl = at.ttl(),
@@ -271,7 +256,7 @@ async fn nested(at: Arc<Process>, id: u8) -> Result<Seen, Failed> {
 /// The one that asks for no versions.
 pub(super) const IN_MEMORY: usize = 3;
 
-/// A call of a function, by its number.
+/// A call of a function of one key, by its number.
 pub(super) fn call(
     function: usize,
     at: Arc<Process>,
@@ -284,14 +269,11 @@ pub(super) fn call(
         3 => Box::pin(local(at, id)),
         5 => Box::pin(ahead(at, id)),
         6 => Box::pin(spare(at, id)),
-        MANY => Box::pin(async move {
-            let mut rows = many(at, &[id, (id + 1) % 4]).await?;
-            Ok(rows.remove(&id).expect("all are loaded"))
-        }),
         NAMING => Box::pin(naming(at, id)),
         INHERITING => Box::pin(inheriting(at, id)),
         TWIN => Box::pin(twin(at, id)),
         NESTED => Box::pin(nested(at, id)),
-        _ => Box::pin(distant(at, id)),
+        4 => Box::pin(distant(at, id)),
+        _ => aging::call(function, at, id),
     }
 }

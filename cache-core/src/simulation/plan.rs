@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::{
     cluster::faults::InCluster,
-    functions::{FUNCTIONS, IN_CLUSTER, MANY, OTHERS, PLAIN, WITH_STRATEGY},
+    functions::{FUNCTIONS, IN_CLUSTER, OTHERS, PLAIN, WITH_STRATEGY},
     history::{PROCESSES, ROWS},
     random::Random,
 };
@@ -83,6 +83,7 @@ pub(super) enum Action {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum How {
     Get,
+    Explain,
     Peek,
     Refresh,
     Evict,
@@ -198,7 +199,7 @@ impl Plan {
         let has_faults = !random.percent(15) || kind.is_some();
         let setup = Setup {
             bound: random.pick(&[400, 400, 800, 2_000]),
-            ttl: random.pick(&[60_000, 60_000, 60_000, 700]),
+            ttl: random.pick(&[60_000, 60_000, 700, 700, 1_500]),
             slowest_message: if has_faults {
                 random.pick(&[1, 5, 5, 20])
             } else {
@@ -211,7 +212,7 @@ impl Plan {
                 0
             },
             horizon: random.pick(&[2_000, 4_000, 6_000]),
-            failing_loads: random.pick(&[0, 0, 0, 15]),
+            failing_loads: random.pick(&[0, 0, 15, 40]),
             has_faults,
             steps_clock: false,
             is_cluster: false,
@@ -334,11 +335,16 @@ impl Plan {
 }
 
 fn polls(random: &mut Random) -> Option<u64> {
-    random.percent(12).then(|| random.between(1, 6))
+    random.percent(20).then(|| {
+        let most = random.pick(&[2, 5, 10, 20]);
+        random.between(1, most)
+    })
 }
 
 fn call(random: &mut Random, hot: u8) -> Action {
     let hows = [
+        How::Explain,
+        How::Explain,
         How::Refresh,
         How::Evict,
         How::Put,
@@ -347,15 +353,15 @@ fn call(random: &mut Random, hot: u8) -> Action {
         How::Clear,
     ];
     let function = match random.below(20) {
-        0..3 => random.pick(&WITH_STRATEGY),
-        3..7 => random.pick(&OTHERS),
+        0..5 => random.pick(&WITH_STRATEGY),
+        5..8 => random.pick(&OTHERS),
         _ => random.index(PLAIN),
     };
     Action::Call {
         process: random.index(PROCESSES),
         function,
         id: u8::try_from(random.below(hot.into())).expect("rows are few"),
-        how: if function == MANY || random.percent(75) {
+        how: if random.percent(70) {
             How::Get
         } else {
             random.pick(&hows)

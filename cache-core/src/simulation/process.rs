@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    pin::pin,
+    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -13,18 +13,18 @@ use std::{
 use tokio::time::sleep;
 
 use super::{
+    asking::{Asking, Given},
     checker::Served,
-    functions::{Failed, RowChanged, Seen, TwinChanged, call, group_of, is_twin, key_of, rows_of},
+    functions::{Failed, RowChanged, Seen, TwinChanged, group_of, is_twin, key_of, rows_of},
     history::{Loaded, Who},
-    network::ms,
+    network::{MS, ms},
     plan::{Breadth, How, Style},
     world::World,
 };
 use crate::{
     cache::Cache,
-    clock::system_now,
+    clock::{Nanos, system_now},
     event::{Changes, Interests},
-    handle::CachedCall,
     invalidate::Mutation,
 };
 
@@ -34,15 +34,6 @@ pub(super) struct Process {
     pub(super) who: Who,
     pub(super) cache: Cache,
     pub(super) is_dead: Arc<AtomicBool>,
-}
-
-/// One call as the plan has it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Asking {
-    pub(super) function: usize,
-    pub(super) id: u8,
-    pub(super) how: How,
-    pub(super) polls: Option<u64>,
 }
 
 /// Polls a future so many times at most.
@@ -80,65 +71,44 @@ impl Process {
     /// A call; what it was served is judged.
     pub(super) async fn call(self: Arc<Self>, asking: Asking) {
         let start = system_now();
-        let Asking {
-            function, id, how, ..
-        } = asking;
-        if how != How::Get && how != How::Peek {
+        let is_plain = matches!(asking.how, How::Get | How::Explain);
+        if !is_plain && asking.how != How::Peek {
             self.has_cause();
         }
         let asked = Box::pin(Cache::scope(
             self.cache.clone(),
-            Arc::clone(&self).ask(function, id, how),
+            Arc::clone(&self).ask(asking),
         ));
         let answer = limited(asked, asking.polls).await;
-        if how != How::Get || answer.is_none() {
+        if !is_plain || answer.is_none() {
             self.has_cause();
         }
-        let Some(seen) = answer.flatten() else { return };
+        for given in answer.flatten().unwrap_or_default() {
+            self.judge(start, asking, &given);
+        }
+    }
+
+    fn judge(&self, start: Nanos, asking: Asking, given: &Given) {
+        let Given { seen, said } = given;
         let served = Served {
             who: self.who,
             start,
-            seen: &seen,
+            function: asking.function,
+            seen,
+            said: *said,
         };
         let mut network = self.world.network();
         network.log(|| {
             format!(
-                "process {} is served {seen:?} by {asking:?}",
+                "process {} is served {seen:?} by {asking:?}, {said:?}",
                 self.who.process
             )
         });
-        network.note(&[start, system_now(), seen.rows[0].1, id.into()]);
-        let wrong = network.judge(&served, &self.world.plan.setup);
+        network.note(&[start, system_now(), seen.rows[0].1, asking.id.into()]);
+        let setup = &self.world.plan.setup;
+        let wrong = network.judge(&served, setup);
         drop(network);
         self.world.violated(wrong);
-    }
-
-    async fn ask(self: Arc<Self>, function: usize, id: u8, how: How) -> Option<Seen> {
-        let this = Arc::clone(&self);
-        let asked = call(function, self, id);
-        let found = match how {
-            How::Get => asked.await,
-            How::Peek => asked.peek().await?,
-            How::Refresh => asked.refresh().await.ok()?,
-            How::Evict => {
-                let _ = asked.evict().await;
-                return None;
-            }
-            How::Prefetch => {
-                let _ = asked.prefetch().await;
-                return None;
-            }
-            How::Put => {
-                let seen = this.put(function, id);
-                let _ = asked.put(Ok(seen)).await;
-                return None;
-            }
-            How::Clear => {
-                this.cache.clear();
-                return None;
-            }
-        };
-        found.ok()
     }
 
     fn read(&self, function: usize, id: u8) -> Vec<(u8, u64)> {
@@ -149,7 +119,7 @@ impl Process {
     }
 
     /// What is put is what the source has.
-    fn put(&self, function: usize, id: u8) -> Seen {
+    pub(super) fn put(&self, function: usize, id: u8) -> Seen {
         let number = self.begin_load(function, id, true);
         let now = system_now();
         self.world.network().history.loads[number].ended = Some(now);
@@ -274,22 +244,6 @@ impl Process {
         self.has_cause();
         match style {
             Style::Emitted => self.emits(&rows, &changes, polls).await,
-            Style::Succeeded | Style::Failed | Style::Dropped => {
-                let mut number = None;
-                let body = self.mutates(&rows, &changes, style, &mut number);
-                let ended = limited(Box::pin(body), polls).await;
-                self.has_cause();
-                // Half way through its end it is on its way, and nobody was told that it has arrived.
-                if let Some(number) = number
-                    && ended.is_some()
-                {
-                    self.returned(number);
-                }
-            }
-            Style::Held | Style::HoldDropped | Style::HoldCancelled => {
-                self.holds(&rows, &changes, style, polls).await;
-            }
-            Style::Guarded => self.guards(&rows, &changes, polls).await,
             Style::Late => {
                 let mutation = Mutation::begin(Some(&self.cache), changes.clone());
                 sleep(ms(2)).await;
@@ -297,8 +251,37 @@ impl Process {
                 sleep(ms(self.world.pick(UNKNOWN_OUTCOME / 2))).await;
                 self.commit(&rows, &changes);
             }
+            _ => {
+                let mut number = None;
+                let body = self.writes(&rows, &changes, style, &mut number);
+                let ended = limited(body, polls).await;
+                self.has_cause();
+                // Given up half way it is on its way, and nobody was told that it has arrived.
+                if let Some(number) = number
+                    && ended.is_some()
+                {
+                    self.returned(number);
+                }
+            }
         }
         self.has_cause();
+    }
+
+    /// Whatever may be given up at any moment. Gives the number of what it has committed as soon as it has.
+    fn writes<'a>(
+        &'a self,
+        rows: &'a [u8],
+        changes: &'a Changes,
+        style: Style,
+        number: &'a mut Option<u64>,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        match style {
+            Style::Held | Style::HoldDropped | Style::HoldCancelled => {
+                Box::pin(self.holds(rows, changes, style, number))
+            }
+            Style::Guarded => Box::pin(self.guards(rows, changes, number)),
+            _ => Box::pin(self.mutates(rows, changes, style, number)),
+        }
     }
 
     async fn emits(&self, rows: &[u8], changes: &Changes, polls: Option<u64>) {
@@ -327,36 +310,34 @@ impl Process {
         }
     }
 
-    async fn guards(&self, rows: &[u8], changes: &Changes, polls: Option<u64>) {
-        let _guarding = Guarding::begin(self);
+    async fn guards(&self, rows: &[u8], changes: &Changes, number: &mut Option<u64>) {
+        let mut guarding = Guarding::begin(self);
         let from = system_now();
         let begun = Mutation::begin_guarded(Some(&self.cache), changes.clone()).await;
         let Ok(mutation) = begun else { return };
         let marked = (from, system_now());
         sleep(ms(self.world.pick(600))).await;
-        let number = self.commit(rows, changes);
-        self.world.network().history.of(number).marked = Some(marked);
+        let committed = self.commit(rows, changes);
+        *number = Some(committed);
+        self.world.network().history.of(committed).marked = Some(marked);
         sleep(ms(self.world.pick(300))).await;
-        let ended = limited(Box::pin(mutation.succeeded(None)), polls).await;
-        if ended.is_some() {
-            self.returned(number);
-        }
+        mutation.succeeded(None).await;
+        guarding.is_over = true;
     }
 
-    async fn holds(&self, rows: &[u8], changes: &Changes, style: Style, polls: Option<u64>) {
+    async fn holds(&self, rows: &[u8], changes: &Changes, style: Style, number: &mut Option<u64>) {
         let hold = self.cache.hold(changes.clone());
         sleep(ms(self.world.pick(100))).await;
         if matches!(style, Style::HoldCancelled) {
             hold.cancel();
             return;
         }
-        let number = self.commit(rows, changes);
+        *number = Some(self.commit(rows, changes));
         sleep(ms(self.world.pick(20))).await;
         if matches!(style, Style::HoldDropped) {
             drop(hold);
-            self.returned(number);
-        } else if limited(Box::pin(hold.release()), polls).await.is_some() {
-            self.returned(number);
+        } else {
+            let _ = hold.release().await;
         }
     }
 }
@@ -391,20 +372,31 @@ impl crate::event::Events for Changes {
 }
 
 /// A guarded mutation under way: nobody who is told keeps what it may change.
-struct Guarding<'a>(&'a Process);
+struct Guarding<'a> {
+    process: &'a Process,
+    /// All were told that.
+    is_over: bool,
+}
+
+/// How long the mark of one may stand that was given up, in milliseconds.
+const LIFTED: u64 = 2_000;
 
 impl<'a> Guarding<'a> {
     fn begin(process: &'a Process) -> Self {
         process.world.network().guarded += 1;
-        Self(process)
+        Self {
+            process,
+            is_over: false,
+        }
     }
 }
 
 impl Drop for Guarding<'_> {
     fn drop(&mut self) {
-        let mut network = self.0.world.network();
+        let left = if self.is_over { 0 } else { LIFTED * MS };
+        let mut network = self.process.world.network();
         network.guarded -= 1;
-        network.guarded_until = system_now();
+        network.guarded_until = network.guarded_until.max(system_now() + left);
     }
 }
 

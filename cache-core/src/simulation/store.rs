@@ -256,6 +256,8 @@ impl SimulatedStore {
         let believer = self.state.lock().believer.clone();
         if let Some(listener) = believer.and_then(|(listener, _)| listener.upgrade()) {
             listener.misled();
+            // Nobody joins what was begun when it was believed.
+            self.world.has_cause(self.who.process);
         }
     }
 

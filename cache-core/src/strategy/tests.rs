@@ -183,6 +183,27 @@ fn one_load_at_a_time_refreshes_a_value_and_none_right_after_a_failure() {
     });
 }
 
+/// They say when a load counts as missed, and nothing of what then becomes of the value.
+#[test]
+fn time_limits_change_nothing_of_what_is_decided() {
+    let limits = [None, Some(Duration::ZERO), Some(Duration::from_secs(1))];
+    for_all(|strategy, known, now, moment, decision| {
+        for soft_timeout in limits {
+            for timeout in limits {
+                let limited = Strategy {
+                    soft_timeout,
+                    timeout,
+                    ..*strategy
+                };
+                let is_limited = soft_timeout.or(timeout).is_some();
+                assert_eq!(limited.has_limit(), is_limited);
+                assert_eq!(limited.grace(), strategy.grace());
+                assert_eq!(limited.decide(&LIFE, known, now, moment), decision);
+            }
+        }
+    });
+}
+
 #[test]
 fn without_a_strategy_there_is_nothing_but_fresh_and_gone() {
     let strategy = Strategy::new();

@@ -37,9 +37,26 @@ fn trimmed(text: &[u8]) -> String {
     String::from_utf8_lossy(text).trim().to_owned()
 }
 
+/// With `0` in place of each version.
+fn without_versions(text: &str) -> String {
+    let lines = text.lines().map(|line| {
+        let mut words: Vec<&str> = line.split(' ').collect();
+        words[1] = "0";
+        words.join(" ")
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 impl Moves {
-    pub(in crate::simulation) fn is_to_be_told(&mut self, text: &[u8]) {
-        self.to_be_told.insert(trimmed(text));
+    /// Whoever keeps no versions answers that there are none.
+    pub(in crate::simulation) fn is_to_be_told(&mut self, text: &[u8], keeps_versions: bool) {
+        let text = trimmed(text);
+        let told = if keeps_versions {
+            text
+        } else {
+            without_versions(&text)
+        };
+        self.to_be_told.insert(told);
     }
 
     /// Whether what is told is such a change.

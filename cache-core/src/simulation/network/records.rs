@@ -39,7 +39,8 @@ impl Network {
         };
         let counts = self.is_primary_of(server, &published.channel);
         if is_change && is_asking && !counts {
-            self.moves.is_to_be_told(&published.text);
+            let keeps_versions = !self.servers[server].is_full;
+            self.moves.is_to_be_told(&published.text, keeps_versions);
         }
         if is_change {
             self.history.bumped(&published.text, counts, now);
