@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use cache_core::{
     Cache, CachedCall, NotCached, Source, Stale, cached,
-    testing::{FakeRedis, Fault, ManualClock, Operation},
+    testing::{FakeRedis, ManualClock},
 };
 use tests::{
     origin::{Failure, Origin, timed},
