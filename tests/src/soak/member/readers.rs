@@ -5,8 +5,13 @@ use std::{future::Future, time::Duration};
 use cache_core::{CachedCall, Source};
 
 use super::{
-    super::{ITEMS, Place, RATES, Release, SHELVES, journal::Line, now, verdict::SHORT_LIVED},
-    functions::{brief, everything, item, label, next_label, noted, shelf, stored},
+    super::{
+        ITEMS, Nanos, Place, RATES, Release, SHELVES, journal::Line, now, verdict::SHORT_LIVED,
+    },
+    functions::{
+        Named, brief, everything, item, items, label, lively, named, next_label, noted, page,
+        shelf, stored, tag,
+    },
     out::Out,
     zipf::Zipf,
 };
@@ -45,26 +50,42 @@ impl Reader {
     async fn call(&self, place: Place) {
         let (of_shelf, id, fact) = (place.shelf, place.id, place.fact());
         let one = |value| vec![(fact, 1, vec![value])];
+        let both = |(item, rates)| vec![(fact, 1, vec![item]), (RATES, 1, vec![rates])];
+        let all = |values| vec![(fact - id as usize, ITEMS, values)];
         match self.random.below(100) {
-            0..30 => self.serve("item", item(of_shelf, id), one).await,
-            30..45 => self.serve(SHORT_LIVED, brief(of_shelf, id), one).await,
-            45..55 => self.serve("noted", noted(of_shelf, id), one).await,
-            55..65 => self.serve("stored", stored(of_shelf, id), one).await,
-            65..85 => {
-                let both = |(item, rates)| vec![(fact, 1, vec![item]), (RATES, 1, vec![rates])];
-                match self.release {
-                    Release::Before => self.serve("label", label(of_shelf, id), both).await,
-                    Release::After => {
-                        let both = |(rates, item): (i64, i64)| {
-                            both((item.cast_unsigned(), rates.cast_unsigned()))
-                        };
-                        self.serve("label", next_label(of_shelf, id), both).await;
-                    }
+            0..24 => self.serve("item", item(of_shelf, id), one).await,
+            24..36 => self.serve(SHORT_LIVED, brief(of_shelf, id), one).await,
+            36..44 => self.serve("noted", noted(of_shelf, id), one).await,
+            44..52 => self.serve("stored", stored(of_shelf, id), one).await,
+            52..66 => match self.release {
+                Release::Before => self.serve("label", label(of_shelf, id), both).await,
+                Release::After => {
+                    let both = |(rates, item): (i64, i64)| {
+                        both((item.cast_unsigned(), rates.cast_unsigned()))
+                    };
+                    self.serve("label", next_label(of_shelf, id), both).await;
                 }
+            },
+            66..76 => self.serve("shelf", shelf(of_shelf), all).await,
+            76..82 => self.serve("page", page(of_shelf), all).await,
+            82..88 => self.serve("tag", tag(of_shelf, id), both).await,
+            88..93 => self.serve("lively", lively(of_shelf, id), one).await,
+            93..97 => {
+                let one = |it: Named| one(it.value);
+                self.serve("named", named(of_shelf, id), one).await;
             }
-            85..99 => {
-                let all = |values| vec![(fact - id as usize, ITEMS, values)];
-                self.serve("shelf", shelf(of_shelf), all).await;
+            97..99 => {
+                let ids = [id, (id + 1) % ITEMS, (id + 2) % ITEMS];
+                let began = now();
+                let items = items(of_shelf, &ids).await;
+                let place = |id| Place {
+                    shelf: of_shelf,
+                    id,
+                };
+                let facts = items
+                    .into_iter()
+                    .map(|(id, value)| (place(id).fact(), 1, vec![value]));
+                self.note("items", None, began, facts.collect());
             }
             _ => {
                 let all = |values| vec![(0, SHELVES * ITEMS, values)];
@@ -89,8 +110,18 @@ impl Reader {
         } else {
             (call.await, None)
         };
+        self.note(function, source, began, facts(value));
+    }
+
+    fn note(
+        &self,
+        function: &str,
+        source: Option<Source>,
+        began: Nanos,
+        facts: Vec<(usize, u32, Vec<u64>)>,
+    ) {
         let ended = now();
-        for (first, count, values) in facts(value) {
+        for (first, count, values) in facts {
             self.out.say(|| Line::Served {
                 function: function.to_owned(),
                 source: word(source).to_owned(),

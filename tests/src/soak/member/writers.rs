@@ -13,7 +13,9 @@ use cache_core::Cache;
 
 use super::{
     super::{Life, Nanos, Place, RATES, WriteId, journal::Line, nanos, now},
-    functions::{ItemChanged, change_guarded, change_item, change_rates, change_shelf},
+    functions::{
+        ItemChanged, change_and_fail, change_guarded, change_item, change_rates, change_shelf,
+    },
     out::Out,
     truth,
     zipf::Zipf,
@@ -72,7 +74,11 @@ impl Writers {
                 52..60 => shared.drop_half_way(place, write).await,
                 60..61 => shared.change(change_rates(write), write).await,
                 61..62 => shared.change(change_shelf(place.shelf, write), write).await,
-                62..74 => {
+                62..66 => {
+                    let _ = change_and_fail(place.shelf, place.id, write).await;
+                    shared.returned(write, false);
+                }
+                66..78 => {
                     // All alike: whoever is killed in one is killed in one of what is written seldom.
                     let place = Place::of_number(shared.random.below(RATES));
                     shared.guard(place, write).await;
