@@ -53,6 +53,11 @@ impl Target {
         }
     }
 
+    /// Whether a load has the slot that it waited for, and is about to say so.
+    fn is_held_by(&self, load: u64) -> bool {
+        matches!(self, Self::Slots(slots) if slots.holders().is_some_and(|held| held.contains(&load)))
+    }
+
     /// Whether it can go on, of its loads those being `going` that can.
     fn goes_on(&self, loads: &[u64], going: &Places) -> bool {
         let mut loads = loads.iter();
@@ -154,7 +159,9 @@ impl<'a> Reachable<'a> {
                 if chain.contains_key(&load) || visited.insert(load, 0).is_some() {
                     continue;
                 }
-                let targets = waits.get(&load).into_iter().flatten().map(|target| {
+                let waits = waits.get(&load).into_iter().flatten();
+                let waits = waits.filter(|target| !target.is_held_by(load));
+                let targets = waits.map(|target| {
                     *places.entry(target.address()).or_insert_with(|| {
                         to_visit.push(target);
                         to_visit.len() - 1
