@@ -3,13 +3,13 @@
 //! Only calls inside loads, and loads that queue for a slot, are recorded: ordinary misses never come
 //! here. The last wait of a circle is the one that is refused, so no order of arrivals can close one.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, LazyLock},
-};
+#[cfg(not(all(test, shuttled)))]
+use std::sync::LazyLock;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{Flight, Load};
 use crate::{
+    coherence::{mutant, mutant::Mutant},
     key::KeyHasher,
     lock::{Mutex, MutexGuard},
     slot::{Slot, Slots},
@@ -33,7 +33,14 @@ type Waits = HashMap<u64, Vec<Target>, KeyHasher>;
 pub(super) type Places = HashMap<u64, usize, KeyHasher>;
 
 /// Over all caches of the process.
+#[cfg(not(all(test, shuttled)))]
 static WAITS: LazyLock<Mutex<Waits>> = LazyLock::new(Mutex::default);
+
+// In each order of threads anew.
+#[cfg(all(test, shuttled))]
+shuttle::lazy_static! {
+    static ref WAITS: Mutex<Waits> = Mutex::default();
+}
 
 fn waits() -> MutexGuard<'static, Waits> {
     WAITS.lock()
@@ -101,6 +108,10 @@ pub(crate) fn wait(load: &Load, target: Target) -> Option<Wait> {
     };
     if !Reachable::from(&target, &waits, load.chain_ids(), most)?.goes_on() {
         return None;
+    }
+    if mutant::is(Mutant::S8) {
+        drop(waits);
+        waits = WAITS.lock();
     }
     if let Some(parts) = load.parts_to_record() {
         for part in parts {
