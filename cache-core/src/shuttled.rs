@@ -33,6 +33,9 @@ use crate::{
 /// Orders of each kind that are tried.
 const ORDERS: usize = 2_000;
 
+/// The same where a rule is broken: most take less than a hundred, the rarest about a thousand.
+const ORDERS_AT_MOST: usize = 10 * ORDERS;
+
 /// How often threads are interrupted by others, where that is rare: most of what can go wrong needs one or two (Burckhardt and
 /// others, "A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs", 2010).
 const INTERRUPTIONS: usize = 2;
@@ -42,14 +45,14 @@ const STACK: usize = 512 << 10;
 
 /// Tries orders in which threads are interrupted by others at few places, and random ones.
 pub(crate) fn in_orders(test: fn()) {
-    if let Err((found, _)) = search(test) {
+    if let Err((found, _)) = search(ORDERS, test) {
         resume_unwind(found);
     }
 }
 
 /// A rule that is broken must show, by a panic that says `why`.
 pub(crate) fn is_noticed(broken: Mutant, why: &str, test: fn()) {
-    let searched = mutant::with(Some(broken), || search(test));
+    let searched = mutant::with(Some(broken), || search(ORDERS_AT_MOST, test));
     let Err((found, orders)) = searched else {
         panic!("{broken:?} passed");
     };
@@ -63,15 +66,15 @@ pub(crate) fn is_noticed(broken: Mutant, why: &str, test: fn()) {
 
 type Found = (Box<dyn Any + Send>, usize);
 
-/// What is found, and after how many orders.
-fn search(test: fn()) -> Result<(), Found> {
+/// What is found in so many orders of each kind, and after how many.
+fn search(most: usize, test: fn()) -> Result<(), Found> {
     let seed = env::var("SHUTTLE_RANDOM_SEED").ok();
     let seed = seed.and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or_else(|| RandomState::new().hash_one(0));
     let orders = Arc::default();
-    let rarely = PctScheduler::new_from_seed(seed, INTERRUPTIONS + 1, ORDERS);
+    let rarely = PctScheduler::new_from_seed(seed, INTERRUPTIONS + 1, most);
     let tried = try_with(rarely, &orders, test).and_then(|()| {
-        let at_random = RandomScheduler::new_from_seed(seed, ORDERS);
+        let at_random = RandomScheduler::new_from_seed(seed, most);
         try_with(at_random, &orders, test)
     });
     tried.map_err(|found| {

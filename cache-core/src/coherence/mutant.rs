@@ -79,6 +79,8 @@ pub(crate) enum Mutant {
     S7,
     /// That a load waits is recorded a while after it was looked whether that closes a circle.
     S8,
+    /// What was loaded is kept though its flight has lost its place.
+    S9,
 }
 
 /// Whether a rule is broken: never, outside tests.

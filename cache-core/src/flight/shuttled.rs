@@ -15,7 +15,7 @@ use shuttle::{
 };
 
 use crate::{
-    Cache, Event, cached,
+    Cache, CachedCall as _, Event, cached,
     coherence::mutant::Mutant,
     shuttled::{cache, called, called_for, in_orders, is_noticed, threads},
 };
@@ -52,6 +52,10 @@ impl Source {
         assert_eq!(loading.fetch_add(1, Relaxed), 0, "one load at a time");
         let _loading = Loading(loading);
         self.loads.fetch_add(1, Relaxed);
+        self.read().await
+    }
+
+    async fn read(&self) -> u64 {
         let value = self.value.load(Relaxed);
         yield_now().await;
         value
@@ -83,18 +87,19 @@ async fn in_one_slot(source: &Source, id: u64) -> u64 {
     source.load(0).await + id
 }
 
+#[cached(ttl = 1h, inline, tiers = memory, skip(source))]
+async fn unguarded(source: &Source) -> u64 {
+    source.read().await
+}
+
 #[cached(ttl = 1h, inline, tiers = memory, skip(source), invalidate_on = Changed { id: 1 })]
 async fn guarded(source: &Source) -> u64 {
-    let value = source.value.load(Relaxed);
-    yield_now().await;
-    value
+    source.read().await
 }
 
 #[cached(ttl = 1h, inline, tiers = memory, skip(source), invalidate_on = |_| Changed { id: 1 })]
 async fn named_by_its_value(source: &Source) -> u64 {
-    let value = source.value.load(Relaxed);
-    yield_now().await;
-    value
+    source.read().await
 }
 
 type Recursive = Pin<Box<dyn Future<Output = usize> + Send>>;
@@ -184,7 +189,7 @@ fn a_load_that_panics_takes_along_its_own_caller_only() {
 
 fn callers_of_one_slot() {
     let (cache, source) = world();
-    threads(4, move |number| {
+    threads(3, move |number| {
         let id = number as u64;
         if number < 2 {
             assert_eq!(called(&cache, in_one_slot(&source, id)), id);
@@ -223,38 +228,64 @@ fn a_wait_that_is_recorded_late_is_noticed() {
     is_noticed(Mutant::S8, "deadlock", callers_of_a_circle);
 }
 
-/// Of two callers one may have come before the source changes; who comes behind the event sees the new value.
-fn an_event<F: Future<Output = u64> + 'static>(call: fn(&'static Source) -> F) {
+/// Of two callers one may have come before the source changes; who comes after that was told sees the new value.
+fn a_change<F: Future<Output = u64> + 'static>(
+    call: fn(&'static Source) -> F,
+    tell: fn(&Cache, &'static Source),
+) {
     // It lives as long as the program: a hundred bytes.
     let source: &'static Source = Box::leak(Box::default());
-    let cache = cache();
-    let is_told = AtomicBool::new(false);
+    let (cache, is_told) = (cache(), AtomicBool::new(false));
     threads(3, move |number| {
         if number == 0 {
             source.value.store(1, Relaxed);
-            called(&cache, cache.emit(Changed { id: 1 })).expect("nobody else is to be told");
+            tell(&cache, source);
             is_told.store(true, Relaxed);
-            assert_eq!(called(&cache, call(source)), 1, "behind the event");
+            assert_eq!(called(&cache, call(source)), 1, "{BEHIND}");
         } else {
             let comes_behind = is_told.load(Relaxed);
             let value = called(&cache, call(source));
-            assert!(value == 1 || !comes_behind, "behind the event");
+            assert!(value == 1 || !comes_behind, "{BEHIND}");
         }
     });
 }
 
+/// Who sees the value of before.
+const BEHIND: &str = "behind the change";
+
+fn by_event(cache: &Cache, _: &'static Source) {
+    let told = called(cache, cache.emit(Changed { id: 1 }));
+    told.expect("nobody else is to be told");
+}
+
+fn by_eviction(cache: &Cache, source: &'static Source) {
+    let evicted = called(cache, unguarded(source).evict());
+    evicted.expect("it is a cached function");
+}
+
 #[test]
 fn who_comes_behind_an_event_sees_what_changed() {
-    in_orders(|| an_event(guarded));
-    in_orders(|| an_event(named_by_its_value));
+    in_orders(|| a_change(guarded, by_event));
+    in_orders(|| a_change(named_by_its_value, by_event));
 }
 
 #[test]
 fn callers_that_join_any_flight_are_noticed() {
-    is_noticed(Mutant::B3, "behind the event", || an_event(guarded));
+    is_noticed(Mutant::B3, BEHIND, || a_change(guarded, by_event));
 }
 
 #[test]
 fn a_state_captured_when_the_value_is_kept_is_noticed() {
-    is_noticed(Mutant::B4, "behind the event", || an_event(guarded));
+    is_noticed(Mutant::B4, BEHIND, || a_change(guarded, by_event));
+}
+
+#[test]
+fn who_comes_behind_an_eviction_sees_what_changed() {
+    in_orders(|| a_change(unguarded, by_eviction));
+    in_orders(|| a_change(unguarded, |cache, _| cache.clear()));
+}
+
+#[test]
+fn a_value_that_is_kept_behind_an_eviction_is_noticed() {
+    is_noticed(Mutant::S9, BEHIND, || a_change(unguarded, by_eviction));
 }
