@@ -9,6 +9,8 @@ mod calls;
 mod gathering;
 mod handle;
 mod output;
+#[cfg(all(test, shuttled))]
+mod shuttled;
 mod source;
 
 use std::{

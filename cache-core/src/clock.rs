@@ -149,10 +149,14 @@ pub(crate) mod simulated {
     }
 
     pub(crate) fn is_on() -> bool {
-        BEGAN.get().is_some()
+        cfg!(shuttled) || BEGAN.get().is_some()
     }
 
     pub(super) fn now() -> Option<Nanos> {
+        if cfg!(shuttled) {
+            // Of orders, not of times: nobody is late.
+            return Some(START);
+        }
         let began = BEGAN.get()?;
         let passed = Instant::now().saturating_duration_since(began);
         Some(START + u64::try_from(passed.as_nanos()).unwrap_or(0))

@@ -29,22 +29,27 @@ mod queue;
 mod recent;
 mod rules;
 mod said;
+#[cfg(all(test, shuttled))]
+mod shuttled;
 mod version;
 
+#[cfg(not(all(test, shuttled)))]
+use std::thread;
 use std::{
     borrow::Borrow,
     fmt, hint,
     sync::{
         Arc,
         atomic::{
-            AtomicU64,
+            AtomicU64 as Counter,
             Ordering::{AcqRel, Acquire, Relaxed},
         },
     },
-    thread,
     time::Duration,
 };
 
+#[cfg(all(test, shuttled))]
+use shuttle::thread;
 use tokio::sync::Notify;
 
 use self::{
@@ -52,6 +57,7 @@ use self::{
     cell::{Captured, Registry},
     ledger::Ledger,
     marks::{DoubtedMarks, Marks},
+    mutant::Mutant,
     outgoing::Away,
     queue::Queue,
     recent::Recent,
@@ -65,7 +71,7 @@ pub(crate) use self::{
     outgoing::{Ack, Nonces, Outcome, Outgoing},
     version::{Lineage, Version},
 };
-use crate::{clock::Nanos, event::Tag, lock::Mutex, stats::EventStats};
+use crate::{atomic::AtomicU64, clock::Nanos, event::Tag, lock::Mutex, stats::EventStats};
 
 /// After an outage other processes may still have bumps on their way: twice the longest wait before they connect
 /// again.
@@ -73,8 +79,12 @@ pub(crate) const DRAIN: Duration = Duration::from_secs(4);
 
 /// How often it is looked whether an event that is being applied has been, most of which take less; and how often others are
 /// let meanwhile.
-const PATIENCE: u32 = 50 * SPINS;
-const SPINS: u32 = 100;
+const PATIENCE: u32 = if cfg!(all(test, shuttled)) {
+    2
+} else {
+    50 * SPINS
+};
+const SPINS: u32 = if cfg!(all(test, shuttled)) { 1 } else { 100 };
 
 /// How long a mark lasts that nobody renews, as its writer does every third of it.
 pub(crate) const GUARD: Duration = Duration::from_secs(30);
@@ -142,13 +152,13 @@ struct State {
 /// What happened to coherence, since the cache was built.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    pub(crate) bumps: AtomicU64,
-    pub(crate) bumps_failed: AtomicU64,
-    pub(crate) bumps_heard: AtomicU64,
-    pub(crate) gaps: AtomicU64,
-    pub(crate) lineages: AtomicU64,
-    pub(crate) suspects: AtomicU64,
-    pub(crate) blessed: AtomicU64,
+    pub(crate) bumps: Counter,
+    pub(crate) bumps_failed: Counter,
+    pub(crate) bumps_heard: Counter,
+    pub(crate) gaps: Counter,
+    pub(crate) lineages: Counter,
+    pub(crate) suspects: Counter,
+    pub(crate) blessed: Counter,
 }
 
 impl fmt::Debug for Coherence {
@@ -243,12 +253,14 @@ impl Coherence {
     fn capture_whole(&self, tags: &[Tag], is_late: bool, now: Nanos) -> Snapshot {
         let mut patience = PATIENCE;
         loop {
+            let is_applying = || self.beat.is_applying();
+            let looked = mutant::is(Mutant::S5).then(is_applying);
             let mut snapshot = self.capture_now(tags, is_late, now);
             // Behind what may be seen of one.
-            if !self.beat.is_applying() {
+            if !looked.unwrap_or_else(is_applying) {
                 return snapshot;
             }
-            while patience > 0 && self.beat.is_applying() {
+            while patience > 0 && is_applying() {
                 patience -= 1;
                 if patience.is_multiple_of(SPINS) {
                     // Whoever applies it may have to be let.

@@ -12,11 +12,14 @@ use std::{
     task::{Context, Poll},
 };
 
+#[cfg(all(test, shuttled))]
+use crate::local::{OfCell as _, OfRefCell as _};
 use crate::{
     cache::Cache,
     call::{Body, BoxFuture, Opened},
     explain::Trace,
     flight::Load,
+    local::thread_local,
     lock::Mutex,
     value::Answer,
 };

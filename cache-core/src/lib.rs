@@ -153,8 +153,11 @@ mod invalidate;
 mod key;
 mod l1;
 mod l2;
+mod local;
 mod lock;
 mod policy;
+#[cfg(all(test, shuttled))]
+mod shuttled;
 #[cfg(all(test, feature = "redis"))]
 mod simulation;
 mod site;

@@ -1,8 +1,17 @@
 //! The locks of the standard library, which every program holds anyway, without poison: what they guard is whole
-//! wherever a panic may begin. A leaf.
+//! wherever a panic may begin. Under `--cfg shuttled` those of `shuttle`, which runs a test in many orders of its
+//! threads. A leaf.
 
-use std::sync::{self, PoisonError};
-pub(crate) use std::sync::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
+#[cfg(not(all(test, shuttled)))]
+use std::sync;
+use std::sync::PoisonError;
+#[cfg(test)]
+use std::sync::TryLockError;
+
+#[cfg(all(test, shuttled))]
+use shuttle::sync;
+
+pub(crate) use self::sync::{Condvar, MutexGuard, RwLockReadGuard, RwLockWriteGuard};
 
 /// [`std::sync::Mutex`].
 #[derive(Debug, Default)]
@@ -22,8 +31,8 @@ impl<T> Mutex<T> {
     pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         match self.0.try_lock() {
             Ok(guard) => Some(guard),
-            Err(sync::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(sync::TryLockError::WouldBlock) => None,
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
         }
     }
 

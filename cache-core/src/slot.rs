@@ -15,6 +15,7 @@ use std::{
 
 use crate::{
     clock::{Nanos, after, system_now},
+    coherence::{mutant, mutant::Mutant},
     lock::Mutex,
     watchdog::{self, Next, Patience, Sleepers, Watched},
 };
@@ -102,8 +103,13 @@ impl Slots {
                 Next::Act => gone = taken.stop_gone(system_now()),
             }
         }
+        let is_free = taken.holders.len() < self.limit;
+        if !is_free && mutant::is(Mutant::S3) {
+            drop(taken);
+            taken = self.taken.lock();
+        }
         // A waker may drop a whole task: never under the lock.
-        let (polled, waker) = if taken.holders.len() < self.limit {
+        let (polled, waker) = if is_free {
             taken.is_offered = false;
             taken.holders.push(Arc::clone(slot));
             (Poll::Ready(()), taken.queue.remove(slot.id))

@@ -8,7 +8,7 @@
 
 use std::{
     panic::{self, AssertUnwindSafe},
-    sync::{Arc, Condvar, OnceLock, PoisonError, Weak},
+    sync::{Arc, OnceLock, PoisonError, Weak},
     task::Waker,
     thread,
     time::Duration,
@@ -16,7 +16,7 @@ use std::{
 
 use crate::{
     clock::{Nanos, system_now},
-    lock::Mutex,
+    lock::{Condvar, Mutex},
 };
 
 /// How often those who wait are looked after.

@@ -13,7 +13,8 @@ use std::{
 const USAGE: &str = "\
 cargo xtask test           every test of the workspace (installs `redis-server` if it is missing)
 cargo xtask sim            the coherence protocol under seeded faults: --seeds N, --seed S, --kind K, --mutant bN
-cargo xtask interleavings  the atomics of a hit in all orders, by `loom`
+cargo xtask interleavings  the atomics of a hit in all orders, by `loom`; flights, slots, batches and events in many orders of
+                           threads, by `shuttle`
 cargo xtask soak           three processes on a real Redis and its faults: --minutes N, --on server | sentinel | cluster,
                            or far-cluster, lossy-server and so on, --only WORDS in the names of faults
 cargo xtask chaos          the same on all of them, one after the other
@@ -96,16 +97,21 @@ fn main() -> ExitCode {
     }
 }
 
-/// In a folder of its own: everything is built in another way.
+/// In a folder of its own: everything is built in another way, for each of the two in its own.
 fn interleavings() -> bool {
-    let test = ["test", "-p", "cache-core", "--lib"];
-    let folder = [
-        "--target-dir",
-        "target/interleaved",
-        "coherence::interleaved",
-    ];
-    let flags = [("RUSTFLAGS", "--cfg interleaved".to_owned())];
-    cargo_with(".", &[&test[..], &folder].concat(), &[], &flags)
+    let by = |(flag, tests): (&str, &str)| {
+        let test = ["test", "-p", "cache-core", "--lib"];
+        let folder = ["--target-dir", "target/interleaved", tests];
+        let flags = [("RUSTFLAGS", format!("--cfg {flag}"))];
+        cargo_with(".", &[&test[..], &folder].concat(), &[], &flags)
+    };
+    // Both of them, whatever comes of the first.
+    [
+        ("interleaved", "coherence::interleaved"),
+        ("shuttled", "shuttled"),
+    ]
+    .map(by)
+        == [true; 2]
 }
 
 /// Runs one package of the benchmarks.

@@ -90,12 +90,12 @@ fn a_missing_server_is_installed_before_the_tests_run() {
     let (is_done, calls, says) = machine.xtask(&["test"], &[]);
     assert!(is_done, "{says}");
     assert_eq!(calls[..2], INSTALLED);
-    assert_eq!(calls[2..], ["cargo test"; 4]);
+    assert_eq!(calls[2..], ["cargo test"; 5]);
     assert!(says.contains("`redis-server` is missing: installing it with apt-get"));
 
     // The second time there is nothing to do.
     let (_, calls, says) = machine.xtask(&["bench", "shared"], &[]);
-    assert_eq!(calls[6..], ["cargo run"]);
+    assert_eq!(calls[7..], ["cargo run"]);
     assert_eq!(says, "");
 }
 
@@ -139,7 +139,7 @@ fn a_server_that_is_named_is_enough() {
     let named = [("REDIS_SERVER_BIN", "/opt/valkey/valkey-server")];
     let (is_done, calls, says) = machine.xtask(&["test"], &named);
     assert!(is_done, "{says}");
-    assert_eq!(calls, ["cargo test"; 4]);
+    assert_eq!(calls, ["cargo test"; 5]);
 }
 
 #[test]

@@ -21,6 +21,7 @@ use std::{
 use crate::{
     call::Leaving,
     clock::Nanos,
+    coherence::{mutant, mutant::Mutant},
     context,
     flight::Load,
     lock::{Mutex, MutexGuard},
@@ -213,6 +214,12 @@ impl<K, R> Gathering<K, R> {
     fn hold(self: &Arc<Self>, call: CallId) -> Taken<K, R> {
         let held = Taken::new(self);
         let (mut waiting, mut gone) = self.wanted();
+        if mutant::is(Mutant::S4) {
+            let seen = waiting.clone();
+            drop(waiting);
+            waiting = self.waiting.lock();
+            *waiting = seen;
+        }
         for request in std::mem::take(&mut *waiting) {
             if request.is_for(call) {
                 held.add(request);

@@ -62,6 +62,25 @@ pub(crate) enum Mutant {
     C4,
     /// What changes where a slot is moved to is told to nobody.
     C5,
+    // Only orders of threads show these.
+    /// Who waits in a flight lies down a while after it has looked for an answer.
+    S1,
+    /// Who leaves a flight takes it away though somebody may have come since.
+    S2,
+    /// Who waits for a slot lies down a while after it has looked for one.
+    S3,
+    /// Keys that wait to be loaded are taken a while after it was looked which there are.
+    S4,
+    /// Whether an event is being applied is looked at before what it may have changed.
+    S5,
+    /// A cell takes the one along that has its place by now.
+    S6,
+    /// Of those who find nobody in charge, each takes over.
+    S7,
+    /// That a load waits is recorded a while after it was looked whether that closes a circle.
+    S8,
+    /// What was loaded is kept though its flight has lost its place.
+    S9,
 }
 
 /// Whether a rule is broken: never, outside tests.
@@ -112,6 +131,15 @@ mod in_tests {
         }
     }
 
+    /// What was broken before, to be so again also behind a panic.
+    struct Broken(Option<Mutant>);
+
+    impl Drop for Broken {
+        fn drop(&mut self) {
+            BROKEN.set(self.0);
+        }
+    }
+
     /// Whether this thread breaks a rule.
     pub(crate) fn is(mutant: Mutant) -> bool {
         BROKEN.get() == Some(mutant)
@@ -119,9 +147,7 @@ mod in_tests {
 
     /// Runs something on this thread that breaks a rule.
     pub(crate) fn with<R>(mutant: Option<Mutant>, run: impl FnOnce() -> R) -> R {
-        let before = BROKEN.replace(mutant);
-        let result = run();
-        BROKEN.set(before);
-        result
+        let _restored = Broken(BROKEN.replace(mutant));
+        run()
     }
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     clock::{Nanos, after, system_now},
-    coherence::{Snapshot, Stamps},
+    coherence::{Snapshot, Stamps, mutant, mutant::Mutant},
     key::Key,
     l1::Node,
     l2::RedisMiss,
@@ -136,6 +136,10 @@ impl Member {
                 self.flight.site.slots.free(&slot);
             }
             return Poll::Ready(Turn::Load(underway));
+        }
+        if mutant::is(Mutant::S1) {
+            drop(state);
+            state = self.flight.state.lock();
         }
         // A waker may drop a whole task: never under the lock.
         let waker = state.waiting.insert(self.ticket, cx.waker().clone());

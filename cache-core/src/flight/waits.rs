@@ -3,13 +3,13 @@
 //! Only calls inside loads, and loads that queue for a slot, are recorded: ordinary misses never come
 //! here. The last wait of a circle is the one that is refused, so no order of arrivals can close one.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, LazyLock},
-};
+#[cfg(not(all(test, shuttled)))]
+use std::sync::LazyLock;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{Flight, Load};
 use crate::{
+    coherence::{mutant, mutant::Mutant},
     key::KeyHasher,
     lock::{Mutex, MutexGuard},
     slot::{Slot, Slots},
@@ -33,7 +33,14 @@ type Waits = HashMap<u64, Vec<Target>, KeyHasher>;
 pub(super) type Places = HashMap<u64, usize, KeyHasher>;
 
 /// Over all caches of the process.
+#[cfg(not(all(test, shuttled)))]
 static WAITS: LazyLock<Mutex<Waits>> = LazyLock::new(Mutex::default);
+
+// In each order of threads anew.
+#[cfg(all(test, shuttled))]
+shuttle::lazy_static! {
+    static ref WAITS: Mutex<Waits> = Mutex::default();
+}
 
 fn waits() -> MutexGuard<'static, Waits> {
     WAITS.lock()
@@ -51,6 +58,11 @@ impl Target {
             Self::Slots(slots) => slots.holders(),
             Self::Load(slot) => Some(vec![slot.id()]),
         }
+    }
+
+    /// Whether a load has the slot that it waited for, and is about to say so.
+    fn is_held_by(&self, load: u64) -> bool {
+        matches!(self, Self::Slots(slots) if slots.holders().is_some_and(|held| held.contains(&load)))
     }
 
     /// Whether it can go on, of its loads those being `going` that can.
@@ -96,6 +108,10 @@ pub(crate) fn wait(load: &Load, target: Target) -> Option<Wait> {
     };
     if !Reachable::from(&target, &waits, load.chain_ids(), most)?.goes_on() {
         return None;
+    }
+    if mutant::is(Mutant::S8) {
+        drop(waits);
+        waits = WAITS.lock();
     }
     if let Some(parts) = load.parts_to_record() {
         for part in parts {
@@ -154,7 +170,9 @@ impl<'a> Reachable<'a> {
                 if chain.contains_key(&load) || visited.insert(load, 0).is_some() {
                     continue;
                 }
-                let targets = waits.get(&load).into_iter().flatten().map(|target| {
+                let waits = waits.get(&load).into_iter().flatten();
+                let waits = waits.filter(|target| !target.is_held_by(load));
+                let targets = waits.map(|target| {
                     *places.entry(target.address()).or_insert_with(|| {
                         to_visit.push(target);
                         to_visit.len() - 1

@@ -12,6 +12,8 @@ mod link;
 mod pulse;
 mod reads;
 mod sentinel;
+#[cfg(all(test, shuttled))]
+mod shuttled;
 #[cfg(test)]
 pub(crate) mod stage;
 mod subscriber;

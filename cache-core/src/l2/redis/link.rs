@@ -8,7 +8,7 @@ use std::{
     fmt,
     sync::{
         Arc, OnceLock, Weak,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -31,8 +31,9 @@ use super::{
     time::ServerClock,
 };
 use crate::{
+    atomic::{AtomicU32, AtomicU64},
     clock::{Nanos, system_now},
-    coherence::Standing,
+    coherence::{Standing, mutant, mutant::Mutant},
     l2::{Lineage, Listener, StoreError},
     lock::RwLock,
     tasks,
@@ -241,7 +242,7 @@ impl Link {
         let exchanged = self
             .seen
             .compare_exchange(seen, now.max(1), Relaxed, Relaxed);
-        if exchanged.is_ok() {
+        if exchanged.is_ok() || mutant::is(Mutant::S7) {
             self.put_in_charge(runtime);
         }
     }
