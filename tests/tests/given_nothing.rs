@@ -4,7 +4,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use cache_core::{CacheKey, CachedCall, cached};
+use cache_core::{CacheKey, CachedCall, Event, cached};
 use serde::{Deserialize, Serialize};
 use tests::{
     rows::{RowChanged, Table, alone, explained, filled, ms, on, row, within, write},
@@ -268,4 +268,93 @@ async fn extent_of_what_names_nothing() {
         }
     }
     assert!(stale.is_empty(), "{stale:?}");
+}
+
+// ---- What named nothing, in a function that lists other events ----
+
+#[derive(Event)]
+#[event(used_elsewhere)]
+struct ShopChanged;
+
+/// Only the value tells what it depends on; an error is not kept, and tells nothing.
+#[cached(ttl = 1h, skip(table), tiers = memory, invalidate_on = |order| RowChanged { id: order.id })]
+async fn order(table: Table, id: u64) -> Result<User, String> {
+    let name = table.value();
+    if name == 0 {
+        return Err("there is none".to_owned());
+    }
+    Ok(User { id, name })
+}
+
+/// Nobody can share it.
+#[derive(Debug)]
+struct Missing;
+
+#[cached(ttl = 1h, skip(table), tiers = memory, invalidate_on = |order| RowChanged { id: order.id })]
+async fn order_or_missing(table: Table, id: u64) -> Result<User, Missing> {
+    let name = table.value();
+    if name == 0 {
+        return Err(Missing);
+    }
+    Ok(User { id, name })
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, CacheKey)]
+enum Asks {
+    Simply,
+    PastTheCache,
+    ForWhatNobodyCanShare,
+    ForSoLong,
+    ForWhatIsThere,
+}
+
+/// Does not list what the order depends on.
+#[cached(ttl = 1h, skip(table), invalidate_on = ShopChanged)]
+async fn shop(table: Table, id: u64, asks: Asks) -> u64 {
+    let order = match asks {
+        Asks::Simply => order(table, id).await.ok(),
+        Asks::PastTheCache => order(table, id).bypass().await.unwrap().ok(),
+        Asks::ForWhatNobodyCanShare => order_or_missing(table, id).await.ok(),
+        Asks::ForSoLong => timeout(ms(50), found_slowly(table, id)).await.ok(),
+        Asks::ForWhatIsThere => order(table, id).peek().await.and_then(Result::ok),
+    };
+    order.map_or(0, |order| order.name)
+}
+
+/// Lists all.
+#[cached(ttl = 1h, skip(table), invalidate_on = [ShopChanged, RowChanged { id }])]
+async fn page_of_shop(table: Table, id: u64, asks: Asks) -> u64 {
+    shop(table, id, asks).await
+}
+
+#[tokio::test]
+async fn what_named_nothing_in_a_function_that_lists_less_is_asked_for_anew() {
+    let mut stale = Vec::new();
+    for asks in [
+        Asks::Simply,
+        Asks::PastTheCache,
+        Asks::ForWhatNobodyCanShare,
+        Asks::ForSoLong,
+        Asks::ForWhatIsThere,
+    ] {
+        let (cache, table) = (alone().await, Table::default());
+        assert_eq!(
+            within(&cache, page_of_shop(table.clone(), 1, asks)).await,
+            0
+        );
+        table.set(2);
+        within(&cache, write(&table, 1)).await;
+        // Who looks for what is there finds it.
+        within(&cache, order(table.clone(), 1)).await.unwrap();
+        within(&cache, cache.emit(RowChanged { id: 1 }))
+            .await
+            .unwrap();
+        within(&cache, order(table.clone(), 1)).await.unwrap();
+        // Longer than a slow load.
+        sleep(ms(500)).await;
+        if within(&cache, page_of_shop(table.clone(), 1, asks)).await != table.value() {
+            stale.push(asks);
+        }
+    }
+    assert_eq!(stale, []);
 }

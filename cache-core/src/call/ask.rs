@@ -64,7 +64,7 @@ impl Opened {
             call.is_absent(outer.as_ref());
             if let Some(outer) = outer.filter(|outer| !call.site.may_be_part_of(Some(outer))) {
                 // There may be something, and what that is made of is not known.
-                outer.ends_with(call.cache.clock().now());
+                outer.settles_at(call.cache.clock().now());
             }
         }
         reply.with(|reply| {

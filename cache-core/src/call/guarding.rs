@@ -153,7 +153,7 @@ impl Guarding for ByEvents {
 
     fn is_absent(&self, call: &Call, outer: &Load) {
         if call.site.is_late {
-            outer.ends_with(call.cache.clock().now());
+            outer.settles_at(call.cache.clock().now());
         }
     }
 
@@ -173,7 +173,7 @@ impl Guarding for ByEvents {
         outer.reaches(&named, &call.site);
         captured.extend(&named);
         if captured.is_empty() || call.site.names_nothing(tags) {
-            outer.ends_with(call.cache.clock().now());
+            outer.settles_at(call.cache.clock().now());
         }
         let lag = call.site.settle;
         if let Some(time) = settled(&call.cache, lag, (&captured, None), loading) {

@@ -125,13 +125,13 @@ impl Recent {
         !tags.iter().any(|tag| state.last(tag).is_some_and(is_later))
     }
 
-    /// How long none of these was invalidated, as far as that is known.
+    /// How long none of these was invalidated, as far as that is known: of times long ago nothing is.
     pub(super) fn quiet_for(&self, tags: &[Tag], now: Nanos) -> Duration {
         let mut state = self.state.lock();
         let known_since = state.notes(now).since;
         let last = tags.iter().filter_map(|tag| state.last(tag)).max();
         let last = last.map_or(0, |last| last.at);
-        Duration::from_nanos(now.saturating_sub(last.max(known_since)))
+        Duration::from_nanos(now.saturating_sub(last.max(known_since))).min(WINDOW)
     }
 }
 
@@ -177,6 +177,19 @@ mod tests {
     use super::*;
 
     const SECOND: Nanos = 1_000_000_000;
+
+    #[test]
+    fn of_what_is_forgotten_it_is_not_known_how_long_it_has_been_quiet() {
+        let recent = Recent::default();
+        let [one, two] = ["E:1", "E:2"].map(|name| [Tag::from_name(name)]);
+        let quiet_for = |seconds| recent.quiet_for(&one, seconds * SECOND).as_secs();
+        quiet_for(100);
+        recent.add(&one, 200 * SECOND);
+        assert_eq!(quiet_for(230), 30);
+        // It has them look for what is long ago.
+        recent.add(&two, 270 * SECOND);
+        assert_eq!(quiet_for(270), 60, "it may have been 170 s, or 70 s");
+    }
 
     #[test]
     fn what_was_invalidated_since_is_not_quiet_and_the_unknown_is_not_either() {

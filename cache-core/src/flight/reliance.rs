@@ -89,15 +89,6 @@ impl Load {
         }
     }
 
-    /// This load, and those it was called from, are made of what named nothing, and is gone at `time`. It says nothing to those
-    /// that list events.
-    pub(crate) fn ends_with(&self, time: Nanos) {
-        let lists = |site: &SiteState| site.events.is_some() && !site.inherits;
-        for load in self.chain().filter(|load| !lists(load.site())) {
-            load.settle_at(time);
-        }
-    }
-
     /// The value of this load, and of those it was called from, is made of what is no longer good enough at `time`.
     pub(crate) fn settles_at(&self, time: Nanos) {
         self.chain().for_each(|load| load.settle_at(time));
