@@ -147,6 +147,7 @@ fn fail_over(ground: &mut Ground<Cluster>) {
     let watch = watch(ground, former);
     ground.stage.nodes[replica].command(&["CLUSTER", "FAILOVER"]);
     let _next = ground.stage.wait_for_successor(former, slot);
+    sleep(ground.bound / 2);
     ground.promoted = watch.end();
     ground.stage.is_whole();
 }
