@@ -99,6 +99,10 @@ impl Listener for Hearing {
         self.0.coherence.lost();
     }
 
+    fn reached(&self) {
+        self.0.coherence.hurry(false);
+    }
+
     fn misled(&self) {
         self.0.coherence.tear(system_now());
     }

@@ -96,7 +96,8 @@ fn watch(ground: &Ground<Cluster>, former: usize) -> Watch {
         question: &["CLUSTER", "NODES"],
         names_it: Box::new(move |answer| {
             let mut lines = answer.lines().filter(|line| line.contains(&address));
-            lines.any(|line| line.contains(" master "))
+            // One without slots was only not known as a replica yet.
+            lines.any(|line| line.contains(" master ") && line.split(' ').count() > 8)
         }),
         enough: 1,
     };

@@ -202,6 +202,10 @@ impl Listener for Voice {
         }
     }
 
+    fn reached(&self) {
+        self.choir.tell(|listener| listener.reached());
+    }
+
     fn misled(&self) {
         self.choir.tell(|listener| listener.misled());
     }
