@@ -14,7 +14,7 @@ use super::{
     member::Orders,
     nanos, now,
     process::Process,
-    service::{Full, Promoted, full_after},
+    service::{Full, Promoted, full_and_usual_after},
     size::{Size, growth},
     source::Source,
     table::{Row, Table},
@@ -214,7 +214,7 @@ impl<S: Stage> Ground<S> {
         self.source.evidence().served.extend(later);
         row.full_service = self.promoted.take().map(|promoted| {
             let lives: Vec<_> = self.members.iter().map(|member| member.life).collect();
-            let full = full_after(promoted, &lives, &self.source.evidence(), &told);
+            let full = full_and_usual_after(promoted, &lives, &self.source.evidence(), &told);
             full.unwrap_or(Full::NEVER)
         });
         for served in &told {

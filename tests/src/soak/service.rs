@@ -20,6 +20,10 @@ use crate::server::Asker;
 
 const EVERY: Duration = Duration::from_millis(10);
 
+/// The moments after which it is measured what is usual.
+const MOMENTS: u64 = 11;
+const APART: Nanos = 100_000_000;
+
 /// What one that stands still may take of the time that others are asked in.
 const REPLY: Duration = Duration::from_millis(50);
 
@@ -120,6 +124,8 @@ pub(super) struct Full {
     /// Of the first, until each had an event acknowledged, and until each had read from Redis.
     events: Nanos,
     reads: Nanos,
+    /// What the same takes from any moment afterwards: members only see what they call.
+    usual: Nanos,
 }
 
 impl Full {
@@ -129,6 +135,7 @@ impl Full {
         since_it_is_named: None,
         events: Nanos::MAX,
         reads: Nanos::MAX,
+        usual: 0,
     };
 
     /// The longer of each.
@@ -139,6 +146,7 @@ impl Full {
             since_it_is_named: self.since_it_is_named.max(other.since_it_is_named),
             events: self.events.max(other.events),
             reads: self.reads.max(other.reads),
+            usual: self.usual.max(other.usual),
         }
     }
 }
@@ -151,7 +159,11 @@ impl fmt::Display for Full {
         let milliseconds = |span| Duration::from_nanos(span).as_secs_f64() * 1e3;
         let whole = milliseconds(self.since_it_takes_writes);
         let (events, reads) = (milliseconds(self.events), milliseconds(self.reads));
-        write!(f, "{whole:.0} ms (events {events:.0}, reads {reads:.0})")
+        let usual = milliseconds(self.usual);
+        write!(
+            f,
+            "{whole:.0} ms (events {events:.0}, reads {reads:.0}; usual {usual:.0})"
+        )
     }
 }
 
@@ -177,10 +189,32 @@ pub(super) fn full_after(
             since_it_is_named: named_before,
             events: is_told - since,
             reads: is_shared - since,
+            usual: 0,
         })
     });
     let full = full.collect::<Option<Vec<_>>>()?;
     full.into_iter().reduce(Full::max)
+}
+
+/// The same, and what it takes from other moments, of which there is the median.
+pub(super) fn full_and_usual_after(
+    promoted: Promoted,
+    lives: &[Life],
+    evidence: &Evidence,
+    served: &[Served],
+) -> Option<Full> {
+    let full = full_after(promoted, lives, evidence, served)?;
+    let moments = (1..=MOMENTS).map(|moment| Promoted {
+        takes_writes: promoted.takes_writes + full.since_it_takes_writes + moment * APART,
+        is_named: None,
+    });
+    let later = moments.filter_map(|moment| full_after(moment, lives, evidence, served));
+    let mut later: Vec<_> = later.map(|full| full.since_it_takes_writes).collect();
+    later.sort_unstable();
+    Some(Full {
+        usual: later.get(later.len() / 2).copied().unwrap_or(0),
+        ..full
+    })
 }
 
 #[cfg(test)]
@@ -227,6 +261,7 @@ mod tests {
             since_it_is_named: Some(15),
             events: 15,
             reads: 25,
+            usual: 0,
         };
         assert_eq!(full(&evidence, shared), Some(took));
         for other in [
