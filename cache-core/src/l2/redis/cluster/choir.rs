@@ -295,6 +295,13 @@ mod tests {
     }
 
     #[test]
+    fn that_one_can_be_asked_again_is_told_though_not_all_are_heard() {
+        let (notes, _, [low, _high]) = duet();
+        low.reached();
+        assert_eq!((notes.times_reached(), told(&notes)), (1, vec![]));
+    }
+
+    #[test]
     fn another_history_of_one_is_another_history() {
         let (notes, choir, [low, high]) = duet();
         choir.confirm(90);
