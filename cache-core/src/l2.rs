@@ -150,7 +150,7 @@ impl L2 {
         if store.has_breakers() {
             return true;
         }
-        match self.reads.admits(system_now()) {
+        match self.reads.admits_over(|| store.connection(), system_now()) {
             Admission::Yes => true,
             Admission::No => false,
             probe @ Admission::Probe(_) => {

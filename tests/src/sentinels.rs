@@ -12,7 +12,7 @@ use crate::server::Server;
 pub const ELECTION: Duration = Duration::from_mins(5);
 
 /// As the sentinels call it.
-const SERVICE: &str = "mymaster";
+pub const SERVICE: &str = "mymaster";
 
 /// Real servers, and real sentinels that watch them. A failover takes about two seconds.
 #[derive(Debug)]

@@ -99,7 +99,35 @@ impl Listener for Hearing {
         self.0.coherence.lost();
     }
 
+    fn reached(&self) {
+        self.0.coherence.hurry(false);
+    }
+
     fn misled(&self) {
         self.0.coherence.tear(system_now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        coherence::{Ack, Bounds, Outcome},
+        event::Tag,
+    };
+
+    #[test]
+    fn what_was_not_told_is_tried_as_soon_as_a_server_can_be_asked_again() {
+        let coherence = Coherence::new("shop", Bounds::default(), Some("here"));
+        let by_store = ByOneStore::of(&Ear::new(&coherence));
+        let tags = [Tag::from_name("ItemChanged:7")];
+        coherence.emit(&tags, Outcome::Written, Ack::default(), 1);
+        let handed_out = || coherence.next_batch(1);
+        for _ in 0..5 {
+            handed_out().expect("it is to be told").failed(1);
+            assert!(handed_out().is_none(), "it waits for longer and longer");
+            by_store.listener().reached();
+        }
+        assert!(handed_out().is_some());
     }
 }

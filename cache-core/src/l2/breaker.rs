@@ -9,7 +9,8 @@
 //! Open, it lets one probe through at a time, the first after 200 ms. A probe that fails doubles the wait, up to 2 s;
 //! after one that succeeds the next may follow at once, and three in a row close the breaker. One would not do: a
 //! store that fails every other time would open and close it without end. Nor do three take long: where calls are
-//! many they are three round trips, and where calls are few each of them is a probe.
+//! many they are three round trips, and where calls are few each of them is a probe. On another connection than the one that
+//! failed, which may be to another server, the next probe waits for nothing.
 
 #[cfg(test)]
 mod tests;
@@ -48,12 +49,15 @@ pub(crate) struct Breaker {
     /// [`CLOSED`], or from when on a probe may be taken; while one is under way, when it lapses. Changes under the
     /// lock of `state`, except that a probe is taken without it.
     gate: AtomicU64,
+    /// The connection on which it was last found open.
+    connection: AtomicU64,
     /// Of all time: what counts is how many there were between two failures.
     successes: Striped,
     state: Mutex<State>,
 }
 
 const CLOSED: Nanos = 0;
+const UNKNOWN: u64 = u64::MAX;
 
 /// Whether an operation may go ahead. It is handed back with the outcome; one that is dropped counts for nothing.
 #[derive(Debug, PartialEq, Eq)]
@@ -91,6 +95,7 @@ impl Breaker {
             name: name.into(),
             lapse: LAPSE.max(within.saturating_mul(2)),
             gate: AtomicU64::new(CLOSED),
+            connection: AtomicU64::new(UNKNOWN),
             successes: Striped::default(),
             state: Mutex::new(State::Closed(Failures::default())),
         }
@@ -114,6 +119,41 @@ impl Breaker {
                     Admission::No
                 }
             }
+        }
+    }
+
+    /// The same of a store that is asked over the connection of this number.
+    #[inline]
+    pub(crate) fn admits_over(&self, connection: impl FnOnce() -> u64, now: Nanos) -> Admission {
+        match self.admits(now) {
+            // A probe that was taken at this very moment has the name that the next one would get.
+            Admission::No
+                if self.gate.load(Relaxed) != after(now, self.lapse)
+                    && self.is_another(connection()) =>
+            {
+                self.probe_from(now);
+                self.admits(now)
+            }
+            admission => admission,
+        }
+    }
+
+    #[cold]
+    fn is_another(&self, connection: u64) -> bool {
+        let before = self.connection.swap(connection, Relaxed);
+        before != UNKNOWN && before != connection
+    }
+
+    /// What failed was another connection. A probe that is still under way over that one counts for nothing.
+    #[cold]
+    fn probe_from(&self, now: Nanos) {
+        let mut state = self.state.lock();
+        if let State::Open {
+            wait, succeeded, ..
+        } = &mut *state
+        {
+            (*wait, *succeeded) = (FIRST_WAIT, 0);
+            self.gate.store(now.max(1), Relaxed);
         }
     }
 
@@ -192,6 +232,7 @@ impl Breaker {
         if !self.move_gate(probe.0, CLOSED) {
             return;
         }
+        self.connection.store(UNKNOWN, Relaxed);
         let open_for = Duration::from_nanos(now.saturating_sub(*since));
         *state = State::Closed(Failures::default());
         drop(state);

@@ -313,6 +313,10 @@ impl Store for RedisStore {
         self.data.follow(lineage, system_now());
     }
 
+    fn connection(&self) -> u64 {
+        self.data.live().map_or(0, |live| live.generation())
+    }
+
     fn lineage(&self) -> Option<Lineage> {
         Some(self.data.live()?.lineage())
     }

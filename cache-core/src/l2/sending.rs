@@ -189,10 +189,11 @@ impl L2 {
         };
         // Asked when there is something to write: what cannot be encoded is no probe.
         let admitted = self.encode(key, &fill, stamps).and_then(|write| {
-            let admission = if self.store().has_breakers() {
+            let store = self.store();
+            let admission = if store.has_breakers() {
                 Admission::Yes
             } else {
-                self.writes.admits(system_now())
+                self.writes.admits_over(|| store.connection(), system_now())
             };
             (admission != Admission::No).then_some((write, admission))
         });

@@ -99,6 +99,11 @@ pub(crate) trait Store: fmt::Debug + Send + Sync {
     /// server has another lineage now, the connections are made anew: they may lead elsewhere by then.
     fn follow(&self, _lineage: Lineage) {}
 
+    /// The number of the connection that is asked with: another one where that was made anew.
+    fn connection(&self) -> u64 {
+        0
+    }
+
     /// Whether it stops by itself to ask a server that keeps failing, as one of several.
     fn has_breakers(&self) -> bool {
         false
@@ -191,6 +196,9 @@ pub(crate) trait Listener: Send + Sync {
 
     /// The connection is gone.
     fn lost(&self);
+
+    /// A server can be asked again, or another one in its place.
+    fn reached(&self) {}
 
     /// A server that was asked had been replaced for a while, unnoticed: what it proved is not proven.
     fn misled(&self);

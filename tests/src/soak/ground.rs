@@ -14,7 +14,7 @@ use super::{
     member::Orders,
     nanos, now,
     process::Process,
-    service::full_after,
+    service::{Full, Promoted, full_and_usual_after},
     size::{Size, growth},
     source::Source,
     table::{Row, Table},
@@ -54,8 +54,8 @@ pub(super) struct Ground<S> {
     pub(super) stage: S,
     pub(super) source: Source,
     pub(super) bound: Duration,
-    /// When the new primary of a failover took a write for the first time, as the fault has seen it.
-    pub(super) takes_writes: Option<Nanos>,
+    /// The new primary of a failover, as the fault has seen it.
+    pub(super) promoted: Option<Promoted>,
     program: PathBuf,
     lives: Life,
     releases: [Release; MEMBERS],
@@ -69,7 +69,7 @@ impl<S: Stage> Ground<S> {
             stage: S::start()?,
             source: Source::start().expect("a port is free"),
             bound: plan.bound,
-            takes_writes: None,
+            promoted: None,
             program: plan.program.clone(),
             lives: 0,
             releases: [Release::Before; MEMBERS],
@@ -212,10 +212,10 @@ impl<S: Stage> Ground<S> {
             served.into_iter().partition(|served| served.began < to)
         };
         self.source.evidence().served.extend(later);
-        row.full_service = self.takes_writes.take().map(|since| {
+        row.full_service = self.promoted.take().map(|promoted| {
             let lives: Vec<_> = self.members.iter().map(|member| member.life).collect();
-            let full = full_after(since, &lives, &self.source.evidence(), &told);
-            full.unwrap_or(Nanos::MAX)
+            let full = full_and_usual_after(promoted, &lives, &self.source.evidence(), &told);
+            full.unwrap_or(Full::NEVER)
         });
         for served in &told {
             // Not for all of them at once: members write meanwhile.

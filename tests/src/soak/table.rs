@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{Nanos, nanos, size::Size, verdict::Violation};
+use super::{Nanos, nanos, service::Full, size::Size, verdict::Violation};
 
 /// What a call may take: the budget of Redis, and what goes beside it.
 const BUDGET: Duration = Duration::from_millis(150);
@@ -37,8 +37,8 @@ pub(super) struct Row {
     pub(super) violations: Vec<Violation>,
     /// How long after the fault the last process had an event acknowledged again.
     pub(super) recovered: Nanos,
-    /// How long after a new primary took writes every member was served by it; the longest there is where one was not.
-    pub(super) full_service: Option<Nanos>,
+    /// How long it took until every member was served by a new primary.
+    pub(super) full_service: Option<Full>,
     /// What panicked in members.
     pub(super) panics: Vec<String>,
     /// How late timers were at worst.
@@ -83,7 +83,10 @@ impl Table {
         row.excused.extend(seen.excused);
         row.violations.extend(seen.violations);
         row.recovered = row.recovered.max(seen.recovered);
-        row.full_service = row.full_service.max(seen.full_service);
+        row.full_service = match (row.full_service, seen.full_service) {
+            (Some(one), Some(other)) => Some(one.max(other)),
+            (one, other) => one.or(other),
+        };
         row.late = row.late.max(seen.late);
         row.panics.extend(seen.panics);
         row.took.extend(seen.took);
@@ -110,7 +113,7 @@ impl Table {
 }
 
 /// Titles, the one on the left first.
-const TITLES: [&str; 19] = [
+const TITLES: [&str; 20] = [
     "fault",
     "reads",
     "writes",
@@ -125,6 +128,7 @@ const TITLES: [&str; 19] = [
     "panics",
     "well after",
     "full service after the new primary takes writes",
+    "after others name it",
     "slow",
     "slowest",
     "memory",
@@ -159,10 +163,9 @@ impl Row {
             self.violations.len().to_string(),
             self.panics.len().to_string(),
             milliseconds(Some(self.recovered)),
-            match self.full_service {
-                Some(Nanos::MAX) => "never".to_owned(),
-                took => milliseconds(took),
-            },
+            self.full_service
+                .map_or_else(|| "-".to_owned(), |full| full.to_string()),
+            milliseconds(self.full_service.and_then(|full| full.since_it_is_named)),
             slow.to_string(),
             milliseconds(self.took.iter().max().copied()),
             format!("{} MB", self.size.kilobytes / 1_024),

@@ -360,3 +360,28 @@ fn each_change_is_one_line_and_nothing_else_is() {
         assert!(lines.take().is_empty());
     });
 }
+
+#[test]
+fn over_another_connection_a_probe_waits_for_nothing_and_the_one_before_counts_for_nothing() {
+    let mut scene = Scene::open();
+    let over = |scene: &Scene, connection| scene.breaker.admits_over(|| connection, scene.now);
+    assert_eq!(over(&scene, 1), Admission::No, "it has failed on this one");
+    for _ in 0..4 {
+        let (_, probe) = scene.wait_for_probe();
+        scene.breaker.failed(probe, scene.now, &"timed out");
+    }
+    let (_, last) = scene.wait_for_probe();
+    assert_eq!(over(&scene, 2), Admission::No, "both would be one");
+    scene.pass(1);
+    assert_eq!(over(&scene, 1), Admission::No);
+    let probe = over(&scene, 2);
+    assert!(matches!(probe, Admission::Probe(_)), "{probe:?}");
+    scene.breaker.failed(last, scene.now, &"timed out");
+    assert_eq!(over(&scene, 2), Admission::No, "one at a time");
+    scene.breaker.succeeded(probe, scene.now);
+    scene.probe_succeeds();
+    scene.probe_succeeds();
+    assert!(!scene.breaker.is_open());
+    scene.fail(5);
+    assert_eq!(over(&scene, 3), Admission::No, "it has failed on this one");
+}

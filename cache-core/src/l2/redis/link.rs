@@ -147,6 +147,10 @@ impl Live {
         }
     }
 
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
     pub(super) fn connection(&self) -> MultiplexedConnection {
         self.connection.clone()
     }
@@ -211,10 +215,10 @@ impl Link {
         self.believer.get().map(|believer| believer.beat)
     }
 
-    fn has_misled(&self) {
+    fn tell_believer(&self, what: impl FnOnce(&dyn Listener)) {
         let believer = self.believer.get();
         if let Some(listener) = believer.and_then(|believer| believer.listener.upgrade()) {
-            listener.misled();
+            what(&*listener);
         }
     }
 
@@ -329,6 +333,8 @@ impl Link {
             }
         }
         drop(state);
+        // What could not be told meanwhile need not wait for its next attempt.
+        self.tell_believer(|listener| listener.reached());
         if live.driver.has_ended() {
             self.lose(live.generation, "the connection broke");
         }
@@ -342,13 +348,13 @@ impl Link {
     pub(super) fn prove(&self, live: &Live, sent: Nanos, origin: Origin) {
         if !origin.is_primary {
             self.lose(live.generation, "it is a replica now");
-            return self.has_misled();
+            return self.tell_believer(|listener| listener.misled());
         }
         let is_changed = live.standing.beat(origin.lineage);
         if is_changed {
             live.stray_since.store(0, Relaxed);
             if origin.was_replica {
-                self.has_misled();
+                self.tell_believer(|listener| listener.misled());
             }
         }
         let Some(ear) = &self.ear else { return };

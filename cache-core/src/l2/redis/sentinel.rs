@@ -6,7 +6,7 @@
 use std::{cmp::Reverse, collections::HashMap, fmt, time::Duration};
 
 use redis::{Value, aio::MultiplexedConnection};
-use tokio::{task::JoinSet, time::timeout};
+use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use super::{
     address::{Credentials, Node, is_host, write_nodes},
@@ -33,6 +33,8 @@ pub(super) struct Electorate {
     /// One for each sentinel, once it has been asked.
     connections: Mutex<Vec<Option<Connection>>>,
     last: Mutex<Option<(Nanos, Result<Poll, Failure>)>>,
+    /// What a majority named last: whoever finds out that it is another one tells the other connections.
+    elected: watch::Sender<Option<Node>>,
 }
 
 struct Connection {
@@ -73,6 +75,7 @@ impl Electorate {
             tls,
             connections: Mutex::new(connections),
             last: Mutex::default(),
+            elected: watch::Sender::default(),
         }
     }
 
@@ -95,6 +98,23 @@ impl Electorate {
         elected.is_some_and(|(elected, votes)| *votes >= self.quorum() && elected != node)
     }
 
+    /// Returns when a majority names another one than this, and asks so often.
+    pub(super) async fn until_another(&self, node: &Node, every: Duration) {
+        let mut elected = self.elected.subscribe();
+        loop {
+            // Told by another connection or not, it is looked.
+            let _ = timeout(every, elected.changed()).await;
+            if self.elects_another(node, every / 2).await {
+                return;
+            }
+        }
+    }
+
+    /// Waits so long, or until a majority names another one than before.
+    pub(super) async fn until_elected(&self, wait: Duration) {
+        let _ = timeout(wait, self.elected.subscribe().changed()).await;
+    }
+
     /// Asks all sentinels, until a majority is of one mind. An answer of the last `max_age` will do.
     pub(super) async fn poll(&self, max_age: Duration) -> Result<Poll, Failure> {
         let began = system_now();
@@ -105,6 +125,17 @@ impl Electorate {
         }
         let poll = self.poll_now().await;
         *self.last.lock() = Some((began, poll.clone()));
+        if let Ok(Poll(named)) = &poll
+            && let Some((node, votes)) = named.first()
+            && *votes >= self.quorum()
+        {
+            let node = Some(node.clone());
+            self.elected.send_if_modified(|elected| {
+                let is_another = *elected != node;
+                *elected = node;
+                is_another
+            });
+        }
         poll
     }
 
@@ -296,7 +327,19 @@ impl fmt::Debug for Electorate {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        pin::pin,
+        sync::{
+            Arc,
+            atomic::{AtomicU16, Ordering::Relaxed},
+        },
+    };
+
     use proptest::prelude::*;
+    use tokio::{
+        io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+        net::TcpListener,
+    };
 
     use super::*;
     use crate::{corpus::each_is_what_its_name_says, l2::redis::tests::values::any_value};
@@ -346,6 +389,65 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// A sentinel that names a server at this port, which may change.
+    async fn naming(port: &Arc<AtomicU16>) -> Node {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let own = listener.local_addr().unwrap().port();
+        let named = Arc::clone(port);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let named = Arc::clone(&named);
+                tokio::spawn(async move {
+                    let mut stream = BufReader::new(stream);
+                    let mut line = String::new();
+                    while matches!(stream.read_line(&mut line).await, Ok(1..)) {
+                        if line.trim() == SERVICE {
+                            let port = named.load(Relaxed).to_string();
+                            let reply =
+                                format!("*2\r\n$9\r\n127.0.0.1\r\n${}\r\n{port}\r\n", port.len());
+                            stream.write_all(reply.as_bytes()).await.unwrap();
+                        }
+                        line.clear();
+                    }
+                });
+            }
+        });
+        at(own)
+    }
+
+    const SERVICE: &str = "shop";
+
+    fn at(port: u16) -> Node {
+        let host = "127.0.0.1".into();
+        Node::Tcp { host, port }
+    }
+
+    #[tokio::test]
+    async fn whoever_learns_of_another_primary_tells_all_connections() {
+        const FOREVER: Duration = Duration::from_hours(1);
+        let named = Arc::new(AtomicU16::new(1));
+        let sentinels = vec![
+            naming(&named).await,
+            naming(&named).await,
+            naming(&named).await,
+        ];
+        let electorate = Arc::new(Electorate::new(sentinels, SERVICE.into(), None, None));
+        let elects = || electorate.poll(Duration::ZERO);
+        assert_eq!(elects().await.unwrap().candidates().next(), Some(at(1)));
+        let former = at(1);
+        let mut connected = pin!(electorate.until_another(&former, FOREVER));
+        let mut waiting = pin!(electorate.until_elected(FOREVER));
+        let still = Duration::from_millis(1);
+        assert!(timeout(still, connected.as_mut()).await.is_err());
+        assert!(timeout(still, waiting.as_mut()).await.is_err());
+        elects().await.unwrap();
+        assert!(timeout(still, connected.as_mut()).await.is_err());
+        named.store(2, Relaxed);
+        elects().await.unwrap();
+        let all = async { (connected.await, waiting.await) };
+        timeout(Duration::from_mins(1), all).await.unwrap();
     }
 
     #[test]

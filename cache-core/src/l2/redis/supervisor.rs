@@ -30,6 +30,10 @@ const LONGEST_WAIT: Duration = Duration::from_millis(1_500);
 /// The same where others name a server, as sentinels or a cluster do: while it is no longer there, they elect another one.
 const ATTEMPT_AT_ELECTED: Duration = Duration::from_millis(500);
 const LONGEST_WAIT_FOR_ELECTION: Duration = Duration::from_millis(400);
+/// While it may well be that sentinels are about to elect one: so many attempts take a minute about. And how often they are
+/// asked while the one that they name does not answer.
+const LONGEST_WAIT_FOR_SENTINELS: Duration = Duration::from_millis(100);
+const ATTEMPTS_WHILE_ELECTING: u32 = 600;
 /// How old what sentinels have said may be, for whoever looks for the primary.
 const FRESH_ENOUGH: Duration = Duration::from_millis(20);
 /// How often they are asked whether it is still the same.
@@ -114,7 +118,7 @@ impl Supervisor {
     async fn connect(&mut self) -> Option<Arc<Live>> {
         loop {
             if self.attempts > 0 {
-                sleep(wait_before(self.attempts, self.longest_wait())).await;
+                self.wait().await;
             }
             if !self.link.is_seen(self.epoch) {
                 return None;
@@ -137,7 +141,15 @@ impl Supervisor {
         };
         let mut failure = None;
         for node in electorate.poll(FRESH_ENOUGH).await?.candidates() {
-            match self.attempt_at(&node, ATTEMPT_AT_ELECTED).await {
+            let attempt = self.attempt_at(&node, ATTEMPT_AT_ELECTED);
+            let another = electorate.until_another(&node, LONGEST_WAIT_FOR_SENTINELS);
+            let Some(attempted) = unless(attempt, another).await else {
+                // That one is to be tried at once.
+                self.attempts = 0;
+                let why = format!("sentinels name another primary than {node} by now");
+                return Err(Failure::Unreachable(why));
+            };
+            match attempted {
                 Ok(live) => return Ok(live),
                 // That of the one that most of them name.
                 Err(why) => failure = failure.or(Some(why)),
@@ -166,22 +178,29 @@ impl Supervisor {
         Ok(live)
     }
 
+    /// Until the next attempt may be made.
+    async fn wait(&self) {
+        let most = self.longest_wait();
+        let wait = wait_before(self.attempts, most);
+        match &self.link.address.place {
+            Place::Elected(electorate) => electorate.until_elected(wait).await,
+            Place::Node(_) | Place::Member(..) => sleep(wait).await,
+        }
+    }
+
     fn longest_wait(&self) -> Duration {
         match &self.link.address.place {
             Place::Node(_) => LONGEST_WAIT,
+            Place::Elected(_) if self.attempts < ATTEMPTS_WHILE_ELECTING => {
+                LONGEST_WAIT_FOR_SENTINELS
+            }
             Place::Elected(_) | Place::Member(..) => LONGEST_WAIT_FOR_ELECTION,
         }
     }
 
     /// Returns when the connection is no longer what callers are given.
     async fn look_after(&self, live: &Live) {
-        let mut is_alive = pin!(self.ask_whether_alive(live));
-        let mut is_elected = pin!(self.ask_whether_elected(live));
-        poll_fn(|cx| match is_alive.as_mut().poll(cx) {
-            Poll::Pending => is_elected.as_mut().poll(cx),
-            Poll::Ready(()) => Poll::Ready(()),
-        })
-        .await;
+        unless(self.ask_whether_alive(live), self.ask_whether_elected(live)).await;
     }
 
     /// Returns when sentinels have another server for the primary than that of the connection. It may go on for a while,
@@ -190,12 +209,7 @@ impl Supervisor {
         let Place::Elected(electorate) = &self.link.address.place else {
             return pending().await;
         };
-        while !electorate
-            .elects_another(live.node(), ELECTION_EVERY / 2)
-            .await
-        {
-            sleep(ELECTION_EVERY).await;
-        }
+        electorate.until_another(live.node(), ELECTION_EVERY).await;
         let why = "Sentinel has another server for the primary";
         self.link.give_up(live, why);
     }
@@ -306,6 +320,16 @@ impl Supervisor {
             );
         }
     }
+}
+
+/// What comes of the first, unless the other one is over before.
+async fn unless<T>(first: impl Future<Output = T>, other: impl Future<Output = ()>) -> Option<T> {
+    let (mut first, mut other) = (pin!(first), pin!(other));
+    poll_fn(|cx| match first.as_mut().poll(cx) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending => other.as_mut().poll(cx).map(|()| None),
+    })
+    .await
 }
 
 /// Between the half and the whole of a span that doubles, so that many clients of a server that comes

@@ -1,5 +1,7 @@
 //! A listener for tests, that notes what it is told.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
 use super::{Lineage, Listener};
 use crate::{clock::Nanos, lock::Mutex};
 
@@ -14,9 +16,9 @@ pub(crate) enum Told {
 
 use Told::{Connected, Fenced, Heard, Lost, Misled};
 
-/// Notes what it is told.
+/// Notes what it is told, and how often that a server can be asked again.
 #[derive(Default)]
-pub(crate) struct Notes(Mutex<Vec<Told>>);
+pub(crate) struct Notes(Mutex<Vec<Told>>, AtomicUsize);
 
 impl Listener for Notes {
     fn heard(&self, message: &[u8]) {
@@ -36,6 +38,10 @@ impl Listener for Notes {
         self.0.lock().push(Lost);
     }
 
+    fn reached(&self) {
+        self.1.fetch_add(1, Relaxed);
+    }
+
     fn misled(&self) {
         self.0.lock().push(Misled);
     }
@@ -44,6 +50,10 @@ impl Listener for Notes {
 impl Notes {
     pub(crate) fn all(&self) -> Vec<Told> {
         self.0.lock().clone()
+    }
+
+    pub(crate) fn times_reached(&self) -> usize {
+        self.1.load(Relaxed)
     }
 
     pub(crate) fn messages(&self) -> Vec<String> {

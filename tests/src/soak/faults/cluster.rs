@@ -8,7 +8,7 @@ use crate::{
     server::{Server, with_own_clocks},
     soak::{
         ground::{Ground, Stage},
-        service::Watch,
+        service::{Watch, Witnesses},
     },
 };
 
@@ -87,8 +87,21 @@ fn watch(ground: &Ground<Cluster>, former: usize) -> Watch {
     let tag = ground.stage.tag_of(EVENT);
     // In the slot of the tags, and none of them.
     let slot = tag.split(['{', '}']).nth(1).expect("it says which");
-    let candidates = vec![ground.stage.nodes[replica].asker()];
-    Watch::begin(candidates, format!("watched:{{{slot}}}"))
+    let next = &ground.stage.nodes[replica];
+    let others = ground.stage.primaries().into_iter();
+    let others = others.filter(|node| node.port() != ground.stage.nodes[former].port());
+    let address = format!(":{}@", next.announced());
+    let witnesses = Witnesses {
+        askers: others.map(Server::asker).collect(),
+        question: &["CLUSTER", "NODES"],
+        names_it: Box::new(move |answer| {
+            let mut lines = answer.lines().filter(|line| line.contains(&address));
+            // One without slots was only not known as a replica yet.
+            lines.any(|line| line.contains(" master ") && line.split(' ').count() > 8)
+        }),
+        enough: 1,
+    };
+    Watch::begin(vec![next.asker()], format!("watched:{{{slot}}}"), witnesses)
 }
 
 fn kill_primary(ground: &mut Ground<Cluster>) {
@@ -97,7 +110,7 @@ fn kill_primary(ground: &mut Ground<Cluster>) {
     ground.stage.nodes[former].kill();
     let _next = ground.stage.wait_for_successor(former, slot);
     sleep(ground.bound);
-    ground.takes_writes = watch.end();
+    ground.promoted = watch.end();
     ground.stage.nodes[former].start_again();
     ground.stage.is_whole();
 }
@@ -107,7 +120,7 @@ fn stop_primary(ground: &mut Ground<Cluster>, seconds: u64) {
     let watch = watch(ground, former);
     ground.stage.nodes[former].pause();
     sleep(Duration::from_secs(seconds));
-    ground.takes_writes = watch.end();
+    ground.promoted = watch.end();
     // One that was replaced meanwhile takes itself for the primary until the others have told it.
     ground.stage.nodes[former].resume();
     ground.stage.is_whole();
@@ -124,7 +137,7 @@ fn promote(ground: &mut Ground<Cluster>) {
     ground.stage.nodes[replica].resume();
     let _next = ground.stage.wait_for_successor(former, slot);
     sleep(ground.bound);
-    ground.takes_writes = watch.end();
+    ground.promoted = watch.end();
     ground.stage.nodes[former].start_again();
     ground.stage.is_whole();
 }
@@ -135,7 +148,8 @@ fn fail_over(ground: &mut Ground<Cluster>) {
     let watch = watch(ground, former);
     ground.stage.nodes[replica].command(&["CLUSTER", "FAILOVER"]);
     let _next = ground.stage.wait_for_successor(former, slot);
-    ground.takes_writes = watch.end();
+    sleep(ground.bound / 2);
+    ground.promoted = watch.end();
     ground.stage.is_whole();
 }
 

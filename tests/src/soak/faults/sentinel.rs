@@ -7,11 +7,11 @@ use std::{
 
 use super::{Fault, anywhere::lose_events};
 use crate::{
-    sentinels::Watched,
+    sentinels::{SERVICE, Watched},
     server::{Server, with_own_clocks},
     soak::{
         ground::{Ground, Stage},
-        service::Watch,
+        service::{Watch, Witnesses},
     },
 };
 
@@ -110,13 +110,24 @@ fn watch(ground: &Ground<Watched>, former: usize) -> Watch {
     let servers = ground.stage.servers.iter().enumerate();
     let others = servers.filter(|(place, _)| *place != former);
     let candidates = others.map(|(_, server)| server.asker()).collect();
-    Watch::begin(candidates, "watched".to_owned())
+    let formerly_at = ground.stage.servers[former].announced().to_string();
+    let sentinels = &ground.stage.sentinels;
+    let witnesses = Witnesses {
+        askers: sentinels.iter().map(Server::asker).collect(),
+        question: &["SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE],
+        names_it: Box::new(move |answer| {
+            let port = answer.lines().nth(1);
+            port.is_some_and(|port| port != formerly_at)
+        }),
+        enough: sentinels.len() / 2 + 1,
+    };
+    Watch::begin(candidates, "watched".to_owned(), witnesses)
 }
 
 fn fail_over(ground: &mut Ground<Watched>) {
     let watch = watch(ground, ground.stage.primary());
     ground.stage.fail_over();
-    ground.takes_writes = watch.end();
+    ground.promoted = watch.end();
 }
 
 fn kill_primary(ground: &mut Ground<Watched>) {
@@ -125,7 +136,7 @@ fn kill_primary(ground: &mut Ground<Watched>) {
     ground.stage.servers[former].kill();
     let _next = ground.stage.wait_for_another_than(former);
     sleep(ground.bound);
-    ground.takes_writes = watch.end();
+    ground.promoted = watch.end();
     // It is empty, and can be written to until a sentinel has told it.
     ground.stage.servers[former].start_again();
     follow_again(ground, former);
@@ -163,7 +174,7 @@ fn promote(ground: &mut Ground<Watched>) {
     }
     let _next = ground.stage.wait_for_another_than(former);
     sleep(ground.bound);
-    ground.takes_writes = watch.end();
+    ground.promoted = watch.end();
     ground.stage.servers[former].start_again();
     follow_again(ground, former);
 }
@@ -176,7 +187,7 @@ fn stop_primary_for(ground: &mut Ground<Watched>, time: Duration) {
     ground.stage.servers[former].pause();
     let _next = ground.stage.wait_for_another_than(former);
     sleep(ground.bound);
-    ground.takes_writes = watch.end();
+    ground.promoted = watch.end();
     sleep(time.saturating_sub(begin.elapsed()));
     ground.stage.servers[former].resume();
     follow_again(ground, former);

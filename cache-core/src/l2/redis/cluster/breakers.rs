@@ -78,7 +78,8 @@ impl Member {
         if !self.store.is_ready() {
             return Err(StoreError::Unavailable);
         }
-        match self.breakers.reads.admits(system_now()) {
+        let connection = || self.store.connection();
+        match self.breakers.reads.admits_over(connection, system_now()) {
             Admission::Yes => return Ok(()),
             Admission::No => {}
             probe @ Admission::Probe(_) => self.breakers.probe(&self.store, probe),
@@ -125,7 +126,7 @@ impl Member {
             return self.store.write(writes, within).await;
         }
         let writes_of = &self.breakers.writes;
-        let admission = writes_of.admits(system_now());
+        let admission = writes_of.admits_over(|| self.store.connection(), system_now());
         if admission == Admission::No {
             let is_sent: Vec<bool> = writes.iter().map(may_wait).collect();
             let sent = writes.into_iter().filter(may_wait).collect();

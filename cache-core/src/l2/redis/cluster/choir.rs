@@ -202,6 +202,10 @@ impl Listener for Voice {
         }
     }
 
+    fn reached(&self) {
+        self.choir.tell(|listener| listener.reached());
+    }
+
     fn misled(&self) {
         self.choir.tell(|listener| listener.misled());
     }
@@ -288,6 +292,13 @@ mod tests {
         assert_eq!(notes.fence(), 10);
         low.fenced(42, Lineage(1));
         assert_eq!(notes.fence(), 41);
+    }
+
+    #[test]
+    fn that_one_can_be_asked_again_is_told_though_not_all_are_heard() {
+        let (notes, _, [low, _high]) = duet();
+        low.reached();
+        assert_eq!((notes.times_reached(), told(&notes)), (1, vec![]));
     }
 
     #[test]

@@ -251,6 +251,22 @@ async fn a_killed_connection_is_lost_and_replaced() {
 }
 
 #[tokio::test]
+async fn who_has_something_to_tell_learns_when_a_server_can_be_told_again() {
+    let server = Server::start(&[]);
+    bounded(async {
+        let store = open(&server.url()).await;
+        let notes = listening(&store).await;
+        for _ in 0..3 {
+            let before = notes.times_reached();
+            server.command(&["CLIENT", "KILL", "TYPE", "normal"]);
+            until(PATIENCE, async || notes.times_reached() > before).await;
+            assert!(store.is_ready());
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_server_that_starts_again_is_heard_under_another_lineage() {
     let mut server = Server::start(&[]);
     bounded(async {
