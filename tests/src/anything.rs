@@ -1,4 +1,4 @@
-//! What somebody says who is no Redis, or one that lies.
+//! What somebody says who is no Redis, or one that lies; and what is called meanwhile.
 
 use std::{
     fs,
@@ -11,7 +11,9 @@ use std::{
     thread,
 };
 
-use crate::Random;
+use cache_core::{cached, invalidates};
+
+use crate::{Random, rows::RowChanged};
 
 /// Any reply, so deep at most.
 fn reply(random: &Random, depth: usize, to: &mut Vec<u8>) {
@@ -224,3 +226,19 @@ fn pass(mut from: TcpStream, mut to: TcpStream, mut change: impl FnMut(&mut Vec<
     let _ = from.shutdown(Shutdown::Both);
     let _ = to.shutdown(Shutdown::Both);
 }
+
+/// A row, which says which one it is.
+#[cached(ttl = 1h, invalidate_on = RowChanged { id })]
+pub async fn row(id: u64) -> String {
+    format!("row {id}")
+}
+
+/// The same, in Redis alone.
+#[cached(ttl = 1h, tiers = redis)]
+pub async fn far(id: u64) -> String {
+    format!("far {id}")
+}
+
+/// Changes nothing, and says that it does.
+#[invalidates(RowChanged { id })]
+pub async fn change(id: u64) {}

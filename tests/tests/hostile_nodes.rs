@@ -9,30 +9,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cache_core::{Cache, CachedCall, Event, Source, cached, invalidates};
+use cache_core::{Cache, CachedCall, Source};
 use tests::{
     Random, SOON,
-    anything::{Between, add_anything, resident},
+    anything::{Between, add_anything, change, far, resident, row},
     server::{Server, forms_clusters},
 };
-
-#[derive(Debug, Event)]
-pub struct RowChanged {
-    pub id: u64,
-}
-
-#[cached(ttl = 1h, invalidate_on = RowChanged { id })]
-async fn row(id: u64) -> String {
-    format!("row {id}")
-}
-
-#[cached(ttl = 1h, tiers = redis)]
-async fn far(id: u64) -> String {
-    format!("far {id}")
-}
-
-#[invalidates(RowChanged { id })]
-async fn change(id: u64) {}
 
 /// Who has what, as nobody would say it.
 fn nodes(random: &Random) -> String {

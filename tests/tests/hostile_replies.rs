@@ -12,35 +12,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cache_core::{Cache, Event, cached, invalidates};
+use cache_core::{Cache, cached};
 use tests::{
-    anything::{Between, add_anything, resident},
+    anything::{Between, add_anything, change, far, resident, row},
     on_both_runtimes,
+    rows::RowChanged,
     server::Server,
 };
-
-#[derive(Debug, Event)]
-pub struct RowChanged {
-    pub id: u64,
-}
-
-#[cached(ttl = 1h, invalidate_on = RowChanged { id })]
-async fn row(id: u64) -> String {
-    format!("row {id}")
-}
-
-#[cached(ttl = 1h, tiers = redis)]
-async fn far(id: u64) -> String {
-    format!("far {id}")
-}
 
 #[cached(ttl = 1h, batch(id in ids), invalidate_on = RowChanged { id })]
 async fn rows(ids: &[u64]) -> std::collections::HashMap<u64, String> {
     ids.iter().map(|id| (*id, format!("rows {id}"))).collect()
 }
-
-#[invalidates(RowChanged { id })]
-async fn change(id: u64) {}
 
 /// A call waits for Redis no longer than its budget, with what a busy machine adds.
 const PATIENCE: Duration = Duration::from_secs(2);

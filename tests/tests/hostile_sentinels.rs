@@ -15,31 +15,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cache_core::{Cache, Event, Redis, cached, invalidates};
+use cache_core::{Cache, Redis};
 use tests::{
     Random, SOON,
-    anything::{anything, resident},
+    anything::{anything, change, far, resident, row},
     on_both_runtimes,
     server::Server,
 };
-
-#[derive(Debug, Event)]
-pub struct RowChanged {
-    pub id: u64,
-}
-
-#[cached(ttl = 1h, invalidate_on = RowChanged { id })]
-async fn row(id: u64) -> String {
-    format!("row {id}")
-}
-
-#[cached(ttl = 1h, tiers = redis)]
-async fn far(id: u64) -> String {
-    format!("far {id}")
-}
-
-#[invalidates(RowChanged { id })]
-async fn change(id: u64) {}
 
 /// How often something else was said than the truth.
 static LIES: AtomicUsize = AtomicUsize::new(0);
