@@ -13,6 +13,7 @@ use cache_core::{Cache, CachedCall, Source};
 use tests::{
     Random, SOON,
     anything::{Between, add_anything, change, far, resident, row},
+    rows::RowChanged,
     server::{Server, forms_clusters},
 };
 
