@@ -20,6 +20,7 @@ use tests::{
     Random, SOON,
     anything::{anything, change, far, resident, row},
     on_both_runtimes,
+    rows::RowChanged,
     server::Server,
 };
 
