@@ -1,13 +1,23 @@
 //! The tasks of a cache: where they begin, and how many of them are loads, which closing waits for.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use tokio::{runtime::Handle, sync::Notify, task::JoinHandle};
 
-use crate::lock::Mutex;
+use crate::{
+    clock::{Nanos, before, system_now},
+    lock::Mutex,
+};
+
+/// For so long a load in the background takes a place: those that hang do not keep all others from it for good.
+const COUNTS_FOR: Duration = Duration::from_mins(1);
 
 /// Begins a task. All tasks of a cache begin here.
 pub(crate) fn spawn<F>(runtime: &Handle, task: F) -> JoinHandle<F::Output>
@@ -21,8 +31,33 @@ where
 #[derive(Debug, Default)]
 pub(crate) struct Tasks {
     running: AtomicUsize,
-    background: AtomicUsize,
+    background: Mutex<Places>,
     ended: Notify,
+}
+
+/// The loads that nobody waits for, by number, and since when.
+#[derive(Debug, Default)]
+struct Places {
+    last: u64,
+    since: BTreeMap<u64, Nanos>,
+}
+
+impl Places {
+    fn taken(&mut self, now: Nanos) -> usize {
+        let oldest = before(now, COUNTS_FOR);
+        while let Some(first) = self.since.first_entry()
+            && *first.get() < oldest
+        {
+            first.remove();
+        }
+        self.since.len()
+    }
+
+    fn take(&mut self, now: Nanos) -> u64 {
+        self.last += 1;
+        self.since.insert(self.last, now);
+        self.last
+    }
 }
 
 impl Tasks {
@@ -33,16 +68,20 @@ impl Tasks {
 
     /// Counts in a load that nobody waits for; nothing where `most` of them run.
     pub(crate) fn enter_background(self: &Arc<Self>, most: usize) -> Option<Background> {
-        let free = |running| (running < most).then_some(running + 1);
-        let entered = self
-            .background
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, free);
-        entered.ok().map(|_| Background(Arc::clone(self)))
+        let (mut places, now) = (self.background.lock(), system_now());
+        let is_free = places.taken(now) < most;
+        is_free.then(|| Background(Arc::clone(self), places.take(now)))
+    }
+
+    /// The same, however many run.
+    fn enter_abandoned(self: &Arc<Self>) -> Background {
+        let place = self.background.lock().take(system_now());
+        Background(Arc::clone(self), place)
     }
 
     /// Whether one more may run that nobody waits for.
     pub(crate) fn has_background(&self, most: usize) -> bool {
-        self.background.load(Ordering::Acquire) < most
+        self.background.lock().taken(system_now()) < most
     }
 
     /// Counts in a load that runs already, however many there are, once its caller has gone.
@@ -75,11 +114,11 @@ impl Tasks {
 pub(crate) struct Running(Arc<Tasks>);
 
 /// A load that nobody waits for, while it runs or is queued.
-pub(crate) struct Background(Arc<Tasks>);
+pub(crate) struct Background(Arc<Tasks>, u64);
 
 impl Drop for Background {
     fn drop(&mut self) {
-        self.0.background.fetch_sub(1, Ordering::AcqRel);
+        self.0.background.lock().since.remove(&self.1);
     }
 }
 
@@ -104,9 +143,8 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         let mut bond = self.shared.lock();
         if let Bond::Waits = *bond {
-            self.tasks.background.fetch_add(1, Ordering::AcqRel);
             *bond = Bond::Abandoned {
-                _background: Background(Arc::clone(&self.tasks)),
+                _background: self.tasks.enter_abandoned(),
             };
         }
     }
@@ -132,5 +170,22 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.0.running.fetch_sub(1, Ordering::AcqRel);
         self.0.ended.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_hangs_in_the_background_takes_a_place_for_a_minute() {
+        const SECOND: Nanos = 1_000_000_000;
+        let mut places = Places::default();
+        let (hangs, ends) = (places.take(100 * SECOND), places.take(130 * SECOND));
+        assert_ne!(hangs, ends);
+        assert_eq!(places.taken(159 * SECOND), 2);
+        assert_eq!(places.taken(161 * SECOND), 1);
+        places.since.remove(&ends);
+        assert_eq!(places.taken(161 * SECOND), 0);
     }
 }

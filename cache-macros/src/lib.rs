@@ -81,7 +81,8 @@ use proc_macro::TokenStream;
 /// what is kept: `&T` of `T`, `Option<T>`, `Result<T, E>` and `Result<Option<T>, E>`.
 ///
 /// `weight`, `err_ttl`, `inherits` and strategies are about memory and refused beside `tiers = redis`; `codec`, `compress`,
-/// `version` and `fleet` are about the shared tier and refused beside `tiers = memory`.
+/// `version` and `fleet` are about the shared tier and refused beside `tiers = memory`, `inherits`, and an `invalidate_on` that
+/// only the value tells.
 ///
 /// The expressions in options are evaluated in the caller: `cache` and `key` for every call, `key` once
 /// more where Redis or a handle needs it as text, `ttl`, `none_ttl` and `err_ttl` for every call that

@@ -152,3 +152,27 @@ async fn a_page_of_a_peek_that_found_nothing_is_void_after_the_event() {
     within(&cache, order(table.clone(), 1)).await;
     assert_eq!(within(&cache, page_of_peeked(table.clone(), 1)).await, 1);
 }
+
+/// What it inherits is known only behind its load.
+#[cached(ttl = 1h, timeout = 100ms, skip(table), inherits, invalidate_on = OrderChanged { id: 99 })]
+async fn slow_shelf(table: SlowTable, id: u64) -> Result<u64, Late> {
+    if table.is_slow.load(SeqCst) {
+        sleep(ms(400)).await;
+    }
+    Ok(order(table, id).await.value)
+}
+
+#[cached(ttl = 1h, skip(table), inherits)]
+async fn page_of_shelf(table: SlowTable, id: u64) -> u64 {
+    slow_shelf(table.clone(), id).await.unwrap_or(100)
+}
+
+#[tokio::test]
+async fn a_page_of_a_shelf_that_was_late_is_not_kept_though_the_shelf_lists_an_event() {
+    let (cache, table) = (alone().await, SlowTable::default());
+    table.is_slow.store(true, SeqCst);
+    assert_eq!(within(&cache, page_of_shelf(table.clone(), 1)).await, 100);
+    table.is_slow.store(false, SeqCst);
+    sleep(ms(1_000)).await;
+    assert_eq!(within(&cache, page_of_shelf(table.clone(), 1)).await, 0);
+}

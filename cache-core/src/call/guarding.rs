@@ -172,7 +172,8 @@ impl Guarding for ByEvents {
         let named = named(call.cache.coherence(), tags, &captured, loading);
         outer.reaches(&named, &call.site);
         captured.extend(&named);
-        if captured.is_empty() || call.site.names_nothing(tags) {
+        // What it inherits, its load alone would have told.
+        if captured.is_empty() || call.site.inherits || call.site.names_nothing(tags) {
             outer.settles_at(call.cache.clock().now());
         }
         let lag = call.site.settle;

@@ -54,6 +54,12 @@ impl Tag {
         (!event.contains(CHANGED)).then(|| format!("{event}{CHANGED}{path}"))
     }
 
+    /// Whether it is of the path of another one's name, or of one below it.
+    pub(crate) fn is_at_or_below(&self, name: &str) -> bool {
+        let rest = self.0.strip_prefix(name);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(',') || name.ends_with(CHANGED))
+    }
+
     /// The tags that a change of everything under an event's name bumps.
     pub(crate) fn of_whole_event(name: &str) -> [Self; 2] {
         [tag(name, VOID, ""), tag(name, CHANGED, "")]
@@ -164,6 +170,17 @@ mod tests {
                 key.text(field);
             }
         })
+    }
+
+    #[test]
+    fn a_path_that_begins_with_the_digits_of_another_one_is_not_below_it() {
+        let tag = Tag::from_name("E:12,6");
+        for above in ["E:", "E:12", "E:12,6"] {
+            assert!(tag.is_at_or_below(above), "{above}");
+        }
+        for other in ["E:1", "E:2", "E:12,", "E:12,61", "F:"] {
+            assert!(!tag.is_at_or_below(other), "{other}");
+        }
     }
 
     #[test]

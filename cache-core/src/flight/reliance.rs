@@ -174,9 +174,9 @@ impl Load {
         let own = self.snapshot();
         let has = |name: &str| own.cells().any(|cell| cell.tag().as_str() == name);
         let is_listed = |cell: &Arc<Cell>| {
-            let name = cell.tag().as_str();
+            let tag = cell.tag();
             let mut above = inner.cells().filter_map(|cell| cell.tag().change_at());
-            has(name) || above.any(|above| name.starts_with(&above) && has(&above))
+            has(tag.as_str()) || above.any(|above| tag.is_at_or_below(&above) && has(&above))
         };
         let mut changes = inner.cells().filter(|cell| cell.tag().is_of_change());
         if !changes.all(is_listed) {

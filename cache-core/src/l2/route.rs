@@ -64,7 +64,7 @@ impl Route {
 }
 
 /// What one process holds while it loads for all.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Lease {
     key: String,
     holder: Holder,

@@ -230,7 +230,9 @@ fn no_key_the_same_key_twice_too_much_and_too_little() {
         let found = Cache::scope(a.clone(), odd(&source, &[1, 0, 1, 2]))
             .await
             .unwrap();
-        assert_eq!((found.len(), source.log()), (2, vec![vec![1, 0, 2]]));
+        let mut log = source.log();
+        log.iter_mut().for_each(|keys| keys.sort_unstable());
+        assert_eq!((found.len(), log), (2, vec![vec![0, 1, 2]]));
         redis.until(|redis| redis.writes() >= 3).await;
         let found = Cache::scope(b.clone(), odd(&source, &[2, 0, 1]))
             .await

@@ -113,7 +113,8 @@ impl Elsewhere {
         while is_absent(&read) && system_now() < until {
             let pause = pauses.take();
             // For a claim, a pause and a look.
-            load.slot.pause(pause + 2 * budget);
+            load.slot
+                .pause(pause.saturating_add(budget.saturating_mul(2)));
             match self.claim(&read, times.lease).await {
                 Claimed::Won if !has_waited => break,
                 Claimed::Won => {
@@ -139,14 +140,16 @@ impl Elsewhere {
     async fn claim(&self, read: &Read, life: Duration) -> Claimed {
         let stamps = read.stamps.as_ref().map(|(stamps, _)| stamps);
         let lease = self.route.lease(stamps);
+        self.give_back();
+        // Before it is known: who is dropped meanwhile gives back what it perhaps has.
+        *self.lease.lock() = Some(lease.clone());
         let claimed = self.route.claim(&lease, life).await;
         let may_hold = match &claimed {
             Ok(is_won) => *is_won,
             Err(error) => error.may_have_happened(),
         };
-        if may_hold {
-            self.give_back();
-            *self.lease.lock() = Some(lease);
+        if !may_hold {
+            drop(self.lease.lock().take());
         }
         match claimed {
             Ok(true) => Claimed::Won,
@@ -164,13 +167,17 @@ impl Elsewhere {
     }
 }
 
-/// Sleeps; gives whether there are callers by then who wait for a value that other processes need not have loaded.
+/// Sleeps, for as long as nobody waits where nobody did; gives whether there are callers by then who wait for a value that
+/// other processes need not have loaded.
 async fn sleep_unless_wanted(load: &Load, mut pause: Duration) -> bool {
     let is_wanted = || !load.site().is_fleet && load.is_waited_for();
     while !pause.is_zero() && !is_wanted() {
         let part = pause.min(LONGEST_PAUSE);
         tokio::time::sleep(part).await;
         pause -= part;
+        if load.is_succession() && load.is_waited_for() {
+            break;
+        }
     }
     is_wanted()
 }

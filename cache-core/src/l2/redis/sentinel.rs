@@ -124,7 +124,12 @@ impl Electorate {
             return last.clone();
         }
         let poll = self.poll_now().await;
-        *self.last.lock() = Some((began, poll.clone()));
+        let mut last = self.last.lock();
+        if last.as_ref().is_some_and(|(at, _)| *at > began) {
+            // Others have asked since, and were faster.
+            return poll;
+        }
+        *last = Some((began, poll.clone()));
         if let Ok(Poll(named)) = &poll
             && let Some((node, votes)) = named.first()
             && *votes >= self.quorum()

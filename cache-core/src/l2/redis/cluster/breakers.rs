@@ -138,19 +138,16 @@ impl Member {
             return is_sent.into_iter().map(result).collect();
         }
         let results = self.store.write(writes, within).await;
-        let says_something = |error: &&StoreError| {
-            !matches!(
-                error,
-                StoreError::Moving | StoreError::Taken | StoreError::Busy
-            )
+        let is_fault = |error: &&StoreError| {
+            let says_nothing = [StoreError::Moving, StoreError::Taken, StoreError::Busy];
+            !says_nothing.contains(error)
         };
-        let failure = results.iter().filter_map(|result| result.as_ref().err());
-        match failure.clone().find(says_something) {
-            Some(error) => writes_of.failed(admission, system_now(), error),
-            None if failure.count() < results.len() => {
-                writes_of.succeeded(admission, system_now());
-            }
-            None => {}
+        let is_answer = |result: &_| matches!(result, Ok(()) | Err(StoreError::Taken));
+        let mut failures = results.iter().filter_map(|result| result.as_ref().err());
+        if let Some(error) = failures.find(is_fault) {
+            writes_of.failed(admission, system_now(), error);
+        } else if results.iter().any(is_answer) {
+            writes_of.succeeded(admission, system_now());
         }
         results
     }
