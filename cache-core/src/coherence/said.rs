@@ -18,9 +18,9 @@ use crate::{
 /// Of so many tags, in each window.
 const MOST: usize = 50_000;
 
-/// What a server says of a tag while it is marked: it will say more than any number that it has said, and nobody knows yet
-/// what. Until it does, it has forgotten the mark if it says a number.
-const MARKED: u64 = u64::MAX;
+/// What a server says of a tag while it is marked, or has given it up as it is full: it will say more than any number that it has
+/// said, and nobody knows yet what. Until it is heard, it has forgotten that if it says a number.
+const UNKNOWN: u64 = u64::MAX;
 
 #[derive(Debug, Default)]
 pub(super) struct Said(Mutex<State>);
@@ -37,9 +37,9 @@ struct State {
 impl Said {
     pub(super) fn add(&self, tag: &Tag, version: Version, lineage: Lineage, now: Nanos) {
         let version = match version {
+            // A full server gives it up, and tells of it as of 0.
+            Version::Number(0) | Version::Missing | Version::Marked => UNKNOWN,
             Version::Number(version) => version,
-            Version::Marked => MARKED,
-            Version::Missing => return,
         };
         let mut state = self.0.lock();
         if state.lineage != lineage {
@@ -48,8 +48,8 @@ impl Said {
         state.forget(now);
         let hash = state.hasher.hash_one(tag);
         for known in &mut state.versions {
-            if known.get(&hash) == Some(&MARKED) {
-                // The mark is gone, or is known of below.
+            if known.get(&hash) == Some(&UNKNOWN) {
+                // It is known now, or is said again below.
                 known.remove(&hash);
             }
         }
@@ -124,6 +124,22 @@ mod tests {
         assert!(!says(Version::Number(6), 2, 1) && !says(Version::Missing, 1, 1));
         assert!(says(Version::Number(6), 1, 59));
         assert!(!says(Version::Number(6), 1, 180), "it is long ago");
+    }
+
+    #[test]
+    fn a_server_that_has_forgotten_that_it_gave_a_tag_up_is_not_believed() {
+        for given_up in [Version::Missing, Version::Number(0)] {
+            let (said, tag, start) = (Said::default(), Tag::from_name("E:1"), 1_000 * SECOND);
+            let says = |version| said.is_contradicted_by(&tag, version, Lineage(1), start);
+            assert!(
+                !says(Version::Number(7)),
+                "of what was only read nothing is remembered"
+            );
+            said.add(&tag, given_up, Lineage(1), start);
+            assert!(says(Version::Number(7)) && !says(Version::Missing));
+            said.add(&tag, Version::Number(9), Lineage(1), start);
+            assert!(says(Version::Number(7)) && !says(Version::Number(9)));
+        }
     }
 
     #[test]
