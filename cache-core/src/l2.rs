@@ -176,15 +176,8 @@ impl L2 {
     }
 
     fn count_read<T>(&self, admission: Admission, got: &Result<T, StoreError>) {
-        if self.store().has_breakers() {
-            return;
-        }
-        let now = system_now();
-        match got {
-            Ok(_) | Err(StoreError::OtherType) => self.reads.succeeded(admission, now),
-            // So many at once say nothing of the server, and a slot nothing of the others.
-            Err(StoreError::Busy | StoreError::Moving) => {}
-            Err(error) => self.reads.failed(admission, now, error),
+        if !self.store().has_breakers() {
+            self.reads.count_read(admission, got, system_now());
         }
     }
 

@@ -22,6 +22,7 @@ use std::{
     time::Duration,
 };
 
+use super::StoreError;
 use crate::{
     clock::{Nanos, after},
     lock::Mutex,
@@ -171,6 +172,21 @@ impl Breaker {
             Admission::Yes => self.count_failure(now, reason),
             Admission::No => {}
             Admission::Probe(probe) => self.probe_failed(&probe, now),
+        }
+    }
+
+    /// What an answer to a read says of the store.
+    pub(crate) fn count_read<T>(
+        &self,
+        admission: Admission,
+        got: &Result<T, StoreError>,
+        now: Nanos,
+    ) {
+        match got {
+            Ok(_) | Err(StoreError::OtherType) => self.succeeded(admission, now),
+            // So many at once say nothing of the server, and a slot nothing of the others.
+            Err(StoreError::Busy | StoreError::Moving) => {}
+            Err(error) => self.failed(admission, now, error),
         }
     }
 

@@ -143,19 +143,15 @@ impl Elsewhere {
         self.give_back();
         // Before it is known: who is dropped meanwhile gives back what it perhaps has.
         *self.lease.lock() = Some(lease.clone());
-        let claimed = self.route.claim(&lease, life).await;
-        let may_hold = match &claimed {
-            Ok(is_won) => *is_won,
-            Err(error) => error.may_have_happened(),
+        let (claimed, may_hold) = match self.route.claim(&lease, life).await {
+            Ok(true) => (Claimed::Won, true),
+            Ok(false) => (Claimed::Lost, false),
+            Err(error) => (Claimed::Unknown, error.may_have_happened()),
         };
         if !may_hold {
             drop(self.lease.lock().take());
         }
-        match claimed {
-            Ok(true) => Claimed::Won,
-            Ok(false) => Claimed::Lost,
-            Err(_) => Claimed::Unknown,
-        }
+        claimed
     }
 
     /// Others may load.

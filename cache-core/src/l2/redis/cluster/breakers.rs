@@ -42,13 +42,10 @@ impl Breakers {
 
     fn count_read<T>(&self, got: &Result<T, StoreError>, within: Duration, now: Nanos) {
         let longest = self.patience.fetch_max(nanos(within), Relaxed);
-        match got {
-            Ok(_) | Err(StoreError::OtherType) => self.reads.succeeded(Admission::Yes, now),
-            // So many at once say nothing of the server, and a slot nothing of the others.
-            Err(StoreError::Busy | StoreError::Moving) => {}
-            // The rest of a time that others have used up says nothing of it either.
-            Err(StoreError::Late) if nanos(within) < longest / 2 => {}
-            Err(error) => self.reads.failed(Admission::Yes, now, error),
+        // The rest of a time that others have used up says nothing of it.
+        let is_rest = nanos(within) < longest / 2;
+        if !is_rest || !matches!(got, Err(StoreError::Late)) {
+            self.reads.count_read(Admission::Yes, got, now);
         }
     }
 
