@@ -35,13 +35,13 @@ use self::{
 };
 use crate::{
     cache::Cache,
-    call::{BoxFuture, Missed, Written, begin},
+    call::{BoxFuture, Missed, begin},
     context,
     event::Interests,
-    key::KeyWriter,
+    key::{KeyWriter, Written},
     site::Instance,
     tasks,
-    value::{Answered, Keep, Returned, Shape},
+    value::{Keep, Returned, Shape},
 };
 
 /// A call of a function of many keys, as its expansion describes it.
@@ -127,7 +127,7 @@ where
                 None => self.begin(&key, element),
             };
             match begun {
-                Ok(answered) => calls.answer(key, answered),
+                Ok(output) => calls.answer(key, output),
                 Err(missed) => {
                     let source = source.get_or_insert_with(|| {
                         let keeps_errors = self.keep.keeps_errors();
@@ -150,7 +150,7 @@ where
         })
     }
 
-    fn begin<K>(&self, key: &K, element: &Element<'_, K>) -> Result<Answered<S, X>, Box<Missed>> {
+    fn begin<K>(&self, key: &K, element: &Element<'_, K>) -> Result<S::Output, Box<Missed>> {
         let events = element
             .interests
             .map(|interests| move |events: &mut Interests| interests(key, events));

@@ -23,7 +23,7 @@ use crate::{
     error::{Error, ErrorKind},
     flight::Flights,
     invalidate::{Carrier, Hearer, Peers, SIGN_EVERY},
-    key::{KeyRef, KeyWriter},
+    key::{Key, KeyWriter},
     l1::L1,
     l2::Notice,
     site::{Policies, SiteStates},
@@ -341,9 +341,9 @@ impl Cache {
 
 /// Another cache changed an entry by hand.
 impl Hearer for Inner {
-    fn forget(&self, function: &str, key: &KeyWriter) {
+    fn forget(&self, function: &str, key: &KeyWriter<'_>) {
         for function in self.sites.named(function) {
-            let key = KeyRef::new(function, key).to_key();
+            let key = Key::new(function, key);
             self.flights.evict(&key, None, None);
         }
     }

@@ -29,27 +29,23 @@ pub(crate) use together::{Beginning, Going, HasRead, Readers, read};
 use self::{body::Given, remote::Text};
 use crate::{
     cache::Cache,
-    context::{self, Ask, Question},
+    context::{self, Ask, Question, Setting},
     event::{Interests, Tag},
     flight::Load,
-    key::{CacheKey, Key, KeyRef, KeyWriter},
+    key::{CacheKey, Key, KeyRef, KeyWriter, WriteKey, Written},
     l1::{Entry, Node},
     site::{Instance, Site, SiteState},
     strategy::Decision,
-    value::{Answer, Answered, Beyond, Judge, Keep, Loaded, Maker, Returned, Shape, Travelling},
+    value::{Answer, Beyond, Judge, Keep, Loaded, Maker, Returned, Shape, Travelling},
 };
 
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Writes what an expression in a key gives.
 #[inline]
-pub fn part<T: CacheKey + ?Sized>(key: &mut KeyWriter, value: &T) {
+pub fn part<T: CacheKey + ?Sized>(key: &mut KeyWriter<'_>, value: &T) {
     value.write(key);
 }
-
-/// A key is written to its end.
-#[derive(Clone, Copy, Debug)]
-pub struct Written;
 
 /// Answers a call from memory, or says what is needed to go on.
 ///
@@ -63,39 +59,48 @@ pub fn begin<S: Shape, X>(
     instance: Instance,
     returned: &Returned<S, X>,
     cache: Option<&Cache>,
-    write_key: &dyn WriteKey,
+    write_key: &impl WriteKey,
     interests: Option<&dyn Fn(&mut Interests)>,
-) -> Result<Answered<S, X>, Box<Missed>> {
+) -> Result<S::Output, Box<Missed>> {
+    let key = KeyRef::of(instance.id, write_key);
+    let scope = if cache.is_some() { None } else { scope() };
+    let cache = cache.or(scope.as_ref());
+    if context::setting() != Setting::All {
+        let cache = cache.unwrap_or_else(|| Cache::ambient());
+        let copy = |node: &Node| returned.copy(node);
+        let output = cache
+            .flights()
+            .l1
+            .at_hand(key, write_key, cache.clock(), copy);
+        if let Some(output) = output {
+            return Ok(output);
+        }
+    }
     let lookup = Lookup {
         instance,
         output: returned.output_type(),
+        key,
         write_key,
         interests,
     };
     let node = lookup.find(cache)?;
-    Ok(Answered {
-        answer: Answer::Hit(node),
-        returned: *returned,
-    })
+    Ok(returned.copy(&node))
 }
 
-/// What writes the key of a call. Not `Fn`, whose table would hold each closure three times.
-pub trait WriteKey {
-    /// Writes it.
-    fn write(&self, key: &mut KeyWriter);
-}
-
-impl<F: Fn(&mut KeyWriter) -> Written> WriteKey for F {
-    #[inline]
-    fn write(&self, key: &mut KeyWriter) {
-        let Written = self(key);
+/// The cache of the scope that a call is in.
+#[inline]
+fn scope() -> Option<Cache> {
+    match context::setting() {
+        Setting::Nothing => None,
+        Setting::Scope | Setting::All => context::scope(),
     }
 }
 
-/// What one call asks for. [`begin`] is compiled for each type, this once.
+/// What one call asks for. [`begin`] is compiled for each function, this once.
 struct Lookup<'a> {
     instance: Instance,
     output: &'static TypeId,
+    key: KeyRef<'a>,
     write_key: &'a dyn WriteKey,
     interests: Option<&'a dyn Fn(&mut Interests)>,
 }
@@ -104,23 +109,21 @@ impl Lookup<'_> {
     /// Looks for an entry.
     #[inline(never)]
     fn find(&self, cache: Option<&Cache>) -> Result<Arc<Node>, Box<Missed>> {
-        let mut writer = KeyWriter::for_bytes();
-        self.write_key.write(&mut writer);
-        let key = KeyRef::new(self.instance.id, &writer);
-        if !context::is_plain() {
-            return self.find_in(cache, key);
-        }
         let cache = cache.unwrap_or_else(|| Cache::ambient());
-        let Some(node) = cache.flights().l1.get(&key) else {
-            return Err(self.missed(cache.clone(), key, None));
+        if context::setting() == Setting::All {
+            return self.find_in(cache);
+        }
+        let l1 = &cache.flights().l1;
+        let Some(node) = l1.get(&self.key) else {
+            return Err(self.missed(cache.clone(), None));
         };
         let entry = node.entry();
         if entry.is_quiet(cache.clock()) {
             entry.count_hit();
+            l1.bring(&self.key, &node);
             return Ok(node);
         }
-        let decision = self.unless_void(entry.on_read(cache.clock()), entry, cache);
-        self.obey(decision, cache, key, node)
+        self.obey(entry.on_read(cache.clock()), cache, node)
     }
 
     /// Does with an entry what its terms say.
@@ -130,7 +133,6 @@ impl Lookup<'_> {
         &self,
         decision: Decision,
         cache: &Cache,
-        key: KeyRef<'_>,
         node: Arc<Node>,
     ) -> Result<Arc<Node>, Box<Missed>> {
         match decision {
@@ -138,23 +140,22 @@ impl Lookup<'_> {
                 node.entry().count_served(cache.clock());
                 Ok(node)
             }
-            Decision::ServeAndRefresh => Err(self.missed(cache.clone(), key, Some(node))),
-            Decision::Decline => Err(self.missed(cache.clone(), key, None)),
+            Decision::ServeAndRefresh => Err(self.missed(cache.clone(), Some(node))),
+            Decision::Decline => Err(self.missed(cache.clone(), None)),
         }
     }
 
-    /// The same for a call in a scope, in a load that has to know what it is made of, or with a question.
+    /// The same for a call in a load that has to know what it is made of, or with a question.
     ///
     /// # Errors
     ///
     /// The call also where a handle asks of it what memory alone does not answer.
     #[cold]
     #[inline(never)]
-    fn find_in(&self, cache: Option<&Cache>, key: KeyRef<'_>) -> Result<Arc<Node>, Box<Missed>> {
-        let cache = cache.cloned().unwrap_or_else(Cache::current);
+    fn find_in(&self, cache: &Cache) -> Result<Arc<Node>, Box<Missed>> {
         let Some(mut question) = context::take_question(*self.output) else {
-            let Some(node) = cache.flights().l1.get(&key) else {
-                return Err(self.missed(cache, key, None));
+            let Some(node) = cache.flights().l1.get(&self.key) else {
+                return Err(self.missed(cache.clone(), None));
             };
             let (entry, clock) = (node.entry(), cache.clock());
             let decision = if entry.is_quiet(clock) {
@@ -162,11 +163,11 @@ impl Lookup<'_> {
             } else {
                 entry.on_read(clock)
             };
-            let decision = self.unless_void(decision, entry, &cache);
-            return self.obey(decision, &cache, key, node);
+            let decision = self.unless_void(decision, entry, cache);
+            return self.obey(decision, cache, node);
         };
         if matches!(question.ask, Ask::Prefetch)
-            && let Some(node) = cache.flights().l1.get(&key)
+            && let Some(node) = cache.flights().l1.get(&self.key)
             && node.entry().is_usable(cache.clock())
         {
             // There is nothing to do, and the value is nobody's.
@@ -181,7 +182,7 @@ impl Lookup<'_> {
             text: self.text(),
             is_worth_asking: cache.is_worth_asking(),
         };
-        Err(self.to_miss(cache, key, Some(text), None, Some(Box::new(question))))
+        Err(self.to_miss(cache.clone(), Some(text), None, Some(Box::new(question))))
     }
 
     /// The decision, but for a call that is part of a load: that is not made of what is void.
@@ -199,19 +200,18 @@ impl Lookup<'_> {
 
     #[cold]
     #[inline(never)]
-    fn missed(&self, cache: Cache, key: KeyRef<'_>, due: Option<Arc<Node>>) -> Box<Missed> {
+    fn missed(&self, cache: Cache, due: Option<Arc<Node>>) -> Box<Missed> {
         let is_worth_asking = self.instance.site.is_shared() && cache.is_worth_asking();
         let text = is_worth_asking.then(|| Text {
             text: self.text(),
             is_worth_asking,
         });
-        self.to_miss(cache, key, text, due, None)
+        self.to_miss(cache, text, due, None)
     }
 
     fn to_miss(
         &self,
         cache: Cache,
-        key: KeyRef<'_>,
         text: Option<Text>,
         due: Option<Arc<Node>>,
         question: Option<Box<Question>>,
@@ -219,7 +219,7 @@ impl Lookup<'_> {
         Box::new(Missed {
             cache,
             instance: self.instance,
-            key: key.to_key(),
+            key: self.key.to_key(),
             tags: self.tags(),
             text,
             due,
@@ -394,16 +394,13 @@ impl<S: Shape, X> fmt::Debug for Answering<'_, S, X> {
 }
 
 impl<S: Shape, X> Future for Answering<'_, S, X> {
-    type Output = Answered<S, X>;
+    type Output = S::Output;
 
     // Compiled for each type, not for each function.
     #[inline(never)]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answered<S, X>> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<S::Output> {
         let answer = ready!(self.running.as_mut().poll(cx));
-        Poll::Ready(Answered {
-            answer,
-            returned: self.returned,
-        })
+        Poll::Ready(self.returned.output(answer))
     }
 }
 

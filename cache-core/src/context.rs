@@ -85,9 +85,19 @@ struct Surroundings {
     question: Option<Question>,
 }
 
+/// What a call has to look at of its surroundings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Setting {
+    Nothing,
+    /// Which cache it goes to.
+    Scope,
+    /// More than that: a question, or a load that has to know what it is made of.
+    All,
+}
+
 thread_local! {
-    /// Whether a call has to look at the surroundings at all: kept apart because a hit reads it.
-    static IS_PLAIN: Cell<bool> = const { Cell::new(true) };
+    /// Kept apart because a hit reads it.
+    static SETTING: Cell<Setting> = const { Cell::new(Setting::Nothing) };
     static SURROUNDINGS: RefCell<Surroundings> = const {
         RefCell::new(Surroundings { scope: None, load: None, question: None })
     };
@@ -116,10 +126,9 @@ pub(crate) fn prefetching<R>(poll: impl FnOnce() -> R) -> R {
     poll()
 }
 
-/// Whether neither a scope nor a question surrounds this call, nor a load that has to know what it is made of.
 #[inline]
-pub(crate) fn is_plain() -> bool {
-    IS_PLAIN.get()
+pub(crate) fn setting() -> Setting {
+    SETTING.get()
 }
 
 pub(crate) fn scope() -> Option<Cache> {
@@ -133,7 +142,7 @@ pub(crate) fn load() -> Option<Arc<Load>> {
 
 /// Whether a question waits for a function.
 pub(crate) fn is_asked() -> bool {
-    !is_plain() && SURROUNDINGS.with_borrow(|around| around.question.is_some())
+    setting() == Setting::All && SURROUNDINGS.with_borrow(|around| around.question.is_some())
 }
 
 /// Takes the question that waits for a function of this return type.
@@ -163,8 +172,13 @@ impl Drop for Restore {
 }
 
 fn replace(next: Surroundings) -> Surroundings {
-    // A load has to know what it is made of.
-    IS_PLAIN.set(next.scope.is_none() && next.question.is_none() && next.load.is_none());
+    SETTING.set(if next.question.is_some() || next.load.is_some() {
+        Setting::All
+    } else if next.scope.is_some() {
+        Setting::Scope
+    } else {
+        Setting::Nothing
+    });
     SURROUNDINGS.replace(next)
 }
 

@@ -2,12 +2,13 @@
 //! for values of one type. Called for every cached call and for every event.
 
 mod addresses;
-mod buffer;
+mod bytes;
 mod calendar;
 mod foreign;
 mod identity;
 mod impls;
 mod record;
+mod rendering;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may fail")]
 mod tests;
@@ -15,7 +16,8 @@ mod text;
 mod times;
 mod writer;
 
-pub(crate) use identity::{Key, KeyHasher, KeyRef};
+pub(crate) use identity::{Key, KeyHasher, KeyRef, is_written};
+pub use identity::{WriteKey, Written};
 pub use writer::KeyWriter;
 
 /// A type whose values can be part of a cache key.
@@ -36,7 +38,7 @@ pub use writer::KeyWriter;
 /// struct Money { cents: i64, currency: [u8; 3] }
 ///
 /// impl CacheKey for Money {
-///     fn write(&self, key: &mut KeyWriter) {
+///     fn write(&self, key: &mut KeyWriter<'_>) {
 ///         key.group(|key| {
 ///             self.cents.write(key);
 ///             key.fixed(self.currency, &self.currency.escape_ascii());
@@ -93,7 +95,7 @@ pub use writer::KeyWriter;
 )]
 pub trait CacheKey {
     /// Describes the value to `key`.
-    fn write(&self, key: &mut KeyWriter);
+    fn write(&self, key: &mut KeyWriter<'_>);
 
     /// Byte strings are slices of `u8`, yet are written in one piece: `u8` alone answers this.
     #[doc(hidden)]

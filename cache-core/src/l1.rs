@@ -4,13 +4,17 @@
 //! overhead; entries whose value cannot be weighed are bounded by number as well.
 
 mod entry;
+mod front;
 mod lru;
 pub(crate) mod terms;
 mod unweighed;
 
 use std::{
     fmt,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 pub(crate) use entry::{Entry, Node, Stored, Terms};
@@ -56,6 +60,7 @@ impl Evicted {
 
     /// Takes an entry that left, and counts why: too heavy itself, replaced, or evicted.
     fn take(&mut self, key: &Key, node: Arc<Node>) {
+        node.entry().leave();
         let counters = node.entry().counters();
         match &self.inserted {
             Some((_, inserted)) if Arc::ptr_eq(inserted, &node) => {
@@ -73,6 +78,8 @@ impl Evicted {
 /// The in-process tier of one cache.
 #[derive(Debug)]
 pub(crate) struct L1 {
+    /// What threads know it by, which hold entries of it; nothing once there were too many in this process.
+    in_front: Option<u32>,
     tier: Tier,
     limit: u64,
     unweighed: Unweighed,
@@ -123,7 +130,9 @@ impl L1 {
     /// A tier of at most `limit` bytes, and at most `unweighed_limit` entries per function whose
     /// values cannot be weighed.
     pub(crate) fn new(limit: u64, make: MakeTier, unweighed_limit: usize) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         Self {
+            in_front: u32::try_from(NEXT.fetch_add(1, Relaxed)).ok(),
             tier: make(limit),
             limit,
             unweighed: Unweighed::new(unweighed_limit),
@@ -189,16 +198,17 @@ impl L1 {
     }
 
     fn remove_if(&self, key: &Key, mut is_it: impl FnMut(&Arc<Node>) -> bool) -> Option<Arc<Node>> {
-        match &self.tier {
+        let removed = match &self.tier {
             Tier::Adaptive(cache) => cache.remove_if(key, is_it).map(|(_, node)| node),
             Tier::Ordered(lru) => lru.remove_if(key, &mut is_it),
-        }
+        };
+        removed.inspect(|node| node.entry().leave())
     }
 
     pub(crate) fn clear(&self) {
         match &self.tier {
             // Not `clear`: that drops the values under the lock of their shard.
-            Tier::Adaptive(cache) => cache.drain().for_each(drop),
+            Tier::Adaptive(cache) => cache.drain().for_each(|(_, node)| node.entry().leave()),
             Tier::Ordered(lru) => lru.clear(),
         }
     }

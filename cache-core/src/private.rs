@@ -7,22 +7,18 @@ pub use crate::l2::codec::Msgpack;
 pub use crate::{
     batch::{Batch, Element, Output},
     cache::Cache,
-    call::{
-        Detached, Held, HoldProbe, Inline, Missed, Mode, ProbeBorrow, ProbeHold, Written, begin,
-        part,
-    },
+    call::{Detached, Held, HoldProbe, Inline, Missed, Mode, ProbeBorrow, ProbeHold, begin, part},
     event::{
         Changes, Described, Event, EventIn, Events, Interests, Named, OutOfOrder, Prefix,
         ProbeEvents, ProbeOther, Unmarked, describe, owned, prefix, rest, whole,
     },
     handle::{may_prefetch, prefetch},
     invalidate::{CanFail, Ended, Mutation, ProbeAny, ProbeResult, Refusable, can_fail},
-    key::{CacheKey, KeyWriter},
+    key::{CacheKey, KeyWriter, WriteKey, Written},
     site::{Aging, Instance, Site, Tiers},
     strategy::Strategy,
     value::{
-        Answered, ErrorProbe, Keep, Probe, ProbeFallibleOptional, ProbeLayer, ProbePlain,
-        ProbeShared, ProbeSize, ProbeTravel, ProbeUnshared, ProbeWeigh, TravelProbe, each,
-        returned, travels,
+        ErrorProbe, Keep, Probe, ProbeFallibleOptional, ProbeLayer, ProbePlain, ProbeShared,
+        ProbeSize, ProbeTravel, ProbeUnshared, ProbeWeigh, TravelProbe, each, returned, travels,
     },
 };

@@ -138,6 +138,8 @@ struct Functions<S: Shape> {
     /// Makes of an output an outcome that answers every caller, or gives the error that cannot.
     build: fn(Entry, S::Output) -> Built,
     output: fn(Answer) -> S::Output,
+    /// The output of an entry that others have too.
+    copy: fn(&Node) -> S::Output,
     output_type: TypeId,
 }
 
@@ -178,6 +180,7 @@ where
             &Functions {
                 build: build::<S, X>,
                 output: output::<S, X>,
+                copy: copy::<S, X>,
                 output_type: TypeId::of::<S::Output>(),
             }
         },
@@ -185,29 +188,18 @@ where
     }
 }
 
-/// What answers a call, as the engine gives it.
-#[must_use]
-pub struct Answered<S: Shape, X> {
-    pub(crate) answer: Answer,
-    pub(crate) returned: Returned<S, X>,
-}
-
-impl<S: Shape, X> std::fmt::Debug for Answered<S, X> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Answered")
-    }
-}
-
-impl<S: Shape, X> Answered<S, X> {
-    /// What the function returns.
-    #[inline]
-    #[must_use]
-    pub fn output(self) -> S::Output {
-        (self.returned.functions.output)(self.answer)
-    }
-}
-
 impl<S: Shape, X> Returned<S, X> {
+    /// What the function returns, as the engine answers it.
+    pub(crate) fn output(self, answer: Answer) -> S::Output {
+        (self.functions.output)(answer)
+    }
+
+    /// What it returns as an entry has it, which others may be served too.
+    #[inline]
+    pub(crate) fn copy(self, node: &Node) -> S::Output {
+        (self.functions.copy)(node)
+    }
+
     #[inline]
     pub(crate) fn output_type(self) -> &'static TypeId {
         &self.functions.output_type
@@ -252,10 +244,23 @@ where
         Answer::Own(error) => return S::failed(X::own(error)),
     };
     let sole = if is_hit { None } else { sole(&mut node) };
-    let held = match sole {
-        Some(node) => taken::<S::Kept, X::Held>(node),
-        None => copied(&node),
-    };
+    match sole {
+        Some(node) => given::<S, X>(taken(node)),
+        None => copy::<S, X>(&node),
+    }
+}
+
+fn copy<S, X>(node: &Node) -> S::Output
+where
+    S: Shape,
+    S::Kept: Clone + Send + Sync + 'static,
+    X: Sharing<S::Error>,
+{
+    given::<S, X>(copied(node))
+}
+
+#[inline]
+fn given<S: Shape, X: Sharing<S::Error>>(held: Option<Result<S::Kept, X::Held>>) -> S::Output {
     match held {
         Some(Ok(kept)) => S::kept(kept),
         Some(Err(held)) => S::failed(X::release(held)),

@@ -28,7 +28,7 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
     quote!(#(#mistakes)* #implementation)
 }
 
-/// Output: `impl<T> CacheKey for Name<T> where T: CacheKey { fn write(&self, key: &mut KeyWriter) { body } }`
+/// Output: `impl<T> CacheKey for Name<T> where T: CacheKey { fn write(&self, key: &mut KeyWriter<'_>) { body } }`
 fn implementation(input: &DeriveInput, krate: &TokenStream, body: &TokenStream) -> TokenStream {
     let (name, key) = (&input.ident, key());
     let (parameters, arguments, _) = input.generics.split_for_impl();
@@ -49,7 +49,7 @@ fn implementation(input: &DeriveInput, krate: &TokenStream, body: &TokenStream) 
             #(#types: #krate::CacheKey,)*
         {
             #[inline]
-            fn write(&self, #key: &mut #krate::KeyWriter) {
+            fn write(&self, #key: &mut #krate::KeyWriter<'_>) {
                 #body
             }
         }
@@ -227,7 +227,7 @@ mod tests {
                 T: ::cache_core::CacheKey,
             {
                 #[inline]
-                fn write(&self, __cached_key: &mut ::cache_core::KeyWriter) {
+                fn write(&self, __cached_key: &mut ::cache_core::KeyWriter<'_>) {
                     let Self { tenant: __cached_0, ids: __cached_1 } = self;
                     ::cache_core::KeyWriter::group(
                         __cached_key,
@@ -247,7 +247,7 @@ mod tests {
             #[automatically_derived]
             impl ::cache_core::CacheKey for UserId {
                 #[inline]
-                fn write(&self, __cached_key: &mut ::cache_core::KeyWriter) {
+                fn write(&self, __cached_key: &mut ::cache_core::KeyWriter<'_>) {
                     let Self { 0: __cached_0 } = self;
                     ::cache_core::CacheKey::write(__cached_0, __cached_key);
                 }
@@ -264,7 +264,7 @@ mod tests {
             #[automatically_derived]
             impl renamed::inner::CacheKey for Page {
                 #[inline]
-                fn write(&self, __cached_key: &mut renamed::inner::KeyWriter) {
+                fn write(&self, __cached_key: &mut renamed::inner::KeyWriter<'_>) {
                     match self {
                         Self::All {} => {
                             renamed::inner::KeyWriter::variant(
@@ -304,7 +304,7 @@ mod tests {
             #[automatically_derived]
             impl ::cache_core::CacheKey for Never {
                 #[inline]
-                fn write(&self, __cached_key: &mut ::cache_core::KeyWriter) {
+                fn write(&self, __cached_key: &mut ::cache_core::KeyWriter<'_>) {
                     match *self {}
                 }
             }

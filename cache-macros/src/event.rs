@@ -220,7 +220,7 @@ fn implementation(input: &DeriveInput, options: &Options, fields: &[&Field]) -> 
             const NAME: &'static str = #name;
             const FIELDS: &'static [&'static str] = &[#(#names),*];
 
-            fn write_fields(&self, #count: usize, #key: &mut #krate::KeyWriter) {
+            fn write_fields(&self, #count: usize, #key: &mut #krate::KeyWriter<'_>) {
                 #taken
                 #(#writes)*
             }

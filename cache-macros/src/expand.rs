@@ -40,24 +40,23 @@ mod strategy;
 ///         let returned = ..;                             // what the return type is, and its bounds
 ///         let begun = begin(instance, .., &|key| ..);    // looks into memory
 ///         match begun {
-///             Ok(answered) => Ok(answered),
+///             Ok(output) => Ok(output),
 ///             Err(missed) => {
 ///                 let keep = ..;                         // what becomes of a loaded value
 ///                 Err(mode.launch(missed, &keep, async move { BODY }))
 ///             }
 ///         }
 ///     };
-///     let answered = 'answer: {
+///     'answer: {
 ///         {
 ///             let instance = Instance::of(SITE, &begin);
 ///             match begin(instance) {
-///                 Ok(answered) => break 'answer answered,
+///                 Ok(output) => break 'answer output,
 ///                 Err(answering) => answering,
 ///             }
 ///         }
 ///         .await
-///     };
-///     answered.output()
+///     }
 /// }
 /// ```
 ///
@@ -103,25 +102,24 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
             #begun
             #prefetch
             match __cached_begun {
-                ::core::result::Result::Ok(__cached_answered) => ::core::result::Result::Ok(__cached_answered),
+                ::core::result::Result::Ok(__cached_output) => ::core::result::Result::Ok(__cached_output),
                 ::core::result::Result::Err(__cached_missed) => {
                     #keep
                     ::core::result::Result::Err(#load)
                 }
             }
         };
-        let __cached_answered = '__cached_answer: {
+        '__cached_answer: {
             {
                 let __cached_instance = __cached::Instance::of(__CACHED_SITE, &__cached_begin);
                 let __cached_answering = match __cached_begin(__cached_instance) {
-                    ::core::result::Result::Ok(__cached_answered) => break '__cached_answer __cached_answered,
+                    ::core::result::Result::Ok(__cached_output) => break '__cached_answer __cached_output,
                     ::core::result::Result::Err(__cached_answering) => __cached_answering,
                 };
                 __cached_answering
             }
             .await
-        };
-        __cached_answered.output()
+        }
     };
     if model.function.boxed.is_some() {
         answer =

@@ -16,7 +16,7 @@ use crate::{
     call::{self, Answering, Beginning, BoxFuture, Going, HasRead, Missed, Readers},
     context::Reply,
     lock::Mutex,
-    value::{Answer, Answered, Keep, Maker, Shape},
+    value::{Answer, Keep, Maker, Shape},
 };
 
 /// The calls of one batch.
@@ -62,8 +62,8 @@ where
         }
     }
 
-    pub(super) fn answer(&mut self, key: KeyOf<O>, answered: Answered<S, X>) {
-        self.answers.push((key, answered.output()));
+    pub(super) fn answer(&mut self, key: KeyOf<O>, output: S::Output) {
+        self.answers.push((key, output));
     }
 
     /// Begins the call of a key that memory did not answer.
@@ -88,7 +88,7 @@ where
 
     fn end(&mut self, key: KeyOf<O>, answer: Answer) {
         let returned = self.keep.returned();
-        self.answer(key, Answered { answer, returned });
+        self.answer(key, returned.output(answer));
     }
 
     /// Has a call go on by itself. Its body waits where others wait to be loaded.

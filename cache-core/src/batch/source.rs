@@ -18,11 +18,11 @@ use super::{
 };
 use crate::{
     cache::Cache,
-    call::{BoxFuture, Leavers, Leaving, Missed, Written},
+    call::{BoxFuture, Leavers, Leaving, Missed},
     clock::system_now,
     context::Around,
     flight::{Load, Target, wait},
-    key::KeyWriter,
+    key::{KeyWriter, Written},
     site::SiteState,
     slot::{Slot, Slots},
     tasks::{self, Tasks},

@@ -20,36 +20,103 @@ pub(crate) struct Key {
     bytes: SmallVec<[u8; 40]>,
 }
 
-/// A borrowed [`Key`]: what a hit looks up without an allocation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What writes the key of a call, each time in the same pieces. Not `Fn`, whose table would hold each closure three times.
+pub trait WriteKey {
+    /// Writes it.
+    fn write(&self, key: &mut KeyWriter<'_>);
+}
+
+/// A key is written to its end.
+#[derive(Clone, Copy, Debug)]
+pub struct Written;
+
+impl<F: Fn(&mut KeyWriter<'_>) -> Written> WriteKey for F {
+    #[inline]
+    fn write(&self, key: &mut KeyWriter<'_>) {
+        let Written = self(key);
+    }
+}
+
+/// Whether it writes these bytes.
+#[inline]
+pub(crate) fn is_written(write: &(impl WriteKey + ?Sized), bytes: &[u8]) -> bool {
+    let mut key = KeyWriter::to_compare_with(bytes);
+    write.write(&mut key);
+    key.is_same()
+}
+
+/// A key that is looked for.
+#[derive(Clone, Copy)]
 pub(crate) struct KeyRef<'a> {
     hash: u64,
     pub(crate) function: TypeId,
-    bytes: &'a [u8],
+    sought: Sought<'a>,
+}
+
+/// The bytes of a key.
+#[derive(Clone, Copy)]
+enum Sought<'a> {
+    There(&'a [u8]),
+    /// They are nowhere, and can be written.
+    Written(&'a dyn WriteKey),
+}
+
+#[inline]
+fn hash(function: TypeId, key: &KeyWriter<'_>) -> u64 {
+    let mut mixed = Passed(0);
+    function.hash(&mut mixed);
+    key.hash() ^ mixed.0
 }
 
 impl<'a> KeyRef<'a> {
     #[inline]
-    pub(crate) fn new(function: TypeId, key: &'a KeyWriter) -> Self {
-        let mut mixed = Passed(0);
-        function.hash(&mut mixed);
+    pub(crate) fn of(function: TypeId, write: &'a impl WriteKey) -> Self {
+        let mut key = KeyWriter::for_hash();
+        write.write(&mut key);
         Self {
-            hash: key.hash() ^ mixed.0,
+            hash: hash(function, &key),
             function,
-            bytes: key.as_bytes(),
+            sought: Sought::Written(write),
         }
     }
 
+    /// The hash.
+    #[inline]
+    pub(crate) fn bits(&self) -> u64 {
+        self.hash
+    }
+
     pub(crate) fn to_key(self) -> Key {
+        let bytes = match self.sought {
+            Sought::There(bytes) => SmallVec::from_slice(bytes),
+            Sought::Written(write) => {
+                let mut key = KeyWriter::for_bytes();
+                write.write(&mut key);
+                SmallVec::from_slice(key.as_bytes())
+            }
+        };
         Key {
             hash: self.hash,
             function: self.function,
-            bytes: SmallVec::from_slice(self.bytes),
+            bytes,
         }
     }
 }
 
 impl Key {
+    /// The one whose bytes were written.
+    pub(crate) fn new(function: TypeId, key: &KeyWriter<'_>) -> Self {
+        Self {
+            hash: hash(function, key),
+            function,
+            bytes: SmallVec::from_slice(key.as_bytes()),
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Bytes of the key that lie outside of it.
     pub(crate) fn heap_bytes(&self) -> usize {
         if self.bytes.spilled() {
@@ -73,7 +140,7 @@ impl Key {
         KeyRef {
             hash: self.hash,
             function: self.function,
-            bytes: &self.bytes,
+            sought: Sought::There(&self.bytes),
         }
     }
 }
@@ -95,7 +162,12 @@ impl Hash for Key {
 impl Equivalent<Key> for KeyRef<'_> {
     #[inline]
     fn equivalent(&self, key: &Key) -> bool {
-        self.hash == key.hash && self.function == key.function && self.bytes == &*key.bytes
+        self.hash == key.hash
+            && self.function == key.function
+            && match self.sought {
+                Sought::There(bytes) => bytes == &*key.bytes,
+                Sought::Written(write) => is_written(write, &key.bytes),
+            }
     }
 }
 

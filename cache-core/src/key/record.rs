@@ -1,14 +1,12 @@
 //! A key as text that another process of the same program reads again: the pieces in which it was written, as a key
 //! is hashed by these, with a seed that each process has of its own.
 
-use super::{KeyWriter, text::push_hex};
+use super::{KeyWriter, bytes::Kept, text::push_hex};
 
-impl KeyWriter {
+impl KeyWriter<'static> {
     /// For a key that is to be told to others.
     pub(crate) fn for_record() -> Self {
-        let mut writer = Self::for_bytes();
-        writer.bytes.record();
-        writer
+        Self::kept(Kept::new(true))
     }
 
     /// What was written, in hexadecimal digits.
@@ -30,12 +28,12 @@ impl KeyWriter {
         if !rest.is_empty() {
             return None;
         }
-        let mut writer = Self::for_bytes();
+        let mut kept = Kept::new(false);
         let mut rest = &*record;
         while !rest.is_empty() {
-            rest = writer.bytes.replay(rest)?;
+            rest = kept.replay(rest)?;
         }
-        Some(writer)
+        Some(Self::kept(kept))
     }
 }
 
@@ -46,14 +44,14 @@ mod tests {
     use super::*;
     use crate::{
         corpus::each_is_what_its_name_says,
-        key::{CacheKey, KeyRef},
+        key::{CacheKey, Key},
     };
 
-    fn replayed(key: &impl CacheKey) -> (KeyWriter, KeyWriter) {
+    fn replayed(key: &impl CacheKey) -> [KeyWriter<'static>; 2] {
         let (mut plain, mut record) = (KeyWriter::for_bytes(), KeyWriter::for_record());
         key.write(&mut plain);
         key.write(&mut record);
-        (plain, KeyWriter::replayed(&record.into_record()).unwrap())
+        [plain, KeyWriter::replayed(&record.into_record()).unwrap()]
     }
 
     proptest! {
@@ -61,8 +59,8 @@ mod tests {
         fn a_key_is_found_again_by_its_record(
             id: u64, small: u8, wide: u128, name: String, tags: Vec<Option<String>>, long in ".{200,300}",
         ) {
-            let (plain, replayed) = replayed(&(id, small, wide, name, tags, long, (true, 'x', [7_u8; 3])));
-            let of = |writer: &KeyWriter| KeyRef::new(std::any::TypeId::of::<u8>(), writer).to_key();
+            let [plain, replayed] = replayed(&(id, small, wide, name, tags, long, (true, 'x', [7_u8; 3])));
+            let of = |writer: &KeyWriter| Key::new(std::any::TypeId::of::<u8>(), writer);
             prop_assert_eq!(of(&plain), of(&replayed));
         }
 

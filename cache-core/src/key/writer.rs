@@ -3,75 +3,144 @@
 
 use std::fmt::{self, Debug, Display};
 
-use super::{CacheKey, buffer::Buffer, text::Text};
+use super::{
+    CacheKey,
+    bytes::{Bytes, Comparing, Hashing, Kept},
+    rendering::Rendering,
+    text::Text,
+};
 
 /// What [`CacheKey::write`] describes a value to.
 ///
-/// The same calls make bytes (for memory, without allocation up to 128 of them) or readable text (for Redis). Every
-/// method ends its value by itself: values that follow one another need nothing between them.
-pub struct KeyWriter {
-    pub(super) bytes: Buffer,
-    text: Option<Box<Text>>,
+/// The same calls make the bytes of a key, for memory, and a readable text, for Redis. Every method ends its value by
+/// itself: values that follow one another need nothing between them.
+pub struct KeyWriter<'a>(Way<'a>);
+
+/// What becomes of a key that is written. A hit does no more than the first two.
+enum Way<'a> {
+    Hashed(Hashing),
+    Compared(Comparing<'a>),
+    Rendered(Box<Rendering>),
 }
 
-impl KeyWriter {
-    #[inline]
-    pub(crate) fn for_bytes() -> Self {
-        Self {
-            bytes: Buffer::new(),
-            text: None,
+/// Writes what a hit needs here, and the rest out of line.
+macro_rules! write_to {
+    ($writer:ident, $bytes:ident => $as_bytes:expr, $rendering:ident => $rendered:expr) => {
+        match &mut $writer.0 {
+            Way::Hashed($bytes) => $as_bytes,
+            Way::Compared($bytes) => $as_bytes,
+            Way::Rendered($rendering) => $rendered,
         }
+    };
+}
+
+impl KeyWriter<'static> {
+    #[inline]
+    pub(crate) fn for_hash() -> Self {
+        Self(Way::Hashed(Hashing::new()))
+    }
+
+    pub(crate) fn for_bytes() -> Self {
+        Self::kept(Kept::new(false))
+    }
+
+    pub(super) fn kept(kept: Kept) -> Self {
+        Self(Way::Rendered(Box::new(Rendering::Bytes(kept))))
     }
 
     pub(crate) fn for_text() -> Self {
-        Self {
-            bytes: Buffer::new(),
-            text: Some(Box::new(Text::new())),
+        Self(Way::Rendered(Box::new(Rendering::Text(Text::new()))))
+    }
+}
+
+impl<'a> KeyWriter<'a> {
+    #[inline]
+    pub(crate) fn to_compare_with(bytes: &'a [u8]) -> Self {
+        Self(Way::Compared(Comparing::with(bytes)))
+    }
+
+    /// Whether exactly the bytes were written that it was to be compared with.
+    #[inline]
+    pub(crate) fn is_same(&self) -> bool {
+        match &self.0 {
+            Way::Compared(comparing) => comparing.is_same(),
+            _ => false,
         }
     }
 
-    /// Empty unless the writer is one for bytes.
-    #[inline]
+    /// Empty unless the writer keeps bytes.
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.bytes.as_slice()
+        self.kept_bytes().map_or(&[], Kept::as_slice)
     }
 
-    /// The hash of the bytes.
+    /// The hash of the bytes; of one that compares, or writes text, there is none.
     #[inline]
     pub(crate) fn hash(&self) -> u64 {
-        self.bytes.hash()
+        match &self.0 {
+            Way::Hashed(hashing) => hashing.hash(),
+            _ => self.kept_bytes().map_or(0, Kept::hash),
+        }
     }
 
     /// Empty unless the writer is one for text.
     pub(crate) fn into_text(self) -> String {
-        self.text.map(|text| text.finish()).unwrap_or_default()
+        match self.0 {
+            Way::Rendered(rendering) => match *rendering {
+                Rendering::Text(text) => text.finish(),
+                Rendering::Bytes(_) => String::new(),
+            },
+            _ => String::new(),
+        }
+    }
+
+    fn kept_bytes(&self) -> Option<&Kept> {
+        match &self.0 {
+            Way::Rendered(rendering) => match &**rendering {
+                Rendering::Bytes(kept) => Some(kept),
+                Rendering::Text(_) => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Where there is a text: its structure, of which bytes have none.
+    #[inline]
+    fn with_text(&mut self, write: impl FnOnce(&mut Text)) {
+        if let Way::Rendered(rendering) = &mut self.0
+            && let Rendering::Text(text) = &mut **rendering
+        {
+            write(text);
+        }
     }
 
     /// A value of `N` bytes. Its text is `text`, escaped, which must be another one when `bytes` are others.
-    #[inline]
+    #[allow(
+        clippy::inline_always,
+        reason = "a hit writes its key twice, and each way is a few instructions"
+    )]
+    #[inline(always)]
     pub fn fixed<const N: usize>(&mut self, bytes: [u8; N], text: &dyn Display) {
-        match &mut self.text {
-            None => self.bytes.push_fixed(bytes),
-            Some(out) => out.escaped(text),
-        }
+        write_to!(self, out => out.fixed(bytes), out => out.fixed(&bytes, text));
     }
 
     /// A text of any length, which may hold any character.
-    #[inline]
+    #[allow(
+        clippy::inline_always,
+        reason = "a hit writes its key twice, and each way is a few instructions"
+    )]
+    #[inline(always)]
     pub fn text(&mut self, text: &str) {
-        match &mut self.text {
-            None => self.bytes.push_counted(text.as_bytes()),
-            Some(out) => out.escaped(&text),
-        }
+        write_to!(self, out => out.counted(text.as_bytes()), out => out.text(text));
     }
 
     /// A byte string of any length; as text it is hex.
-    #[inline]
+    #[allow(
+        clippy::inline_always,
+        reason = "a hit writes its key twice, and each way is a few instructions"
+    )]
+    #[inline(always)]
     pub fn bytes(&mut self, bytes: &[u8]) {
-        match &mut self.text {
-            None => self.bytes.push_counted(bytes),
-            Some(out) => out.hex(bytes),
-        }
+        write_to!(self, out => out.counted(bytes), out => out.bytes(bytes));
     }
 
     /// Any number of values, in an order that equal collections share.
@@ -111,9 +180,7 @@ impl KeyWriter {
     /// One value of several parts, which `parts` writes one after the other.
     #[inline]
     pub fn group(&mut self, parts: impl FnOnce(&mut Self)) {
-        if let Some(out) = &mut self.text {
-            out.open("(");
-        }
+        self.with_text(|out| out.open("("));
         parts(self);
         self.close(')');
     }
@@ -135,73 +202,49 @@ impl KeyWriter {
     /// ```
     #[inline]
     pub fn variant(&mut self, name: &str, fields: impl FnOnce(&mut Self)) {
-        match &mut self.text {
-            None => self.bytes.push_counted(name.as_bytes()),
-            Some(out) => out.open_variant(name),
-        }
+        write_to!(self, out => out.counted(name.as_bytes()), out => out.variant(name));
         fields(self);
-        if let Some(out) = &mut self.text {
-            out.close_variant();
-        }
+        self.with_text(Text::close_variant);
     }
 
     /// Text between values, as it is; nothing in bytes. Expansions put the fixed pieces of a key here.
     #[doc(hidden)]
     #[inline]
     pub fn literal(&mut self, text: &'static str) {
-        if let Some(out) = &mut self.text {
-            out.literal(text);
-        }
+        self.with_text(|out| out.literal(text));
     }
 
     /// Tells alternatives apart by one byte; in text by `mark`, which is structure and stands before what follows.
     #[inline]
     pub(super) fn tag(&mut self, tag: u8, mark: &'static str) {
-        match &mut self.text {
-            None => self.bytes.push_fixed([tag]),
-            Some(out) => out.open(mark),
-        }
+        write_to!(self, out => out.fixed([tag]), out => out.tag(tag, mark));
     }
 
     /// The alternative that holds nothing.
     #[inline]
     pub(super) fn none(&mut self) {
-        match &mut self.text {
-            None => self.bytes.push_fixed([0]),
-            Some(out) => {
-                out.open("");
-                out.close('~');
-            }
-        }
+        write_to!(self, out => out.fixed([0]), out => out.none());
     }
 
     /// Bytes of which the type knows how many there are; as text they are hex.
     #[inline]
     pub(super) fn uncounted(&mut self, bytes: &[u8]) {
-        match &mut self.text {
-            None => self.bytes.push(bytes),
-            Some(out) => out.hex(bytes),
-        }
+        write_to!(self, out => out.some(bytes), out => out.uncounted(bytes));
     }
 
     #[inline]
     fn open_counted(&mut self, count: usize, mark: &'static str) {
-        match &mut self.text {
-            None => self.bytes.push_count(count),
-            Some(out) => out.open(mark),
-        }
+        write_to!(self, out => out.count(count), out => out.open_counted(count, mark));
     }
 
     #[inline]
     fn close(&mut self, mark: char) {
-        if let Some(out) = &mut self.text {
-            out.close(mark);
-        }
+        self.with_text(|out| out.close(mark));
     }
 }
 
 /// Without the key: it may hold what belongs in no log.
-impl Debug for KeyWriter {
+impl Debug for KeyWriter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyWriter").finish_non_exhaustive()
     }

@@ -5,7 +5,10 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering::Relaxed},
+        atomic::{
+            AtomicU32,
+            Ordering::{AcqRel, Acquire, Relaxed},
+        },
     },
     time::Duration,
 };
@@ -369,15 +372,42 @@ impl Entry {
         (ENTRY_OVERHEAD + terms + places + keys * key.heap_bytes() + self.size()) as u64
     }
 
-    /// Counts the entry in, until it is dropped.
+    /// Counts the entry in, until it leaves its tier.
     pub(super) fn count(&self, key: &Key) {
         let weight = u32::try_from(self.weight_under(key)).unwrap_or(u32::MAX);
-        if self.counted.swap(weight, Relaxed) == 0 {
+        if self.counted.swap(weight, AcqRel) == 0 {
             self.counters.entries.fetch_add(1, Relaxed);
             self.counters.bytes.fetch_add(u64::from(weight), Relaxed);
             self.counters
                 .unweighed
                 .fetch_add(u64::from(!self.is_weighed()), Relaxed);
+        }
+    }
+
+    /// Counts it out, and has nobody served it who still holds it.
+    pub(super) fn leave(&self) {
+        let counted = self.counted.swap(0, AcqRel);
+        if counted != 0 {
+            self.counters.entries.fetch_sub(1, Relaxed);
+            self.counters.bytes.fetch_sub(u64::from(counted), Relaxed);
+            self.counters
+                .unweighed
+                .fetch_sub(u64::from(!self.is_weighed()), Relaxed);
+        }
+    }
+
+    /// Whether it has not left its tier. Who removes an entry says so before it goes on: whoever comes behind that sees it.
+    #[inline]
+    pub(super) fn is_in_tier(&self) -> bool {
+        self.counted.load(Acquire) != 0
+    }
+
+    /// Bytes that it counts for in its tier; zero where nobody knows, or it is in none.
+    pub(super) fn known_weight(&self) -> u64 {
+        if self.is_weighed() {
+            self.counted.load(Relaxed).into()
+        } else {
+            0
         }
     }
 }
@@ -392,17 +422,9 @@ impl More {
     }
 }
 
-/// An entry is counted until the last reader lets go of it: however it left its tier, it is counted
-/// out exactly once.
+/// A tier that is dropped with its entries counts none of them out.
 impl Drop for Entry {
     fn drop(&mut self) {
-        let counted = self.counted.load(Relaxed);
-        if counted != 0 {
-            self.counters.entries.fetch_sub(1, Relaxed);
-            self.counters.bytes.fetch_sub(u64::from(counted), Relaxed);
-            self.counters
-                .unweighed
-                .fetch_sub(u64::from(!self.is_weighed()), Relaxed);
-        }
+        self.leave();
     }
 }

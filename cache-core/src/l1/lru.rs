@@ -7,6 +7,7 @@ use std::{
 };
 
 use lru::LruCache;
+use quick_cache::Equivalent as _;
 
 use super::{Evicted, Node, Ordered};
 use crate::{
@@ -82,7 +83,9 @@ impl Ordered for LruTier {
             LruCache::unbounded_with_hasher(KeyHasher::default()),
         );
         drop(order);
-        drop(entries);
+        for (_, node) in &entries {
+            node.entry().leave();
+        }
     }
 
     fn entries(&self) -> u64 {
@@ -102,21 +105,32 @@ impl Order {
     }
 }
 
-/// A key, owned or borrowed: `lru` looks up by what its keys can be borrowed as, and a [`Key`] holds no
-/// [`KeyRef`] that it could lend.
+/// A key, owned or sought: `lru` looks up by what its keys can be borrowed as, and a [`Key`] holds no [`KeyRef`] that it could
+/// lend.
 trait Lookup {
     fn as_key(&self) -> KeyRef<'_>;
+
+    /// Where there is one.
+    fn owned(&self) -> Option<&Key>;
 }
 
 impl Lookup for Key {
     fn as_key(&self) -> KeyRef<'_> {
         self.as_ref()
     }
+
+    fn owned(&self) -> Option<&Key> {
+        Some(self)
+    }
 }
 
 impl Lookup for KeyRef<'_> {
     fn as_key(&self) -> KeyRef<'_> {
         *self
+    }
+
+    fn owned(&self) -> Option<&Key> {
+        None
     }
 }
 
@@ -134,7 +148,11 @@ impl Hash for dyn Lookup + '_ {
 
 impl PartialEq for dyn Lookup + '_ {
     fn eq(&self, other: &Self) -> bool {
-        self.as_key() == other.as_key()
+        match (self.owned(), other.owned()) {
+            (_, Some(key)) => self.as_key().equivalent(key),
+            (Some(key), None) => other.as_key().equivalent(key),
+            (None, None) => self.as_key().to_key() == other.as_key().to_key(),
+        }
     }
 }
 

@@ -148,7 +148,7 @@ macro_rules! written_out {
                 Some(&|to: &mut cached::Interests| interests(id, to)),
             );
             match begun {
-                Ok(answered) => answered.output(),
+                Ok(output) => output,
                 Err(missed) => {
                     let load =
                         {
@@ -158,7 +158,7 @@ macro_rules! written_out {
                             cached::$mode
                                 .launch(missed, &keep, async move { at.load($number, id).await })
                         };
-                    load.await.output()
+                    load.await
                 }
             }
         }

@@ -20,7 +20,7 @@ impl Context<'_> {
             quote_spanned!(mixed=> __cached_key)
         };
         // The closure gives something that a user's own `return` cannot give: half a key is no key.
-        quote_spanned!(mixed=> |#name: &mut __cached::KeyWriter| { #writes __cached::Written })
+        quote_spanned!(mixed=> |#name: &mut __cached::KeyWriter<'_>| { #writes __cached::Written })
     }
 
     /// Writes these parts of the key, with what stands between them.

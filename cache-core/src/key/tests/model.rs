@@ -137,7 +137,7 @@ fn parts() -> impl Strategy<Value = Vec<(Shape, Value)>> {
     })
 }
 
-fn write_parts(mut key: KeyWriter, parts: &[(Shape, Value)]) -> KeyWriter {
+fn write_parts<'a>(mut key: KeyWriter<'a>, parts: &[(Shape, Value)]) -> KeyWriter<'a> {
     for (position, (_, value)) in parts.iter().enumerate() {
         if position > 0 {
             key.literal(":");

@@ -1,0 +1,352 @@
+//! What a thread was served of late, in its own hands: a hit that is found here takes no lock and counts no reference, so
+//! threads that ask for one key do not meet.
+//!
+//! The tier stays the only one to say what is there: an entry that has left it answers nobody, whoever holds it. A thread
+//! holds [`PLACES`] entries at most, small ones, and lets go of one when it needs its place.
+
+use std::{
+    any::TypeId,
+    cell::{Cell, RefCell},
+    sync::Arc,
+};
+
+use smallvec::SmallVec;
+
+use super::{L1, Node};
+use crate::{
+    clock::Clock,
+    key::{KeyRef, WriteKey, is_written},
+};
+
+/// A power of two.
+const PLACES: usize = 2048;
+
+/// An entry is in one of so many places that follow one another.
+const WAYS: usize = 4;
+
+/// As an entry counts in the tier. Larger ones are left there: nobody is to hold much of what has left it.
+const MOST_BYTES: u64 = 2048;
+
+/// Of so many hits here the tier is told of one: it would take for cold what it never sees asked for.
+const TOLD: u8 = 16;
+
+/// Of so many hits in the tier one brings its entry here: what is asked for often comes soon, and the rest costs little.
+const BROUGHT: u32 = 8;
+
+thread_local! {
+    /// Empty until something is brought.
+    static FRONT: RefCell<Front> = const { RefCell::new(None) };
+    static DICE: Cell<u32> = const { Cell::new(1) };
+}
+
+type Front = Option<Box<[Option<Held>; PLACES]>>;
+
+/// An entry with its key. It fills a cache line: beside it a hit reads that of the entry, and the value.
+#[repr(align(64))]
+struct Held {
+    node: Arc<Node>,
+    function: TypeId,
+    key: SmallVec<[u8; 16]>,
+    /// Bits of the hash, by which most others are told from it.
+    mark: u16,
+    /// Whose entry it is.
+    tier: u32,
+    /// Hits that the tier was not told of.
+    untold: Cell<u8>,
+    /// How often it was told, and less with each entry that came near since.
+    told: Cell<u8>,
+}
+
+impl Held {
+    fn is_of(&self, other: &Self) -> bool {
+        let of = |held: &Self| (held.mark, held.tier, held.function);
+        of(self) == of(other) && self.key == other.key
+    }
+
+    /// Counts a hit. Whether it is the one to tell the tier of.
+    #[inline]
+    fn is_to_be_told(&self) -> bool {
+        let untold = (self.untold.get() + 1) % TOLD;
+        self.untold.set(untold);
+        if untold == 0 {
+            self.told.set(self.told.get().saturating_add(1));
+        }
+        untold == 0
+    }
+}
+
+impl L1 {
+    /// What `copy` makes of the entry of a key, where this thread holds it, and it is served without a thought.
+    #[inline]
+    pub(crate) fn at_hand<R>(
+        &self,
+        key: KeyRef<'_>,
+        write_key: &impl WriteKey,
+        clock: &Clock,
+        copy: impl FnOnce(&Node) -> R,
+    ) -> Option<R> {
+        let tier = self.in_front?;
+        let at_hand = |front: &RefCell<Front>| {
+            // A value's own code may be what calls here.
+            let front = front.try_borrow().ok()?;
+            let front = front.as_ref()?;
+            let mark = mark_of(&key);
+            let is_it = |place: usize| {
+                let held = front[place % PLACES].as_ref()?;
+                let is_it = held.mark == mark
+                    && held.tier == tier
+                    && held.function == key.function
+                    && is_written(write_key, &held.key);
+                is_it.then_some(held)
+            };
+            let held = places_of(&key).find_map(is_it)?;
+            let entry = held.node.entry();
+            if !(entry.is_in_tier() && entry.is_quiet(clock)) {
+                return None;
+            }
+            entry.count_hit();
+            if held.is_to_be_told() {
+                self.touch(key);
+            }
+            Some(copy(&held.node))
+        };
+        FRONT.try_with(at_hand).ok()?
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn touch(&self, key: KeyRef<'_>) {
+        drop(self.get(&key));
+    }
+
+    /// Has this thread hold what the tier has just served, now and then.
+    #[inline]
+    pub(crate) fn bring(&self, key: &KeyRef<'_>, node: &Arc<Node>) {
+        let dice = DICE.get().wrapping_mul(747_796_405).wrapping_add(1);
+        DICE.set(dice);
+        if (dice >> 16).is_multiple_of(BROUGHT) {
+            self.hold(key, node);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn hold(&self, key: &KeyRef<'_>, node: &Arc<Node>) {
+        let Some(tier) = self.in_front else { return };
+        if !(1..=MOST_BYTES).contains(&node.entry().known_weight()) {
+            return;
+        }
+        let held = Held {
+            node: Arc::clone(node),
+            function: key.function,
+            key: SmallVec::from_slice(key.to_key().bytes()),
+            mark: mark_of(key),
+            tier,
+            untold: Cell::new(0),
+            told: Cell::new(1),
+        };
+        let left = FRONT.try_with(|front| {
+            let mut front = front.try_borrow_mut().ok()?;
+            take(front.get_or_insert_with(nothing), places_of(key), held)
+        });
+        // Not before: a value's own `Drop` may do anything.
+        drop(left);
+    }
+}
+
+fn nothing() -> Box<[Option<Held>; PLACES]> {
+    let places: Box<[_]> = (0..PLACES).map(|_| None).collect();
+    let places = places.try_into().ok();
+    places.expect("there are as many as were made")
+}
+
+/// Takes an entry in one of these places: of an older one of its key, or one that nobody has, or of what nobody is served any
+/// more, or of what was asked for least. Gives what was there.
+fn take(
+    front: &mut [Option<Held>; PLACES],
+    places: impl Iterator<Item = usize> + Clone,
+    held: Held,
+) -> Option<Held> {
+    let worth = |place: &usize| match front.get(*place)? {
+        None => Some(1),
+        Some(old) if old.is_of(&held) => Some(0),
+        Some(old) if !old.node.entry().is_in_tier() => Some(2),
+        Some(old) => Some(3 + u16::from(old.told.get())),
+    };
+    let place = places.clone().min_by_key(worth)?;
+    for near in places.filter_map(|near| front.get(near)?.as_ref()) {
+        near.told.set(near.told.get() / 2);
+    }
+    front.get_mut(place)?.replace(held)
+}
+
+#[inline]
+fn places_of(key: &KeyRef<'_>) -> impl Iterator<Item = usize> + Clone + use<> {
+    let first = usize::try_from(key.bits() >> 32).unwrap_or_default();
+    (0..WAYS).map(move |next| first.wrapping_add(next) % PLACES)
+}
+
+#[inline]
+fn mark_of(key: &KeyRef<'_>) -> u16 {
+    u16::try_from(key.bits() & u64::from(u16::MAX)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{any::Any, time::Duration};
+
+    use super::*;
+    use crate::{
+        clock::after,
+        key::{CacheKey, Key, KeyWriter, Written},
+        l1::{Entry, Eviction, Stored},
+        stats::Counters,
+    };
+
+    struct Number(u64);
+
+    impl Stored for Number {
+        fn value(&self) -> Option<&dyn Any> {
+            Some(&self.0)
+        }
+    }
+
+    struct Tier {
+        l1: L1,
+        clock: Clock,
+    }
+
+    impl Tier {
+        fn new(eviction: Eviction) -> Self {
+            Self {
+                l1: L1::new(1 << 20, eviction.tier(), 100),
+                clock: Clock::system(),
+            }
+        }
+
+        fn keep(&self, id: u64, value: u64, size: usize) -> Arc<Node> {
+            let expires = after(self.clock.now(), Duration::from_hours(1));
+            let entry = Entry::new(0, expires, size, true, Arc::new(Counters::default()));
+            let node: Arc<Node> = Arc::new(Node::new(entry, Number(value)));
+            let inserted = with_key(id, |key, _| self.l1.insert(&key.to_key(), &node));
+            drop(inserted);
+            node
+        }
+
+        /// As a call does.
+        fn at_hand(&self, id: u64) -> Option<u64> {
+            let copy = |node: &Node| node.value()?.downcast_ref().copied();
+            with_key(id, |key, write| {
+                self.l1.at_hand(key, &write, &self.clock, copy)
+            })
+            .flatten()
+        }
+
+        /// Asks until it is at hand, or would have been.
+        fn ask(&self, id: u64) {
+            for _ in 0..50 * BROUGHT {
+                with_key(id, |key, _| {
+                    if let Some(node) = self.l1.get(&key) {
+                        self.l1.bring(&key, &node);
+                    }
+                });
+            }
+        }
+
+        fn key(id: u64) -> Key {
+            with_key(id, |key, _| key.to_key())
+        }
+    }
+
+    fn with_key<R>(
+        id: u64,
+        with: impl FnOnce(KeyRef<'_>, &dyn Fn(&mut KeyWriter<'_>) -> Written) -> R,
+    ) -> R {
+        let write = |key: &mut KeyWriter<'_>| {
+            id.write(key);
+            Written
+        };
+        with(KeyRef::of(TypeId::of::<Number>(), &write), &write)
+    }
+
+    #[test]
+    fn what_is_asked_for_often_is_at_hand_in_its_own_cache_and_no_other() {
+        let (one, other) = (Tier::new(Eviction::Adaptive), Tier::new(Eviction::Adaptive));
+        one.keep(1, 10, 8);
+        assert_eq!(one.at_hand(1), None);
+        one.ask(1);
+        assert_eq!(one.at_hand(1), Some(10));
+        assert_eq!((one.at_hand(2), other.at_hand(1)), (None, None));
+        other.keep(1, 20, 8);
+        other.ask(1);
+        assert_eq!((one.at_hand(1), other.at_hand(1)), (Some(10), Some(20)));
+    }
+
+    #[test]
+    fn what_has_left_its_tier_is_at_hand_for_nobody_however_it_left() {
+        let leave: [fn(&Tier); 4] = [
+            |tier| drop(tier.l1.remove(&Tier::key(1))),
+            |tier| tier.l1.clear(),
+            |tier| drop(tier.keep(1, 11, 8)),
+            // What was asked for so often is evicted by its age only.
+            |tier| (2..20_000).for_each(|id| drop(tier.keep(id, 0, 400))),
+        ];
+        for (eviction, ways) in [(Eviction::Adaptive, 3), (Eviction::Lru, 4)] {
+            let tier = Tier::new(eviction);
+            for leave in &leave[..ways] {
+                let node = tier.keep(1, 10, 8);
+                tier.ask(1);
+                assert_eq!(tier.at_hand(1), Some(10));
+                leave(&tier);
+                assert_eq!(tier.at_hand(1), None);
+                assert!(!node.entry().is_in_tier());
+            }
+        }
+    }
+
+    #[test]
+    fn what_replaced_another_comes_in_its_place() {
+        let tier = Tier::new(Eviction::Adaptive);
+        for value in 0..10 {
+            tier.keep(1, value, 8);
+            tier.ask(1);
+            assert_eq!(tier.at_hand(1), Some(value));
+        }
+    }
+
+    #[test]
+    fn what_is_large_or_of_no_known_size_is_left_to_the_tier() {
+        let tier = Tier::new(Eviction::Adaptive);
+        tier.keep(1, 10, 4096);
+        tier.ask(1);
+        assert_eq!(tier.at_hand(1), None);
+    }
+
+    #[test]
+    fn a_value_whose_own_code_calls_is_served() {
+        let tier = Tier::new(Eviction::Adaptive);
+        tier.keep(1, 10, 8);
+        tier.keep(2, 20, 8);
+        tier.ask(1);
+        tier.ask(2);
+        let inner = with_key(1, |key, write| {
+            tier.l1.at_hand(key, &write, &tier.clock, |_| {
+                // It holds nothing new meanwhile.
+                tier.ask(2);
+                tier.at_hand(2)
+            })
+        });
+        assert_eq!(inner, Some(Some(20)));
+    }
+
+    #[test]
+    fn the_tier_is_told_of_hits_so_that_it_keeps_what_is_asked_for() {
+        let tier = Tier::new(Eviction::Lru);
+        tier.keep(1, 10, 8);
+        tier.ask(1);
+        for id in 2..20_000 {
+            drop(tier.keep(id, 0, 400));
+            assert_eq!(tier.at_hand(1), Some(10), "{id}");
+        }
+    }
+}
