@@ -85,6 +85,42 @@ impl From<Name<'_>> for OwnedName {
     }
 }
 
+/// A shop, a tenant and a name, as a cache keeps them.
+#[derive(PartialEq, Eq, Hash)]
+pub(crate) struct OwnedShop(u32, u64, String);
+
+/// The same, looked up without an allocation.
+#[derive(Hash)]
+pub(crate) struct Shop<'a>(pub(crate) u32, pub(crate) u64, pub(crate) &'a str);
+
+impl Equivalent<OwnedShop> for Shop<'_> {
+    fn equivalent(&self, key: &OwnedShop) -> bool {
+        self.0 == key.0 && self.1 == key.1 && self.2 == key.2
+    }
+}
+
+impl From<Shop<'_>> for OwnedShop {
+    fn from(key: Shop<'_>) -> Self {
+        Self(key.0, key.1, key.2.to_owned())
+    }
+}
+
+/// A text, looked up without an allocation.
+#[derive(Hash)]
+pub(crate) struct Text<'a>(pub(crate) &'a str);
+
+impl Equivalent<String> for Text<'_> {
+    fn equivalent(&self, key: &String) -> bool {
+        self.0 == key
+    }
+}
+
+impl From<Text<'_>> for String {
+    fn from(key: Text<'_>) -> Self {
+        key.0.to_owned()
+    }
+}
+
 /// A cache of `moka` as its README starts one, with a lifetime.
 pub(crate) fn moka<K, V>() -> moka::future::Cache<K, V>
 where

@@ -77,3 +77,15 @@ pub(crate) fn hot_names() -> &'static [(u64, &'static str)] {
     let named = |id: &u64| (*id, &*String::leak(format!("{id:0>20}@shop.eu")));
     Vec::leak(hot_ids().iter().map(named).collect())
 }
+
+/// As many shops, each with a tenant and a name.
+pub(crate) fn hot_shops() -> &'static [(u32, u64, &'static str)] {
+    let shop = |(id, name): &(u64, &'static str)| (7, *id, *name);
+    Vec::leak(hot_names().iter().map(shop).collect())
+}
+
+/// As many texts of 200 bytes.
+pub(crate) fn hot_texts() -> &'static [&'static str] {
+    let text = |id: &u64| &*String::leak(format!("{id:0>200}"));
+    Vec::leak(hot_ids().iter().map(text).collect())
+}

@@ -1,8 +1,11 @@
 //! The functions under test, as a user of this project writes them.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    marker::PhantomData,
+    sync::{Arc, OnceLock},
+};
 
-use cache_core::{Cache, cached};
+use cache_core::{Cache, Event, cached};
 
 use crate::load::{self, Product};
 
@@ -25,6 +28,65 @@ impl Shop {
     pub(crate) async fn product(&self, id: u64) -> Arc<Product> {
         load::product(id)
     }
+}
+
+/// A product of any type that names it.
+#[cached(ttl = 1h)]
+pub(crate) async fn product_of<I: Into<u64> + Send + 'static>(
+    id: u64,
+    _kind: PhantomData<I>,
+) -> Arc<Product> {
+    load::product(id)
+}
+
+pub(crate) trait Sells {
+    async fn sold(&self, id: u64) -> Arc<Product>;
+}
+
+impl Sells for Shop {
+    #[cached(ttl = 1h, key = id)]
+    async fn sold(&self, id: u64) -> Arc<Product> {
+        load::product(id)
+    }
+}
+
+/// A product is another one.
+#[derive(Event)]
+pub(crate) struct ProductChanged {
+    pub(crate) id: u64,
+}
+
+/// The stock of a product is.
+#[derive(Event)]
+pub(crate) struct StockChanged {
+    pub(crate) id: u64,
+}
+
+/// All prices are.
+#[derive(Event)]
+pub(crate) struct PricesChanged {}
+
+#[cached(ttl = 1h, invalidate_on = ProductChanged { id })]
+pub(crate) async fn product_with_event(id: u64) -> Arc<Product> {
+    load::product(id)
+}
+
+#[cached(
+    ttl = 1h,
+    invalidate_on = [ProductChanged { id }, StockChanged { id }, PricesChanged {}],
+)]
+pub(crate) async fn product_with_events(id: u64) -> Arc<Product> {
+    load::product(id)
+}
+
+#[cached(ttl = 1h)]
+pub(crate) async fn product_of_shop(shop: u32, tenant: u64, name: &str) -> Arc<Product> {
+    load::named(tenant ^ u64::from(shop), name)
+}
+
+#[cached(ttl = 1h)]
+pub(crate) async fn product_described(text: &str) -> Arc<Product> {
+    load::named(0, text)
 }
 
 #[cached(ttl = 1h)]

@@ -52,6 +52,16 @@ pub(crate) async fn named_by_key(tenant: u64, name: &str) -> Arc<Product> {
 }
 
 #[concurrent_cached(max_size = 10_000, ttl_secs = 3600)]
+pub(crate) async fn of_shop_concurrent_ttl(shop: u32, tenant: u64, name: &str) -> Arc<Product> {
+    load::named(tenant ^ u64::from(shop), name)
+}
+
+#[concurrent_cached(max_size = 10_000, ttl_secs = 3600)]
+pub(crate) async fn described_concurrent_ttl(text: &str) -> Arc<Product> {
+    load::named(0, text)
+}
+
+#[concurrent_cached(max_size = 10_000, ttl_secs = 3600)]
 pub(crate) async fn price_concurrent_ttl(id: u64) -> u64 {
     load::price(id)
 }

@@ -2,8 +2,11 @@
 
 mod labels;
 
+use std::marker::PhantomData;
+
+use crate::ours::Sells as _;
 use crate::{
-    by_hand::{self, Expiring, Name, OwnedName, floor, from_floor},
+    by_hand::{self, Expiring, Name, OwnedName, OwnedShop, Shop, Text, floor, from_floor},
     harness::{
         Call::{Hit, Miss},
         Scenario, Variants, runtime,
@@ -12,8 +15,8 @@ use crate::{
     ours, peers,
 };
 use labels::{
-    BY_HAND, CACHED_BY_KEY, CACHED_TTL, CONCURRENT, CONCURRENT_TTL, FLOOR, METHOD, MOKA, OURS,
-    OURS_DETACHED, OURS_INLINE,
+    BY_HAND, CACHED_BY_KEY, CACHED_TTL, CONCURRENT, CONCURRENT_TTL, EVENTS, FLOOR, GENERIC, METHOD,
+    MOKA, ONE_EVENT, OURS, OURS_DETACHED, OURS_INLINE, TRAIT,
 };
 
 /// All scenarios, with the caches of their variants still empty.
@@ -36,6 +39,16 @@ pub(crate) fn all() -> Vec<Scenario> {
                 Hit,
             )
         },
+        products_of_shops().scenario(
+            "three",
+            "a hit with a `(u32, u64, &str of 28 bytes)` key and an `Arc` value, 1,024 hot keys",
+            Hit,
+        ),
+        products_described().scenario(
+            "long",
+            "a hit with a text of 200 bytes as its key and an `Arc` value, 1,024 hot keys",
+            Hit,
+        ),
         prices().scenario(
             "copy",
             "a hit with a `u64` key and a `u64` value, 1,024 hot keys",
@@ -64,6 +77,12 @@ pub(crate) fn all() -> Vec<Scenario> {
 
 fn products(keys: &'static [u64]) -> Variants<u64> {
     sharded_products(keys)
+        .with(TRAIT, async |id| ours::Shop.sold(id).await)
+        .with(GENERIC, async |id| {
+            ours::product_of(id, PhantomData::<u32>).await
+        })
+        .with(ONE_EVENT, ours::product_with_event)
+        .with(EVENTS, ours::product_with_events)
         .with(CACHED_TTL, peers::product_ttl)
         .with(CACHED_BY_KEY, peers::product_by_key)
 }
@@ -121,6 +140,41 @@ fn named_products() -> Variants<(u64, &'static str)> {
         })
         .with(CACHED_BY_KEY, async |(tenant, name)| {
             peers::named_by_key(tenant, name).await
+        })
+}
+
+fn products_of_shops() -> Variants<(u32, u64, &'static str)> {
+    let keys = load::hot_shops();
+    let map = floor(keys, |(shop, tenant, name)| {
+        named(tenant ^ u64::from(shop), name)
+    });
+    let typed = Expiring::<OwnedShop, _>::new();
+    Variants::of(keys)
+        .with(FLOOR, async move |key| from_floor(&map, key).await)
+        .with(BY_HAND, async move |(shop, tenant, name)| {
+            let load = |key: &Shop<'_>| named(key.1 ^ u64::from(key.0), key.2);
+            typed.get(Shop(shop, tenant, name), load).await
+        })
+        .with(OURS, async |(shop, tenant, name)| {
+            ours::product_of_shop(shop, tenant, name).await
+        })
+        .with(CONCURRENT_TTL, async |(shop, tenant, name)| {
+            peers::of_shop_concurrent_ttl(shop, tenant, name).await
+        })
+}
+
+fn products_described() -> Variants<&'static str> {
+    let keys = load::hot_texts();
+    let map = floor(keys, |text| named(0, text));
+    let typed = Expiring::<String, _>::new();
+    Variants::of(keys)
+        .with(FLOOR, async move |text| from_floor(&map, text).await)
+        .with(BY_HAND, async move |text| {
+            typed.get(Text(text), |key| named(0, key.0)).await
+        })
+        .with(OURS, async |text| ours::product_described(text).await)
+        .with(CONCURRENT_TTL, async |text| {
+            peers::described_concurrent_ttl(text).await
         })
 }
 

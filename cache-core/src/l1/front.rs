@@ -2,7 +2,8 @@
 //! threads that ask for one key do not meet.
 //!
 //! The tier stays the only one to say what is there: an entry that has left it answers nobody, whoever holds it. A thread
-//! holds [`PLACES`] entries at most, small ones, and lets go of one when it needs its place.
+//! holds [`PLACES`] entries at most, small ones. It lets go of one when it needs its place, or finds that it has left while it
+//! brings others: a thread that calls no more lets go of none.
 
 use std::{
     any::TypeId,
@@ -15,7 +16,7 @@ use smallvec::SmallVec;
 use super::{L1, Node};
 use crate::{
     clock::Clock,
-    key::{KeyRef, WriteKey, is_written},
+    key::{Key, KeyRef, WriteKey, is_written},
 };
 
 /// A power of two.
@@ -27,6 +28,9 @@ const WAYS: usize = 4;
 /// As an entry counts in the tier. Larger ones are left there: nobody is to hold much of what has left it.
 const MOST_BYTES: u64 = 2048;
 
+/// So many places are looked through, whenever an entry is brought, for those that have left their tier.
+const SWEPT: usize = 16;
+
 /// Of so many hits here the tier is told of one: it would take for cold what it never sees asked for.
 const TOLD: u8 = 16;
 
@@ -37,6 +41,7 @@ thread_local! {
     /// Empty until something is brought.
     static FRONT: RefCell<Front> = const { RefCell::new(None) };
     static DICE: Cell<u32> = const { Cell::new(1) };
+    static SWEEP: Cell<usize> = const { Cell::new(0) };
 }
 
 type Front = Option<Box<[Option<Held>; PLACES]>>;
@@ -58,6 +63,11 @@ struct Held {
 }
 
 impl Held {
+    /// As [`Option::take_if`] asks.
+    fn has_left(&mut self) -> bool {
+        !self.node.entry().is_in_tier()
+    }
+
     fn is_of(&self, other: &Self) -> bool {
         let of = |held: &Self| (held.mark, held.tier, held.function);
         of(self) == of(other) && self.key == other.key
@@ -147,17 +157,55 @@ impl L1 {
         };
         let left = FRONT.try_with(|front| {
             let mut front = front.try_borrow_mut().ok()?;
-            take(front.get_or_insert_with(nothing), places_of(key), held)
+            let front = front.get_or_insert_with(nothing);
+            let mut left = sweep(front);
+            left.extend(take(front, places_of(key), held));
+            Some(left)
         });
         // Not before: a value's own `Drop` may do anything.
         drop(left);
     }
 }
 
+/// Has this thread hold none of what has left its tier.
+pub(super) fn let_go() {
+    let left = FRONT.try_with(|front| {
+        let mut front = front.try_borrow_mut().ok()?;
+        let places = front.as_mut()?.iter_mut();
+        let left = places.filter_map(|place| place.take_if(Held::has_left));
+        Some(left.collect::<Vec<_>>())
+    });
+    // Not before: a value's own `Drop` may do anything.
+    drop(left);
+}
+
+/// Has this thread not hold an entry. The caller still does, so that it is not dropped here.
+pub(super) fn let_go_of(key: &Key, node: &Arc<Node>) {
+    // Without a thread to hold it there is nothing to do.
+    let _ = FRONT.try_with(|front| {
+        let mut front = front.try_borrow_mut().ok()?;
+        let front = front.as_mut()?;
+        for place in places_of(&key.as_ref()) {
+            front[place].take_if(|held| Arc::ptr_eq(&held.node, node));
+        }
+        Some(())
+    });
+}
+
 fn nothing() -> Box<[Option<Held>; PLACES]> {
     let places: Box<[_]> = (0..PLACES).map(|_| None).collect();
     let places = places.try_into().ok();
     places.expect("there are as many as were made")
+}
+
+/// Takes out what has left its tier, from the next few places.
+fn sweep(front: &mut [Option<Held>; PLACES]) -> SmallVec<[Held; 1]> {
+    let first = SWEEP.get();
+    SWEEP.set((first + SWEPT) % PLACES);
+    let places = front.iter_mut().skip(first).take(SWEPT);
+    places
+        .filter_map(|place| place.take_if(Held::has_left))
+        .collect()
 }
 
 /// Takes an entry in one of these places: of an older one of its key, or one that nobody has, or of what nobody is served any
@@ -337,6 +385,31 @@ mod tests {
             })
         });
         assert_eq!(inner, Some(Some(20)));
+    }
+
+    #[test]
+    fn what_has_left_its_tier_is_let_go_of_at_once_or_while_others_come() {
+        let tier = Tier::new(Eviction::Adaptive);
+        let asked_for = |value| {
+            let node = tier.keep(1, value, 8);
+            tier.ask(1);
+            assert_eq!(Arc::strong_count(&node), 3);
+            node
+        };
+        let node = asked_for(10);
+        drop(tier.l1.remove(&Tier::key(1)));
+        assert_eq!(Arc::strong_count(&node), 1);
+        let node = asked_for(11);
+        tier.l1.clear();
+        assert_eq!(Arc::strong_count(&node), 1);
+        let node = asked_for(12);
+        tier.keep(1, 13, 8);
+        assert_eq!(Arc::strong_count(&node), 2);
+        for id in 2..500 {
+            tier.keep(id, 0, 8);
+            tier.ask(id);
+        }
+        assert_eq!(Arc::strong_count(&node), 1);
     }
 
     #[test]

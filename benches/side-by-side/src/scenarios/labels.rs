@@ -26,6 +26,30 @@ pub(super) const METHOD: Label = Label {
     title: "**ours: `#[cached(ttl, key = id)]` on a method**",
 };
 
+pub(super) const TRAIT: Label = Label {
+    role: Role::Ours,
+    id: "ours-trait",
+    title: "**ours: the same on a method of a trait**",
+};
+
+pub(super) const GENERIC: Label = Label {
+    role: Role::Ours,
+    id: "ours-generic",
+    title: "**ours: `#[cached(ttl)]` on a generic function**",
+};
+
+pub(super) const ONE_EVENT: Label = Label {
+    role: Role::Ours,
+    id: "ours-event",
+    title: "**ours: with one event, of one tag**",
+};
+
+pub(super) const EVENTS: Label = Label {
+    role: Role::Ours,
+    id: "ours-events",
+    title: "**ours: with three events**",
+};
+
 pub(super) const OURS_DETACHED: Label = Label {
     role: Role::Ours,
     id: "ours-detached",
