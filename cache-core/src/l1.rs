@@ -18,6 +18,8 @@ use std::{
 };
 
 pub(crate) use entry::{Entry, Node, Stored, Terms};
+#[cfg(test)]
+pub(crate) use front::begin_anew;
 use quick_cache::OptionsBuilder;
 use smallvec::SmallVec;
 

@@ -192,6 +192,14 @@ pub(super) fn let_go_of(key: &Key, node: &Arc<Node>) {
     });
 }
 
+/// As if this thread had never called: what a simulation does is to depend on its seed alone.
+#[cfg(test)]
+pub(crate) fn begin_anew() {
+    DICE.set(1);
+    SWEEP.set(0);
+    drop(FRONT.take());
+}
+
 fn nothing() -> Box<[Option<Held>; PLACES]> {
     let places: Box<[_]> = (0..PLACES).map(|_| None).collect();
     let places = places.try_into().ok();

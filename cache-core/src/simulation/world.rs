@@ -28,7 +28,7 @@ use crate::{
         mutant,
         mutant::{Mutant, Preempting},
     },
-    l1::terms::draw_from,
+    l1::{begin_anew, terms::draw_from},
     l2::Store,
     lock::{Mutex, MutexGuard},
     stats::FunctionStats,
@@ -75,6 +75,7 @@ pub(super) fn run(plan: &Plan, broken: Option<Mutant>, is_logged: bool) -> Ended
         let ended = runtime.block_on(async {
             let _simulated = Simulated::begin();
             draw_from(plan.seed);
+            begin_anew();
             let world = World::new(plan.clone(), is_logged);
             let hastened = Arc::clone(&world);
             let _preempting = Preempting::by(move || hastened.preempt());
