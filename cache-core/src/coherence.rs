@@ -282,7 +282,10 @@ impl Coherence {
         });
         // In this order: a tear while the generations are captured must show, and a fence that advances then is
         // not yet to be counted on.
-        let oldest = rules::oldest_capture(now, self.beat.fence(), self.beat.bound());
+        // What is marked may change without a word.
+        let is_marked = self.marks.may_stand(tags, is_late, now);
+        let heard = if is_marked { 0 } else { self.beat.fence() };
+        let oldest = rules::oldest_capture(now, heard, self.beat.bound());
         let gap = self.beat.gap();
         let cells = tags.iter().map(|tag| self.registry.get_or_create(tag));
         Snapshot::new((gap, now, oldest), invalidations, Captured::now(cells))
@@ -404,12 +407,17 @@ impl Coherence {
         store_time: Option<u64>,
         now: Nanos,
     ) -> Duration {
-        if let (Some(stamps), Some(store_time)) = (stamps, store_time) {
-            let youngest = stamps.versions.iter().max().copied().unwrap_or(0);
-            return Duration::from_micros(store_time.saturating_sub(youngest));
-        }
         let tags: Vec<_> = snapshot.cells().map(|cell| cell.tag().clone()).collect();
-        self.recent.quiet_for(&tags, now)
+        let (Some(stamps), Some(store_time)) = (stamps, store_time) else {
+            return self.recent.quiet_for(&tags, now);
+        };
+        let youngest = stamps.versions.iter().max().copied().unwrap_or(0);
+        let by_versions = Duration::from_micros(store_time.saturating_sub(youngest));
+        // The clock of the store may have been set since.
+        let here = self.recent.last_of(&tags, now);
+        here.map_or(by_versions, |last| {
+            by_versions.min(Duration::from_nanos(now.saturating_sub(last)))
+        })
     }
 
     /// Something is about to change: until the hold is dropped nothing is kept that depends on it.

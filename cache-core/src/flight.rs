@@ -24,6 +24,7 @@ use std::{
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
+use member::Demand;
 pub(crate) use member::{Load, Member, Overtaken, Turn, Underway};
 pub(crate) use reliance::Guarded;
 pub(crate) use waits::{Target, Wait, wait};
@@ -111,6 +112,10 @@ impl Flights {
             if !(is_provisional && sure) {
                 let mut member = flight.enter();
                 member.came = is_provisional.then(|| Box::new(came.clone()));
+                member.demand = Demand {
+                    known_since: snapshot.oldest(),
+                    came_at: clock.now(),
+                };
                 return Joined::Member(member);
             }
         }
@@ -482,6 +487,7 @@ impl Flight {
             patience: Patience::default(),
             is_stand_in: false,
             came: None,
+            demand: Demand::default(),
         }
     }
 

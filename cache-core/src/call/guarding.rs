@@ -6,7 +6,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use super::Call;
 use crate::{
     cache::Cache,
-    clock::{Clock, Nanos, after, system_now},
+    clock::{Clock, Nanos, after, before, system_now},
     coherence::{Coherence, Snapshot, Stamps},
     event::Tag,
     flight::{Guarded, Load},
@@ -239,5 +239,11 @@ fn settled(
     let loading = Duration::from_nanos(now.saturating_sub(began));
     // When it was read, a replica may still have had what was before: it is looked at again when it has not.
     let had_settled = changed.saturating_sub(loading) >= lag;
-    (!had_settled).then(|| after(cache.clock().now(), lag.saturating_sub(changed)))
+    let now = cache.clock().now();
+    let settles = match lag.checked_sub(changed) {
+        Some(left) => after(now, left),
+        // While it was read.
+        None => before(now, changed.saturating_sub(lag)),
+    };
+    (!had_settled).then_some(settles)
 }

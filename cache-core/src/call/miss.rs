@@ -277,9 +277,10 @@ impl Call {
             };
             let mut underway = match turn {
                 Turn::Answer(node) if !member.may_take(&node) => {
+                    let captured = self.capture();
                     let came = member.came.take();
-                    let came = came.expect("an answer is refused by who came behind its flight");
-                    match self.join(outer, &self.capture(), (&came, true)) {
+                    let came = came.as_deref().unwrap_or(&captured);
+                    match self.join(outer, &captured, (came, true)) {
                         Ok(next) => member = next,
                         Err(node) => return Flown::by(Answer::Hit(node), Source::Memory),
                     }

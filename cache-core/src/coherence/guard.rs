@@ -55,6 +55,11 @@ impl Snapshot {
         self.captured.cells()
     }
 
+    /// What was known to be valid before this is as good as void.
+    pub(crate) fn oldest(&self) -> Nanos {
+        self.oldest
+    }
+
     /// Whether more may be depended on than is known yet.
     pub(crate) fn is_late(&self) -> bool {
         self.invalidations.is_some()

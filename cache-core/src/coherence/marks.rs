@@ -83,6 +83,16 @@ impl Marks {
         since < state.all || tags.any(stood)
     }
 
+    /// Whether one of these may be marked now; any at all, where not all are known.
+    pub(super) fn may_stand(&self, tags: &[Tag], is_late: bool, now: Nanos) -> bool {
+        let stands = || {
+            let state = self.0.lock();
+            let mut marked = state.tags.values();
+            now < state.all || marked.any(|stand| now < stand.until)
+        };
+        self.has(tags.iter(), now) || is_late && stands()
+    }
+
     /// Those that are known from before this gap, in which their end may have been missed; `most` of them.
     pub(super) fn doubted(&self, gap: u64, now: Nanos, most: usize) -> DoubtedMarks {
         let state = self.0.lock();

@@ -125,6 +125,17 @@ impl Recent {
         !tags.iter().any(|tag| state.last(tag).is_some_and(is_later))
     }
 
+    /// When one of these was last invalidated, where that is known.
+    pub(super) fn last_of(&self, tags: &[Tag], now: Nanos) -> Option<Nanos> {
+        let mut state = self.state.lock();
+        // From here on, where there were no notes.
+        state.notes(now);
+        tags.iter()
+            .filter_map(|tag| state.last(tag))
+            .map(|last| last.at)
+            .max()
+    }
+
     /// How long none of these was invalidated, as far as that is known: of times long ago nothing is.
     pub(super) fn quiet_for(&self, tags: &[Tag], now: Nanos) -> Duration {
         let mut state = self.state.lock();

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     clock::{Nanos, after, system_now},
-    coherence::{Snapshot, Stamps, mutant, mutant::Mutant},
+    coherence::{Guard, Snapshot, Stamps, mutant, mutant::Mutant},
     key::Key,
     l1::Node,
     l2::RedisMiss,
@@ -49,6 +49,25 @@ pub(crate) struct Member {
     /// What was known when the caller came, where that is more than the flight knows: only its value will tell whether that
     /// concerns it.
     pub(crate) came: Option<Box<Snapshot>>,
+    /// What it asks of an answer, where it has joined others.
+    pub(super) demand: Demand,
+}
+
+/// What a caller may be given that was not read for it: no more than it would be served from memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Demand {
+    /// Since when what the answer was made of has to be known to be valid: that may be older than its flight.
+    pub(super) known_since: Nanos,
+    /// When it came, on the clock of its cache: what had not settled when it was read has to be read again by then.
+    pub(super) came_at: Nanos,
+}
+
+impl Demand {
+    fn is_met_by(self, answer: &Node) -> bool {
+        let entry = answer.entry();
+        let is_valid = |guard: &Guard| guard.known_until() >= self.known_since;
+        entry.guard().is_none_or(is_valid) && entry.settles().is_none_or(|time| self.came_at < time)
+    }
 }
 
 impl Member {
@@ -58,7 +77,8 @@ impl Member {
 
     /// Whether an answer of the flight is one to this caller.
     pub(crate) fn may_take(&self, answer: &Node) -> bool {
-        self.came.is_none() || tells_of_events(answer) && !answer.entry().is_void()
+        let is_from_behind = || tells_of_events(answer) && !answer.entry().is_void();
+        self.demand.is_met_by(answer) && (self.came.is_none() || is_from_behind())
     }
 
     /// Waits for the answer, or for the turn to load.
@@ -168,6 +188,7 @@ impl Member {
             behind: Vec::new(),
             is_stamped: AtomicBool::new(false),
             came_behind: self.came.is_some(),
+            demand: self.demand,
             chain_ids: OnceLock::new(),
             has_recorded: AtomicBool::new(false),
             asking_since: AtomicU64::new(0),
@@ -212,6 +233,8 @@ pub(crate) struct Load {
     is_stamped: AtomicBool,
     /// Whether its caller knows of more than the flight: see [`Member::came`].
     came_behind: bool,
+    /// That of its caller.
+    demand: Demand,
     /// The ids of the [chain](Self::chain), once somebody has asked for them.
     chain_ids: OnceLock<Places>,
     /// It is recorded that those beside wait for this one.
@@ -258,6 +281,7 @@ impl Load {
             behind,
             is_stamped: AtomicBool::new(false),
             came_behind: false,
+            demand: Demand::default(),
             chain_ids: OnceLock::new(),
             has_recorded: AtomicBool::new(false),
             asking_since: AtomicU64::new(0),
@@ -403,6 +427,7 @@ impl Load {
             // Whoever waits for this load may have come behind what made it void.
             && !answer.entry().is_void()
             && (!self.came_behind || tells_of_events(&answer))
+            && self.demand.is_met_by(&answer)
         {
             return Poll::Ready(Overtaken::Answered(answer));
         }

@@ -180,10 +180,11 @@ impl Network {
         let Served {
             who, start, seen, ..
         } = *served;
-        // What a caller waited for was not kept.
-        if ended >= start || self.has_lost_marks {
+        if self.has_lost_marks {
             return None;
         }
+        // What a caller waited for was not kept.
+        let was_kept = ended < start;
         let (bound, known_at) = (setup.bound * MS, served.known_at());
         let rows = seen.rows.iter();
         let mut newer = rows.flat_map(|(row, version)| self.commits_after(*row, *version));
@@ -192,7 +193,7 @@ impl Network {
                 self.listens[who.process] < began && marked <= self.fences[who.process]
             };
             let is_late = !served.may_be_unproven() && commit.at + bound < known_at;
-            let is_late = is_late || commit.marked.is_some_and(is_known);
+            let is_late = is_late || was_kept && commit.marked.is_some_and(is_known);
             commit.marked.is_some() && commit.at < known_at && is_late
         })?;
         Some(format!(
