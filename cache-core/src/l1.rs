@@ -41,7 +41,7 @@ pub enum Eviction {
     #[default]
     Adaptive,
     /// The entry that was not used for the longest time. One lock for all keys: slower, predictable. What a thread asks for again
-    /// and again it has at hand, and counts as used at one of 16 times.
+    /// and again it has at hand, and counts as used at one of 16 to 128 times.
     Lru,
 }
 

@@ -147,6 +147,15 @@ impl Proxy {
         lost.inspect(|connection| connection.lose()).count()
     }
 
+    /// What goes over connections that the server sees come from one of these ports takes longer, in each direction. Gives how many
+    /// those are.
+    #[allow(clippy::must_use_candidate, reason = "some know")]
+    pub fn slow_down_from(&self, ports: &[u16], by: Duration) -> usize {
+        let state = self.link.state();
+        let from = state.connections.iter().filter(|it| it.is_from(ports));
+        from.inspect(|connection| connection.slow_down(by)).count()
+    }
+
     /// Which of these ports the server sees connections come from that are open.
     #[must_use]
     pub fn are_from(&self, ports: &[u16]) -> Vec<u16> {
@@ -250,7 +259,7 @@ impl Link {
         drop(state);
         for direction in connection.directions() {
             let (link, connection) = (self.clone(), connection.clone());
-            self.spawn(move || connection.pump(direction, || link.delay()));
+            self.spawn(move || connection.pump(direction, || link.delay() + connection.slower()));
         }
     }
 

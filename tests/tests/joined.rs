@@ -1,7 +1,7 @@
 //! Who joins a load is given what nobody would be served from memory at that moment: a load counts as old as its flight, and
 //! what it was made of may be older.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, missing_docs, reason = "a test may fail")]
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::{sync::Arc, time::Instant};
 

@@ -1,6 +1,6 @@
 //! `settle`, where the clock of the server is stepped ahead: what was loaded from a replica that lags counts as settled.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, missing_docs, reason = "a test may fail")]
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use cache_core::cached;
 use tests::{

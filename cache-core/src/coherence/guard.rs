@@ -55,6 +55,11 @@ impl Snapshot {
         self.captured.cells()
     }
 
+    /// When it was captured.
+    pub(crate) fn taken(&self) -> Nanos {
+        self.taken
+    }
+
     /// What was known to be valid before this is as good as void.
     pub(crate) fn oldest(&self) -> Nanos {
         self.oldest
@@ -342,6 +347,12 @@ impl Guard {
             snapshot.cells().any(|other| other.tag().event() == event)
         };
         self.captured.cells().any(is_shared)
+    }
+
+    /// Whether nothing makes it void that is no change of what `snapshot` was captured of.
+    pub(crate) fn depends_on_no_more_than(&self, snapshot: &Snapshot) -> bool {
+        let is_shared = |cell: &Arc<Cell>| snapshot.cells().any(|other| Arc::ptr_eq(cell, other));
+        self.captured.cells().all(is_shared)
     }
 
     /// Whether the entry contains all that was bumped before `time`: it is valid, and was found to be later.

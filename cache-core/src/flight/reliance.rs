@@ -3,8 +3,9 @@
 //!
 //! A load is stamped with the versions of its tags from before it began. A value that it takes from memory may be
 //! older than those, as long as the bound allows: kept under such stamps it would be stale for as long as it lives. So
-//! inside a load an entry is good enough only if it was found valid after the load was stamped, or read under versions
-//! that are no older; and what has no versions lets the load count as no newer, and go no further than this process.
+//! inside a load an entry is good enough only if it was found valid after the load was stamped (or captured, where it has no
+//! versions), or read under versions that are no older; and what has no versions lets the load count as no newer, and go no
+//! further than this process.
 //!
 //! Two values that depend on one event need not depend on one tag: what is made of all rows has another one than a row
 //! has, and an event about a row changes both. Nor need they depend on one event: a mutation may emit several.
@@ -105,13 +106,21 @@ impl Load {
 
     /// Whether an entry is as new as the versions of this load make it look.
     fn is_no_newer_than(&self, guard: &Guard) -> bool {
-        let Some((own, at)) = self.stamps() else {
-            return true;
-        };
         // What has no versions makes the load have none.
-        guard.stamps().is_none()
-            || guard.is_valid_since(at)
-            || guard.is_as_new_as(self.snapshot(), &own)
+        if guard.stamps().is_none() {
+            return true;
+        }
+        match self.stamps() {
+            Some((own, at)) => {
+                guard.is_valid_since(at) || guard.is_as_new_as(self.snapshot(), &own)
+            }
+            // What makes the one void has to make the other void too: messages of several events may be heard one by one.
+            None => {
+                self.flight.site.inherits
+                    || guard.depends_on_no_more_than(self.snapshot())
+                    || guard.is_valid_since(self.snapshot().taken())
+            }
+        }
     }
 
     fn rely_on(&self, guard: &Guard) {

@@ -31,8 +31,10 @@ const MOST_BYTES: u64 = 2048;
 /// So many places are looked through, whenever an entry is brought, for those that have left their tier.
 const SWEPT: usize = 16;
 
-/// Of so many hits here the tier is told of one: it would take for cold what it never sees asked for.
-const TOLD: u8 = 16;
+/// Of 16 hits here the tier is told of one, as it would take for cold what it never sees asked for; and then of fewer, down to one
+/// of 128, as threads meet there.
+const TOLD: u8 = 8;
+const DOUBLED: u8 = 4;
 
 /// Of so many hits in the tier one brings its entry here: what is asked for often comes soon, and the rest costs little.
 const BROUGHT: u32 = 8;
@@ -76,12 +78,13 @@ impl Held {
     /// Counts a hit. Whether it is the one to tell the tier of.
     #[inline]
     fn is_to_be_told(&self) -> bool {
-        let untold = (self.untold.get() + 1) % TOLD;
-        self.untold.set(untold);
-        if untold == 0 {
-            self.told.set(self.told.get().saturating_add(1));
+        let (untold, told) = (self.untold.get() + 1, self.told.get());
+        let is_told = untold >= TOLD << told.min(DOUBLED);
+        self.untold.set(if is_told { 0 } else { untold });
+        if is_told {
+            self.told.set(told.saturating_add(1));
         }
-        untold == 0
+        is_told
     }
 }
 

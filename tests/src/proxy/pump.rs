@@ -4,7 +4,7 @@ use std::{
     io::{self, ErrorKind, Read, Write},
     net::{Shutdown, TcpStream},
     sync::{
-        atomic::{AtomicBool, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
         mpsc::{self, Receiver, SyncSender},
     },
     thread,
@@ -27,6 +27,8 @@ pub(super) struct Connection {
     server: Option<TcpStream>,
     is_lost: AtomicBool,
     is_closed: AtomicBool,
+    /// How much longer than others its chunks take, in milliseconds.
+    slower: AtomicU64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +62,7 @@ impl Connection {
             server: None,
             is_lost: AtomicBool::new(true),
             is_closed: AtomicBool::new(false),
+            slower: AtomicU64::new(0),
         })
     }
 
@@ -76,6 +79,16 @@ impl Connection {
     /// From here on nothing arrives, in either direction, and nothing is closed.
     pub(super) fn lose(&self) {
         self.is_lost.store(true, SeqCst);
+    }
+
+    /// Its chunks take longer from here on.
+    pub(super) fn slow_down(&self, by: Duration) {
+        let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+        self.slower.store(by, SeqCst);
+    }
+
+    pub(super) fn slower(&self) -> Duration {
+        Duration::from_millis(self.slower.load(SeqCst))
     }
 
     pub(super) fn close(&self) {
