@@ -25,6 +25,7 @@ cargo xtask bench shared   the shared tier, on a `redis-server`
 cargo xtask bench events   what invalidation costs, on a `redis-server`
 cargo xtask bench strategies   what strategies, fleets and batches are worth, on a `redis-server`
 cargo xtask bench stampede   what it costs when many callers ask at once for what is not there
+cargo xtask bench hits     which part of the calls a cache answers, on traces in the folder `CACHE_TRACES` and on mixes
 cargo xtask bench build    what the attribute costs to build, beside `cached`
 cargo xtask demo           the quickstart";
 
@@ -81,6 +82,7 @@ fn main() -> ExitCode {
                 server::is_there() && bench("strategies", rest)
             }
             [what, rest @ ..] if what == "stampede" => bench("stampede", rest),
+            [what, rest @ ..] if what == "hits" => bench("hit-ratio", rest),
             [what, rest @ ..] if what == "build" => bench("build-cost", rest),
             rest => bench("side-by-side", rest),
         },

@@ -12,6 +12,9 @@ mod traces;
 /// Of the different keys of a trace, so many have room.
 const ROOMS: [(&str, usize); 3] = [("1 %", 100), ("5 %", 20), ("20 %", 5)];
 
+/// Fewer entries of a number are less than a cache of ours may hold.
+const FEWEST: usize = 400;
+
 /// A trace, or what stands for one.
 struct Accesses {
     name: String,
@@ -26,9 +29,9 @@ fn main() {
     }
     let engines = engines::all();
     print!("| trace | calls | keys | room |");
-    engines
-        .iter()
-        .for_each(|engine| print!(" {} |", engine.name));
+    for engine in &engines {
+        print!(" {} |", engine.name);
+    }
     println!(" optimum |");
     println!("|:--|--:|--:|--:|{}--:|", "--:|".repeat(engines.len()));
     let mut worst = (f64::INFINITY, String::new());
@@ -36,7 +39,7 @@ fn main() {
         let distinct = distinct(&keys);
         for (room, part) in ROOMS {
             let entries = distinct / part;
-            if entries < 100 {
+            if entries < FEWEST {
                 continue;
             }
             print!("| {name} | {} | {distinct} | {room} |", keys.len());
@@ -44,7 +47,9 @@ fn main() {
                 .iter()
                 .map(|engine| percent((engine.hits)(&keys, entries), keys.len()))
                 .collect();
-            rates.iter().for_each(|rate| print!(" {rate:.1} |"));
+            for rate in &rates {
+                print!(" {rate:.1} |");
+            }
             let optimum = engines::optimum(&keys, entries);
             println!(" {:.1} |", percent(optimum, keys.len()));
             // Ours is the first, and the engine it is made of the second.

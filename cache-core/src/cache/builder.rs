@@ -111,8 +111,8 @@ impl CacheBuilder {
     /// than the truth where capacity is spare, where serde skips a field, and for many small boxes, enums
     /// of very different variants and `serde_json::Value`: give those a `weight`; else its `size_of`.
     ///
-    /// Each thread that makes calls keeps what it is served again and again at hand, beside that: up to 2,048 entries of up to
-    /// 2 KiB and a table of 128 KiB. Those that have left memory answer nobody, and are let go of as others come.
+    /// From 8 MiB on, each thread that makes calls keeps what it is served again and again at hand, beside that: up to 2,048 entries
+    /// of up to 2 KiB and a table of 128 KiB. Those that have left memory answer nobody, and are let go of as others come.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.memory_limit = bytes;
         self

@@ -22,6 +22,9 @@ use crate::{
 /// A power of two.
 const PLACES: usize = 2048;
 
+/// Of a smaller tier nothing is held: it would hardly be told what is asked for.
+pub(super) const LEAST_BYTES: u64 = 16 * PLACES as u64 * super::SMALL_BYTES;
+
 /// An entry is in one of so many places that follow one another.
 const WAYS: usize = 4;
 
@@ -278,7 +281,7 @@ mod tests {
     impl Tier {
         fn new(eviction: Eviction) -> Self {
             Self {
-                l1: L1::new(1 << 20, eviction.tier(), 100),
+                l1: L1::new(LEAST_BYTES, eviction.tier(), 100),
                 clock: Clock::system(),
             }
         }
@@ -374,7 +377,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_large_or_of_no_known_size_is_left_to_the_tier() {
+    fn a_small_tier_is_asked_each_time() {
+        let mut tier = Tier::new(Eviction::Adaptive);
+        tier.l1 = L1::new(LEAST_BYTES - 1, Eviction::Adaptive.tier(), 100);
+        tier.keep(1, 10, 8);
+        tier.ask(1);
+        assert_eq!(tier.at_hand(1), None);
+    }
+
+    #[test]
+    fn what_is_large_is_left_to_the_tier() {
         let tier = Tier::new(Eviction::Adaptive);
         tier.keep(1, 10, 4096);
         tier.ask(1);
