@@ -52,18 +52,21 @@ impl Sells for Shop {
 
 /// A product is another one.
 #[derive(Event)]
+#[event(used_elsewhere)]
 pub(crate) struct ProductChanged {
     pub(crate) id: u64,
 }
 
 /// The stock of a product is.
 #[derive(Event)]
+#[event(used_elsewhere)]
 pub(crate) struct StockChanged {
     pub(crate) id: u64,
 }
 
 /// All prices are.
 #[derive(Event)]
+#[event(used_elsewhere)]
 pub(crate) struct PricesChanged {}
 
 #[cached(ttl = 1h, invalidate_on = ProductChanged { id })]

@@ -41,9 +41,11 @@ pub(crate) fn all() -> [Variant; 5] {
     let variant = |title, run| Variant { title, run };
     [
         variant("the tasks alone, each with a timer", |keys| {
-            run(keys, alone)
+            run(keys, alone);
         }),
-        variant("**ours: `#[cached(ttl)]`**", |keys| run(keys, ours)),
+        variant("**ours: `#[cached(ttl)]`**", |keys| {
+            run(keys, ours);
+        }),
         variant("**ours: `#[cached(ttl, inline)]`**", |keys| {
             run(keys, ours_inline);
         }),
