@@ -260,15 +260,16 @@ fn adaptive(limit: u64) -> AdaptiveTier {
         .shards(shards)
         // A multiple of the shards: the cache rounds each shard's part up.
         .weight_capacity(limit - limit % shards as u64)
-        // As if most entries were small: of as many that have left is remembered that they were here.
+        // As if most entries were small: of half as many that have left is remembered that they were here, and each takes a place
+        // that the limit does not count.
         .estimated_items_capacity(
             usize::try_from(limit / SMALL_BYTES)
                 .unwrap_or(usize::MAX)
                 .clamp(32 * shards, 1 << 20),
         )
-        // On traces and mixes hardly ever behind the crate's own 0.97 and 0.5, and often ahead: `cargo xtask bench hits`.
+        // On traces and mixes hardly ever behind the crate's own 0.97, and often ahead: `cargo xtask bench hits`.
         .hot_allocation(0.9)
-        .ghost_allocation(1.0)
+        .ghost_allocation(0.5)
         .build()
         .expect("capacities are given and the allocations lie between 0 and 1");
     quick_cache::sync::Cache::with_options(options, Weigher, KeyHasher::default(), Evictor)

@@ -169,7 +169,8 @@ impl World {
         };
         let cache = Cache::builder()
             .namespace("sim")
-            .memory_limit(1 << 20)
+            // Large enough for threads to hold entries of it.
+            .memory_limit(8 << 20)
             .staleness_bound(ms(setup.bound))
             .unknown_outcome(ms(UNKNOWN_OUTCOME))
             .build_on(store);
