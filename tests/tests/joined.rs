@@ -98,10 +98,8 @@ async fn nor_where_that_inherits() {
     assert_eq!(cut_off!(inherited, 800, 2_200), 1);
 }
 
-/// Nobody hears anybody: `guide::servers`, "one that refuses the channel .. processes do not hear each other then, and ask
-/// instead". Nothing fails.
-async fn without_the_channel(is_joined: bool) -> u64 {
-    let (server, table) = (Server::start(), Table::default());
+/// The URL of a user who may not subscribe.
+fn without_channels(server: &Server) -> String {
     server.command(&[
         "ACL",
         "SETUSER",
@@ -112,7 +110,14 @@ async fn without_the_channel(is_joined: bool) -> u64 {
         "resetchannels",
         "+@all",
     ]);
-    let url = server.url().replace("redis://", "redis://app:a@");
+    server.url().replace("redis://", "redis://app:a@")
+}
+
+/// Nobody hears anybody: `guide::servers`, "one that refuses the channel .. processes do not hear each other then, and ask
+/// instead". Nothing fails.
+async fn without_the_channel(is_joined: bool) -> u64 {
+    let (server, table) = (Server::start(), Table::default());
+    let url = without_channels(&server);
     let (here, there) = (on(server.url()).await, on(url).await);
     within(&there, row(&table, 1)).await;
     let begin = Instant::now();
@@ -143,17 +148,7 @@ async fn who_may_not_listen_and_joins_a_load_is_not_behind_for_longer_than_the_b
 #[tokio::test]
 async fn nor_for_longer_with_each_function_in_between() {
     let (server, table) = (Server::start(), Table::default());
-    server.command(&[
-        "ACL",
-        "SETUSER",
-        "app",
-        "on",
-        ">a",
-        "~*",
-        "resetchannels",
-        "+@all",
-    ]);
-    let url = server.url().replace("redis://", "redis://app:a@");
+    let url = without_channels(&server);
     let (here, there) = (on(server.url()).await, on(url).await);
     within(&there, row(&table, 1)).await;
     let begin = Instant::now();

@@ -1,5 +1,5 @@
 //! What the bytes of a key are written to: they are hashed, then compared with those of an entry that may be the one, and
-//! kept only where none is. A hit copies no key.
+//! kept only where none is, or its thread is to have it at hand.
 
 use std::hash::{BuildHasher, Hasher};
 

@@ -53,6 +53,10 @@ impl KeyWriter<'static> {
     }
 }
 
+#[allow(
+    clippy::inline_always,
+    reason = "a hit writes its key twice, and each way is a few instructions"
+)]
 impl<'a> KeyWriter<'a> {
     #[inline]
     pub(crate) fn to_compare_with(bytes: &'a [u8]) -> Self {
@@ -114,30 +118,18 @@ impl<'a> KeyWriter<'a> {
     }
 
     /// A value of `N` bytes. Its text is `text`, escaped, which must be another one when `bytes` are others.
-    #[allow(
-        clippy::inline_always,
-        reason = "a hit writes its key twice, and each way is a few instructions"
-    )]
     #[inline(always)]
     pub fn fixed<const N: usize>(&mut self, bytes: [u8; N], text: &dyn Display) {
         write_to!(self, out => out.fixed(bytes), out => out.fixed(&bytes, text));
     }
 
     /// A text of any length, which may hold any character.
-    #[allow(
-        clippy::inline_always,
-        reason = "a hit writes its key twice, and each way is a few instructions"
-    )]
     #[inline(always)]
     pub fn text(&mut self, text: &str) {
         write_to!(self, out => out.counted(text.as_bytes()), out => out.text(text));
     }
 
     /// A byte string of any length; as text it is hex.
-    #[allow(
-        clippy::inline_always,
-        reason = "a hit writes its key twice, and each way is a few instructions"
-    )]
     #[inline(always)]
     pub fn bytes(&mut self, bytes: &[u8]) {
         write_to!(self, out => out.counted(bytes), out => out.bytes(bytes));
@@ -192,7 +184,7 @@ impl<'a> KeyWriter<'a> {
     /// enum Page { All, Numbered(u32) }
     ///
     /// impl CacheKey for Page {
-    ///     fn write(&self, key: &mut KeyWriter) {
+    ///     fn write(&self, key: &mut KeyWriter<'_>) {
     ///         match self {
     ///             Page::All => key.variant("All", |_| ()),
     ///             Page::Numbered(page) => key.variant("Numbered", |key| page.write(key)),

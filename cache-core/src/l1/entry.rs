@@ -422,7 +422,7 @@ impl More {
     }
 }
 
-/// A tier that is dropped with its entries counts none of them out.
+/// However it came to its end, it is counted out once.
 impl Drop for Entry {
     fn drop(&mut self) {
         self.leave();

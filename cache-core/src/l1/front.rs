@@ -108,7 +108,7 @@ impl L1 {
             let front = front.as_ref()?;
             let mark = mark_of(&key);
             let is_it = |place: usize| {
-                let held = front[place % PLACES].as_ref()?;
+                let held = front[place].as_ref()?;
                 let is_it = held.mark == mark
                     && held.tier == tier
                     && held.function == key.function
