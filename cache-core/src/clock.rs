@@ -105,6 +105,30 @@ fn monotonic() -> Nanos {
     u64::try_from(START.get_or_init(Instant::now).elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// How long this machine has slept since it was started, while its monotonic clock stood still; 0 where that is not told.
+pub(crate) fn asleep() -> Nanos {
+    #[cfg(test)]
+    if simulated::is_on() {
+        return simulated::asleep();
+    }
+    slept()
+}
+
+#[cfg(target_os = "linux")]
+fn slept() -> Nanos {
+    use rustix::time::{ClockId, clock_gettime};
+    let of = |clock| {
+        let time = clock_gettime(clock);
+        time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
+    };
+    of(ClockId::Boottime).saturating_sub(of(ClockId::Monotonic))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn slept() -> Nanos {
+    0
+}
+
 /// The system's time in simulations: that of a paused Tokio runtime, which moves when all tasks wait.
 #[cfg(test)]
 pub(crate) mod simulated {
@@ -120,6 +144,7 @@ pub(crate) mod simulated {
     thread_local! {
         static BEGAN: Cell<Option<Instant>> = const { Cell::new(None) };
         static NUMBERS: Cell<u64> = const { Cell::new(0) };
+        static ASLEEP: Cell<Nanos> = const { Cell::new(0) };
     }
 
     /// Makes the time of this runtime that of this thread, until the end.
@@ -130,6 +155,7 @@ pub(crate) mod simulated {
         pub(crate) fn begin() -> Self {
             BEGAN.set(Some(Instant::now()));
             NUMBERS.set(0);
+            ASLEEP.set(0);
             Self(())
         }
     }
@@ -146,6 +172,15 @@ pub(crate) mod simulated {
             NUMBERS.set(NUMBERS.get() + 1);
             NUMBERS.get()
         })
+    }
+
+    /// The machine sleeps, which its clock does not show.
+    pub(crate) fn sleep(span: Nanos) {
+        ASLEEP.set(ASLEEP.get() + span);
+    }
+
+    pub(super) fn asleep() -> Nanos {
+        ASLEEP.get()
     }
 
     pub(crate) fn is_on() -> bool {

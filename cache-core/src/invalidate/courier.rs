@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     call::BoxFuture,
-    clock::{Nanos, before, system_now},
+    clock::{Nanos, asleep, before, system_now},
     coherence::{Cell, Coherence, Nonces, Outgoing},
     event::Tag,
     l2::{Batch, Bump, Common, Message, Store, StoreError, TAG_LIFE},
@@ -538,24 +538,4 @@ impl Route {
         let due = self.coherence.next_due().unwrap_or(Nanos::MAX);
         Duration::from_nanos(due.saturating_sub(system_now())).min(SIGN_EVERY)
     }
-}
-
-/// How long this machine has slept since it was started, during which its clock stands still.
-#[cfg(target_os = "linux")]
-fn asleep() -> Nanos {
-    #[cfg(test)]
-    if crate::clock::simulated::is_on() {
-        return 0;
-    }
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    let awake = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    let nanos = |time: rustix::time::Timespec| {
-        time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
-    };
-    nanos(time).saturating_sub(nanos(awake))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn asleep() -> Nanos {
-    0
 }

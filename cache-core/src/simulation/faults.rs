@@ -5,7 +5,7 @@ use super::{
     plan::Fault,
     server::Server,
 };
-use crate::clock::system_now;
+use crate::clock::{simulated, system_now};
 
 impl Network {
     pub(super) fn strike(&mut self, fault: Fault) {
@@ -84,6 +84,7 @@ impl Network {
             }
             Fault::Full(is_full) => self.servers[primary].is_full = is_full,
             Fault::StepClock(step) => self.clock_step += step,
+            Fault::Sleep(time) => simulated::sleep(time * MS),
             Fault::InCluster(fault) => self.strike_cluster(fault),
         }
     }

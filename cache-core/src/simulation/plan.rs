@@ -154,6 +154,8 @@ pub(super) enum Fault {
     EvictEntry,
     Full(bool),
     StepClock(i64),
+    /// All machines do, for so long.
+    Sleep(u64),
     InCluster(InCluster),
 }
 
@@ -237,6 +239,43 @@ impl Plan {
             for _ in 0..random.between(1, 4) {
                 plan.add_fault(&mut random, kind);
             }
+        }
+        plan.steps.sort_by_key(|step| step.at);
+        plan
+    }
+
+    /// Three calls of one key, and these faults between the first and the second, which is well within the bound.
+    pub(super) fn of_one_key(faults: &[Fault]) -> Self {
+        let setup = Setup {
+            bound: 2_000,
+            ttl: 60_000,
+            slowest_message: 1,
+            slowest_load: 5,
+            slowest_caller: 0,
+            horizon: 2_000,
+            failing_loads: 0,
+            has_faults: true,
+            steps_clock: false,
+            is_cluster: false,
+        };
+        let mut plan = Self {
+            seed: 0,
+            setup,
+            steps: Vec::new(),
+            struck: 0,
+        };
+        for at in [0, 900, 1_000] {
+            let action = Action::Call {
+                process: 0,
+                function: 0,
+                id: 0,
+                how: How::Get,
+                polls: None,
+            };
+            plan.steps.push(Step { at, action });
+        }
+        for fault in faults {
+            plan.fault(100, *fault);
         }
         plan.steps.sort_by_key(|step| step.at);
         plan

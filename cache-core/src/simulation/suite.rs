@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    plan::{self, Plan},
+    plan::{self, Fault, Plan},
     world::{Ended, run},
 };
 use crate::{coherence::mutant::Mutant, lock::Mutex, stats::FunctionStats};
@@ -219,6 +219,20 @@ fn each_strategy_is_at_work_in_runs() {
         ("many_hasty", count("many_hasty", |row| row.timeouts)),
     ];
     assert!(at_work.iter().all(|(_, times)| *times > 0), "{at_work:?}");
+}
+
+#[test]
+fn a_machine_that_has_slept_asks_about_what_it_holds() {
+    let revalidated = |faults: &[Fault]| {
+        let ended = run(&Plan::of_one_key(faults), None, false);
+        assert_eq!(ended.violation, None);
+        ended.events[0].revalidated
+    };
+    let (awake, dozed, slept) = (&[], &[Fault::Sleep(100)], &[Fault::Sleep(3_600_000)]);
+    assert_eq!(
+        [revalidated(awake), revalidated(dozed), revalidated(slept)],
+        [0, 0, 1]
+    );
 }
 
 fn all_hold(seeds: u64, kind: Option<u64>) {

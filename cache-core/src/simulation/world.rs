@@ -31,7 +31,7 @@ use crate::{
     l1::{begin_anew, terms::draw_from},
     l2::Store,
     lock::{Mutex, MutexGuard},
-    stats::FunctionStats,
+    stats::{EventStats, FunctionStats},
 };
 
 /// How long whoever could not send waits before it tries again, at most, and until that arrives; in milliseconds.
@@ -59,6 +59,8 @@ pub(super) struct Ended {
     pub(super) shared: usize,
     /// What the functions of the last processes did, each process for itself.
     pub(super) rows: Vec<FunctionStats>,
+    /// What events did to them.
+    pub(super) events: Vec<EventStats>,
     /// Of all that happened.
     pub(super) hash: u64,
     pub(super) log: Vec<String>,
@@ -398,7 +400,9 @@ impl World {
     fn end(&self) -> Ended {
         let processes = std::mem::take(&mut *self.processes.lock());
         let stats = processes.iter().map(|process| process.cache.stats());
-        let rows = stats.flat_map(|stats| stats.functions).collect();
+        let (rows, events): (Vec<_>, _) =
+            stats.map(|stats| (stats.functions, stats.events)).unzip();
+        let rows = rows.concat();
         drop(processes);
         self.tasks.lock().clear();
         let mut network = self.network.lock();
@@ -410,6 +414,7 @@ impl World {
         Ended {
             shared,
             rows,
+            events,
             violation: self.violation.lock().take(),
             hash: network.hash,
             log: network.log.take().unwrap_or_default(),

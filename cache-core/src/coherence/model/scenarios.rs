@@ -290,3 +290,12 @@ pub(super) const MARKS: Scenario = Scenario {
     readers: HERE,
     ..ONE_TAG
 };
+
+/// As in an entry below what one of them changes: it listens to its own tag, and to the one of all that is above it.
+pub(super) const MARKS_ABOVE: Scenario = Scenario {
+    name: "guarded mutations of an entry and of all that it is below, of which one dies before its bump",
+    tags: 2,
+    events: 2,
+    bumps: [0b01, 0b10],
+    ..MARKS
+};

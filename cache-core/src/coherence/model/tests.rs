@@ -43,6 +43,7 @@ every_state_holds_with! {
     interrupted_hits: LOOKS,
     outages: OUTAGES,
     guarded_mutations: MARKS,
+    guarded_mutations_above: MARKS_ABOVE,
 }
 
 macro_rules! it_shows_when {
