@@ -29,8 +29,11 @@ pub(crate) use together::{Beginning, Going, HasRead, Readers, read};
 use self::{body::Given, remote::Text};
 use crate::{
     cache::Cache,
+    clock::Clock,
+    coherence::Guard,
     context::{self, Ask, Question, Setting},
     event::{Interests, Tag},
+    explain::{Miss, Stale},
     flight::Load,
     key::{CacheKey, Key, KeyRef, KeyWriter, WriteKey, Written},
     l1::{Entry, Node},
@@ -115,7 +118,7 @@ impl Lookup<'_> {
         }
         let l1 = &cache.flights().l1;
         let Some(node) = l1.get(&self.key) else {
-            return Err(self.missed(cache.clone(), None));
+            return Err(self.missed(cache.clone(), None, Some(Miss::Absent.into())));
         };
         let entry = node.entry();
         if entry.is_quiet(cache.clock()) {
@@ -137,11 +140,14 @@ impl Lookup<'_> {
     ) -> Result<Arc<Node>, Box<Missed>> {
         match decision {
             Decision::Serve => {
-                node.entry().count_served(cache.clock());
+                Stale::count_served(node.entry(), cache.clock(), None);
                 Ok(node)
             }
-            Decision::ServeAndRefresh => Err(self.missed(cache.clone(), Some(node))),
-            Decision::Decline => Err(self.missed(cache.clone(), None)),
+            Decision::ServeAndRefresh => Err(self.missed(cache.clone(), Some(node), None)),
+            Decision::Decline => {
+                let lack = Lack::of(node.entry(), cache.clock());
+                Err(self.missed(cache.clone(), None, Some(lack)))
+            }
         }
     }
 
@@ -155,7 +161,7 @@ impl Lookup<'_> {
     fn find_in(&self, cache: &Cache) -> Result<Arc<Node>, Box<Missed>> {
         let Some(mut question) = context::take_question(*self.output) else {
             let Some(node) = cache.flights().l1.get(&self.key) else {
-                return Err(self.missed(cache.clone(), None));
+                return Err(self.missed(cache.clone(), None, Some(Miss::Absent.into())));
             };
             let (entry, clock) = (node.entry(), cache.clock());
             let decision = if entry.is_quiet(clock) {
@@ -182,7 +188,13 @@ impl Lookup<'_> {
             text: self.text(),
             is_worth_asking: cache.is_worth_asking(),
         };
-        Err(self.to_miss(cache.clone(), Some(text), None, Some(Box::new(question))))
+        let question = Some(Box::new(question));
+        Err(Box::new(self.to_miss(
+            cache.clone(),
+            Some(text),
+            None,
+            question,
+        )))
     }
 
     /// The decision, but for a call that is part of a load: that is not made of what is void.
@@ -200,13 +212,16 @@ impl Lookup<'_> {
 
     #[cold]
     #[inline(never)]
-    fn missed(&self, cache: Cache, due: Option<Arc<Node>>) -> Box<Missed> {
+    fn missed(&self, cache: Cache, due: Option<Arc<Node>>, lack: Option<Lack>) -> Box<Missed> {
         let is_worth_asking = self.instance.site.is_shared() && cache.is_worth_asking();
         let text = is_worth_asking.then(|| Text {
             text: self.text(),
             is_worth_asking,
         });
-        self.to_miss(cache, text, due, None)
+        Box::new(Missed {
+            lack,
+            ..self.to_miss(cache, text, due, None)
+        })
     }
 
     fn to_miss(
@@ -215,17 +230,18 @@ impl Lookup<'_> {
         text: Option<Text>,
         due: Option<Arc<Node>>,
         question: Option<Box<Question>>,
-    ) -> Box<Missed> {
-        Box::new(Missed {
+    ) -> Missed {
+        Missed {
             cache,
             instance: self.instance,
             key: self.key.to_key(),
             tags: self.tags(),
             text,
             due,
+            lack: None,
             reading: None,
             question,
-        })
+        }
     }
 
     fn tags(&self) -> Vec<Tag> {
@@ -250,6 +266,35 @@ impl Lookup<'_> {
     }
 }
 
+/// Why memory does not answer a call.
+#[derive(Debug)]
+pub(crate) struct Lack {
+    miss: Miss,
+    /// What changed, where something did.
+    changed: Option<Tag>,
+}
+
+impl From<Miss> for Lack {
+    fn from(miss: Miss) -> Self {
+        Self {
+            miss,
+            changed: None,
+        }
+    }
+}
+
+impl Lack {
+    /// What is against an entry.
+    fn of(entry: &Entry, clock: &Clock) -> Self {
+        let miss = Miss::of(entry, clock);
+        let guard = entry.guard().filter(|_| miss == Miss::Invalidated);
+        Self {
+            miss,
+            changed: guard.and_then(Guard::changed).cloned(),
+        }
+    }
+}
+
 /// A call that memory did not answer.
 pub struct Missed {
     cache: Cache,
@@ -261,6 +306,8 @@ pub struct Missed {
     text: Option<Text>,
     /// What is served while its successor is loaded.
     due: Option<Arc<Node>>,
+    /// Why memory does not answer; nothing where it does, or a handle asks.
+    lack: Option<Lack>,
     /// How many calls of its batch are reading the shared tier.
     reading: Option<Arc<AtomicUsize>>,
     /// What a handle asks.
@@ -325,6 +372,7 @@ impl Missed {
             tags,
             text,
             due,
+            lack,
             reading,
             question,
         } = *self;
@@ -350,6 +398,9 @@ impl Missed {
             question,
             put: None,
         };
+        if let Some(lack) = lack {
+            opened.call.count_miss(lack);
+        }
         let maker = Maker {
             clock: opened.call.cache.clock().clone(),
             site: Arc::clone(&opened.call.site),

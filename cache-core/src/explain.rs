@@ -4,8 +4,10 @@ use std::{fmt, time::Duration};
 
 use crate::{
     clock::Clock,
+    coherence::Doubt,
     l1::Entry,
     l2::RedisMiss,
+    stats::Reason,
     strategy::{Known, Trouble},
 };
 
@@ -67,6 +69,20 @@ pub enum Stale {
     Unproven,
 }
 
+impl Reason for Stale {
+    const ALL: &'static [Self] = &[
+        Self::Revalidating,
+        Self::Failed,
+        Self::Late,
+        Self::Invalidated,
+        Self::Unproven,
+    ];
+
+    fn number(self) -> usize {
+        self as usize
+    }
+}
+
 impl Stale {
     /// Of what is served while its successor is loaded, or while none is tried as the last load failed or was late.
     pub(crate) fn of(entry: &Entry, clock: &Clock) -> Option<Self> {
@@ -79,6 +95,14 @@ impl Stale {
                 let trouble = entry.terms().and_then(|terms| terms.trouble(now));
                 Some(trouble.map_or(Self::Revalidating, Self::from))
             }
+        }
+    }
+
+    /// Counts a call that an entry answers as its terms have it; for this reason, where it is known.
+    pub(crate) fn count_served(entry: &Entry, clock: &Clock, stale: Option<Self>) {
+        entry.count_hit();
+        if let Some(stale) = stale.or_else(|| Self::of(entry, clock)) {
+            entry.count_stale(stale);
         }
     }
 
@@ -121,8 +145,10 @@ pub enum Source {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Miss {
-    /// There is no entry: never loaded, evicted, or not kept.
+    /// There is no entry: never loaded, not kept, or evicted long ago.
     Absent,
+    /// The entry was evicted a short while ago: there was no room.
+    Evicted,
     /// The entry is older than its lifetime.
     Expired,
     /// An event that the entry depends on was emitted since it was loaded.
@@ -137,7 +163,35 @@ pub enum Miss {
     Recursion,
 }
 
+impl Reason for Miss {
+    const ALL: &'static [Self] = &[
+        Self::Absent,
+        Self::Evicted,
+        Self::Expired,
+        Self::Invalidated,
+        Self::Unproven,
+        Self::NotInMemory,
+        Self::Off,
+        Self::Recursion,
+    ];
+
+    fn number(self) -> usize {
+        self as usize
+    }
+}
+
 impl Miss {
+    /// What is against an entry that was not served.
+    pub(crate) fn of(entry: &Entry, clock: &Clock) -> Self {
+        if !entry.is_fresh(clock.now()) {
+            Self::Expired
+        } else if entry.doubt(clock) == Some(Doubt::Invalidated) {
+            Self::Invalidated
+        } else {
+            Self::Unproven
+        }
+    }
+
     /// Whether the shared tier may have the value all the same.
     pub(crate) fn may_be_elsewhere(self) -> bool {
         !matches!(self, Self::Off | Self::Recursion)
@@ -245,6 +299,7 @@ impl fmt::Display for Miss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Absent => "there was no entry",
+            Self::Evicted => "the entry was evicted, as there was no room",
             Self::Expired => "the entry had expired",
             Self::Invalidated => "what the entry depends on has changed",
             Self::Unproven => {

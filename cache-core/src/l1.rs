@@ -4,6 +4,7 @@
 //! overhead; entries whose value cannot be weighed are bounded by number as well.
 
 mod entry;
+mod evicted;
 mod front;
 mod lru;
 pub(crate) mod terms;
@@ -24,6 +25,7 @@ use quick_cache::OptionsBuilder;
 use smallvec::SmallVec;
 
 use self::{
+    evicted::EvictedKeys,
     lru::LruTier,
     unweighed::{Place, Unweighed},
 };
@@ -54,6 +56,8 @@ pub enum Eviction {
 pub(crate) struct Evicted {
     inserted: Option<(Key, Arc<Node>)>,
     nodes: SmallVec<[Arc<Node>; 2]>,
+    /// Those of the nodes for which there was no room.
+    keys: SmallVec<[Key; 1]>,
 }
 
 impl Evicted {
@@ -61,6 +65,7 @@ impl Evicted {
         Self {
             inserted: Some((key.clone(), Arc::clone(node))),
             nodes: SmallVec::new(),
+            keys: SmallVec::new(),
         }
     }
 
@@ -75,6 +80,7 @@ impl Evicted {
             Some((inserted, _)) if inserted == key => {}
             _ => {
                 counters.evictions.fetch_add(1, Relaxed);
+                self.keys.push(key.clone());
             }
         }
         self.nodes.push(node);
@@ -89,6 +95,7 @@ pub(crate) struct L1 {
     tier: Tier,
     limit: u64,
     unweighed: Unweighed,
+    evicted: EvictedKeys,
 }
 
 type AdaptiveTier = quick_cache::sync::Cache<Key, Arc<Node>, Weigher, KeyHasher, Evictor>;
@@ -144,6 +151,7 @@ impl L1 {
             tier: make(limit),
             limit,
             unweighed: Unweighed::new(unweighed_limit),
+            evicted: EvictedKeys::default(),
         }
     }
 
@@ -170,6 +178,10 @@ impl L1 {
         if !node.entry().is_weighed() {
             self.make_room(key, node, &mut evicted);
         }
+        self.evicted.remove(key);
+        for key in std::mem::take(&mut evicted.keys) {
+            self.evicted.add(&key);
+        }
         evicted
     }
 
@@ -194,6 +206,11 @@ impl L1 {
                 evicted.take(&key, node);
             }
         }
+    }
+
+    /// Whether there was no room for its entry, and there has been none since, as far as that is known.
+    pub(crate) fn has_evicted(&self, key: &Key) -> bool {
+        self.evicted.has(key)
     }
 
     pub(crate) fn remove(&self, key: &Key) -> Option<Arc<Node>> {

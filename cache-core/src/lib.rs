@@ -194,7 +194,7 @@ pub use l2::{
     codec::{Codec, Postcard},
 };
 pub use policy::Policy;
-pub use stats::{EventStats, FunctionStats, Stats};
+pub use stats::{EventStats, FunctionStats, Stats, Times};
 pub use warm::{Warmed, Warming};
 
 #[cfg(all(doctest, feature = "testing"))]

@@ -1,15 +1,27 @@
 //! Counters per function and their sum as typed statistics. A leaf.
 
 mod events;
+mod reasons;
+mod shown;
 pub(crate) mod striped;
+mod times;
 
 use std::{
-    fmt,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
 };
 
 pub use events::EventStats;
+pub(crate) use reasons::Reason;
+use reasons::{ByName, ByReason};
 use striped::Striped;
+use times::Timer;
+pub use times::Times;
+
+use crate::{
+    explain::{Miss, Stale},
+    l2::RedisMiss,
+};
 
 /// What one function did in one cache.
 #[derive(Debug, Default)]
@@ -18,8 +30,12 @@ pub(crate) struct Counters {
     pub(crate) loads: AtomicU64,
     pub(crate) failures: AtomicU64,
     pub(crate) shared: AtomicU64,
-    pub(crate) stale: AtomicU64,
-    pub(crate) unproven: AtomicU64,
+    pub(crate) stale: ByReason<5>,
+    pub(crate) missed: ByReason<8>,
+    /// Those that an event had made void, by its name.
+    pub(crate) invalidated_by: ByName,
+    /// Calls that were run past the cache.
+    pub(crate) bypassed: AtomicU64,
     pub(crate) refreshes: AtomicU64,
     pub(crate) timeouts: AtomicU64,
     pub(crate) skipped: AtomicU64,
@@ -30,12 +46,13 @@ pub(crate) struct Counters {
     pub(crate) unweighed: AtomicU64,
     pub(crate) bytes: AtomicU64,
     pub(crate) redis_hits: AtomicU64,
-    pub(crate) redis_misses: AtomicU64,
-    pub(crate) redis_unusable: AtomicU64,
-    pub(crate) redis_faults: AtomicU64,
+    pub(crate) redis_missed: ByReason<10>,
     pub(crate) redis_fills: AtomicU64,
     pub(crate) redis_fills_lost: AtomicU64,
     pub(crate) redis_too_large: AtomicU64,
+    pub(crate) load_times: Timer,
+    pub(crate) redis_times: Timer,
+    pub(crate) wait_times: Timer,
 }
 
 impl Counters {
@@ -50,8 +67,12 @@ impl Counters {
             loads: self.loads.load(Relaxed),
             failures: self.failures.load(Relaxed),
             shared_loads: self.shared.load(Relaxed),
-            stale: self.stale.load(Relaxed),
-            unproven: self.unproven.load(Relaxed),
+            missed: self.missed.snapshot(),
+            invalidated_by: self.invalidated_by.snapshot(),
+            bypassed: self.bypassed.load(Relaxed),
+            stale: self.stale.sum_of(|_: Stale| true),
+            unproven: self.stale.sum_of(|stale: Stale| stale == Stale::Unproven),
+            stale_by: self.stale.snapshot(),
             refreshes: self.refreshes.load(Relaxed),
             timeouts: self.timeouts.load(Relaxed),
             skipped: self.skipped.load(Relaxed),
@@ -60,12 +81,18 @@ impl Counters {
             entries: self.entries.load(Relaxed),
             bytes: self.bytes.load(Relaxed),
             redis_hits: self.redis_hits.load(Relaxed),
-            redis_misses: self.redis_misses.load(Relaxed),
-            redis_unusable: self.redis_unusable.load(Relaxed),
-            redis_faults: self.redis_faults.load(Relaxed),
+            redis_misses: self
+                .redis_missed
+                .sum_of(|miss: RedisMiss| !miss.is_unusable() && !miss.is_fault()),
+            redis_unusable: self.redis_missed.sum_of(RedisMiss::is_unusable),
+            redis_faults: self.redis_missed.sum_of(RedisMiss::is_fault),
+            redis_missed: self.redis_missed.snapshot(),
             redis_fills: self.redis_fills.load(Relaxed),
             redis_fills_lost: self.redis_fills_lost.load(Relaxed),
             redis_too_large: self.redis_too_large.load(Relaxed),
+            load_times: self.load_times.snapshot(),
+            redis_times: self.redis_times.snapshot(),
+            wait_times: self.wait_times.snapshot(),
         }
     }
 }
@@ -84,10 +111,18 @@ pub struct FunctionStats {
     pub loads: u64,
     /// Loads that ended in an error, or inside a flight in a panic.
     pub failures: u64,
+    /// Calls that memory did not answer, though the function uses it, by reason: those that there were.
+    pub missed: Vec<(Miss, u64)>,
+    /// Those of them that an event had made void, by the event's name.
+    pub invalidated_by: Vec<(String, u64)>,
+    /// Calls that ran past the cache: under `bypass`, while the cache or the function was off, or in a load of the same key.
+    pub bypassed: u64,
     /// Calls answered by the load, or the read of Redis, of another caller: stampedes prevented.
     pub shared_loads: u64,
     /// Those of the hits that were served a value past its `ttl`, or one that was void, because a strategy said so.
     pub stale: u64,
+    /// The stale ones by reason: those that there were.
+    pub stale_by: Vec<(Stale, u64)>,
     /// Those of the stale ones of which it was not known whether an event had made them void: `stale_if_error(.., unproven)`.
     pub unproven: u64,
     /// Loads that were begun in the background for a value that was still served.
@@ -112,12 +147,121 @@ pub struct FunctionStats {
     pub redis_unusable: u64,
     /// Reads that Redis did not answer in time, or at all.
     pub redis_faults: u64,
+    /// The reads that did not help, by reason: those that there were.
+    pub redis_missed: Vec<(RedisMiss, u64)>,
     /// Values that were written to Redis.
     pub redis_fills: u64,
     /// Values that were to be written to Redis and were not.
     pub redis_fills_lost: u64,
     /// Those of the lost ones that were larger than the cache's limit for one value.
     pub redis_too_large: u64,
+    /// How long bodies ran, from their first poll to their end.
+    pub load_times: Times,
+    /// How long calls waited for what they asked of Redis.
+    pub redis_times: Times,
+    /// How long calls waited that the load of another one answered.
+    pub wait_times: Times,
+}
+
+impl FunctionStats {
+    /// How often memory did not answer for this reason.
+    #[must_use]
+    pub fn missed(&self, reason: Miss) -> u64 {
+        let found = self.missed.iter().find(|(known, _)| *known == reason);
+        found.map_or(0, |(_, count)| *count)
+    }
+
+    /// The part of the calls that was answered without a load of their own, from 0 to 1; nothing where there were none.
+    #[must_use]
+    pub fn hit_ratio(&self) -> Option<f64> {
+        let saved = self.answered();
+        let all = saved + self.loads.saturating_sub(self.refreshes);
+        #[expect(clippy::cast_precision_loss, reason = "a ratio of counts")]
+        let ratio = saved as f64 / all as f64;
+        (all > 0).then_some(ratio)
+    }
+
+    /// About how long callers would have waited in addition without the cache: as long as a load takes on average, for each
+    /// call that was answered without one.
+    #[must_use]
+    pub fn time_saved(&self) -> Duration {
+        let nanos = self.load_times.mean().as_nanos() * u128::from(self.answered());
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+            .saturating_sub(self.redis_times.total() + self.wait_times.total())
+    }
+
+    /// Adds what another function did.
+    fn add(&mut self, other: &Self) {
+        let Self {
+            name: _,
+            hits,
+            loads,
+            failures,
+            missed,
+            invalidated_by,
+            bypassed,
+            shared_loads,
+            stale,
+            stale_by,
+            unproven,
+            refreshes,
+            timeouts,
+            skipped,
+            evictions,
+            rejected,
+            entries,
+            bytes,
+            redis_hits,
+            redis_misses,
+            redis_unusable,
+            redis_faults,
+            redis_missed,
+            redis_fills,
+            redis_fills_lost,
+            redis_too_large,
+            load_times,
+            redis_times,
+            wait_times,
+        } = self;
+        let counts = [
+            (hits, other.hits),
+            (loads, other.loads),
+            (failures, other.failures),
+            (bypassed, other.bypassed),
+            (shared_loads, other.shared_loads),
+            (stale, other.stale),
+            (unproven, other.unproven),
+            (refreshes, other.refreshes),
+            (timeouts, other.timeouts),
+            (skipped, other.skipped),
+            (evictions, other.evictions),
+            (rejected, other.rejected),
+            (entries, other.entries),
+            (bytes, other.bytes),
+            (redis_hits, other.redis_hits),
+            (redis_misses, other.redis_misses),
+            (redis_unusable, other.redis_unusable),
+            (redis_faults, other.redis_faults),
+            (redis_fills, other.redis_fills),
+            (redis_fills_lost, other.redis_fills_lost),
+            (redis_too_large, other.redis_too_large),
+        ];
+        for (count, more) in counts {
+            *count += more;
+        }
+        reasons::add(missed, &other.missed);
+        reasons::add(invalidated_by, &other.invalidated_by);
+        reasons::add(stale_by, &other.stale_by);
+        reasons::add(redis_missed, &other.redis_missed);
+        load_times.add(&other.load_times);
+        redis_times.add(&other.redis_times);
+        wait_times.add(&other.wait_times);
+    }
+
+    /// Calls that no load of their own answered.
+    fn answered(&self) -> u64 {
+        self.hits + self.redis_hits + self.shared_loads
+    }
 }
 
 /// What a cache did, by function and in all. [`Display`](fmt::Display) shows it as a table.
@@ -140,6 +284,14 @@ pub struct Stats {
 }
 
 impl Stats {
+    /// What all functions did together. Its name is empty.
+    #[must_use]
+    pub fn total(&self) -> FunctionStats {
+        let mut total = FunctionStats::default();
+        self.functions.iter().for_each(|row| total.add(row));
+        total
+    }
+
     /// The first row of a function whose path ends in `name`, compared by whole segments, without
     /// type parameters and version.
     ///
@@ -169,78 +321,6 @@ fn path_in(name: &str) -> &str {
     match start_of_list {
         Some((at, '<')) => &path[..at],
         _ => path,
-    }
-}
-
-/// One column of the table: its title, and what it shows of a function.
-type Column = (&'static str, fn(&FunctionStats) -> u64);
-
-const COLUMNS: [Column; 7] = [
-    ("hits", |row| row.hits),
-    ("loads", |row| row.loads),
-    ("failures", |row| row.failures),
-    ("shared", |row| row.shared_loads),
-    ("evictions", |row| row.evictions),
-    ("entries", |row| row.entries),
-    ("bytes", |row| row.bytes),
-];
-
-/// Shown where there is something to show.
-const STRATEGY_COLUMNS: [Column; 5] = [
-    ("stale", |row| row.stale),
-    ("unproven", |row| row.unproven),
-    ("refreshes", |row| row.refreshes),
-    ("timeouts", |row| row.timeouts),
-    ("skipped", |row| row.skipped),
-];
-
-/// Shown where there is something to show.
-const REDIS_COLUMNS: [Column; 6] = [
-    ("redis hits", |row| row.redis_hits),
-    ("misses", |row| row.redis_misses),
-    ("unusable", |row| row.redis_unusable),
-    ("faults", |row| row.redis_faults),
-    ("fills", |row| row.redis_fills),
-    ("lost", |row| row.redis_fills_lost),
-];
-
-impl fmt::Display for Stats {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows = &self.functions;
-        let names = rows.iter().map(|row| row.name.chars().count());
-        let width = names.max().unwrap_or(0).max("function".len());
-        let shown = |columns: &'static [Column]| {
-            let says_something = |row| columns.iter().any(|(_, number)| number(row) > 0);
-            let is_shown = rows.iter().any(says_something);
-            if is_shown { columns } else { &[] }
-        };
-        let (of_strategies, of_redis) = (shown(&STRATEGY_COLUMNS), shown(&REDIS_COLUMNS));
-        let columns = || COLUMNS.iter().chain(of_strategies).chain(of_redis);
-        write!(f, "{:<width$}", "function")?;
-        for (title, _) in columns() {
-            write!(f, " {title:>10}")?;
-        }
-        writeln!(f)?;
-        for row in rows {
-            write!(f, "{:<width$}", row.name)?;
-            for (_, number) in columns() {
-                write!(f, " {:>10}", number(row))?;
-            }
-            writeln!(f)?;
-        }
-        write!(
-            f,
-            "{} entries, {} of {} bytes",
-            self.entries, self.bytes, self.memory_limit
-        )?;
-        if self.events != EventStats::default() {
-            write!(f, "\n{}", self.events)?;
-        }
-        if !self.unused_policies.is_empty() {
-            let names = self.unused_policies.join("`, `");
-            write!(f, "\npolicies of no function called so far: `{names}`")?;
-        }
-        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 
 use super::{
-    BoxFuture, Dropped, Opened,
+    BoxFuture, Dropped, Lack, Opened,
     body::{Body, Leaving, Running},
     miss::{Call, Flown, Place},
     remote::Remote,
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     cache::Cache,
     clock::after,
-    coherence::{Doubt, Guard},
+    coherence::Guard,
     context::{self, Around, Ask, Question},
     explain::{Miss, Source, Stamp, Trace},
     flight::{Arrival, Joined, Member},
@@ -87,7 +87,7 @@ impl Call {
         body: Body<'_>,
     ) -> Option<(Answer, Trace)> {
         let looked = self.look();
-        let miss = looked.as_ref().err().copied();
+        let miss = looked.as_ref().err().map(|lack| lack.miss);
         let outer = context::load();
         if let (Ask::Peek, Some(events), Some(outer)) = (&ask, self.site.events, &outer) {
             // What is made of nothing is made of what this depends on, too.
@@ -119,15 +119,24 @@ impl Call {
                 self.take(outer, &node);
                 Flown::by(Answer::Shared(node), Source::Redis)
             }
-            (Ask::Explain | Ask::Warm, _) => self.answer(None, Place::Any, body).await,
+            (Ask::Explain | Ask::Warm, looked) => {
+                if let Err(lack) = looked {
+                    self.count_miss(lack);
+                }
+                self.answer(None, Place::Any, body).await
+            }
             (Ask::Refresh, _) => self.answer(None, Place::New, body).await,
             (Ask::Bypass, _) => self.run_uncached(body, None).await,
             (Ask::Evict, _) => {
                 self.evict().await;
                 return None;
             }
-            (Ask::Prefetch, Err(Miss::NotInMemory)) if self.remote.is_none() => return None,
-            (Ask::Prefetch, Err(miss)) if miss.may_be_elsewhere() => {
+            (Ask::Prefetch, Err(lack))
+                if lack.miss == Miss::NotInMemory && self.remote.is_none() =>
+            {
+                return None;
+            }
+            (Ask::Prefetch, Err(lack)) if lack.miss.may_be_elsewhere() => {
                 self.prefetch(body).await;
                 return None;
             }
@@ -138,28 +147,46 @@ impl Call {
     }
 
     /// The entry of this call, where it is fresh; else why not.
-    fn look(&self) -> Result<Arc<Node>, Miss> {
+    fn look(&self) -> Result<Arc<Node>, Lack> {
         if !self.is_on() {
-            return Err(Miss::Off);
+            return Err(Miss::Off.into());
         }
         if !self.site.is_in_memory {
-            return Err(Miss::NotInMemory);
+            return Err(Miss::NotInMemory.into());
         }
-        let clock = self.cache.clock();
-        let Some(node) = self.cache.flights().l1.get(&self.key.as_ref()) else {
-            return Err(Miss::Absent);
+        let (clock, l1) = (self.cache.clock(), &self.cache.flights().l1);
+        let Some(node) = l1.get(&self.key.as_ref()) else {
+            return Err(self.lack_of_entry().into());
         };
-        let entry = node.entry();
-        if entry.is_usable(clock) {
+        if node.entry().is_usable(clock) {
             return Ok(node);
         }
-        Err(if !entry.is_fresh(clock.now()) {
-            Miss::Expired
-        } else if entry.doubt(clock) == Some(Doubt::Suspect) {
-            Miss::Unproven
+        Err(Lack::of(node.entry(), clock))
+    }
+
+    /// Why there is none.
+    fn lack_of_entry(&self) -> Miss {
+        if self.cache.flights().l1.has_evicted(&self.key) {
+            Miss::Evicted
         } else {
-            Miss::Invalidated
-        })
+            Miss::Absent
+        }
+    }
+
+    /// Counts that memory does not answer, where it could have.
+    pub(super) fn count_miss(&self, lack: Lack) {
+        if !self.is_on() || !self.site.is_in_memory {
+            return;
+        }
+        let miss = match lack.miss {
+            Miss::Absent => self.lack_of_entry(),
+            miss => miss,
+        };
+        let counters = &self.site.counters;
+        counters.missed.add(miss);
+        if let Some(changed) = lack.changed {
+            counters.invalidated_by.add(changed.event());
+        }
     }
 
     /// Loads for later callers. Where the load runs in this task, it is over when this returns.

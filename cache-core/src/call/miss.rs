@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
-use tokio::time::Instant;
+use tokio::{runtime::Handle, time::Instant};
 
 use super::{
     body::{Body, Running},
@@ -259,7 +259,7 @@ impl Call {
         mut rider: Rider,
         body: Body<'_>,
     ) -> Flown {
-        let (runtime, began) = (body.runtime(), system_now());
+        let (runtime, began, since) = (body.runtime(), system_now(), Instant::now());
         let is_apart = rider.around.is_some() || runtime.is_some() && self.remote.is_none();
         let outer = rider.outer.clone();
         let outer = outer.as_ref();
@@ -286,7 +286,9 @@ impl Call {
                     }
                     continue;
                 }
-                Turn::Answer(node) if self.may_rely_on(outer, &node) => return self.share(node),
+                Turn::Answer(node) if self.may_rely_on(outer, &node) => {
+                    return self.share(node, since);
+                }
                 Turn::Answer(_) => {
                     member = self.anew(outer, &self.capture());
                     continue;
@@ -314,9 +316,8 @@ impl Call {
             let Some(remote) = &self.remote else {
                 break underway;
             };
-            let _reading = self.reading.as_deref().map(Reading::begin);
             // In this task also where the load has one of its own: an answer is worth no task.
-            match remote.answer(&self.cache, &mut underway).await {
+            match self.read(&**remote, &mut underway).await {
                 Ok(Found { node, is_unsent })
                     if self.site.may_be_part_of(outer)
                         && (!is_unsent || self.may_rely_on(outer, &node)) =>
@@ -332,19 +333,8 @@ impl Call {
                 }
             }
         };
-        let body = match runtime {
-            Some(runtime) => body.apart().map(|body| (body, runtime)),
-            None => Err(body),
-        };
         let around = rider.around.clone().unwrap_or_else(Around::here);
-        let ended = match body {
-            Ok((body, runtime)) => {
-                let run = self.run(underway, body, around);
-                run.detach(&runtime).ended().await
-            }
-            Err(body) => self.run(underway, body.start(), around).await,
-        };
-        match ended {
+        match self.load(underway, around, (body, runtime)).await {
             Ended::Loaded(loaded) => {
                 self.take_own(outer, &loaded, began);
                 Flown {
@@ -352,7 +342,7 @@ impl Call {
                     ..Flown::loaded(loaded)
                 }
             }
-            Ended::Overtaken(Overtaken::Answered(node)) => self.share(node),
+            Ended::Overtaken(Overtaken::Answered(node)) => self.share(node, since),
             Ended::Overtaken(Overtaken::Abandoned) => {
                 unreachable!(
                     "a load is abandoned when its last caller has gone, and this one is here"
@@ -361,9 +351,41 @@ impl Call {
         }
     }
 
+    async fn read(
+        &self,
+        remote: &dyn Remote,
+        underway: &mut Underway,
+    ) -> Result<Found, Option<RedisMiss>> {
+        let _reading = self.reading.as_deref().map(Reading::begin);
+        let asked = Instant::now();
+        let answer = remote.answer(&self.cache, underway).await;
+        self.counters().redis_times.add(asked.elapsed());
+        answer
+    }
+
+    /// Runs the body for a flight; in a task of its own, where there is a runtime for that.
+    async fn load(
+        &self,
+        underway: Underway,
+        around: Around,
+        (body, runtime): (Body<'_>, Option<Handle>),
+    ) -> Ended {
+        let apart = match runtime {
+            Some(runtime) => body.apart().map(|body| (body, runtime)),
+            None => Err(body),
+        };
+        match apart {
+            Ok((body, runtime)) => {
+                let run = self.run(underway, body, around);
+                run.detach(&runtime).ended().await
+            }
+            Err(body) => self.run(underway, body.start(), around).await,
+        }
+    }
+
     /// Answers with what is in memory, as its terms have it.
     pub(super) fn served(&self, node: Arc<Node>, stale: Option<Stale>) -> Flown {
-        node.entry().count_served(self.cache.clock());
+        Stale::count_served(node.entry(), self.cache.clock(), stale);
         Flown {
             stale,
             ..Flown::by(Answer::Hit(node), Source::Memory)
@@ -390,8 +412,9 @@ impl Call {
         Run::new(&self.cache, underway, beyond, body, around)
     }
 
-    fn share(&self, node: Arc<Node>) -> Flown {
+    fn share(&self, node: Arc<Node>, since: Instant) -> Flown {
         Counters::add(&self.counters().shared);
+        self.counters().wait_times.add(since.elapsed());
         Flown {
             is_replaceable: node.entry().is_replaceable(),
             ..Flown::by(Answer::Shared(node), Source::SharedLoad)
@@ -406,6 +429,7 @@ impl Call {
     /// Runs the body past the cache, for a reason where the caller did not ask for it.
     pub(super) async fn run_uncached(&self, body: Body<'_>, miss: Option<Miss>) -> Flown {
         Counters::add(&self.counters().loads);
+        Counters::add(&self.counters().bypassed);
         let reached = self
             .site
             .events
@@ -415,8 +439,9 @@ impl Call {
                 events.reaches(&outer, &snapshot, &self.site);
                 (events, outer, snapshot)
             });
-        let began = system_now();
+        let (began, since) = (system_now(), Instant::now());
         let loaded = body.start().await;
+        self.counters().load_times.add(since.elapsed());
         if let Some((events, outer, snapshot)) = reached {
             events.hand_up(self, &loaded, &outer, snapshot, (began, system_now()));
         }

@@ -9,7 +9,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use tokio::{runtime::Handle, task::JoinHandle};
+use tokio::{runtime::Handle, task::JoinHandle, time::Instant};
 
 use super::{body::Running, remote::Remote};
 use crate::{
@@ -54,6 +54,7 @@ enum Phase {
     },
     Loading {
         since: Nanos,
+        timed: Instant,
     },
 }
 
@@ -108,6 +109,7 @@ impl<'a> Run<'a> {
         load.begin();
         self.phase = Phase::Loading {
             since: system_now(),
+            timed: Instant::now(),
         };
         Counters::add(&load.site().counters.loads);
         Poll::Ready(None)
@@ -130,7 +132,7 @@ impl<'a> Run<'a> {
     /// When the body was begun.
     fn began(&self) -> Nanos {
         match self.phase {
-            Phase::Loading { since } => since,
+            Phase::Loading { since, .. } => since,
             Phase::New | Phase::Admitted | Phase::Queued { .. } => system_now(),
         }
     }
@@ -200,6 +202,9 @@ impl<'a> Run<'a> {
             return Poll::Ready(Ended::Overtaken(overtaken));
         }
         let loaded = ready!(self.poll_body(load, cx));
+        if let Phase::Loading { timed, .. } = self.phase {
+            load.site().counters.load_times.add(timed.elapsed());
+        }
         if loaded.has_failed() {
             Counters::add(&load.site().counters.failures);
         }

@@ -254,6 +254,12 @@ impl Captured {
             .all(|(cell, generation)| cell.generation() == *generation)
     }
 
+    /// What was invalidated since.
+    pub(super) fn changed(&self) -> impl Iterator<Item = &Tag> {
+        let changed = |(cell, generation): &&Capture| cell.generation() != *generation;
+        self.0.iter().filter(changed).map(|(cell, _)| cell.tag())
+    }
+
     /// How long ago it was first invalidated; the longest time where that is not known. One event of this process is seen
     /// twice: when it is acknowledged, and when it is heard.
     pub(super) fn invalidated_ago(&self, now: Nanos) -> Duration {

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     atomic::{AtomicU64, Ordering},
     clock::{Nanos, before},
+    event::Tag,
 };
 
 /// The state of this process before a read: capture it first, read afterwards.
@@ -318,6 +319,11 @@ impl Guard {
             self.captured.is_current(),
             is_pending,
         )
+    }
+
+    /// Of what the entry depends on, the first that has changed.
+    pub(crate) fn changed(&self) -> Option<&Tag> {
+        self.captured.changed().next()
     }
 
     /// The keys of the tags that the entry depends on.

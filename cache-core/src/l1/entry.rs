@@ -21,7 +21,7 @@ use crate::{
         mutant::{self, Mutant},
     },
     key::Key,
-    stats::Counters,
+    stats::{Counters, Reason},
     strategy::{Decision, Known, Life, Trouble},
 };
 
@@ -310,15 +310,9 @@ impl Entry {
         self.counters.hits.add_one();
     }
 
-    /// Counts a call that its terms let it answer.
-    pub(crate) fn count_served(&self, clock: &Clock) {
-        self.count_hit();
-        if !self.is_usable(clock) {
-            Counters::add(&self.counters.stale);
-        }
-        if self.known(clock) == Known::Unproven {
-            Counters::add(&self.counters.unproven);
-        }
+    /// Counts a call that it answered though it is not fresh, for a reason.
+    pub(crate) fn count_stale(&self, reason: impl Reason) {
+        self.counters.stale.add(reason);
     }
 
     pub(crate) fn created(&self) -> Nanos {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::stats::Reason;
+
 /// Why Redis did not answer a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -26,6 +28,25 @@ pub enum RedisMiss {
     Late,
     /// The function's values cannot travel: the log says what to write.
     CannotTravel,
+}
+
+impl Reason for RedisMiss {
+    const ALL: &'static [Self] = &[
+        Self::Absent,
+        Self::Expired,
+        Self::Invalidated,
+        Self::Pending,
+        Self::Damaged,
+        Self::Foreign,
+        Self::TooLarge,
+        Self::Unavailable,
+        Self::Late,
+        Self::CannotTravel,
+    ];
+
+    fn number(self) -> usize {
+        self as usize
+    }
 }
 
 impl RedisMiss {

@@ -88,12 +88,10 @@ impl One<'_> {
             return;
         }
         let counters = &self.entries.counters;
-        Counters::add(match read.found {
-            Ok(_) => &counters.redis_hits,
-            Err(miss) if miss.is_fault() => &counters.redis_faults,
-            Err(miss) if miss.is_unusable() => &counters.redis_unusable,
-            Err(_) => &counters.redis_misses,
-        });
+        match read.found {
+            Ok(_) => Counters::add(&counters.redis_hits),
+            Err(miss) => counters.redis_missed.add(miss),
+        }
     }
 }
 
