@@ -20,6 +20,7 @@ use std::{
 };
 
 pub(crate) use ask::act;
+
 pub(crate) use body::{Body, Leavers, Leaving, Running};
 pub(crate) use guarding::{ByEvents, Guarding};
 pub(crate) use miss::{Call, Flown, Place};
@@ -31,7 +32,7 @@ use crate::{
     cache::Cache,
     clock::Clock,
     coherence::Guard,
-    context::{self, Ask, Question, Setting},
+    context::{self, Ask, Question, Reply, Setting},
     event::{Interests, Tag},
     explain::{Miss, Stale},
     flight::Load,
@@ -159,7 +160,8 @@ impl Lookup<'_> {
     #[cold]
     #[inline(never)]
     fn find_in(&self, cache: &Cache) -> Result<Arc<Node>, Box<Missed>> {
-        let Some(mut question) = context::take_question(*self.output) else {
+        let question = context::take_question(*self.output).or_else(|| self.noted());
+        let Some(mut question) = question else {
             let Some(node) = cache.flights().l1.get(&self.key) else {
                 return Err(self.missed(cache.clone(), None, Some(Miss::Absent.into())));
             };
@@ -195,6 +197,18 @@ impl Lookup<'_> {
             None,
             question,
         )))
+    }
+
+    /// What somebody wants to know who notes what is done.
+    fn noted(&self) -> Option<Question> {
+        let recorder = context::recorder()?;
+        Some(Question {
+            output: *self.output,
+            ask: Ask::Explain,
+            reply: Reply::default(),
+            record: None,
+            act: recorder.act,
+        })
     }
 
     /// The decision, but for a call that is part of a load: that is not made of what is void.

@@ -21,6 +21,7 @@ use crate::{
     flight::Load,
     local::thread_local,
     lock::Mutex,
+    traced::Recorder,
     value::Answer,
 };
 
@@ -83,6 +84,7 @@ struct Surroundings {
     scope: Option<Cache>,
     load: Option<Arc<Load>>,
     question: Option<Question>,
+    recorder: Option<Arc<Recorder>>,
 }
 
 /// What a call has to look at of its surroundings.
@@ -91,7 +93,7 @@ pub(crate) enum Setting {
     Nothing,
     /// Which cache it goes to.
     Scope,
-    /// More than that: a question, or a load that has to know what it is made of.
+    /// More than that: a question, a load that has to know what it is made of, or somebody who notes what is done.
     All,
 }
 
@@ -99,7 +101,7 @@ thread_local! {
     /// Kept apart because a hit reads it.
     static SETTING: Cell<Setting> = const { Cell::new(Setting::Nothing) };
     static SURROUNDINGS: RefCell<Surroundings> = const {
-        RefCell::new(Surroundings { scope: None, load: None, question: None })
+        RefCell::new(Surroundings { scope: None, load: None, question: None, recorder: None })
     };
 }
 
@@ -140,6 +142,14 @@ pub(crate) fn load() -> Option<Arc<Load>> {
     SURROUNDINGS.with_borrow(|around| around.load.clone())
 }
 
+/// Who notes what is done.
+pub(crate) fn recorder() -> Option<Arc<Recorder>> {
+    if setting() != Setting::All {
+        return None;
+    }
+    SURROUNDINGS.with_borrow(|around| around.recorder.clone())
+}
+
 /// Whether a question waits for a function.
 pub(crate) fn is_asked() -> bool {
     setting() == Setting::All && SURROUNDINGS.with_borrow(|around| around.question.is_some())
@@ -172,7 +182,8 @@ impl Drop for Restore {
 }
 
 fn replace(next: Surroundings) -> Surroundings {
-    SETTING.set(if next.question.is_some() || next.load.is_some() {
+    let is_more = next.question.is_some() || next.load.is_some() || next.recorder.is_some();
+    SETTING.set(if is_more {
         Setting::All
     } else if next.scope.is_some() {
         Setting::Scope
@@ -187,6 +198,7 @@ fn replace(next: Surroundings) -> Surroundings {
 pub(crate) struct Around {
     scope: Option<Cache>,
     span: tracing::Span,
+    recorder: Option<Arc<Recorder>>,
 }
 
 impl Around {
@@ -194,6 +206,7 @@ impl Around {
         Self {
             scope: scope(),
             span: tracing::Span::current(),
+            recorder: recorder(),
         }
     }
 
@@ -204,6 +217,7 @@ impl Around {
             scope: self.scope.clone(),
             load,
             question: None,
+            recorder: self.recorder.clone(),
         });
         poll()
     }
@@ -215,6 +229,18 @@ pub(crate) fn asking<R>(question: Question, poll: impl FnOnce() -> R) -> R {
         scope: scope(),
         load: load(),
         question: Some(question),
+        recorder: recorder(),
+    });
+    poll()
+}
+
+/// Runs `poll` while what is done is noted. A question goes in with it.
+pub(crate) fn recording<R>(recorder: &Arc<Recorder>, poll: impl FnOnce() -> R) -> R {
+    let _restore = Restore::enter(Surroundings {
+        scope: scope(),
+        load: load(),
+        question: SURROUNDINGS.with_borrow_mut(|around| around.question.take()),
+        recorder: Some(Arc::clone(recorder)),
     });
     poll()
 }
@@ -225,6 +251,7 @@ pub(crate) fn in_scope<R>(cache: &Cache, poll: impl FnOnce() -> R) -> R {
         scope: Some(cache.clone()),
         load: load(),
         question: SURROUNDINGS.with_borrow_mut(|around| around.question.take()),
+        recorder: recorder(),
     });
     poll()
 }

@@ -38,6 +38,8 @@ pub struct Explained<T> {
     pub stale: Option<Stale>,
     /// What the value depends on besides its time, from the events in `invalidate_on`.
     pub stamps: Vec<Stamp>,
+    /// How long the call took.
+    pub took: Duration,
 }
 
 /// One thing that a value depends on.
@@ -212,6 +214,7 @@ pub(crate) struct Trace {
     /// The value is an error.
     pub(crate) has_failed: bool,
     pub(crate) stamps: Vec<Stamp>,
+    pub(crate) took: Duration,
 }
 
 impl Trace {
@@ -227,6 +230,7 @@ impl Trace {
             time_left: self.time_left,
             stale: self.stale,
             stamps: self.stamps,
+            took: self.took,
         }
     }
 }

@@ -28,8 +28,10 @@ use crate::{
     cache::Cache,
     clock::{Nanos, system_now},
     coherence::{Ack, Coherence, Held, Outcome},
+    context,
     error::{Error, ErrorKind},
     event::{Changes, Events, Tag},
+    traced::Recorder,
     watchdog::{self, Watched},
 };
 
@@ -143,6 +145,7 @@ impl Cache {
             self.emit_behind(tags, outcome, nonce);
             return true;
         };
+        let recorder = context::recorder();
         let (waiter, acknowledged) = oneshot::channel();
         let ack = Ack {
             nonce,
@@ -157,6 +160,7 @@ impl Cache {
         courier.begin();
         // Without a runtime nobody knows when the budget is spent.
         if Handle::try_current().is_err() {
+            note(recorder.as_ref(), tags, false);
             return false;
         }
         let answer = timeout(self.redis_budget(), acknowledged).await;
@@ -164,6 +168,7 @@ impl Cache {
         if is_acknowledged {
             unanswered.tags = &[];
         }
+        note(recorder.as_ref(), tags, is_acknowledged);
         is_acknowledged
     }
 
@@ -178,6 +183,7 @@ impl Cache {
             waiter: None,
         };
         coherence.emit(tags, outcome, ack, now);
+        note(context::recorder().as_ref(), tags, self.courier().is_none());
         if let Some(courier) = self.courier() {
             courier.look_again();
         }
@@ -186,6 +192,13 @@ impl Cache {
             let watched: Arc<dyn Watched> = Arc::clone(coherence) as _;
             watchdog::watch(&watched);
         }
+    }
+}
+
+/// For whoever notes what is done.
+fn note(recorder: Option<&Arc<Recorder>>, tags: &[Tag], is_acknowledged: bool) {
+    if let Some(recorder) = recorder {
+        recorder.emitted(tags, is_acknowledged);
     }
 }
 

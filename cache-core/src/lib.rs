@@ -167,6 +167,7 @@ mod strategy;
 mod tasks;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod traced;
 mod value;
 mod warm;
 mod watchdog;
@@ -195,6 +196,7 @@ pub use l2::{
 };
 pub use policy::Policy;
 pub use stats::{EventStats, FunctionStats, Stats, Times};
+pub use traced::{Step, Traced};
 pub use warm::{Warmed, Warming};
 
 #[cfg(all(doctest, feature = "testing"))]

@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{runtime::Handle, sync::oneshot, time::timeout};
+use tokio::{
+    runtime::Handle,
+    sync::oneshot,
+    time::{Instant, timeout},
+};
 
 use super::{
     BoxFuture, Dropped, Lack, Opened,
@@ -52,6 +56,8 @@ impl Opened {
         }
         let Question { ask, reply, .. } = *question?;
         let text = text.map(|text| text.text).unwrap_or_default();
+        let began = Instant::now();
+        let recording = context::recorder().map(|recorder| recorder.begin(&call.site.name, &text));
         let is_peek = matches!(ask, Ask::Peek);
         let outer = context::load();
         let dropped = Dropped {
@@ -68,10 +74,14 @@ impl Opened {
             }
         }
         reply.with(|reply| {
-            let Some((answer, trace)) = asked else {
+            let Some((answer, mut trace)) = asked else {
                 reply.is_done = true;
                 return None;
             };
+            trace.took = began.elapsed();
+            if let Some(recording) = recording {
+                recording.end(&trace);
+            }
             reply.trace = Some(trace);
             Some(answer)
         })
@@ -385,6 +395,7 @@ impl Call {
                 Answer::Own(_) => true,
             },
             stamps,
+            took: Duration::ZERO,
         }
     }
 }

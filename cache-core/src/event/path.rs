@@ -48,6 +48,17 @@ impl Tag {
         self.0.find([CHANGED, VOID]) == self.0.find(CHANGED)
     }
 
+    /// Of a change with this among its tags, what it is of, where this is its own `D`: `UserChanged:7`, or `UserChanged`.
+    pub(crate) fn emitted(&self) -> Option<String> {
+        let change = self.change_at()?;
+        Some(
+            change
+                .strip_suffix(CHANGED)
+                .map(str::to_owned)
+                .unwrap_or(change),
+        )
+    }
+
     /// Of a `D`, the name of the `U` of the same path: who depends on that hears of everything below it.
     pub(crate) fn change_at(&self) -> Option<String> {
         let (event, path) = self.0.split_once(VOID)?;
