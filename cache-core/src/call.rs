@@ -36,9 +36,10 @@ use crate::{
     event::{Interests, Tag},
     explain::{Miss, Stale},
     flight::Load,
-    key::{CacheKey, Key, KeyRef, KeyWriter, WriteKey, Written},
+    key::{CacheKey, Key, KeyRef, KeyWriter, WriteKey, Written, text_of},
     l1::{Entry, Node},
     site::{Instance, Site, SiteState},
+    stats::Counters,
     strategy::Decision,
     value::{Answer, Beyond, Judge, Keep, Loaded, Maker, Returned, Shape, Travelling},
 };
@@ -118,16 +119,18 @@ impl Lookup<'_> {
             return self.find_in(cache);
         }
         let l1 = &cache.flights().l1;
-        let Some(node) = l1.get(&self.key) else {
-            return Err(self.missed(cache.clone(), None, Some(Miss::Absent.into())));
+        // Before the tier is locked: what writes a key is the user's code, which may wait for anything.
+        let key = self.key.to_key();
+        let Some(node) = l1.get(&key.as_ref()) else {
+            return Err(self.missed(key, cache.clone(), None, Some(Miss::Absent.into())));
         };
         let entry = node.entry();
         if entry.is_quiet(cache.clock()) {
             entry.count_hit();
-            l1.bring(&self.key, &node);
+            l1.bring(&key, self.write_key, &node);
             return Ok(node);
         }
-        self.obey(entry.on_read(cache.clock()), cache, node)
+        self.obey(key, entry.on_read(cache.clock()), cache, node)
     }
 
     /// Does with an entry what its terms say.
@@ -135,6 +138,7 @@ impl Lookup<'_> {
     #[inline(never)]
     fn obey(
         &self,
+        key: Key,
         decision: Decision,
         cache: &Cache,
         node: Arc<Node>,
@@ -144,10 +148,10 @@ impl Lookup<'_> {
                 Stale::count_served(node.entry(), cache.clock(), None);
                 Ok(node)
             }
-            Decision::ServeAndRefresh => Err(self.missed(cache.clone(), Some(node), None)),
+            Decision::ServeAndRefresh => Err(self.missed(key, cache.clone(), Some(node), None)),
             Decision::Decline => {
                 let lack = Lack::of(node.entry(), cache.clock());
-                Err(self.missed(cache.clone(), None, Some(lack)))
+                Err(self.missed(key, cache.clone(), None, Some(lack)))
             }
         }
     }
@@ -161,9 +165,10 @@ impl Lookup<'_> {
     #[inline(never)]
     fn find_in(&self, cache: &Cache) -> Result<Arc<Node>, Box<Missed>> {
         let question = context::take_question(*self.output).or_else(|| self.noted());
+        let key = self.key.to_key();
         let Some(mut question) = question else {
-            let Some(node) = cache.flights().l1.get(&self.key) else {
-                return Err(self.missed(cache.clone(), None, Some(Miss::Absent.into())));
+            let Some(node) = cache.flights().l1.get(&key.as_ref()) else {
+                return Err(self.missed(key, cache.clone(), None, Some(Miss::Absent.into())));
             };
             let (entry, clock) = (node.entry(), cache.clock());
             let decision = if entry.is_quiet(clock) {
@@ -172,10 +177,10 @@ impl Lookup<'_> {
                 entry.on_read(clock)
             };
             let decision = self.unless_void(decision, entry, cache);
-            return self.obey(decision, cache, node);
+            return self.obey(key, decision, cache, node);
         };
         if matches!(question.ask, Ask::Prefetch)
-            && let Some(node) = cache.flights().l1.get(&self.key)
+            && let Some(node) = cache.flights().l1.get(&key.as_ref())
             && node.entry().is_usable(cache.clock())
         {
             // There is nothing to do, and the value is nobody's.
@@ -190,13 +195,10 @@ impl Lookup<'_> {
             text: self.text(),
             is_worth_asking: cache.is_worth_asking(),
         };
-        let question = Some(Box::new(question));
-        Err(Box::new(self.to_miss(
-            cache.clone(),
-            Some(text),
-            None,
-            question,
-        )))
+        Err(Box::new(Missed {
+            question: Some(Box::new(question)),
+            ..self.to_miss(key, cache.clone(), Some(text), None)
+        }))
     }
 
     /// What somebody wants to know who notes what is done.
@@ -226,7 +228,13 @@ impl Lookup<'_> {
 
     #[cold]
     #[inline(never)]
-    fn missed(&self, cache: Cache, due: Option<Arc<Node>>, lack: Option<Lack>) -> Box<Missed> {
+    fn missed(
+        &self,
+        key: Key,
+        cache: Cache,
+        due: Option<Arc<Node>>,
+        lack: Option<Lack>,
+    ) -> Box<Missed> {
         let is_worth_asking = self.instance.site.is_shared() && cache.is_worth_asking();
         let text = is_worth_asking.then(|| Text {
             text: self.text(),
@@ -234,27 +242,27 @@ impl Lookup<'_> {
         });
         Box::new(Missed {
             lack,
-            ..self.to_miss(cache, text, due, None)
+            ..self.to_miss(key, cache, text, due)
         })
     }
 
     fn to_miss(
         &self,
+        key: Key,
         cache: Cache,
         text: Option<Text>,
         due: Option<Arc<Node>>,
-        question: Option<Box<Question>>,
     ) -> Missed {
         Missed {
             cache,
             instance: self.instance,
-            key: self.key.to_key(),
+            key,
             tags: self.tags(),
             text,
             due,
             lack: None,
             reading: None,
-            question,
+            question: None,
         }
     }
 
@@ -274,9 +282,7 @@ impl Lookup<'_> {
     }
 
     fn text(&self) -> String {
-        let mut text = KeyWriter::for_text();
-        self.write_key.write(&mut text);
-        text.into_text()
+        text_of(self.write_key)
     }
 }
 
@@ -414,6 +420,10 @@ impl Missed {
         };
         if let Some(lack) = lack {
             opened.call.count_miss(lack);
+            let call = &opened.call;
+            if opened.text.is_none() && call.site.is_shared && call.cache.shared().is_some() {
+                Counters::add(&call.site.counters.redis_unasked);
+            }
         }
         let maker = Maker {
             clock: opened.call.cache.clock().clone(),

@@ -71,7 +71,13 @@ pub(crate) use self::{
     outgoing::{Ack, Nonces, Outcome, Outgoing},
     version::{Lineage, Version},
 };
-use crate::{atomic::AtomicU64, clock::Nanos, event::Tag, lock::Mutex, stats::EventStats};
+use crate::{
+    atomic::AtomicU64,
+    clock::Nanos,
+    event::Tag,
+    lock::Mutex,
+    stats::{ByName, EventStats},
+};
 
 /// After an outage other processes may still have bumps on their way: twice the longest wait before they connect
 /// again.
@@ -159,6 +165,8 @@ pub(crate) struct Counters {
     pub(crate) lineages: Counter,
     pub(crate) suspects: Counter,
     pub(crate) blessed: Counter,
+    emitted: ByName,
+    unheeded: ByName,
 }
 
 impl fmt::Debug for Coherence {
@@ -314,7 +322,12 @@ impl Coherence {
         proven: Nanos,
         stamps: Option<Stamps>,
     ) -> Option<Guard> {
-        let is_blind = stamps.is_none() && proven < self.blind_until.load(Acquire);
+        let is_marked = || {
+            let tags = snapshot.cells().map(|cell| cell.tag());
+            self.marks.has(tags, snapshot.taken)
+        };
+        // What is marked may change without a word.
+        let is_blind = stamps.is_none() && (proven < self.blind_until.load(Acquire) || is_marked());
         (!snapshot.is_empty()).then(|| {
             let beat = Arc::clone(&self.beat);
             Guard::new(beat, snapshot.clone(), (proven, is_blind), stamps)
@@ -414,10 +427,8 @@ impl Coherence {
         let youngest = stamps.versions.iter().max().copied().unwrap_or(0);
         let by_versions = Duration::from_micros(store_time.saturating_sub(youngest));
         // The clock of the store may have been set since.
-        let here = self.recent.last_of(&tags, now);
-        here.map_or(by_versions, |last| {
-            by_versions.min(Duration::from_nanos(now.saturating_sub(last)))
-        })
+        let quiet_since = self.recent.quiet_since(&tags, now);
+        by_versions.min(Duration::from_nanos(now.saturating_sub(quiet_since)))
     }
 
     /// Something is about to change: until the hold is dropped nothing is kept that depends on it.
@@ -465,6 +476,19 @@ impl Coherence {
             suspects: counters.suspects.load(Relaxed),
             revalidated: counters.blessed.load(Relaxed),
             tags: self.registry.len() as u64,
+            emitted: counters.emitted.snapshot(),
+            unheeded: counters.unheeded.snapshot(),
+        }
+    }
+
+    /// Counts the events that these tags are of.
+    fn count_emitted(&self, tags: &[Tag]) {
+        for tags in tags.chunk_by(|one, other| one.event() == other.event()) {
+            let event = tags[0].event();
+            self.counters.emitted.add(event);
+            if !tags.iter().any(|tag| self.registry.get(tag).is_some()) {
+                self.counters.unheeded.add(event);
+            }
         }
     }
 }

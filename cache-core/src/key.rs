@@ -16,7 +16,7 @@ mod text;
 mod times;
 mod writer;
 
-pub(crate) use identity::{Key, KeyHasher, KeyRef, is_written};
+pub(crate) use identity::{Key, KeyHasher, KeyRef, is_written, text_of};
 pub use identity::{WriteKey, Written};
 pub use writer::KeyWriter;
 
@@ -29,7 +29,8 @@ pub use writer::KeyWriter;
 ///
 /// `write` describes the value to a [`KeyWriter`]. Values that are equal make the same calls. Which call comes next
 /// may depend on nothing but what earlier calls have written: then no two different values share a key, and the type
-/// can be nested in any other.
+/// can be nested in any other. A call writes its key two or three times, and each time has to write the same; no lock of the
+/// cache is held meanwhile.
 ///
 /// ```
 /// use cache_core::{CacheKey, KeyWriter};

@@ -46,7 +46,7 @@ pub enum Eviction {
     #[default]
     Adaptive,
     /// The entry that was not used for the longest time. One lock for all keys: slower, predictable. What a thread asks for again
-    /// and again it has at hand, and counts as used at one of 16 to 128 times.
+    /// and again it has at hand, and counts as used at one of 8 to 128 times.
     Lru,
 }
 
@@ -223,12 +223,19 @@ impl L1 {
     }
 
     fn remove_if(&self, key: &Key, mut is_it: impl FnMut(&Arc<Node>) -> bool) -> Option<Arc<Node>> {
+        // Under the lock of the tier: who finds that it is not there has to see that it has left.
+        let mut leaves = |node: &Arc<Node>| {
+            let is_it = is_it(node);
+            if is_it {
+                node.entry().leave();
+            }
+            is_it
+        };
         let removed = match &self.tier {
-            Tier::Adaptive(cache) => cache.remove_if(key, is_it).map(|(_, node)| node),
-            Tier::Ordered(lru) => lru.remove_if(key, &mut is_it),
+            Tier::Adaptive(cache) => cache.remove_if(key, leaves).map(|(_, node)| node),
+            Tier::Ordered(lru) => lru.remove_if(key, &mut leaves),
         };
         let removed = removed?;
-        removed.entry().leave();
         front::let_go_of(key, &removed);
         Some(removed)
     }
@@ -236,7 +243,12 @@ impl L1 {
     pub(crate) fn clear(&self) {
         match &self.tier {
             // Not `clear`: that drops the values under the lock of their shard.
-            Tier::Adaptive(cache) => cache.drain().for_each(|(_, node)| node.entry().leave()),
+            Tier::Adaptive(cache) => {
+                let there: Vec<_> = cache.iter().collect();
+                for (key, node) in &there {
+                    drop(self.remove_this(key, node));
+                }
+            }
             Tier::Ordered(lru) => lru.clear(),
         }
         front::let_go();

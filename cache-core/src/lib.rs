@@ -133,6 +133,7 @@ pub mod __private;
 /// By this name `crate = path` looks for it: where the path leads elsewhere, the compiler says what is not there.
 #[doc(hidden)]
 pub use __private as __cache_core;
+mod advice;
 mod atomic;
 mod batch;
 mod cache;
@@ -172,6 +173,7 @@ mod value;
 mod warm;
 mod watchdog;
 
+pub use advice::{Advice, Symptom};
 pub use cache::{Cache, CacheBuilder, Leftover};
 pub use cache_macros::{CacheKey, Event, cached, event, invalidates};
 pub use clock::Clock;
@@ -195,7 +197,7 @@ pub use l2::{
     codec::{Codec, Postcard},
 };
 pub use policy::Policy;
-pub use stats::{EventStats, FunctionStats, Stats, Times};
+pub use stats::{EventStats, FunctionStats, HotKey, Stats, Times};
 pub use traced::{Step, Traced};
 pub use warm::{Warmed, Warming};
 

@@ -1,7 +1,9 @@
 //! Counters per function and their sum as typed statistics. A leaf.
 
 mod events;
+pub(crate) mod hot;
 mod reasons;
+mod reloads;
 mod shown;
 pub(crate) mod striped;
 mod times;
@@ -12,8 +14,11 @@ use std::{
 };
 
 pub use events::EventStats;
-pub(crate) use reasons::Reason;
-use reasons::{ByName, ByReason};
+pub use hot::HotKey;
+use hot::HotKeys;
+use reasons::ByReason;
+pub(crate) use reasons::{ByName, Reason};
+use reloads::Reloads;
 use striped::Striped;
 use times::Timer;
 pub use times::Times;
@@ -47,12 +52,17 @@ pub(crate) struct Counters {
     pub(crate) bytes: AtomicU64,
     pub(crate) redis_hits: AtomicU64,
     pub(crate) redis_missed: ByReason<10>,
+    pub(crate) redis_unasked: AtomicU64,
     pub(crate) redis_fills: AtomicU64,
     pub(crate) redis_fills_lost: AtomicU64,
     pub(crate) redis_too_large: AtomicU64,
     pub(crate) load_times: Timer,
     pub(crate) redis_times: Timer,
     pub(crate) wait_times: Timer,
+    pub(crate) encode_times: Timer,
+    pub(crate) decode_times: Timer,
+    pub(crate) reloads: Reloads,
+    pub(crate) hot_keys: HotKeys,
 }
 
 impl Counters {
@@ -87,12 +97,18 @@ impl Counters {
             redis_unusable: self.redis_missed.sum_of(RedisMiss::is_unusable),
             redis_faults: self.redis_missed.sum_of(RedisMiss::is_fault),
             redis_missed: self.redis_missed.snapshot(),
+            redis_unasked: self.redis_unasked.load(Relaxed),
             redis_fills: self.redis_fills.load(Relaxed),
             redis_fills_lost: self.redis_fills_lost.load(Relaxed),
             redis_too_large: self.redis_too_large.load(Relaxed),
             load_times: self.load_times.snapshot(),
             redis_times: self.redis_times.snapshot(),
             wait_times: self.wait_times.snapshot(),
+            encode_times: self.encode_times.snapshot(),
+            decode_times: self.decode_times.snapshot(),
+            reloads_compared: self.reloads.compared.load(Relaxed),
+            reloads_same: self.reloads.same.load(Relaxed),
+            hot_keys: self.hot_keys.snapshot(),
         }
     }
 }
@@ -149,6 +165,8 @@ pub struct FunctionStats {
     pub redis_faults: u64,
     /// The reads that did not help, by reason: those that there were.
     pub redis_missed: Vec<(RedisMiss, u64)>,
+    /// Calls that did not ask Redis, as it cannot be reached, or failed so often that it is left alone for a while.
+    pub redis_unasked: u64,
     /// Values that were written to Redis.
     pub redis_fills: u64,
     /// Values that were to be written to Redis and were not.
@@ -161,6 +179,16 @@ pub struct FunctionStats {
     pub redis_times: Times,
     /// How long calls waited that the load of another one answered.
     pub wait_times: Times,
+    /// How long it took to make values what travels, compression included. Nobody waits for that.
+    pub encode_times: Times,
+    /// How long it took to make values of what came, decompression included.
+    pub decode_times: Times,
+    /// Of some keys: how many values were loaded again that go to Redis.
+    pub reloads_compared: u64,
+    /// How many of them were the ones before, to the last byte.
+    pub reloads_same: u64,
+    /// Keys that are asked for much more than others, from a sample of one in 1,024 hits; the hottest first.
+    pub hot_keys: Vec<HotKey>,
 }
 
 impl FunctionStats {
@@ -216,12 +244,19 @@ impl FunctionStats {
             redis_unusable,
             redis_faults,
             redis_missed,
+            redis_unasked,
             redis_fills,
             redis_fills_lost,
             redis_too_large,
             load_times,
             redis_times,
             wait_times,
+            encode_times,
+            decode_times,
+            reloads_compared,
+            reloads_same,
+            // Of different functions they have nothing in common.
+            hot_keys: _,
         } = self;
         let counts = [
             (hits, other.hits),
@@ -242,9 +277,12 @@ impl FunctionStats {
             (redis_misses, other.redis_misses),
             (redis_unusable, other.redis_unusable),
             (redis_faults, other.redis_faults),
+            (redis_unasked, other.redis_unasked),
             (redis_fills, other.redis_fills),
             (redis_fills_lost, other.redis_fills_lost),
             (redis_too_large, other.redis_too_large),
+            (reloads_compared, other.reloads_compared),
+            (reloads_same, other.reloads_same),
         ];
         for (count, more) in counts {
             *count += more;
@@ -256,6 +294,8 @@ impl FunctionStats {
         load_times.add(&other.load_times);
         redis_times.add(&other.redis_times);
         wait_times.add(&other.wait_times);
+        encode_times.add(&other.encode_times);
+        decode_times.add(&other.decode_times);
     }
 
     /// Calls that no load of their own answered.
@@ -264,7 +304,7 @@ impl FunctionStats {
     }
 }
 
-/// What a cache did, by function and in all. [`Display`](fmt::Display) shows it as a table.
+/// What a cache did, by function and in all. [`Display`](std::fmt::Display) shows it as a table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {

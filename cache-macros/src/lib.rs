@@ -84,7 +84,7 @@ use proc_macro::TokenStream;
 /// `version` and `fleet` are about the shared tier and refused beside `tiers = memory`, `inherits`, and an `invalidate_on` that
 /// only the value tells.
 ///
-/// The expressions in options are evaluated in the caller: `cache` and `key` for every call, `key` once
+/// The expressions in options are evaluated in the caller: `cache` once for every call, `key` two or three times, and once
 /// more where Redis or a handle needs it as text, `ttl`, `none_ttl` and `err_ttl` for every call that
 /// memory does not answer. They do not leave it: no `.await`, no `?`, no `return`.
 ///

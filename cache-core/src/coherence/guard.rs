@@ -336,7 +336,14 @@ impl Guard {
         if self.beat.is_alone() {
             return Nanos::MAX;
         }
-        self.proven().max(self.fence(&self.beat))
+        // First, as in `is_usable`.
+        let fence = self.fence(&self.beat);
+        // What was heard says nothing of what was missed before, or has become void by it.
+        if self.is_unchanged(&self.beat) {
+            self.proven().max(fence)
+        } else {
+            self.proven()
+        }
     }
 
     /// What was captured before the entry was read.

@@ -93,6 +93,7 @@ impl Coherence {
     /// done.
     pub(crate) fn emit(&self, tags: &[Tag], outcome: Outcome, ack: Ack, now: Nanos) {
         let Ack { nonce, waiter } = ack;
+        self.count_emitted(tags);
         if self.is_alone() {
             self.invalidate(tags, now);
             if let Some(waiter) = waiter {

@@ -125,15 +125,13 @@ impl Recent {
         !tags.iter().any(|tag| state.last(tag).is_some_and(is_later))
     }
 
-    /// When one of these was last invalidated, where that is known.
-    pub(super) fn last_of(&self, tags: &[Tag], now: Nanos) -> Option<Nanos> {
+    /// Since when none of these was invalidated, as far as that is known.
+    pub(super) fn quiet_since(&self, tags: &[Tag], now: Nanos) -> Nanos {
         let mut state = self.state.lock();
         // From here on, where there were no notes.
-        state.notes(now);
-        tags.iter()
-            .filter_map(|tag| state.last(tag))
-            .map(|last| last.at)
-            .max()
+        let known_since = state.notes(now).since;
+        let last = tags.iter().filter_map(|tag| state.last(tag)).max();
+        last.map_or(known_since, |last| last.at.max(known_since))
     }
 
     /// How long none of these was invalidated, as far as that is known: of times long ago nothing is.

@@ -134,6 +134,10 @@ impl Kept {
         &self.bytes
     }
 
+    pub(super) fn into_bytes(self) -> SmallVec<[u8; 40]> {
+        self.bytes
+    }
+
     pub(super) fn hash(&self) -> u64 {
         self.hashing.hash()
     }

@@ -10,7 +10,7 @@ use quick_cache::Equivalent;
 use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::KeyWriter;
+use super::{KeyWriter, rendering::Rendering};
 
 /// The byte key of an entry, with the function it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +43,13 @@ pub(crate) fn is_written(write: &(impl WriteKey + ?Sized), bytes: &[u8]) -> bool
     let mut key = KeyWriter::to_compare_with(bytes);
     write.write(&mut key);
     key.is_same()
+}
+
+/// The readable text of what it writes.
+pub(crate) fn text_of(write: &dyn WriteKey) -> String {
+    let mut text = KeyWriter::for_text();
+    write.write(&mut text);
+    text.into_text()
 }
 
 /// A key that is looked for.
@@ -80,6 +87,15 @@ impl<'a> KeyRef<'a> {
         }
     }
 
+    /// The same key, whose bytes are these.
+    pub(crate) fn with_bytes<'b>(&self, bytes: &'b [u8]) -> KeyRef<'b> {
+        KeyRef {
+            hash: self.hash,
+            function: self.function,
+            sought: Sought::There(bytes),
+        }
+    }
+
     /// The hash.
     #[inline]
     pub(crate) fn bits(&self) -> u64 {
@@ -90,9 +106,9 @@ impl<'a> KeyRef<'a> {
         let bytes = match self.sought {
             Sought::There(bytes) => SmallVec::from_slice(bytes),
             Sought::Written(write) => {
-                let mut key = KeyWriter::for_bytes();
-                write.write(&mut key);
-                SmallVec::from_slice(key.as_bytes())
+                let mut kept = Rendering::bytes_alone();
+                write.write(&mut KeyWriter::keeping(&mut kept));
+                kept.into_bytes()
             }
         };
         Key {

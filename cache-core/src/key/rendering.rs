@@ -1,6 +1,11 @@
 //! Keys that are kept: as bytes or as text. Cold: a hit in memory never comes here.
 
-use std::fmt::Display;
+use std::{
+    fmt::Display,
+    ops::{Deref, DerefMut},
+};
+
+use smallvec::SmallVec;
 
 use super::{
     bytes::{Bytes, Kept},
@@ -13,7 +18,47 @@ pub(super) enum Rendering {
     Text(Text),
 }
 
+/// Where it is.
+pub(super) enum Place<'a> {
+    Heap(Box<Rendering>),
+    /// With whoever writes it.
+    There(&'a mut Rendering),
+}
+
+impl Deref for Place<'_> {
+    type Target = Rendering;
+
+    fn deref(&self) -> &Rendering {
+        match self {
+            Self::Heap(rendering) => rendering,
+            Self::There(rendering) => rendering,
+        }
+    }
+}
+
+impl DerefMut for Place<'_> {
+    fn deref_mut(&mut self) -> &mut Rendering {
+        match self {
+            Self::Heap(rendering) => rendering,
+            Self::There(rendering) => rendering,
+        }
+    }
+}
+
 impl Rendering {
+    /// Bytes without a record.
+    pub(super) fn bytes_alone() -> Self {
+        Self::Bytes(Kept::new(false))
+    }
+
+    /// None of a text.
+    pub(super) fn into_bytes(self) -> SmallVec<[u8; 40]> {
+        match self {
+            Self::Bytes(kept) => kept.into_bytes(),
+            Self::Text(_) => SmallVec::new(),
+        }
+    }
+
     #[cold]
     #[inline(never)]
     pub(super) fn fixed(&mut self, bytes: &[u8], text: &dyn Display) {

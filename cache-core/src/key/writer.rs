@@ -6,7 +6,7 @@ use std::fmt::{self, Debug, Display};
 use super::{
     CacheKey,
     bytes::{Bytes, Comparing, Hashing, Kept},
-    rendering::Rendering,
+    rendering::{Place, Rendering},
     text::Text,
 };
 
@@ -20,7 +20,7 @@ pub struct KeyWriter<'a>(Way<'a>);
 enum Way<'a> {
     Hashed(Hashing),
     Compared(Comparing<'a>),
-    Rendered(Box<Rendering>),
+    Rendered(Place<'a>),
 }
 
 /// Writes what a hit needs here, and the rest out of line.
@@ -45,11 +45,13 @@ impl KeyWriter<'static> {
     }
 
     pub(super) fn kept(kept: Kept) -> Self {
-        Self(Way::Rendered(Box::new(Rendering::Bytes(kept))))
+        Self(Way::Rendered(Place::Heap(Box::new(Rendering::Bytes(kept)))))
     }
 
     pub(crate) fn for_text() -> Self {
-        Self(Way::Rendered(Box::new(Rendering::Text(Text::new()))))
+        Self(Way::Rendered(Place::Heap(Box::new(Rendering::Text(
+            Text::new(),
+        )))))
     }
 }
 
@@ -61,6 +63,11 @@ impl<'a> KeyWriter<'a> {
     #[inline]
     pub(crate) fn to_compare_with(bytes: &'a [u8]) -> Self {
         Self(Way::Compared(Comparing::with(bytes)))
+    }
+
+    /// Writes it there.
+    pub(super) fn keeping(rendering: &'a mut Rendering) -> Self {
+        Self(Way::Rendered(Place::There(rendering)))
     }
 
     /// Whether exactly the bytes were written that it was to be compared with.
@@ -89,7 +96,7 @@ impl<'a> KeyWriter<'a> {
     /// Empty unless the writer is one for text.
     pub(crate) fn into_text(self) -> String {
         match self.0 {
-            Way::Rendered(rendering) => match *rendering {
+            Way::Rendered(Place::Heap(rendering)) => match *rendering {
                 Rendering::Text(text) => text.finish(),
                 Rendering::Bytes(_) => String::new(),
             },

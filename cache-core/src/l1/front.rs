@@ -8,6 +8,7 @@
 use std::{
     any::TypeId,
     cell::{Cell, RefCell},
+    panic::{self, AssertUnwindSafe},
     sync::Arc,
 };
 
@@ -16,7 +17,8 @@ use smallvec::SmallVec;
 use super::{L1, Node};
 use crate::{
     clock::Clock,
-    key::{Key, KeyRef, WriteKey, is_written},
+    key::{Key, KeyRef, WriteKey, is_written, text_of},
+    stats::hot,
 };
 
 /// A power of two.
@@ -34,7 +36,7 @@ const MOST_BYTES: u64 = 2048;
 /// So many places are looked through, whenever an entry is brought, for those that have left their tier.
 const SWEPT: usize = 16;
 
-/// Of 16 hits here the tier is told of one, as it would take for cold what it never sees asked for; and then of fewer, down to one
+/// Of 8 hits here the tier is told of one, as it would take for cold what it never sees asked for; and then of fewer, down to one
 /// of 128, as threads meet there.
 const TOLD: u8 = 8;
 const DOUBLED: u8 = 4;
@@ -44,12 +46,22 @@ const BROUGHT: u32 = 8;
 
 thread_local! {
     /// Empty until something is brought.
-    static FRONT: RefCell<Front> = const { RefCell::new(None) };
+    static FRONT: RefCell<Front> = const { RefCell::new(Front(None)) };
     static DICE: Cell<u32> = const { Cell::new(1) };
     static SWEEP: Cell<usize> = const { Cell::new(0) };
 }
 
-type Front = Option<Box<[Option<Held>; PLACES]>>;
+struct Front(Option<Box<[Option<Held>; PLACES]>>);
+
+/// A thread ends: where a value's own `Drop` panics then, the process would.
+impl Drop for Front {
+    fn drop(&mut self) {
+        let places = self.0.iter_mut().flat_map(|places| places.iter_mut());
+        for held in places.filter_map(Option::take) {
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(held)));
+        }
+    }
+}
 
 /// An entry with its key. It fills a cache line: beside it a hit reads that of the entry, and the value.
 #[repr(align(64))]
@@ -105,7 +117,7 @@ impl L1 {
         let at_hand = |front: &RefCell<Front>| {
             // A value's own code may be what calls here.
             let front = front.try_borrow().ok()?;
-            let front = front.as_ref()?;
+            let front = front.0.as_ref()?;
             let mark = mark_of(&key);
             let is_it = |place: usize| {
                 let held = front[place].as_ref()?;
@@ -122,7 +134,10 @@ impl L1 {
             }
             entry.count_hit();
             if held.is_to_be_told() {
-                self.touch(key);
+                let told = held.told.get().saturating_sub(1);
+                let hits = u64::from(TOLD << told.min(DOUBLED));
+                sample(&key, write_key, &held.node, hits);
+                self.touch(key.with_bytes(&held.key));
             }
             Some(copy(&held.node))
         };
@@ -137,35 +152,36 @@ impl L1 {
 
     /// Has this thread hold what the tier has just served, now and then.
     #[inline]
-    pub(crate) fn bring(&self, key: &KeyRef<'_>, node: &Arc<Node>) {
+    pub(crate) fn bring(&self, key: &Key, write_key: &dyn WriteKey, node: &Arc<Node>) {
         let dice = DICE.get().wrapping_mul(747_796_405).wrapping_add(1);
         DICE.set(dice);
         if (dice >> 16).is_multiple_of(BROUGHT) {
+            sample(&key.as_ref(), write_key, node, BROUGHT.into());
             self.hold(key, node);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn hold(&self, key: &KeyRef<'_>, node: &Arc<Node>) {
+    fn hold(&self, key: &Key, node: &Arc<Node>) {
         let Some(tier) = self.in_front else { return };
         if !(1..=MOST_BYTES).contains(&node.entry().known_weight()) {
             return;
         }
         let held = Held {
             node: Arc::clone(node),
-            function: key.function,
-            key: SmallVec::from_slice(key.to_key().bytes()),
-            mark: mark_of(key),
+            function: key.as_ref().function,
+            key: SmallVec::from_slice(key.bytes()),
+            mark: mark_of(&key.as_ref()),
             tier,
             untold: Cell::new(0),
             told: Cell::new(1),
         };
         let left = FRONT.try_with(|front| {
             let mut front = front.try_borrow_mut().ok()?;
-            let front = front.get_or_insert_with(nothing);
+            let front = front.0.get_or_insert_with(nothing);
             let mut left = sweep(front);
-            left.extend(take(front, places_of(key), held));
+            left.extend(take(front, places_of(&key.as_ref()), held));
             Some(left)
         });
         // Not before: a value's own `Drop` may do anything.
@@ -173,11 +189,21 @@ impl L1 {
     }
 }
 
+/// Of very many hits one is looked at: for which keys they are.
+#[cold]
+#[inline(never)]
+fn sample(key: &KeyRef<'_>, write_key: &dyn WriteKey, node: &Node, hits: u64) {
+    if hot::is_sampled(hits) {
+        let counters = node.entry().counters();
+        counters.hot_keys.add(key.bits(), || text_of(write_key));
+    }
+}
+
 /// Has this thread hold none of what has left its tier.
 pub(super) fn let_go() {
     let left = FRONT.try_with(|front| {
         let mut front = front.try_borrow_mut().ok()?;
-        let places = front.as_mut()?.iter_mut();
+        let places = front.0.as_mut()?.iter_mut();
         let left = places.filter_map(|place| place.take_if(Held::has_left));
         Some(left.collect::<Vec<_>>())
     });
@@ -190,7 +216,7 @@ pub(super) fn let_go_of(key: &Key, node: &Arc<Node>) {
     // Without a thread to hold it there is nothing to do.
     let _ = FRONT.try_with(|front| {
         let mut front = front.try_borrow_mut().ok()?;
-        let front = front.as_mut()?;
+        let front = front.0.as_mut()?;
         for place in places_of(&key.as_ref()) {
             front[place].take_if(|held| Arc::ptr_eq(&held.node, node));
         }
@@ -203,7 +229,7 @@ pub(super) fn let_go_of(key: &Key, node: &Arc<Node>) {
 pub(crate) fn begin_anew() {
     DICE.set(1);
     SWEEP.set(0);
-    drop(FRONT.take());
+    drop(FRONT.replace(Front(None)));
 }
 
 fn nothing() -> Box<[Option<Held>; PLACES]> {
@@ -307,9 +333,9 @@ mod tests {
         /// Asks until it is at hand, or would have been.
         fn ask(&self, id: u64) {
             for _ in 0..50 * BROUGHT {
-                with_key(id, |key, _| {
+                with_key(id, |key, write| {
                     if let Some(node) = self.l1.get(&key) {
-                        self.l1.bring(&key, &node);
+                        self.l1.bring(&key.to_key(), &write, &node);
                     }
                 });
             }

@@ -82,10 +82,10 @@ impl Ordered for LruTier {
             &mut order.entries,
             LruCache::unbounded_with_hasher(KeyHasher::default()),
         );
-        drop(order);
         for (_, node) in &entries {
             node.entry().leave();
         }
+        drop(order);
     }
 
     fn entries(&self) -> u64 {

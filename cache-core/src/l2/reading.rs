@@ -5,6 +5,7 @@ mod together;
 use std::{sync::Arc, time::Duration};
 
 use smallvec::SmallVec;
+use tokio::time::Instant;
 
 use super::{
     Age, Entries, EntryKey, L2, Receive, RedisMiss,
@@ -290,6 +291,7 @@ impl L2 {
             reading,
         } = one;
         entries.learn(bytes.len());
+        let began = Instant::now();
         let opened = envelope::open(bytes, self.limits.value).map_err(|damage| match damage {
             Damage::NotOurs | Damage::Damaged => RedisMiss::Damaged,
             Damage::OtherFormat | Damage::CannotDecompress => RedisMiss::Foreign,
@@ -321,6 +323,7 @@ impl L2 {
         }
         let receive = || {
             let mut node = (reading.receive)(&opened.payload, age)?;
+            entries.counters.decode_times.add(began.elapsed());
             let own = Arc::get_mut(&mut node).ok_or(RedisMiss::Foreign)?;
             if header.is_unsettled {
                 let entry = own.entry_mut();

@@ -6,7 +6,8 @@ mod late;
 use std::{sync::Arc, time::Duration};
 
 use smallvec::SmallVec;
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::{runtime::Handle, sync::oneshot, time::Instant};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
     Entries, EntryKey, L2, Lifetime, Message, StoreError, Write,
@@ -265,6 +266,7 @@ impl L2 {
             is_outliving: entries.outlives.is_so(),
         };
         // Apart from the envelope: a user's codec may do to it what it likes.
+        let began = Instant::now();
         let mut payload = Vec::with_capacity(entries.expected());
         if let Err(refusal) = entries.wire.encode(fill.node.value()?, &mut payload) {
             entries.warn_of_refusal(&refusal);
@@ -273,16 +275,21 @@ impl L2 {
         if !entries.proves(&payload) {
             return None;
         }
+        let counters = &entries.counters;
+        counters
+            .reloads
+            .add(xxh3_64(key.name.as_bytes()), xxh3_64(&payload));
         let mut draft = envelope::start(&header, key.full.as_deref());
         draft.payload().append(&mut payload);
         let Ok(bytes) = draft.finish(entries.compress_from, self.limits.value) else {
-            Counters::add(&entries.counters.redis_too_large);
+            Counters::add(&counters.redis_too_large);
             entries.warn(&format_args!(
                 "it is larger than {} bytes, the limit of this cache",
                 self.limits.value
             ));
             return None;
         };
+        counters.encode_times.add(began.elapsed());
         entries.learn(bytes.len());
         Some(Write::Set {
             key: key.name.clone(),

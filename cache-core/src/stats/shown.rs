@@ -58,11 +58,12 @@ const STRATEGY_COLUMNS: [Column; 5] = [
 ];
 
 /// Shown where there is something to show.
-const REDIS_COLUMNS: [Column; 7] = [
+const REDIS_COLUMNS: [Column; 8] = [
     ("redis hits", |row| Number::Count(row.redis_hits)),
     ("misses", |row| Number::Count(row.redis_misses)),
     ("unusable", |row| Number::Count(row.redis_unusable)),
     ("faults", |row| Number::Count(row.redis_faults)),
+    ("unasked", |row| Number::Count(row.redis_unasked)),
     ("fills", |row| Number::Count(row.redis_fills)),
     ("lost", |row| Number::Count(row.redis_fills_lost)),
     ("read", |row| match row.redis_hits {

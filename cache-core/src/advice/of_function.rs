@@ -1,0 +1,229 @@
+//! Rules about one cached function.
+
+use super::{Advice, OfFunction, Symptom, is_much};
+use crate::{
+    explain::{Miss, Stale},
+    stats::FunctionStats,
+};
+
+pub(super) const RULES: [OfFunction; 15] = [
+    unusable_entries,
+    failing_loads,
+    too_little_memory,
+    too_heavy_values,
+    too_large_values,
+    invalidation_storm,
+    too_broad_event,
+    short_ttl,
+    waits_at_expiry,
+    hardly_asked_again,
+    slow_redis,
+    dear_codec,
+    hot_key,
+    crowded_background,
+    often_late,
+];
+
+/// Calls that were answered without a load of their own.
+fn answered(row: &FunctionStats) -> u64 {
+    row.hits + row.redis_hits + row.shared_loads
+}
+
+fn unusable_entries(row: &FunctionStats) -> Option<Advice> {
+    let unusable = row.redis_unusable;
+    let all = unusable + row.redis_hits + row.redis_misses;
+    is_much(unusable, 5, all, 100).then(|| {
+        Advice::new(
+            Symptom::UnusableEntries,
+            format!("{unusable} of {all} reads of Redis found what cannot be used"),
+            "do two versions of its value run side by side, or does another program write under `namespace`? A new \
+             `version` keeps them apart",
+        )
+    })
+}
+
+fn failing_loads(row: &FunctionStats) -> Option<Advice> {
+    let (failures, loads) = (row.failures, row.loads);
+    let stands_in = row
+        .stale_by
+        .iter()
+        .any(|(stale, _)| *stale == Stale::Failed);
+    (is_much(failures, 10, loads, 100) && !stands_in).then(|| {
+        Advice::new(
+            Symptom::FailingLoads,
+            format!("{failures} of {loads} loads failed"),
+            "`strategy = stale_if_error(1h)` serves the value before meanwhile; `err_ttl = 5s` spares the source where the \
+             error is an answer",
+        )
+    })
+}
+
+fn too_little_memory(row: &FunctionStats) -> Option<Advice> {
+    let again = row.missed(Miss::Evicted);
+    let all: u64 = row.missed.iter().map(|(_, count)| count).sum();
+    is_much(again, 20, all, 500).then(|| {
+        Advice::new(
+            Symptom::TooLittleMemory,
+            format!("{again} of {all} misses were of entries that had been evicted a short while before"),
+            "raise `memory_limit`, or give values that are large and cheap to load a `tiers = redis`",
+        )
+    })
+}
+
+fn too_heavy_values(row: &FunctionStats) -> Option<Advice> {
+    let (rejected, loads) = (row.rejected, row.loads);
+    is_much(rejected, 5, loads, 20).then(|| {
+        Advice::new(
+            Symptom::TooHeavyValues,
+            format!("{rejected} values were too heavy for memory"),
+            "raise `memory_limit`, correct its `weight`, or cut the value into several functions",
+        )
+    })
+}
+
+fn too_large_values(row: &FunctionStats) -> Option<Advice> {
+    let too_large = row.redis_too_large;
+    is_much(too_large, 5, row.redis_fills + too_large, 20).then(|| {
+        Advice::new(
+            Symptom::TooLargeValues,
+            format!("{too_large} values were larger than what this cache takes to Redis, so each process loads them"),
+            "`compress = 4KiB` makes them smaller, `redis_value_limit` lets them through, `tiers = memory` spares the attempt",
+        )
+    })
+}
+
+fn invalidation_storm(row: &FunctionStats) -> Option<Advice> {
+    let (void, used) = (row.missed(Miss::Invalidated), row.hits);
+    let by = row.invalidated_by.iter().max_by_key(|(_, count)| count)?;
+    (void >= 200 && void > used).then(|| {
+        Advice::new(
+            Symptom::InvalidationStorm,
+            format!(
+                "entries were made void {void} times and used {used} times, most by `{}`",
+                by.0
+            ),
+            "name the event with more of its fields, or take what changes often out of the value; \
+             `strategy = stale_if_invalidated(1s)` where a second is soon enough",
+        )
+    })
+}
+
+/// Values that were loaded again were the same, for one reason more than for the other.
+fn same_again(row: &FunctionStats, why: Miss, other: Miss) -> Option<String> {
+    let (same, all) = (row.reloads_same, row.reloads_compared);
+    let is_so = is_much(same, 90, all, 50) && row.missed(why) > row.missed(other);
+    is_so.then(|| format!("{same} of {all} values that were loaded again were those before"))
+}
+
+fn too_broad_event(row: &FunctionStats) -> Option<Advice> {
+    let evidence = same_again(row, Miss::Invalidated, Miss::Expired)?;
+    let by = row.invalidated_by.iter().max_by_key(|(_, count)| count)?;
+    Some(Advice::new(
+        Symptom::TooBroadEvent,
+        format!(
+            "{evidence}, though an event had made them void, mostly `{}`",
+            by.0
+        ),
+        "emit it where something did change, and name it with more of its fields",
+    ))
+}
+
+fn short_ttl(row: &FunctionStats) -> Option<Advice> {
+    let evidence = same_again(row, Miss::Expired, Miss::Invalidated)?;
+    Some(Advice::new(
+        Symptom::ShortTtl,
+        evidence,
+        "a longer `ttl`, with `invalidate_on` for what does change",
+    ))
+}
+
+fn waits_at_expiry(row: &FunctionStats) -> Option<Advice> {
+    let expired = row.missed(Miss::Expired);
+    let is_in_use = row.hits >= 20 * expired.max(1) && expired >= 50;
+    let load = row.load_times.mean();
+    (is_in_use && row.refreshes == 0 && load.as_millis() >= 5).then(|| {
+        Advice::new(
+            Symptom::WaitsAtExpiry,
+            format!(
+                "{expired} calls found an entry that had expired while it was in use, and waited for a load of {load:.0?}"
+            ),
+            "`strategy = refresh_ahead(0.8)` loads it before, `stale_while_revalidate(1m)` meanwhile",
+        )
+    })
+}
+
+fn hardly_asked_again(row: &FunctionStats) -> Option<Advice> {
+    let saved = answered(row);
+    let all = saved + row.loads;
+    let is_void = row.missed(Miss::Invalidated) + row.missed(Miss::Evicted) > all / 2;
+    (all >= 1_000 && saved * 100 < all * 5 && !is_void).then(|| {
+        Advice::new(
+            Symptom::HardlyAskedAgain,
+            format!("{saved} of {all} calls were answered without a load"),
+            "is something in its key that is another one each time, as a time or a request's number? `key = ..` says what \
+             counts; where nothing is asked for twice, remove `#[cached]`",
+        )
+    })
+}
+
+fn slow_redis(row: &FunctionStats) -> Option<Advice> {
+    let (read, load) = (row.redis_times.mean(), row.load_times.mean());
+    let is_known = row.redis_times.count() >= 100 && row.load_times.count() >= 20;
+    (is_known && read > load).then(|| {
+        Advice::new(
+            Symptom::SlowRedis,
+            format!("Redis takes {read:.1?} to answer, and a load {load:.1?}"),
+            "`tiers = memory`",
+        )
+    })
+}
+
+fn dear_codec(row: &FunctionStats) -> Option<Advice> {
+    let travel = row.decode_times.mean() + row.encode_times.mean();
+    let load = row.load_times.mean();
+    let is_known = row.decode_times.count() >= 20 && row.load_times.count() >= 20;
+    (is_known && travel > load).then(|| {
+        Advice::new(
+            Symptom::DearCodec,
+            format!("to encode and decode a value takes {travel:.1?}, and to load it {load:.1?}"),
+            "`codec = postcard` without `compress` is the quickest; `tiers = memory` does without",
+        )
+    })
+}
+
+fn hot_key(row: &FunctionStats) -> Option<Advice> {
+    let hot = row.hot_keys.first()?;
+    (hot.percent >= 25 && row.hits >= 100_000).then(|| {
+        Advice::new(
+            Symptom::HotKey,
+            format!("{} of 100 hits are of the key `{}`", hot.percent, hot.key),
+            "in memory it costs nothing; at its expiry all wait for one load: `strategy = refresh_ahead(0.8)`, and with \
+             several processes `fleet`",
+        )
+    })
+}
+
+fn crowded_background(row: &FunctionStats) -> Option<Advice> {
+    let (skipped, begun) = (row.skipped, row.refreshes);
+    is_much(skipped, 20, skipped + begun, 100).then(|| {
+        Advice::new(
+            Symptom::CrowdedBackground,
+            format!("{skipped} loads in the background found no room, {begun} did"),
+            "raise `background_limit`, or see why loads take so long",
+        )
+    })
+}
+
+fn often_late(row: &FunctionStats) -> Option<Advice> {
+    let (late, loads) = (row.timeouts, row.loads);
+    is_much(late, 10, loads, 100).then(|| {
+        Advice::new(
+            Symptom::OftenLate,
+            format!("{late} calls waited in vain within their `timeout`, with {loads} loads"),
+            format!(
+                "loads take {}: allow them more, or serve what was before with `soft_timeout` and a stale strategy",
+                row.load_times
+            ),
+        )
+    })
+}
