@@ -13,10 +13,10 @@ use super::{
 };
 use crate::{
     cache::Cache,
-    clock::after,
+    clock::{after, system_now},
     coherence::{Doubt, Guard},
     context::{self, Around, Ask, Question},
-    explain::{Miss, Source, Stamp, Trace},
+    explain::{Cause, Miss, Source, Stale, Stamp, Trace},
     flight::{Arrival, Joined, Member},
     key::Key,
     l1::{Entry, Node},
@@ -86,6 +86,8 @@ impl Call {
         text: &str,
         body: Body<'_>,
     ) -> Option<(Answer, Trace)> {
+        // Before anything takes its place.
+        let cause = matches!(ask, Ask::Explain).then(|| self.cause()).flatten();
         let looked = self.look();
         let miss = looked.as_ref().err().copied();
         let outer = context::load();
@@ -133,7 +135,10 @@ impl Call {
             }
             (Ask::Peek | Ask::Prefetch | Ask::Put(_), _) => return None,
         };
-        let trace = self.trace(&flown, miss, text);
+        let mut trace = self.trace(&flown, miss, text);
+        let is_void =
+            trace.miss == Some(Miss::Invalidated) || trace.stale == Some(Stale::Invalidated);
+        trace.cause = cause.filter(|_| is_void);
         Some((flown.answer, trace))
     }
 
@@ -160,6 +165,14 @@ impl Call {
         } else {
             Miss::Invalidated
         })
+    }
+
+    /// By which event the entry of this call is void, where it is.
+    fn cause(&self) -> Option<Cause> {
+        let node = self.cache.flights().l1.get(&self.key.as_ref())?;
+        let coherence = self.cache.coherence();
+        let cause = coherence.cause_of(node.entry().guard()?)?;
+        Some(Cause::new(cause, coherence, system_now()))
     }
 
     /// Loads for later callers. Where the load runs in this task, it is over when this returns.
@@ -346,6 +359,7 @@ impl Call {
             } else {
                 miss
             }),
+            cause: None,
             redis: match flown.source {
                 Source::Load => flown.redis.or_else(|| self.redis_unasked()),
                 _ => None,

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     atomic::{AtomicU64, Ordering},
     clock::{Nanos, before},
+    event::Tag,
 };
 
 /// The state of this process before a read: capture it first, read afterwards.
@@ -292,6 +293,17 @@ impl Guard {
     /// Whether something that it depends on has changed.
     pub(crate) fn is_void(&self) -> bool {
         !self.is_current()
+    }
+
+    /// What it depends on that has changed: of several, what changed last.
+    pub(super) fn changed(&self) -> Option<&Arc<Cell>> {
+        self.captured.changed()
+    }
+
+    /// The name of that.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for counts of misses by event"))]
+    pub(crate) fn changed_tag(&self) -> Option<&Tag> {
+        self.changed().map(|cell| cell.tag())
     }
 
     /// Why the entry is not usable.

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::{Relaxed, Release};
 
 use super::{
-    Coherence, DRAIN, GUARD, MARKED,
+    Coherence, DRAIN, Emitted, GUARD, MARKED,
     guard::Snapshot,
     queue::Job,
     rules::{self, Doubted},
@@ -166,14 +166,23 @@ impl Coherence {
         let foreign = lines.iter().filter(|line| line.origin != &*self.origin);
         let heard = &self.counters.bumps_heard;
         heard.fetch_add(foreign.count() as u64, Relaxed);
-        let news: Vec<_> = lines.iter().filter(is_news).map(|line| &line.tag).collect();
+        let news: Vec<_> = lines.iter().filter(is_news).collect();
+        let emitted = || self.emitted(&news, now);
         // All at once: whoever begins in between would know of some of it.
         if !news.is_empty() {
-            self.invalidate(news.iter().copied(), now);
+            self.invalidate(news.iter().map(|line| &line.tag), emitted, now);
         }
         for line in lines.iter().filter(|line| !line.is_mark()) {
             self.marks.remove(&line.tag);
         }
+    }
+
+    /// Who emitted all of this. Nothing where that is not one process, or this one, which knows better.
+    fn emitted(&self, lines: &[&Line<'_>], now: Nanos) -> Option<Emitted> {
+        let (first, others) = lines.split_first()?;
+        let is_alike = |line: &&Line<'_>| line.origin == first.origin && line.site == first.site;
+        let is_one = first.origin != &*self.origin && others.iter().all(is_alike);
+        is_one.then(|| Emitted::elsewhere(first.origin, first.site, now))?
     }
 }
 
@@ -182,15 +191,19 @@ struct Line<'a> {
     tag: Tag,
     version: &'a str,
     origin: &'a str,
+    /// Who emitted it; nothing where that is not said.
+    site: &'a str,
 }
 
 impl<'a> Line<'a> {
     fn read(line: &'a str) -> Option<Self> {
-        let mut words = line.split(' ');
+        // Who it was comes last, as spaces may be part of it.
+        let mut words = line.splitn(4, ' ');
         Some(Self {
             tag: Tag::from_name(words.next()?),
             version: words.next()?,
             origin: words.next()?,
+            site: words.next().unwrap_or_default(),
         })
     }
 
