@@ -138,7 +138,7 @@ impl Call {
         let mut trace = self.trace(&flown, miss, text);
         let is_void =
             trace.miss == Some(Miss::Invalidated) || trace.stale == Some(Stale::Invalidated);
-        trace.cause = cause.filter(|_| is_void);
+        trace.cause = cause.filter(|_| is_void).map(Box::new);
         Some((flown.answer, trace))
     }
 
