@@ -60,6 +60,33 @@ pub struct Stamp {
 ///
 /// [`Display`](fmt::Display) says it in a sentence: "`UserChanged:7` was emitted by `shop::rename` in process
 /// `web-7f9c:4711:5be0cd19137e2179` 120ms ago".
+///
+/// ```
+/// use cache_core::{CachedCall, Event, cached, invalidates};
+///
+/// #[derive(Event)]
+/// struct UserChanged {
+///     id: u64,
+/// }
+///
+/// #[cached(ttl = 5m, invalidate_on = UserChanged { id })]
+/// async fn user(id: u64) -> Option<String> {
+///     (id == 7).then(|| "Ada".to_owned())
+/// }
+///
+/// #[invalidates(UserChanged { id })]
+/// async fn rename(id: u64) {}
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// user(7).await;
+/// rename(7).await;
+/// let cause = user(7).explain().await?.cause.ok_or("it is known")?;
+/// assert_eq!(cause.tag, "UserChanged:7");
+/// assert!(cause.functions[0].ends_with("rename") && cause.is_own);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Cause {

@@ -133,7 +133,13 @@ async fn a_method_is_named_with_its_type_and_trait() {
     let cleared = causes(async |here| within(&here, Shop("a").clear()).await).await;
     is_of(&cleared, &["causes::Shop<&str>::clear"]);
     let sold = causes(async |here| within(&here, Shop(1_u16).sell()).await).await;
-    is_of(&sold, &["<causes::Shop<u16> as causes::Sells>::sell"]);
+    // Some compilers name the lifetimes that it is given too.
+    let name = sold[0].functions[0].clone();
+    assert!(
+        name.starts_with("<causes::Shop<u16> as causes::Sells>::sell"),
+        "{name}"
+    );
+    is_of(&sold, &[&name]);
 }
 
 #[invalidates(RowChanged { id }, guarded)]
@@ -211,6 +217,9 @@ async fn number(id: u64) -> u64 {
     id
 }
 
+#[invalidates(Numbered { id })]
+async fn renumber(id: u64) {}
+
 #[tokio::test]
 async fn of_more_events_than_are_remembered_the_first_are_not_explained() {
     let cache = alone().await;
@@ -218,7 +227,7 @@ async fn of_more_events_than_are_remembered_the_first_are_not_explained() {
         within(&cache, number(id)).await;
     }
     for id in 0..5_000 {
-        cache.emit(Numbered { id }).await.unwrap();
+        within(&cache, renumber(id)).await;
     }
     let first = explained(&cache, number(0)).await;
     assert_eq!((first.miss, first.cause), (Some(Miss::Invalidated), None));

@@ -86,9 +86,10 @@ impl Call {
         text: &str,
         body: Body<'_>,
     ) -> Option<(Answer, Trace)> {
-        // Before anything takes its place.
-        let cause = matches!(ask, Ask::Explain).then(|| self.cause()).flatten();
-        let looked = self.look();
+        let (looked, cause) = match self.look() {
+            Ok(node) => (Ok(node), None),
+            Err((miss, cause)) => (Err(miss), cause),
+        };
         let miss = looked.as_ref().err().copied();
         let outer = context::load();
         if let (Ask::Peek, Some(events), Some(outer)) = (&ask, self.site.events, &outer) {
@@ -138,40 +139,39 @@ impl Call {
         let mut trace = self.trace(&flown, miss, text);
         let is_void =
             trace.miss == Some(Miss::Invalidated) || trace.stale == Some(Stale::Invalidated);
-        trace.cause = cause.filter(|_| is_void).map(Box::new);
+        trace.cause = cause.filter(|_| is_void);
         Some((flown.answer, trace))
     }
 
-    /// The entry of this call, where it is fresh; else why not.
-    fn look(&self) -> Result<Arc<Node>, Miss> {
+    /// The entry of this call, where it is fresh; else why not, and by which event it is void.
+    fn look(&self) -> Result<Arc<Node>, (Miss, Option<Box<Cause>>)> {
         if !self.is_on() {
-            return Err(Miss::Off);
+            return Err((Miss::Off, None));
         }
         if !self.site.is_in_memory {
-            return Err(Miss::NotInMemory);
+            return Err((Miss::NotInMemory, None));
         }
         let clock = self.cache.clock();
         let Some(node) = self.cache.flights().l1.get(&self.key.as_ref()) else {
-            return Err(Miss::Absent);
+            return Err((Miss::Absent, None));
         };
         let entry = node.entry();
         if entry.is_usable(clock) {
             return Ok(node);
         }
         Err(if !entry.is_fresh(clock.now()) {
-            Miss::Expired
+            (Miss::Expired, None)
         } else if entry.doubt(clock) == Some(Doubt::Suspect) {
-            Miss::Unproven
+            (Miss::Unproven, None)
         } else {
-            Miss::Invalidated
+            // Before another entry takes its place.
+            (Miss::Invalidated, self.cause_of(entry).map(Box::new))
         })
     }
 
-    /// By which event the entry of this call is void, where it is.
-    fn cause(&self) -> Option<Cause> {
-        let node = self.cache.flights().l1.get(&self.key.as_ref())?;
+    fn cause_of(&self, entry: &Entry) -> Option<Cause> {
         let coherence = self.cache.coherence();
-        let cause = coherence.cause_of(node.entry().guard()?)?;
+        let cause = coherence.cause_of(entry.guard()?)?;
         Some(Cause::new(cause, coherence, system_now()))
     }
 
