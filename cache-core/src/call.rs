@@ -310,7 +310,7 @@ impl Lack {
         let guard = entry.guard().filter(|_| miss == Miss::Invalidated);
         Self {
             miss,
-            changed: guard.and_then(Guard::changed).cloned(),
+            changed: guard.and_then(Guard::changed_tag).cloned(),
         }
     }
 }

@@ -15,6 +15,7 @@
 mod beat;
 mod cell;
 mod connection;
+mod emitted;
 mod guard;
 mod hearing;
 #[cfg(all(test, interleaved))]
@@ -52,9 +53,11 @@ use std::{
 use shuttle::thread;
 use tokio::sync::Notify;
 
+pub use self::emitted::Emitter;
 use self::{
     beat::{Applying, Beat},
     cell::{Captured, Registry},
+    emitted::{Causes, UNKNOWN},
     ledger::Ledger,
     marks::{DoubtedMarks, Marks},
     mutant::Mutant,
@@ -67,6 +70,7 @@ use self::{
 pub(crate) use self::{
     cell::Cell,
     connection::Standing,
+    emitted::{Emitted, Emitters, NOBODY},
     guard::{Doubt, Guard, Snapshot, Stamps},
     outgoing::{Ack, Nonces, Outcome, Outgoing},
     version::{Lineage, Version},
@@ -130,6 +134,7 @@ pub(crate) struct Coherence {
     blind_until: AtomicU64,
     state: Mutex<State>,
     recent: Recent,
+    causes: Causes,
     said: Said,
     /// Also of what nothing depends on yet.
     invalidations: AtomicU64,
@@ -205,6 +210,7 @@ impl Coherence {
             blind_until: AtomicU64::new(0),
             state: Mutex::default(),
             recent: Recent::default(),
+            causes: Causes::default(),
             said: Said::default(),
             invalidations: AtomicU64::new(0),
             marks: Marks::default(),
@@ -450,10 +456,11 @@ impl Coherence {
         is_alive.then(|| self.beat.apply())
     }
 
-    /// What was loaded before this is void from here on.
+    /// What was loaded before this is void from here on. `emitted` says why, where somebody may ask.
     pub(crate) fn invalidate<'a>(
         &self,
         tags: impl IntoIterator<Item = &'a Tag> + Clone,
+        emitted: impl FnOnce() -> Option<Emitted>,
         now: Nanos,
     ) {
         let _applying = self.apply(tags.clone());
@@ -461,7 +468,22 @@ impl Coherence {
         self.recent.add(tags.clone(), now);
         self.invalidations.fetch_add(1, AcqRel);
         let alive = tags.into_iter().filter_map(|tag| self.registry.get(tag));
-        self.registry.invalidate(alive);
+        let (mut emitted, mut cause) = (Some(emitted), UNKNOWN);
+        self.registry.invalidate(alive, |cell| {
+            if cell.is_captured()
+                && let Some(emitted) = emitted.take().and_then(|emitted| emitted())
+            {
+                cause = self.causes.note(emitted);
+            }
+            cause
+        });
+    }
+
+    /// What made void what an entry depends on, and by which event, where that is known.
+    pub(crate) fn cause_of(&self, guard: &Guard) -> Option<(Tag, Emitted)> {
+        let cell = guard.changed()?;
+        let emitted = self.causes.get(cell.cause())?;
+        Some((cell.tag().clone(), emitted))
     }
 
     pub(crate) fn stats(&self) -> EventStats {

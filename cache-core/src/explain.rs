@@ -3,10 +3,12 @@
 use std::{fmt, time::Duration};
 
 use crate::{
-    clock::Clock,
-    coherence::Doubt,
+    clock::{Clock, Nanos},
+    coherence::{Coherence, Doubt, Emitted},
+    event::Tag,
     l1::Entry,
     l2::RedisMiss,
+    process,
     stats::Reason,
     strategy::{Known, Trouble},
 };
@@ -28,6 +30,9 @@ pub struct Explained<T> {
     pub source: Source,
     /// Why memory did not answer; nothing where it did.
     pub miss: Option<Miss>,
+    /// Which event made the entry void that memory had, who emitted it, where and when. Nothing where that is not known: it
+    /// was too long ago, or Redis has lost its memory.
+    pub cause: Option<Cause>,
     /// Why Redis did not answer; nothing where it did, or was not to be asked.
     pub redis: Option<RedisMiss>,
     /// How long ago the value was loaded.
@@ -52,6 +57,72 @@ pub struct Stamp {
     /// The version of it that the value was loaded under, as Redis has it under `{namespace}:t:{tag}`: the time of the
     /// last change in microseconds. Nothing where Redis was not asked.
     pub version: Option<u64>,
+}
+
+/// An event that made an entry void: of several the last.
+///
+/// [`Display`](fmt::Display) says it in a sentence: "`UserChanged:7` was emitted by `shop::rename` in process
+/// `web-7f9c:4711:5be0cd19137e2179` 120ms ago".
+///
+/// ```
+/// use cache_core::{CachedCall, Event, cached, invalidates};
+///
+/// #[derive(Event)]
+/// struct UserChanged {
+///     id: u64,
+/// }
+///
+/// #[cached(ttl = 5m, invalidate_on = UserChanged { id })]
+/// async fn user(id: u64) -> Option<String> {
+///     (id == 7).then(|| "Ada".to_owned())
+/// }
+///
+/// #[invalidates(UserChanged { id })]
+/// async fn rename(id: u64) {}
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// user(7).await;
+/// rename(7).await;
+/// let cause = user(7).explain().await?.cause.ok_or("it is known")?;
+/// assert_eq!(cause.tag, "UserChanged:7");
+/// assert!(cause.functions[0].ends_with("rename") && cause.is_own);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Cause {
+    /// What has changed, as [`Stamp::tag`] has it.
+    pub tag: String,
+    /// The function under `#[invalidates]` that emitted the event: `shop::rename`, `<shop::Shop as shop::Names>::rename`.
+    /// Of [`Cache::emit`](crate::Cache::emit) and [`Cache::hold`](crate::Cache::hold) the line that called it:
+    /// `src/orders.rs:42`. More than one where several events were told at once: one of them. None where that is not known,
+    /// as of more than 64 tags at once, of an older version of this library, or of a name that is longer than 200 bytes.
+    pub functions: Vec<String>,
+    /// The process in which that was: its host, its number there, and a random number.
+    pub process: String,
+    /// Whether that is this one.
+    pub is_own: bool,
+    /// How long ago it was emitted; of another process, how long ago this one heard of it.
+    pub ago: Duration,
+}
+
+impl Cause {
+    pub(crate) fn new((tag, emitted): (Tag, Emitted), coherence: &Coherence, now: Nanos) -> Self {
+        let is_own = emitted.process.is_none();
+        Self {
+            tag: tag.as_str().to_owned(),
+            functions: emitted.by.iter().map(ToString::to_string).collect(),
+            process: match emitted.process {
+                Some(process) => process.into(),
+                None if coherence.origin().is_empty() => process::name(),
+                None => coherence.origin().to_owned(),
+            },
+            is_own,
+            ago: Duration::from_nanos(now.saturating_sub(emitted.at)),
+        }
+    }
 }
 
 /// Why a value was served that is not fresh.
@@ -207,6 +278,7 @@ pub(crate) struct Trace {
     pub(crate) key: String,
     pub(crate) source: Source,
     pub(crate) miss: Option<Miss>,
+    pub(crate) cause: Option<Box<Cause>>,
     pub(crate) redis: Option<RedisMiss>,
     pub(crate) age: Duration,
     pub(crate) time_left: Option<Duration>,
@@ -225,6 +297,7 @@ impl Trace {
             key: self.key,
             source: self.source,
             miss: self.miss,
+            cause: self.cause.map(|cause| *cause),
             redis: self.redis,
             age: self.age,
             time_left: self.time_left,
@@ -240,6 +313,9 @@ impl<T> fmt::Display for Explained<T> {
         write!(f, "`{}` for `{}`: {}", self.function, self.key, self.source)?;
         if let Some(miss) = self.miss {
             write!(f, " because {miss}")?;
+        }
+        if let Some(cause) = &self.cause {
+            write!(f, " ({cause})")?;
         }
         if let Some(miss) = self.redis {
             write!(f, " and Redis {miss}")?;
@@ -267,6 +343,22 @@ impl<T> fmt::Display for Explained<T> {
         } else {
             " changes"
         })
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` was emitted", self.tag)?;
+        for (position, function) in self.functions.iter().enumerate() {
+            f.write_str(if position == 0 { " by " } else { " or " })?;
+            write!(f, "`{function}`")?;
+        }
+        if self.is_own {
+            f.write_str(" in this process")?;
+        } else {
+            write!(f, " in process `{}`", self.process)?;
+        }
+        write!(f, " {:?} ago", in_milliseconds(self.ago))
     }
 }
 

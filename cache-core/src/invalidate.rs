@@ -27,7 +27,7 @@ pub use self::{
 use crate::{
     cache::Cache,
     clock::{Nanos, system_now},
-    coherence::{Ack, Coherence, Held, Outcome},
+    coherence::{Ack, Coherence, Emitted, Emitter, Held, Outcome},
     context,
     error::{Error, ErrorKind},
     event::{Changes, Events, Tag},
@@ -83,13 +83,15 @@ impl Cache {
         clippy::needless_pass_by_value,
         reason = "an event is made for this: to borrow it would be one character more at each call"
     )]
+    #[track_caller]
     pub fn emit(&self, events: impl Events) -> impl Future<Output = Result<(), Error>> + Send {
+        let by = Emitter::here();
         let mut changes = Changes::default();
         changes.add(&events);
         let cache = self.clone();
         async move {
             if cache
-                .emit_tags(&changes.tags(), Outcome::Written, None)
+                .emit_tags(&changes.tags(), &by, Outcome::Written, None)
                 .await
             {
                 return Ok(());
@@ -125,7 +127,9 @@ impl Cache {
     /// # }
     /// ```
     #[expect(clippy::needless_pass_by_value, reason = "as `emit`")]
+    #[track_caller]
     pub fn hold(&self, events: impl Events) -> Hold {
+        let by = Emitter::here();
         let mut changes = Changes::default();
         changes.add(&events);
         let tags = changes.tags();
@@ -133,16 +137,23 @@ impl Cache {
             held: Some(self.coherence().hold(&tags)),
             cache: self.clone(),
             tags,
+            by,
         }
     }
 
     /// Gives whether the shared tier knows it now.
-    async fn emit_tags(&self, tags: &[Tag], outcome: Outcome, nonce: Option<Arc<str>>) -> bool {
+    async fn emit_tags(
+        &self,
+        tags: &[Tag],
+        by: &Emitter,
+        outcome: Outcome,
+        nonce: Option<Arc<str>>,
+    ) -> bool {
         if tags.is_empty() {
             return true;
         }
         let Some(courier) = self.courier() else {
-            self.emit_behind(tags, outcome, nonce);
+            self.emit_behind(tags, by, outcome, nonce);
             return true;
         };
         let recorder = context::recorder();
@@ -155,8 +166,10 @@ impl Cache {
             coherence: self.coherence(),
             courier,
             tags,
+            by,
         };
-        self.coherence().emit(tags, outcome, ack, system_now());
+        let emitted = Emitted::here(by.clone(), system_now());
+        self.coherence().emit(tags, outcome, ack, emitted);
         courier.begin();
         // Without a runtime nobody knows when the budget is spent.
         if Handle::try_current().is_err() {
@@ -173,22 +186,23 @@ impl Cache {
     }
 
     /// Emits without waiting, and without I/O: for where a future is dropped.
-    fn emit_behind(&self, tags: &[Tag], outcome: Outcome, nonce: Option<Arc<str>>) {
+    fn emit_behind(&self, tags: &[Tag], by: &Emitter, outcome: Outcome, nonce: Option<Arc<str>>) {
         if tags.is_empty() {
             return;
         }
         let (coherence, now) = (self.coherence(), system_now());
+        let emitted = || Emitted::here(by.clone(), now);
         let ack = Ack {
             nonce,
             waiter: None,
         };
-        coherence.emit(tags, outcome, ack, now);
+        coherence.emit(tags, outcome, ack, emitted());
         note(context::recorder().as_ref(), tags, self.courier().is_none());
         if let Some(courier) = self.courier() {
             courier.look_again();
         }
         let is_unknown = outcome == Outcome::Unknown;
-        if self.courier().is_none() && is_unknown && coherence.remind(tags, now) {
+        if self.courier().is_none() && is_unknown && coherence.remind(tags, emitted()) {
             let watched: Arc<dyn Watched> = Arc::clone(coherence) as _;
             watchdog::watch(&watched);
         }
@@ -215,12 +229,15 @@ struct Unanswered<'a> {
     coherence: &'a Coherence,
     courier: &'a dyn Carrier,
     tags: &'a [Tag],
+    by: &'a Emitter,
 }
 
 impl Drop for Unanswered<'_> {
     fn drop(&mut self) {
         if !self.tags.is_empty() {
-            self.coherence.invalidate(self.tags, system_now());
+            let now = system_now();
+            let emitted = || Some(Emitted::here(self.by.clone(), now));
+            self.coherence.invalidate(self.tags, emitted, now);
             self.courier.look_again();
         }
     }
@@ -232,6 +249,7 @@ impl Drop for Unanswered<'_> {
 pub struct Hold {
     cache: Cache,
     tags: Vec<Tag>,
+    by: Emitter,
     held: Option<Held>,
 }
 
@@ -259,7 +277,7 @@ impl Hold {
         let held = self.held.take();
         let acknowledged = self
             .cache
-            .emit_tags(&self.tags, Outcome::Written, None)
+            .emit_tags(&self.tags, &self.by, Outcome::Written, None)
             .await;
         drop(held);
         if acknowledged {
@@ -277,7 +295,8 @@ impl Hold {
 impl Drop for Hold {
     fn drop(&mut self) {
         if let Some(held) = self.held.take() {
-            self.cache.emit_behind(&self.tags, Outcome::Unknown, None);
+            let (cache, outcome) = (&self.cache, Outcome::Unknown);
+            cache.emit_behind(&self.tags, &self.by, outcome, None);
             drop(held);
         }
     }

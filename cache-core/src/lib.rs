@@ -147,6 +147,7 @@ mod error;
 mod event;
 mod explain;
 mod flight;
+mod function;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod handle;
@@ -157,6 +158,7 @@ mod l2;
 mod local;
 mod lock;
 mod policy;
+mod process;
 #[cfg(all(test, shuttled))]
 mod shuttled;
 #[cfg(all(test, feature = "redis"))]
@@ -179,7 +181,7 @@ pub use cache_macros::{CacheKey, Event, cached, event, invalidates};
 pub use clock::Clock;
 pub use error::{Error, ErrorKind, TimedOut};
 pub use event::{Event, Events, Prefix};
-pub use explain::{Explained, Miss, Source, Stale, Stamp};
+pub use explain::{Cause, Explained, Miss, Source, Stale, Stamp};
 pub use handle::{CachedCall, NotCached};
 pub use invalidate::{Hold, Refused};
 pub use key::{CacheKey, KeyWriter};

@@ -8,6 +8,7 @@ pub use crate::{
     batch::{Batch, Element, Output},
     cache::Cache,
     call::{Detached, Held, HoldProbe, Inline, Missed, Mode, ProbeBorrow, ProbeHold, begin, part},
+    coherence::Emitter,
     event::{
         Changes, Described, Event, EventIn, Events, Interests, Named, OutOfOrder, Prefix,
         ProbeEvents, ProbeOther, Unmarked, describe, owned, prefix, rest, whole,

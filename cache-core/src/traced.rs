@@ -61,7 +61,7 @@ impl Cache {
     /// # Cancel safety
     ///
     /// That of the future.
-    pub fn trace<F: Future>(&self, future: F) -> impl Future<Output = Traced<F::Output>> {
+    pub fn trace<F: Future>(&self, future: F) -> impl Future<Output = Traced<F::Output>> + use<F> {
         let recorder = Arc::new(Recorder {
             act: call::act,
             steps: Mutex::default(),

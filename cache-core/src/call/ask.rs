@@ -17,10 +17,10 @@ use super::{
 };
 use crate::{
     cache::Cache,
-    clock::after,
+    clock::{after, system_now},
     coherence::Guard,
     context::{self, Around, Ask, Question},
-    explain::{Miss, Source, Stamp, Trace},
+    explain::{Cause, Miss, Source, Stale, Stamp, Trace},
     flight::{Arrival, Joined, Member},
     key::Key,
     l1::{Entry, Node},
@@ -96,7 +96,10 @@ impl Call {
         text: &str,
         body: Body<'_>,
     ) -> Option<(Answer, Trace)> {
-        let looked = self.look();
+        let (looked, cause) = match self.look() {
+            Ok(node) => (Ok(node), None),
+            Err((lack, cause)) => (Err(lack), cause),
+        };
         let miss = looked.as_ref().err().map(|lack| lack.miss);
         let outer = context::load();
         if let (Ask::Peek, Some(events), Some(outer)) = (&ask, self.site.events, &outer) {
@@ -152,26 +155,33 @@ impl Call {
             }
             (Ask::Peek | Ask::Prefetch | Ask::Put(_), _) => return None,
         };
-        let trace = self.trace(&flown, miss, text);
+        let mut trace = self.trace(&flown, miss, text);
+        let is_void =
+            trace.miss == Some(Miss::Invalidated) || trace.stale == Some(Stale::Invalidated);
+        trace.cause = cause.filter(|_| is_void);
         Some((flown.answer, trace))
     }
 
-    /// The entry of this call, where it is fresh; else why not.
-    fn look(&self) -> Result<Arc<Node>, Lack> {
+    /// The entry of this call, where it is fresh; else why not, and by which event it is void.
+    fn look(&self) -> Result<Arc<Node>, (Lack, Option<Box<Cause>>)> {
         if !self.is_on() {
-            return Err(Miss::Off.into());
+            return Err((Miss::Off.into(), None));
         }
         if !self.site.is_in_memory {
-            return Err(Miss::NotInMemory.into());
+            return Err((Miss::NotInMemory.into(), None));
         }
         let (clock, l1) = (self.cache.clock(), &self.cache.flights().l1);
         let Some(node) = l1.get(&self.key.as_ref()) else {
-            return Err(self.lack_of_entry().into());
+            return Err((self.lack_of_entry().into(), None));
         };
         if node.entry().is_usable(clock) {
             return Ok(node);
         }
-        Err(Lack::of(node.entry(), clock))
+        let lack = Lack::of(node.entry(), clock);
+        let is_void = lack.miss == Miss::Invalidated;
+        // Before another entry takes its place.
+        let cause = is_void.then(|| self.cause_of(node.entry())).flatten();
+        Err((lack, cause.map(Box::new)))
     }
 
     /// Why there is none.
@@ -197,6 +207,12 @@ impl Call {
         if let Some(changed) = lack.changed {
             counters.invalidated_by.add(changed.event());
         }
+    }
+
+    fn cause_of(&self, entry: &Entry) -> Option<Cause> {
+        let coherence = self.cache.coherence();
+        let cause = coherence.cause_of(entry.guard()?)?;
+        Some(Cause::new(cause, coherence, system_now()))
     }
 
     /// Loads for later callers. Where the load runs in this task, it is over when this returns.
@@ -383,6 +399,7 @@ impl Call {
             } else {
                 miss
             }),
+            cause: None,
             redis: match flown.source {
                 Source::Load => flown.redis.or_else(|| self.redis_unasked()),
                 _ => None,

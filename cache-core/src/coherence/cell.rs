@@ -6,7 +6,10 @@ use std::{
     collections::HashMap,
     fmt,
     hash::BuildHasher,
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicU64 as Number},
+    },
     time::Duration,
 };
 
@@ -14,6 +17,7 @@ use smallvec::SmallVec;
 
 use super::{
     beat::Beat,
+    emitted::UNKNOWN,
     mutant::{self, Mutant},
 };
 use crate::{
@@ -41,6 +45,10 @@ pub(crate) struct Cell {
     /// When that was last, and the time before.
     changed: AtomicU64,
     changed_before: AtomicU64,
+    /// By which [event](super::emitted::Causes) that was last.
+    cause: Number,
+    /// Something was read here that depends on it.
+    is_captured: AtomicBool,
     /// Bumps that have not been acknowledged: until then the shared tier is not asked for what depends on this.
     pending: AtomicU32,
     /// Changes of which nobody knows yet whether they happen: until then nothing is kept either.
@@ -74,12 +82,31 @@ impl Cell {
     }
 
     /// What was loaded before this is void from here on, and seen to be so when [`Beat::count_change`] was called.
-    fn invalidate(&self) {
+    fn invalidate(&self, cause: u64) {
         let now = system_now();
+        // Whoever sees that there was one sees its cause, or a later one.
+        self.cause.store(cause, Ordering::Relaxed);
         // In this order: whoever sees the time of this one sees that there was one.
         self.generation.fetch_add(1, Ordering::AcqRel);
         let before = self.changed.fetch_max(now, Ordering::AcqRel);
         self.changed_before.store(before, Ordering::Release);
+    }
+
+    /// By which event it was last invalidated.
+    pub(super) fn cause(&self) -> u64 {
+        self.cause.load(Ordering::Relaxed)
+    }
+
+    /// Whether anybody ever wanted to know what it is invalidated by.
+    pub(super) fn is_captured(&self) -> bool {
+        self.is_captured.load(Ordering::Relaxed)
+    }
+
+    fn capture(&self) -> Generation {
+        if !self.is_captured() {
+            self.is_captured.store(true, Ordering::Relaxed);
+        }
+        self.generation()
     }
 
     pub(super) fn expect_ack(&self) {
@@ -189,6 +216,8 @@ impl Registry {
             generation: AtomicU64::new(0),
             changed: AtomicU64::new(0),
             changed_before: AtomicU64::new(0),
+            cause: Number::new(UNKNOWN),
+            is_captured: AtomicBool::new(false),
             pending: AtomicU32::new(0),
             held: AtomicU32::new(0),
             registry: Arc::downgrade(self),
@@ -197,15 +226,21 @@ impl Registry {
         cell
     }
 
-    /// What was loaded before this is void from here on.
-    pub(super) fn invalidate(&self, cells: impl IntoIterator<Item = impl Borrow<Cell>>) {
+    /// What was loaded before this is void from here on. `cause` gives the number of the event that each of them is
+    /// invalidated by.
+    pub(super) fn invalidate(
+        &self,
+        cells: impl IntoIterator<Item = impl Borrow<Cell>>,
+        mut cause: impl FnMut(&Cell) -> u64,
+    ) {
         let mut cells = cells.into_iter().peekable();
         if cells.peek().is_none() {
             return;
         }
         let _applying = self.beat.apply();
         for cell in cells {
-            cell.borrow().invalidate();
+            let cell = cell.borrow();
+            cell.invalidate(cause(cell));
         }
         self.beat.count_change();
     }
@@ -232,7 +267,7 @@ type Capture = (Arc<Cell>, Generation);
 impl Captured {
     pub(super) fn now(cells: impl IntoIterator<Item = Arc<Cell>>) -> Self {
         let capture = |cell: Arc<Cell>| {
-            let generation = cell.generation();
+            let generation = cell.capture();
             (cell, generation)
         };
         Self(cells.into_iter().map(capture).collect())
@@ -254,10 +289,15 @@ impl Captured {
             .all(|(cell, generation)| cell.generation() == *generation)
     }
 
-    /// What was invalidated since.
-    pub(super) fn changed(&self) -> impl Iterator<Item = &Tag> {
-        let changed = |(cell, generation): &&Capture| cell.generation() != *generation;
-        self.0.iter().filter(changed).map(|(cell, _)| cell.tag())
+    /// What was invalidated since: of several, what was last.
+    pub(super) fn changed(&self) -> Option<&Arc<Cell>> {
+        let changed = self
+            .0
+            .iter()
+            .filter(|(cell, generation)| cell.generation() != *generation);
+        // Of those of one event the first.
+        let latest = changed.rev().max_by_key(|(cell, _)| cell.changed());
+        latest.map(|(cell, _)| cell)
     }
 
     /// How long ago it was first invalidated; the longest time where that is not known. One event of this process is seen
@@ -338,7 +378,7 @@ mod tests {
         let tag = Tag::from_name("E:7");
         let cell = registry.get_or_create(&tag);
         assert_eq!(&**cell.key(), "shop:t:E:7");
-        registry.invalidate([&*cell]);
+        registry.invalidate([&*cell], |_| UNKNOWN);
         assert!(Arc::ptr_eq(&cell, &registry.get_or_create(&tag)));
         drop(cell);
         assert!(registry.get(&tag).is_none());

@@ -295,6 +295,16 @@ impl Guard {
         !self.is_current()
     }
 
+    /// What it depends on that has changed: of several, what changed last.
+    pub(super) fn changed(&self) -> Option<&Arc<Cell>> {
+        self.captured.changed()
+    }
+
+    /// The name of that.
+    pub(crate) fn changed_tag(&self) -> Option<&Tag> {
+        self.changed().map(|cell| cell.tag())
+    }
+
     /// Why the entry is not usable.
     pub(crate) fn doubt(&self, now: Nanos) -> Option<Doubt> {
         let is_usable = self.is_usable(now);
@@ -319,11 +329,6 @@ impl Guard {
             self.captured.is_current(),
             is_pending,
         )
-    }
-
-    /// Of what the entry depends on, the first that has changed.
-    pub(crate) fn changed(&self) -> Option<&Tag> {
-        self.captured.changed().next()
     }
 
     /// The keys of the tags that the entry depends on.
@@ -439,10 +444,27 @@ impl Guard {
 
 #[cfg(test)]
 mod tests {
+    use std::{thread, time::Duration};
+
     use crate::{
         coherence::{Bounds, Coherence},
         event::Tag,
     };
+
+    #[test]
+    fn of_what_has_changed_since_an_entry_was_read_the_last_is_named() {
+        let coherence = Coherence::new("shop", Bounds::default(), None);
+        let tags = ["E:1", "F:1", "G:1"].map(Tag::from_name);
+        let captured = coherence.capture(&tags, 1);
+        let guard = coherence.guard(&captured, 1, None).unwrap();
+        assert_eq!(guard.changed_tag(), None);
+        for change in [&tags[1..], &tags[..1], &tags[1..2]] {
+            // The clock is coarse.
+            thread::sleep(Duration::from_millis(20));
+            coherence.invalidate(change, || None, 1);
+            assert_eq!(guard.changed_tag(), change.first());
+        }
+    }
 
     #[test]
     fn what_is_captured_while_an_event_is_applied_is_kept_by_nobody_and_joined_by_nobody() {

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::{Relaxed, Release};
 
 use super::{
-    Coherence, DRAIN, GUARD, MARKED,
+    Coherence, DRAIN, Emitted, GUARD, MARKED,
     guard::Snapshot,
     queue::Job,
     rules::{self, Doubted},
@@ -166,14 +166,23 @@ impl Coherence {
         let foreign = lines.iter().filter(|line| line.origin != &*self.origin);
         let heard = &self.counters.bumps_heard;
         heard.fetch_add(foreign.count() as u64, Relaxed);
-        let news: Vec<_> = lines.iter().filter(is_news).map(|line| &line.tag).collect();
+        let news: Vec<_> = lines.iter().filter(is_news).collect();
+        let emitted = || self.emitted(&news, now);
         // All at once: whoever begins in between would know of some of it.
         if !news.is_empty() {
-            self.invalidate(news.iter().copied(), now);
+            self.invalidate(news.iter().map(|line| &line.tag), emitted, now);
         }
         for line in lines.iter().filter(|line| !line.is_mark()) {
             self.marks.remove(&line.tag);
         }
+    }
+
+    /// Who emitted all of this. Nothing where that is not one process, or this one, which knows better.
+    fn emitted(&self, lines: &[&Line<'_>], now: Nanos) -> Option<Emitted> {
+        let (first, others) = lines.split_first()?;
+        let is_alike = |line: &&Line<'_>| line.origin == first.origin && line.site == first.site;
+        let is_one = first.origin != &*self.origin && others.iter().all(is_alike);
+        is_one.then(|| Emitted::elsewhere(first.origin, first.site, now))?
     }
 }
 
@@ -182,15 +191,19 @@ struct Line<'a> {
     tag: Tag,
     version: &'a str,
     origin: &'a str,
+    /// Who emitted it; nothing where that is not said.
+    site: &'a str,
 }
 
 impl<'a> Line<'a> {
     fn read(line: &'a str) -> Option<Self> {
-        let mut words = line.split(' ');
+        // Who it was comes last, as spaces may be part of it.
+        let mut words = line.splitn(4, ' ');
         Some(Self {
             tag: Tag::from_name(words.next()?),
             version: words.next()?,
             origin: words.next()?,
+            site: words.next().unwrap_or_default(),
         })
     }
 
@@ -206,7 +219,29 @@ mod tests {
     use proptest::{prelude::*, sample::Index};
 
     use super::*;
-    use crate::{coherence::Bounds, corpus::each_is_what_its_name_says};
+    use crate::{
+        coherence::{Bounds, Guard},
+        corpus::each_is_what_its_name_says,
+    };
+
+    /// With an entry that depends on `A:1`.
+    fn with_entry() -> (Arc<Coherence>, Guard) {
+        let coherence = Coherence::new("shop", Bounds::default(), Some("here"));
+        let captured = coherence.capture(&[Tag::from_name("A:1")], 1);
+        let guard = coherence.guard(&captured, 1, None).unwrap();
+        (coherence, guard)
+    }
+
+    /// Who made that entry void, by a message, as `process` and names.
+    fn cause_of(message: &str) -> Option<(String, Vec<String>)> {
+        let (coherence, guard) = with_entry();
+        coherence.heard(message.as_bytes(), 7);
+        assert!(guard.is_void(), "{message}");
+        let (tag, emitted) = coherence.cause_of(&guard)?;
+        assert_eq!((tag.as_str(), emitted.at), ("A:1", 7));
+        let names = emitted.by.iter().map(ToString::to_string).collect();
+        Some((emitted.process.unwrap().into(), names))
+    }
 
     fn heard_of(message: &str) -> (Arc<Coherence>, u64) {
         let coherence = Coherence::new("shop", Bounds::default(), Some("here"));
@@ -228,6 +263,67 @@ mod tests {
             coherence.heard(&lines, 3);
             prop_assert_eq!(coherence.stats().tags, 0, "nothing is kept of what nobody here has");
         }
+
+        #[test]
+        fn whoever_is_told_to_have_emitted_something_is_no_harm(origin: String, site: String) {
+            let (coherence, guard) = with_entry();
+            coherence.heard(format!("A:1 5 {origin} {site}").as_bytes(), 2);
+            if let Some((_, emitted)) = coherence.cause_of(&guard) {
+                let names: String = emitted.by.iter().map(ToString::to_string).collect();
+                prop_assert!(names.len() <= 200 && !names.contains(char::is_control));
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_says_who_emitted_an_event_and_where() {
+        let there = |names: &[&str]| {
+            let names = names.iter().map(ToString::to_string).collect();
+            Some(("there".to_owned(), names))
+        };
+        for (site, names) in [
+            ("shop::rename", &["shop::rename"][..]),
+            ("<a::B as c::D>::e", &["<a::B as c::D>::e"]),
+            ("a::<u8, u16>|b c/d.rs:7", &["a::<u8, u16>", "b c/d.rs:7"]),
+            ("-", &[]),
+        ] {
+            assert_eq!(cause_of(&format!("A:1 5 there {site}")), there(names));
+            let marked = format!("B:1 ! there {site}\nA:1 ! there {site}");
+            assert_eq!(cause_of(&marked), there(names));
+        }
+        // Older than that there was a fourth word.
+        assert_eq!(cause_of("A:1 5 there"), there(&[]));
+    }
+
+    #[test]
+    fn of_what_several_tell_in_one_message_or_nobody_can_be_called_nothing_is_said() {
+        for message in [
+            "B:1 5 elsewhere a\nA:1 5 there a",
+            "B:1 5 there b\nA:1 5 there a",
+            "A:1 5  a",
+            "A:1 5 th\u{1b}[2Jere a",
+        ] {
+            assert_eq!(cause_of(message), None, "{message}");
+        }
+    }
+
+    #[test]
+    fn what_nothing_depends_on_is_not_noted() {
+        let (coherence, guard) = with_entry();
+        coherence.heard(b"A:1 5 there a", 2);
+        for id in 0..100_000 {
+            coherence.heard(format!("B:{id} 5 there b").as_bytes(), 3);
+        }
+        let cause = coherence.cause_of(&guard);
+        assert_eq!(cause.map(|(_, emitted)| emitted.at), Some(2));
+    }
+
+    #[test]
+    fn what_is_heard_of_nobody_knows_whom_is_not_taken_for_what_came_before() {
+        let (coherence, guard) = with_entry();
+        coherence.heard(b"A:1 5 there a", 2);
+        coherence.heard(b"A:1 6  a", 3);
+        assert!(coherence.cause_of(&guard).is_none());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use loom::thread;
 use super::{
     beat::Beat,
     cell::{Captured, Cell, Registry},
+    emitted::UNKNOWN,
     guard::{Guard, Snapshot},
     mutant::{self, Mutant},
 };
@@ -50,7 +51,7 @@ impl Process {
 
     /// An event about the first tag is heard, and then that all was.
     fn hears(&self) {
-        self.registry.invalidate([&*self.cells[0]]);
+        self.registry.invalidate([&*self.cells[0]], |_| UNKNOWN);
         self.beat.advance(FENCE);
     }
 }
@@ -74,7 +75,9 @@ fn hit_beside(tags: &'static [&str], broken: Option<Mutant>, other: fn(&Process)
 fn who_sees_a_fence_sees_what_was_heard_before() {
     hit_beside(&["E:1"], None, Process::hears);
     hit_beside(&["E:2", "E:1"], None, |process| {
-        process.registry.invalidate([&*process.cells[1]]);
+        process
+            .registry
+            .invalidate([&*process.cells[1]], |_| UNKNOWN);
         process.beat.advance(FENCE);
     });
 }

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 use super::{
-    Coherence, State,
+    Coherence, Emitted, Emitters, State,
     cell::Cell,
     mutant::{self, Mutant},
     queue::{Answers, Job, Queue, Unmarked},
@@ -50,6 +50,7 @@ pub(crate) struct Outgoing {
     coherence: Arc<Coherence>,
     number: u64,
     cells: Vec<Unmarked>,
+    emitters: Emitters,
     since: Nanos,
 }
 
@@ -91,11 +92,11 @@ impl Away {
 impl Coherence {
     /// Something changed. Its tags wait for an acknowledgement from here on; where nobody else has to know, it is
     /// done.
-    pub(crate) fn emit(&self, tags: &[Tag], outcome: Outcome, ack: Ack, now: Nanos) {
-        let Ack { nonce, waiter } = ack;
+    pub(crate) fn emit(&self, tags: &[Tag], outcome: Outcome, ack: Ack, emitted: Emitted) {
+        let (Ack { nonce, waiter }, now) = (ack, emitted.at);
         self.count_emitted(tags);
         if self.is_alone() {
-            self.invalidate(tags, now);
+            self.invalidate(tags, || Some(emitted), now);
             if let Some(waiter) = waiter {
                 let _ = waiter.send(true);
             }
@@ -111,8 +112,9 @@ impl Coherence {
         job.expect_ack();
         if outcome == Outcome::Unknown {
             // Nobody waits for the acknowledgement that would do it.
-            self.invalidate(tags, now);
+            self.invalidate(tags, || Some(emitted.clone()), now);
         }
+        job.emitted = Some(emitted);
         let mut state = self.state.lock();
         state.queue.push(job, &self.registry);
         drop(state);
@@ -121,8 +123,10 @@ impl Coherence {
 
     /// Where nobody else has to know: these are to be said once more, as it is not known whether they happened. Gives
     /// whether there was nothing that waited for that.
-    pub(crate) fn remind(&self, tags: &[Tag], now: Nanos) -> bool {
-        let job = Job::of(tags.iter().map(|tag| self.registry.get_or_create(tag)));
+    pub(crate) fn remind(&self, tags: &[Tag], emitted: Emitted) -> bool {
+        let now = emitted.at;
+        let mut job = Job::of(tags.iter().map(|tag| self.registry.get_or_create(tag)));
+        job.emitted = Some(emitted);
         let due = after(now, self.bounds.unknown_outcome);
         let mut state = self.state.lock();
         let was_idle = state.queue.next_due().is_none();
@@ -139,7 +143,7 @@ impl Coherence {
                 return state.queue.next_due().is_some();
             }
             for mut job in jobs {
-                self.invalidate(job.tags(), now);
+                self.invalidate(job.tags(), || job.emitted.clone(), now);
                 // Nobody else has to know of it.
                 job.has_ack();
                 if let Some(due) = job.said_again_at(now, self.bounds.unknown_outcome) {
@@ -170,13 +174,15 @@ impl Coherence {
     ) -> Option<Outgoing> {
         let jobs = state.queue.next_batch(now);
         let cells = jobs.iter().flat_map(|job| job.cells.iter().cloned());
-        let cells = cells.collect();
+        let cells: Vec<_> = cells.collect();
+        let emitted = Emitted::all(jobs.iter().map(|job| &job.emitted));
         let number = (!jobs.is_empty()).then(|| state.away.add(jobs, now));
         drop(state);
         Some(Outgoing {
             coherence: Arc::clone(self),
             number: number?,
             cells: each_once(cells),
+            emitters: emitted.map(|emitted| emitted.by).unwrap_or_default(),
             since: now,
         })
     }
@@ -207,7 +213,7 @@ impl Coherence {
         let mut answers = Answers::default();
         for mut job in jobs {
             if job.is_to_be_said(now) {
-                self.invalidate(job.tags(), now);
+                self.invalidate(job.tags(), || job.emitted.clone(), now);
             }
             job.attempts = job.attempts.saturating_add(1);
             job.tell(false, &mut answers);
@@ -309,6 +315,11 @@ impl Outgoing {
             .map(|(cell, nonces)| (cell, nonces.clone()))
     }
 
+    /// Who emitted it.
+    pub(crate) fn emitters(&self) -> &Emitters {
+        &self.emitters
+    }
+
     /// A server of this lineage has acknowledged all of it, and given the [cells](Self::cells) these versions. One that is
     /// not listened to is none that counts: others may ask another.
     pub(crate) fn acknowledged(self, versions: &[Version], lineage: Lineage, now: Nanos) {
@@ -332,7 +343,7 @@ impl Outgoing {
         for job in &mut jobs {
             // What was read since it was sent may be from before it arrived.
             if !mutant::is(Mutant::B2) {
-                coherence.invalidate(job.tags(), now);
+                coherence.invalidate(job.tags(), || job.emitted.clone(), now);
             }
             job.has_ack();
         }

@@ -9,7 +9,9 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
+    Emitted,
     cell::{Cell, Registry},
+    emitted::UNKNOWN,
     ledger::MOST_TAGS,
     outgoing::Nonces,
 };
@@ -40,6 +42,8 @@ pub(super) type Unmarked = (Arc<Cell>, Nonces);
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) cells: Vec<Unmarked>,
+    /// Nothing where that is not known.
+    pub(super) emitted: Option<Emitted>,
     /// The cells wait for it.
     pub(super) is_pending: bool,
     /// Times that it failed.
@@ -62,6 +66,7 @@ impl Job {
                 .into_iter()
                 .map(|cell| (cell, Nonces::new()))
                 .collect(),
+            emitted: None,
             is_pending: false,
             attempts: 0,
             again: None,
@@ -107,6 +112,7 @@ impl Job {
         if self.is_pending {
             moved.expect_ack();
         }
+        moved.emitted = self.emitted.take();
         moved.attempts = self.attempts;
         moved.again = self.again;
         moved.until = self.until;
@@ -285,13 +291,13 @@ impl Queue {
         let mut whole = Job::of_whole(event, registry);
         // Before those of the others cease to be.
         whole.expect_ack();
-        for job in std::mem::take(&mut self.ready) {
-            if job.has_tags_of(event) {
-                self.at_once.forget(&job);
-                whole.absorb(job, event);
-            } else {
-                self.ready.push_back(job);
-            }
+        let ready = std::mem::take(&mut self.ready).into_iter();
+        let (crowd, others): (VecDeque<_>, _) = ready.partition(|job| job.has_tags_of(event));
+        self.ready = others;
+        whole.emitted = Emitted::all(crowd.iter().map(|job| &job.emitted));
+        for job in crowd {
+            self.at_once.forget(&job);
+            whole.absorb(job, event);
         }
         self.ready_now(whole);
     }
@@ -304,10 +310,11 @@ impl Queue {
             return;
         };
         let mut whole = Job::of_whole(event, registry);
+        whole.emitted = Emitted::all(crowd.iter().map(|key| &self.later[key].emitted));
         // What has not failed has been told to others once: nothing waits for its second word.
         if crowd.iter().any(|key| self.later[key].is_pending) {
             whole.expect_ack();
-            registry.invalidate(whole.cells.iter().map(|(cell, _)| &**cell));
+            registry.invalidate(whole.cells.iter().map(|(cell, _)| &**cell), |_| UNKNOWN);
         }
         for key in crowd {
             let Some(mut job) = self.later.remove(&key) else {

@@ -6,6 +6,7 @@ use super::{
     Bounds, Coherence,
     beat::Beat,
     cell::{Captured, Registry},
+    emitted::UNKNOWN,
     guard::{Guard, Snapshot},
     mutant::Mutant,
 };
@@ -24,7 +25,7 @@ fn captures_beside_an_event() {
     let alive = coherence.capture(&tags, 1);
     threads(3, move |number| {
         if number == 0 {
-            return coherence.invalidate(&tags, 1);
+            return coherence.invalidate(&tags, || None, 1);
         }
         let captured = coherence.capture(&tags[..1], 1);
         let knows = captured.cells().all(|cell| cell.generation() == 1);
@@ -82,7 +83,7 @@ fn hits_beside_an_event() {
     let hit = Arc::clone(&guard);
     threads(3, move |number| {
         if number == 0 {
-            registry.invalidate(cells.iter().map(|cell| &**cell));
+            registry.invalidate(cells.iter().map(|cell| &**cell), |_| UNKNOWN);
             assert!(!hit.is_usable(2), "behind the event");
         } else {
             hit.is_usable(2);

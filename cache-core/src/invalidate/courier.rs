@@ -27,7 +27,7 @@ use super::{
 use crate::{
     call::BoxFuture,
     clock::{Nanos, asleep, before, system_now},
-    coherence::{Cell, Coherence, Nonces, Outgoing},
+    coherence::{Cell, Coherence, Emitter, Emitters, NOBODY, Nonces, Outgoing},
     event::Tag,
     l2::{Batch, Bump, Common, Message, Store, StoreError, TAG_LIFE},
     lock::Mutex,
@@ -42,13 +42,20 @@ const CARRIED: Duration = Duration::from_secs(2);
 pub(crate) const SIGN_EVERY: Duration = Duration::from_millis(500);
 /// A task without a sign of life for so long is on a runtime that nobody drives.
 const ABANDONED: Nanos = 3_000_000_000;
+/// More tags in one message are told without who emitted them, which would be said with each.
+const MOST_NAMED: usize = 64;
 /// What a machine sleeps without anybody noticing.
 const NAP: Nanos = 500_000_000;
 
 /// What calls and mutations ask of the courier. A table: programs without a shared tier hold nothing of it.
 pub(crate) trait Carrier: fmt::Debug + Send + Sync {
-    /// Marks what is about to change; nothing where the others could not be told in time.
-    fn mark<'a>(&'a self, tags: &'a [Tag], within: Duration) -> BoxFuture<'a, Option<Arc<Mark>>>;
+    /// Marks what `by` is about to change; nothing where the others could not be told in time.
+    fn mark<'a>(
+        &'a self,
+        tags: &'a [Tag],
+        by: &'a Emitter,
+        within: Duration,
+    ) -> BoxFuture<'a, Option<Arc<Mark>>>;
 
     /// Makes sure that somebody carries: on this runtime, if the one before is gone or nobody drives it.
     fn attend(&self);
@@ -89,8 +96,8 @@ pub(super) struct Route {
     by_store: Mutex<ByOneStore>,
     pub(super) marks: Marks,
     channel: Arc<str>,
-    /// Behind each tag that is published.
-    tail: Arc<str>,
+    /// Behind each tag that is published, where it is not said who emitted it.
+    anonymous: Arc<str>,
     /// When the task was last seen; zero without one.
     seen: AtomicU64,
     /// Which task is in charge: the latest.
@@ -127,7 +134,7 @@ impl Courier {
         let route = Arc::new(Route {
             coherence: Arc::clone(coherence),
             channel: channel.into(),
-            tail: format!("{} -", coherence.origin()).into(),
+            anonymous: format!("{} {NOBODY}", coherence.origin()).into(),
             common,
             candidate: Mutex::default(),
             by_store: Mutex::new(ByOneStore::of(&ear)),
@@ -162,9 +169,14 @@ impl Courier {
 }
 
 impl Carrier for Courier {
-    fn mark<'a>(&'a self, tags: &'a [Tag], within: Duration) -> BoxFuture<'a, Option<Arc<Mark>>> {
+    fn mark<'a>(
+        &'a self,
+        tags: &'a [Tag],
+        by: &'a Emitter,
+        within: Duration,
+    ) -> BoxFuture<'a, Option<Arc<Mark>>> {
         Box::pin(async move {
-            let mark = self.route.mark(tags, within).await;
+            let mark = self.route.mark(tags, by, within).await;
             if mark.is_some() {
                 self.look_again();
             }
@@ -453,7 +465,7 @@ impl Route {
             outgoing.failed(system_now());
             return;
         }
-        let batch = self.batch(outgoing.cells(), TAG_LIFE);
+        let batch = self.batch(outgoing.cells(), outgoing.emitters(), TAG_LIFE);
         match store.bump(batch, WITHIN).await {
             Ok(bumped) => {
                 self.is_allowed();
@@ -514,10 +526,11 @@ impl Route {
         }
     }
 
-    /// These tags, to live so long at least.
+    /// These tags, to live so long at least. They are a change by these.
     pub(super) fn batch<'a>(
         &self,
         cells: impl IntoIterator<Item = (&'a Arc<Cell>, Nonces)>,
+        by: &Emitters,
         life: Duration,
     ) -> Batch {
         let bump = |(cell, nonces): (&Arc<Cell>, Nonces)| Bump {
@@ -526,11 +539,17 @@ impl Route {
             life,
             nonces,
         };
+        let bumps: Vec<_> = cells.into_iter().map(bump).collect();
+        let names = by.told().filter(|_| bumps.len() <= MOST_NAMED);
         Batch {
             channel: Arc::clone(&self.channel),
-            tail: Arc::clone(&self.tail),
-            bumps: cells.into_iter().map(bump).collect(),
+            tail: names.map_or_else(|| Arc::clone(&self.anonymous), |names| self.tail(&names)),
+            bumps,
         }
+    }
+
+    fn tail(&self, names: &str) -> Arc<str> {
+        format!("{} {names}", self.coherence.origin()).into()
     }
 
     /// How long there is nothing to do.

@@ -112,7 +112,7 @@ impl Listener for Hearing {
 mod tests {
     use super::*;
     use crate::{
-        coherence::{Ack, Bounds, Outcome},
+        coherence::{Ack, Bounds, Emitted, Emitter, Outcome},
         event::Tag,
     };
 
@@ -121,7 +121,8 @@ mod tests {
         let coherence = Coherence::new("shop", Bounds::default(), Some("here"));
         let by_store = ByOneStore::of(&Ear::new(&coherence));
         let tags = [Tag::from_name("ItemChanged:7")];
-        coherence.emit(&tags, Outcome::Written, Ack::default(), 1);
+        let emitted = Emitted::here(Emitter::here(), 1);
+        coherence.emit(&tags, Outcome::Written, Ack::default(), emitted);
         let handed_out = || coherence.next_batch(1);
         for _ in 0..5 {
             handed_out().expect("it is to be told").failed(1);

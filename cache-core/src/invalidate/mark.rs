@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 use super::courier::{Route, SIGN_EVERY, WITHIN};
 use crate::{
     clock::{Nanos, after, system_now},
-    coherence::{Ack, Coherence, GUARD, Held, Nonces, Outcome},
+    coherence::{Ack, Coherence, Emitted, Emitter, Emitters, GUARD, Held, Nonces, Outcome},
     event::Tag,
     l2::{Asked, Batch, StoreError, Tagged, Version},
     lock::Mutex,
@@ -30,6 +30,7 @@ const MOST_AT_ONCE: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Mark {
     nonce: Arc<str>,
+    by: Emitter,
     renew_at: AtomicU64,
     ends: AtomicU64,
     is_lost: AtomicBool,
@@ -110,23 +111,25 @@ impl Marks {
 struct Attempt<'a> {
     coherence: &'a Coherence,
     tags: &'a [Tag],
+    by: &'a Emitter,
     nonce: Option<Arc<str>>,
 }
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         if let Some(nonce) = self.nonce.take() {
-            take_away(self.coherence, self.tags, nonce);
+            take_away(self.coherence, self.tags, self.by, nonce);
         }
     }
 }
 
-fn take_away(coherence: &Coherence, tags: &[Tag], nonce: Arc<str>) {
+fn take_away(coherence: &Coherence, tags: &[Tag], by: &Emitter, nonce: Arc<str>) {
     let ack = Ack {
         nonce: Some(nonce),
         waiter: None,
     };
-    coherence.emit(tags, Outcome::Written, ack, system_now());
+    let emitted = Emitted::here(by.clone(), system_now());
+    coherence.emit(tags, Outcome::Written, ack, emitted);
 }
 
 impl Route {
@@ -135,7 +138,12 @@ impl Route {
     /// # Cancel safety
     ///
     /// A mark that may have been made nevertheless is taken away.
-    pub(super) async fn mark(&self, tags: &[Tag], within: Duration) -> Option<Arc<Mark>> {
+    pub(super) async fn mark(
+        &self,
+        tags: &[Tag],
+        by: &Emitter,
+        within: Duration,
+    ) -> Option<Arc<Mark>> {
         let held = self.coherence.hold(tags);
         if !self.store().is_ready() {
             return None;
@@ -144,9 +152,10 @@ impl Route {
         let mut attempt = Attempt {
             coherence: &self.coherence,
             tags,
+            by,
             nonce: Some(Arc::clone(&nonce)),
         };
-        let batch = self.marks_of([(&held, &nonce)]);
+        let batch = self.marks_of([(&held, &nonce)], &by.clone().into());
         let marked = timeout(within, self.store().mark(batch, within)).await;
         let marked = match marked.unwrap_or(Err(StoreError::Late)) {
             Ok(marked) => marked,
@@ -163,12 +172,15 @@ impl Route {
         }
         self.is_allowed();
         // Its own message is not listened to.
-        self.coherence.invalidate(tags, system_now());
+        let now = system_now();
+        let emitted = || Some(Emitted::here(by.clone(), now));
+        self.coherence.invalidate(tags, emitted, now);
         attempt.nonce = None;
         drop(attempt);
         let now = system_now();
         let mark = Arc::new(Mark {
             nonce,
+            by: by.clone(),
             renew_at: AtomicU64::new(after(now, GUARD / 3)),
             ends: AtomicU64::new(after(now, GUARD)),
             is_lost: AtomicBool::new(false),
@@ -178,12 +190,16 @@ impl Route {
         Some(mark)
     }
 
-    fn marks_of<'a>(&self, marks: impl IntoIterator<Item = (&'a Held, &'a Arc<str>)>) -> Batch {
+    fn marks_of<'a>(
+        &self,
+        marks: impl IntoIterator<Item = (&'a Held, &'a Arc<str>)>,
+        by: &Emitters,
+    ) -> Batch {
         let cells = marks.into_iter().flat_map(|(held, nonce)| {
             let cells = held.cells().iter();
             cells.map(move |cell| (cell, Nonces::from_iter([Arc::clone(nonce)])))
         });
-        self.batch(cells, GUARD)
+        self.batch(cells, by, GUARD)
     }
 
     /// Sees to the marks of this process, and to what it knows of those of others, for as long as it is polled.
@@ -198,7 +214,8 @@ impl Route {
     /// Makes marks last longer whose time is a third over.
     async fn renew_marks(&self, now: Nanos) {
         for marks in self.marks.due(now).chunks(MOST_AT_ONCE) {
-            let batch = self.marks_of(marks.iter().map(|mark| (&mark.held, &mark.nonce)));
+            let by = Emitters::any(marks.iter().map(|mark| &mark.by));
+            let batch = self.marks_of(marks.iter().map(|mark| (&mark.held, &mark.nonce)), &by);
             let renewed = match self.store().mark(batch, WITHIN).await {
                 Ok(renewed) => Some(renewed),
                 Err(error) => {
@@ -221,7 +238,7 @@ impl Route {
                 }
                 // Its end may have arrived before this did.
                 let tags: Vec<_> = cells.iter().map(|cell| cell.tag().clone()).collect();
-                take_away(&self.coherence, &tags, Arc::clone(&mark.nonce));
+                take_away(&self.coherence, &tags, &mark.by, Arc::clone(&mark.nonce));
             }
         }
     }

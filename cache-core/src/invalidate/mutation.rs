@@ -5,7 +5,7 @@ use std::{collections::HashSet, fmt, sync::Arc};
 use super::mark::Mark;
 use crate::{
     cache::Cache,
-    coherence::Outcome,
+    coherence::{Emitter, Outcome},
     event::{Changes, Tag},
 };
 
@@ -26,6 +26,7 @@ pub struct Mutation {
     cache: Cache,
     /// Nothing once it has ended.
     tags: Option<Vec<Tag>>,
+    by: Emitter,
     /// Of a guarded one, on those that were known when it began.
     mark: Option<Arc<Mark>>,
 }
@@ -37,15 +38,16 @@ impl fmt::Debug for Mutation {
 }
 
 impl Mutation {
-    /// Before the body runs. `changes` is what it changes, as far as that is known by now.
+    /// Before the body of `by` runs. `changes` is what it changes, as far as that is known by now.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "as its guarded sister, which keeps them"
     )]
-    pub fn begin(cache: Option<&Cache>, changes: Changes) -> Self {
+    pub fn begin(cache: Option<&Cache>, changes: Changes, by: Emitter) -> Self {
         Self {
             cache: cache.cloned().unwrap_or_else(Cache::current),
             tags: Some(changes.tags()),
+            by,
             mark: None,
         }
     }
@@ -59,7 +61,11 @@ impl Mutation {
     /// # Cancel safety
     ///
     /// Nothing has begun; a mark that may have been made is taken away.
-    pub async fn begin_guarded(cache: Option<&Cache>, changes: Changes) -> Result<Self, Refused> {
+    pub async fn begin_guarded(
+        cache: Option<&Cache>,
+        changes: Changes,
+        by: Emitter,
+    ) -> Result<Self, Refused> {
         let cache = cache.cloned().unwrap_or_else(Cache::current);
         let tags = changes.tags();
         let mark = match cache.courier() {
@@ -67,7 +73,7 @@ impl Mutation {
                 courier.attend();
                 Some(
                     courier
-                        .mark(&tags, cache.redis_budget())
+                        .mark(&tags, &by, cache.redis_budget())
                         .await
                         .ok_or(Refused)?,
                 )
@@ -77,6 +83,7 @@ impl Mutation {
         Ok(Self {
             cache,
             tags: Some(tags),
+            by,
             mark,
         })
     }
@@ -121,7 +128,8 @@ impl Mutation {
         // Not acknowledged is no error of the mutation: it is queued, and this process knows.
         let mark = self.mark.take();
         let nonce = mark.as_ref().map(|mark| mark.end());
-        self.cache.emit_tags(&tags, outcome, nonce).await;
+        let emitted = self.cache.emit_tags(&tags, &self.by, outcome, nonce);
+        emitted.await;
         drop(mark);
     }
 }
@@ -131,7 +139,8 @@ impl Drop for Mutation {
     fn drop(&mut self) {
         if let Some(tags) = self.tags.take() {
             let nonce = self.mark.take().map(|mark| mark.end());
-            self.cache.emit_behind(&tags, Outcome::Unknown, nonce);
+            let (cache, outcome) = (&self.cache, Outcome::Unknown);
+            cache.emit_behind(&tags, &self.by, outcome, nonce);
         }
     }
 }

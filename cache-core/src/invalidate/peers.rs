@@ -14,6 +14,7 @@ use crate::{
     error::{Error, ErrorKind},
     l2::{Common, Outbox, Store},
     lock::Mutex,
+    process,
 };
 
 /// The coherence of caches that share entries.
@@ -178,13 +179,14 @@ impl Drop for Peers {
     }
 }
 
-/// A name that no other process has. In a simulation it is the same in each run.
+/// A name that no other process has, for people to read: its host, its number there, and a random one. In a simulation it
+/// is the same in each run.
 fn origin() -> String {
     #[cfg(test)]
     if let Some(number) = crate::clock::simulated::next_number() {
         return format!("{number:032x}");
     }
-    // The keys of a new one are random enough to tell processes apart.
-    let random = || RandomState::new().hash_one(std::process::id());
-    format!("{:016x}{:016x}", random(), random())
+    // Processes in containers may all be number 1. The keys of a new one are random enough to tell them apart.
+    let random = RandomState::new().hash_one(std::process::id());
+    format!("{}:{random:016x}", process::name())
 }

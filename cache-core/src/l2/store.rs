@@ -161,7 +161,7 @@ pub(crate) type Versions = SmallVec<[Version; 4]>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Batch {
     pub(crate) channel: Arc<str>,
-    /// Behind each tag and version in what is published: `origin site`.
+    /// Behind each tag and version in what is published: `origin site`, of which the site may have spaces.
     pub(crate) tail: Arc<str>,
     pub(crate) bumps: Vec<Bump>,
 }

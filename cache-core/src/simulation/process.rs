@@ -24,6 +24,7 @@ use super::{
 use crate::{
     cache::Cache,
     clock::{Nanos, system_now},
+    coherence::Emitter,
     event::{Changes, Interests},
     invalidate::Mutation,
 };
@@ -245,7 +246,8 @@ impl Process {
         match style {
             Style::Emitted => self.emits(&rows, &changes, polls).await,
             Style::Late => {
-                let mutation = Mutation::begin(Some(&self.cache), changes.clone());
+                let mutation =
+                    Mutation::begin(Some(&self.cache), changes.clone(), Emitter::of(&|| ()));
                 sleep(ms(2)).await;
                 drop(mutation);
                 sleep(ms(self.world.pick(UNKNOWN_OUTCOME / 2))).await;
@@ -299,7 +301,7 @@ impl Process {
         style: Style,
         number: &mut Option<u64>,
     ) {
-        let mutation = Mutation::begin(Some(&self.cache), changes.clone());
+        let mutation = Mutation::begin(Some(&self.cache), changes.clone(), Emitter::of(&|| ()));
         sleep(ms(self.world.pick(30))).await;
         *number = Some(self.commit(rows, changes));
         sleep(ms(self.world.pick(5))).await;
@@ -313,7 +315,8 @@ impl Process {
     async fn guards(&self, rows: &[u8], changes: &Changes, number: &mut Option<u64>) {
         let mut guarding = Guarding::begin(self);
         let from = system_now();
-        let begun = Mutation::begin_guarded(Some(&self.cache), changes.clone()).await;
+        let begun =
+            Mutation::begin_guarded(Some(&self.cache), changes.clone(), Emitter::of(&|| ())).await;
         let Ok(mutation) = begun else { return };
         let marked = (from, system_now());
         sleep(ms(self.world.pick(600))).await;

@@ -3,6 +3,7 @@
 use std::any::TypeId;
 
 use super::Site;
+use crate::function::{self, CLOSURE};
 
 /// One instantiation of an annotated function: what its entries in every tier are told apart by.
 #[derive(Clone, Copy, Debug)]
@@ -13,9 +14,6 @@ pub struct Instance {
     /// The name of that closure's type.
     pub(crate) type_name: &'static str,
 }
-
-/// What the compiler calls a closure, and a block of an `async fn`.
-const CLOSURE: &str = "::{{closure}}";
 
 impl Instance {
     /// The one that a closure of its own stands for, which its expansion has: the type of that is unique per function
@@ -44,11 +42,7 @@ impl Instance {
     }
 
     fn path(&self) -> &'static str {
-        let mut path = self.type_name;
-        while let Some(shorter) = path.strip_suffix(CLOSURE) {
-            path = shorter;
-        }
-        path
+        function::path(self.type_name)
     }
 
     /// The readable name: module, implementing type, function and type parameters, or the option

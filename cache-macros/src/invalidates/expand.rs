@@ -24,7 +24,7 @@ use crate::{
 /// async fn create(db: &Db, tenant: u64) -> Result<Order, DbError> {
 ///     use ::cache_core::__private as __cached;
 ///     let mut changes = ..;                           // what is known: `OrderChanged { tenant, .. }`
-///     let mutation = Mutation::begin(None, changes);
+///     let mutation = Mutation::begin(None, changes, Emitter::of(&|| ()));
 ///     let output = async move { BODY }.await;
 ///     match ended(&output) {
 ///         Some(result) => mutation.succeeded(..).await,   // `OrderChanged { tenant, id: result.id }`
@@ -142,11 +142,13 @@ impl Mutation<'_> {
     fn begin(&self) -> TokenStream {
         let mixed = Span::mixed_site();
         let cache = expand::cache(self.options.cache.as_ref());
+        // Named after the function, as the type of a closure in it is.
+        let by = quote_spanned!(mixed=> __cached::Emitter::of(&|| ()));
         let Some(guarded) = &self.options.guarded else {
             return quote_spanned! {mixed=>
                 let __cached_mutation = {
                     #cache
-                    __cached::Mutation::begin(__cached_cache, __cached_changes)
+                    __cached::Mutation::begin(__cached_cache, __cached_changes, #by)
                 };
             };
         };
@@ -155,7 +157,7 @@ impl Mutation<'_> {
         quote_spanned! {mixed=>
             let __cached_begun = {
                 #cache
-                __cached::Mutation::begin_guarded(__cached_cache, __cached_changes).await
+                __cached::Mutation::begin_guarded(__cached_cache, __cached_changes, #by).await
             };
             let __cached_mutation = match __cached_begun {
                 ::core::result::Result::Ok(__cached_mutation) => __cached_mutation,
