@@ -28,7 +28,7 @@ pub mod strategies {}
 /// # What a cache tells of itself: metrics, traces, health
 #[doc = include_str!("../docs/metrics.md")]
 #[cfg_attr(
-    not(all(feature = "metrics", feature = "opentelemetry", feature = "testing")),
+    not(all(feature = "metrics", feature = "opentelemetry")),
     expect(
         rustdoc::broken_intra_doc_links,
         reason = "what it links to needs the features"

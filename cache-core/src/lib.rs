@@ -27,6 +27,8 @@
 //! - [`Codec`] is how values are written to Redis; implement it for those that serde does not know.
 //! - `testing`, behind the feature of that name, holds time that moves by hand and a stand-in for Redis.
 //! - [`guide::servers`] says which Redis can be connected to, with Sentinel, Cluster or TLS, and what to set there.
+//! - [`Cache::stats`] and [`Cache::health`] say what a cache did and how it is; [`guide::metrics`] how that gets to Prometheus,
+//!   OpenTelemetry and probes, and which spans there are.
 //! - [`guide`] has a page on [tests of code that caches](guide::testing), and one on
 //!   [compile tests](guide::compile_tests) of what you build from the macros.
 //!
@@ -106,8 +108,9 @@
 //! at once), `watchdog` (who is no longer polled), `l1` (the entries in memory), `l2` (those in Redis: what
 //! is read and written, their bytes, the client), `invalidate` (an event's way to all of them), `coherence` (the
 //! protocol by which nothing stale comes back, without I/O), `event`, `key`, `value` and `site` (what
-//! is known of arguments, return types and functions), `stats`, `clock` and `error`. `cache` is what holds
-//! them together, `handle`, `explain` and `testing` what users call, `__private` what expansions call.
+//! is known of arguments, return types and functions), `stats`, `spans`, `clock` and `error`. `cache` is what holds
+//! them together, `health` and `export` what it tells of itself, `handle`, `explain` and `testing` what users call, `__private`
+//! what expansions call.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(

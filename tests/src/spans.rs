@@ -28,6 +28,13 @@ impl Spans {
             .extract_if(.., |line| line.starts_with(name))
             .collect()
     }
+
+    /// How many have ended whose lines begin so.
+    #[must_use]
+    pub fn count(&self, name: &str) -> usize {
+        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().filter(|line| line.starts_with(name)).count()
+    }
 }
 
 struct Fields(String);

@@ -1,24 +1,29 @@
 //! What leaves the process: the text for Prometheus and the dashboard that shows it, the facade `metrics`, OpenTelemetry.
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+#[path = "metrics/exported.rs"]
+mod exported;
+#[path = "metrics/queries.rs"]
+mod queries;
+#[path = "metrics/scraped.rs"]
+mod scraped;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex},
-    time::Duration,
+    sync::Arc,
 };
 
-use cache_core::{Cache, CachedCall, Event, cached, testing::FakeRedis};
+use cache_core::{Cache, CachedCall, Event, cached, event, testing::FakeRedis};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use opentelemetry::metrics::MeterProvider;
-use opentelemetry_sdk::{
-    error::OTelSdkResult,
-    metrics::{
-        PeriodicReader, SdkMeterProvider, Temporality,
-        data::{AggregatedMetrics, Metric, MetricData, ResourceMetrics},
-        exporter::PushMetricExporter,
-    },
-};
+use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 use serde_json::Value;
+
+use self::{
+    exported::Exported,
+    queries::asked_for,
+    scraped::{Series, scraped, series_in},
+};
 
 #[derive(Event)]
 struct PriceChanged {
@@ -45,52 +50,12 @@ async fn worked() -> (Cache, FakeRedis) {
             price(id).await;
         }
         let _ = failing(1).await;
-        cache.emit(PriceChanged { id: 1 }).await.unwrap();
+        cache.emit(event!(PriceChanged { id: 1 })).await.unwrap();
         price(1).await;
         price(2).evict().await.unwrap();
     };
     Cache::scope(cache.clone(), calls).await;
     (cache, redis)
-}
-
-/// A series: its metric and its labels.
-type Series = (String, BTreeMap<String, String>);
-
-fn series_in(line: &str) -> (Series, f64) {
-    let (name, rest) = line.split_once('{').unwrap();
-    let (labels, number) = rest.rsplit_once("} ").unwrap();
-    let labels = labels.split("\",").map(|label| {
-        let (key, value) = label.split_once("=\"").unwrap();
-        (key.to_owned(), value.trim_end_matches('"').to_owned())
-    });
-    ((name.to_owned(), labels.collect()), number.parse().unwrap())
-}
-
-/// The series of a text, which is as Prometheus wants it.
-fn scraped(text: &str) -> BTreeMap<Series, f64> {
-    let (mut all, mut metrics) = (BTreeMap::new(), BTreeSet::new());
-    let mut metric = ("", "");
-    assert!(text.ends_with('\n'));
-    for line in text.lines() {
-        if let Some(help) = line.strip_prefix("# HELP ") {
-            let (name, description) = help.split_once(' ').unwrap();
-            assert!(metrics.insert(name), "{name} is there twice");
-            assert!(!description.is_empty(), "{name}");
-            metric = (name, "");
-        } else if let Some(kind) = line.strip_prefix("# TYPE ") {
-            let (name, kind) = kind.split_once(' ').unwrap();
-            assert_eq!((name, ""), metric, "behind its help, and once");
-            assert_eq!(name.ends_with("_total"), kind == "counter", "{name}");
-            metric = (name, kind);
-        } else {
-            let (series, number) = series_in(line);
-            assert_eq!(series.0, metric.0, "below its type");
-            let is_plain = |c: char| c.is_ascii_lowercase() || c == '_';
-            assert!(series.0.chars().all(is_plain), "{line}");
-            assert_eq!(all.insert(series, number), None, "twice: {line}");
-        }
-    }
-    all
 }
 
 #[tokio::test]
@@ -114,49 +79,6 @@ async fn a_scrape_has_what_the_cache_did() {
     assert_eq!(of("cache_ready", ""), [1.0]);
     let is_of_shop = |(_, labels): &Series| labels["cache_namespace"] == "shop";
     assert!(all.keys().all(is_of_shop));
-}
-
-/// The names in a query, and its labels: those of selectors and of what is summed by.
-fn asked_for(query: &str) -> (BTreeSet<String>, BTreeSet<String>) {
-    let (mut names, mut labels) = (BTreeSet::new(), BTreeSet::new());
-    let (mut word, mut in_braces, mut in_by, mut in_text) = (String::new(), false, false, false);
-    for c in query.chars().chain([' ']) {
-        if c == '"' {
-            in_text = !in_text;
-        } else if !in_text && (c.is_ascii_alphanumeric() || c == '_') {
-            word.push(c);
-            continue;
-        }
-        let ended = std::mem::take(&mut word);
-        if ended.starts_with("cache_") || in_braces && !ended.is_empty() || ended == "instance" {
-            let kind = if in_braces || in_by {
-                &mut labels
-            } else {
-                &mut names
-            };
-            kind.insert(ended.clone());
-        }
-        match c {
-            '(' => in_by = ended == "by" || query.contains(" by (") && in_by,
-            ')' => in_by = false,
-            '{' if !in_text => in_braces = true,
-            '}' if !in_text => in_braces = false,
-            ' ' if ended == "by" => in_by = true,
-            _ => {}
-        }
-    }
-    (names, labels)
-}
-
-#[test]
-fn names_and_labels_of_a_query_are_told_apart() {
-    let query = r#"sum by (cache_function) (rate(cache_a_total{cache_b=~"$x", cache_c="d"}[5m])) / sum(cache_e)"#;
-    let set = |words: &[&str]| words.iter().map(ToString::to_string).collect();
-    let labels = set(&["cache_b", "cache_c", "cache_function"]);
-    assert_eq!(
-        asked_for(query),
-        (set(&["cache_a_total", "cache_e"]), labels)
-    );
 }
 
 fn dashboard() -> Value {
@@ -230,85 +152,6 @@ async fn the_facade_is_handed_the_same_numbers_under_the_same_names() {
     }
 }
 
-/// The last export: each number under the name that a collector would give it.
-#[derive(Clone, Debug, Default)]
-struct Exported(Arc<Mutex<BTreeMap<Series, f64>>>);
-
-impl Exported {
-    fn keep(&self, metric: &Metric) {
-        let unit = match metric.unit() {
-            "By" => "_bytes",
-            "s" => "_seconds",
-            unit => {
-                assert!(unit.is_empty() || unit.starts_with('{'), "{unit}");
-                ""
-            }
-        };
-        let name = format!("{}{unit}", metric.name().replace('.', "_"));
-        let mut keep = |suffix: &str, attributes: Vec<(String, String)>, number: f64| {
-            let labels = attributes.into_iter();
-            let labels = labels.map(|(key, value)| (key.replace('.', "_"), value));
-            let series = (format!("{name}{suffix}"), labels.collect());
-            assert_eq!(self.0.lock().unwrap().insert(series, number), None);
-        };
-        match metric.data() {
-            AggregatedMetrics::F64(data) => points(data, |number| number, &mut keep),
-            #[expect(clippy::cast_precision_loss, reason = "they are small")]
-            AggregatedMetrics::U64(data) => points(data, |number| number as f64, &mut keep),
-            #[expect(clippy::cast_precision_loss, reason = "they are small")]
-            AggregatedMetrics::I64(data) => points(data, |number| number as f64, &mut keep),
-        }
-    }
-}
-
-fn points<T: Copy>(
-    data: &MetricData<T>,
-    as_float: fn(T) -> f64,
-    keep: &mut dyn FnMut(&str, Vec<(String, String)>, f64),
-) {
-    let text = |attribute: &opentelemetry::KeyValue| {
-        (attribute.key.to_string(), attribute.value.to_string())
-    };
-    match data {
-        MetricData::Sum(sum) => {
-            let suffix = if sum.is_monotonic() { "_total" } else { "" };
-            for point in sum.data_points() {
-                let attributes = point.attributes().map(text).collect();
-                keep(suffix, attributes, as_float(point.value()));
-            }
-        }
-        MetricData::Gauge(gauge) => {
-            for point in gauge.data_points() {
-                let attributes = point.attributes().map(text).collect();
-                keep("", attributes, as_float(point.value()));
-            }
-        }
-        _ => panic!("no instrument makes a histogram"),
-    }
-}
-
-impl PushMetricExporter for Exported {
-    async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
-        self.0.lock().unwrap().clear();
-        for scope in metrics.scope_metrics() {
-            scope.metrics().for_each(|metric| self.keep(metric));
-        }
-        Ok(())
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        Ok(())
-    }
-
-    fn shutdown_with_timeout(&self, _timeout: Duration) -> OTelSdkResult {
-        Ok(())
-    }
-
-    fn temporality(&self) -> Temporality {
-        Temporality::Cumulative
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn opentelemetry_observes_the_same_numbers_under_the_same_names() {
     let (cache, _redis) = worked().await;
@@ -318,19 +161,26 @@ async fn opentelemetry_observes_the_same_numbers_under_the_same_names() {
     cache.register_metrics(&provider.meter("shop"));
     provider.force_flush().unwrap();
     let own = scraped(&cache.prometheus());
-    let observed = exported.0.lock().unwrap().clone();
+    let observed = exported.all();
     let names = |all: &BTreeMap<Series, f64>| all.keys().cloned().collect::<BTreeSet<_>>();
     assert_eq!(names(&observed), names(&own));
     for (series, number) in own.iter().filter(|(series, _)| is_steady(series)) {
         assert_eq!(observed[series], *number, "{series:?}");
     }
+}
+
+#[cached(ttl = 1h, tiers = memory)]
+async fn token() -> Arc<()> {
+    Arc::default()
+}
+
+#[tokio::test]
+async fn instruments_keep_no_cache_alive() {
+    let cache = Cache::builder().build().await.unwrap();
+    let provider = SdkMeterProvider::default();
+    cache.register_metrics(&provider.meter("shop"));
+    let kept = Cache::scope(cache.clone(), token()).await;
+    assert_eq!(Arc::strong_count(&kept), 2);
     drop(cache);
-    provider.force_flush().unwrap();
-    let ready = exported
-        .0
-        .lock()
-        .unwrap()
-        .keys()
-        .any(|(name, _)| name == "cache_ready");
-    assert!(!ready, "instruments keep no cache alive");
+    assert_eq!(Arc::strong_count(&kept), 1);
 }

@@ -12,7 +12,7 @@ impl Cache {
     /// Makes an observable instrument of `meter` for each metric of this cache: whatever collects them reads what the cache
     /// did and holds. Call it once for each cache and meter.
     ///
-    /// The instruments show nothing any more once the cache is gone: they keep it from nothing.
+    /// The instruments do not keep the cache: once it is gone they observe nothing.
     ///
     /// ```
     /// use cache_core::Cache;

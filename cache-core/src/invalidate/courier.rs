@@ -273,6 +273,7 @@ impl Drop for Courier {
         if self.route.couriers.fetch_sub(1, Relaxed) > 1 {
             return;
         }
+        self.route.ear.is_left();
         // They hold the route that holds them.
         let begun = std::mem::take(&mut *self.route.begun.lock());
         drop(begun);

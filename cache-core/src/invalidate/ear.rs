@@ -52,6 +52,11 @@ impl Ear {
         }
     }
 
+    /// Nobody is left who would want to know that others are not heard.
+    pub(super) fn is_left(&self) {
+        self.is_heard.store(false, Relaxed);
+    }
+
     fn tell_lost(&self) {
         if self.is_heard.swap(false, Relaxed) {
             let bound = self.coherence.bounds().staleness;
