@@ -98,10 +98,9 @@ impl Shown {
 
 impl Drop for Shown {
     fn drop(&mut self) {
-        if thread::panicking() {
-            self.panicked();
-        } else {
-            self.ends("dropped");
+        if !self.has_ended {
+            let is_panic = thread::panicking();
+            self.ends(if is_panic { "panic" } else { "dropped" });
         }
     }
 }

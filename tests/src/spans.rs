@@ -1,7 +1,7 @@
 //! The spans of a program, each as one line once it is closed.
 
 use std::{
-    fmt,
+    fmt::{self, Write},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -41,7 +41,8 @@ struct Fields(String);
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0 += &format!(" {}={value:?}", field.name());
+        // Writing to a string cannot fail.
+        let _ = write!(self.0, " {}={value:?}", field.name());
     }
 }
 

@@ -53,11 +53,10 @@ impl Exported {
     }
 }
 
-fn points<T: Copy>(
-    data: &MetricData<T>,
-    as_float: fn(T) -> f64,
-    keep: &mut dyn FnMut(&str, Vec<(String, String)>, f64),
-) {
+/// Keeps a number with what is behind its name, and its attributes.
+type Keep<'a> = dyn FnMut(&str, Vec<(String, String)>, f64) + 'a;
+
+fn points<T: Copy>(data: &MetricData<T>, as_float: fn(T) -> f64, keep: &mut Keep<'_>) {
     let text = |attribute: &KeyValue| (attribute.key.to_string(), attribute.value.to_string());
     match data {
         MetricData::Sum(sum) => {
