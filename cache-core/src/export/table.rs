@@ -214,6 +214,7 @@ impl<'a> Labels<'a> {
 
 impl Unit {
     /// As OpenTelemetry writes it.
+    #[cfg(any(test, feature = "opentelemetry"))]
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Of(what) => what,
