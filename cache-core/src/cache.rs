@@ -7,7 +7,10 @@ use std::{
     future::{Future, poll_fn},
     hash::{BuildHasher, RandomState},
     pin::pin,
-    sync::{Arc, LazyLock, OnceLock},
+    sync::{
+        Arc, LazyLock, OnceLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -70,6 +73,7 @@ struct Inner {
     number: u64,
     sites: SiteStates,
     tasks: Arc<Tasks>,
+    is_closed: AtomicBool,
     background_limit: usize,
     /// A random number, by which caches differ in when they refresh.
     spread: u64,
@@ -112,6 +116,7 @@ impl Cache {
             number,
             sites: SiteStates::new(policies),
             tasks: Arc::default(),
+            is_closed: AtomicBool::new(false),
             background_limit,
             spread: spread(number),
         });
@@ -216,6 +221,7 @@ impl Cache {
     ///
     /// Dropped half way, the cache is closed all the same, loads run on and values are sent.
     pub async fn close(&self, deadline: Duration) -> Leftover {
+        self.0.is_closed.store(true, Relaxed);
         self.flights().turn_off();
         let left = || Leftover {
             loads: self.0.tasks.running(),
@@ -262,6 +268,10 @@ impl Cache {
     fn is_last(&self) -> bool {
         let others = |courier: &dyn Carrier| courier.hearers().has_others(self.0.number);
         !self.courier().is_some_and(others)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.is_closed.load(Relaxed)
     }
 
     pub(crate) fn is_on(&self) -> bool {
@@ -328,6 +338,11 @@ impl Cache {
         &self.0.tasks
     }
 
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn distant(&self) -> Distant {
+        Distant(Arc::downgrade(&self.0))
+    }
+
     /// A number that is another one in each cache.
     pub(crate) fn spread(&self) -> u64 {
         self.0.spread
@@ -336,6 +351,18 @@ impl Cache {
     /// How many loads may run at once that nobody waits for.
     pub(crate) fn background_limit(&self) -> usize {
         self.0.background_limit
+    }
+}
+
+/// A cache that whoever has this does not keep alive.
+#[cfg(feature = "opentelemetry")]
+#[derive(Clone)]
+pub(crate) struct Distant(std::sync::Weak<Inner>);
+
+#[cfg(feature = "opentelemetry")]
+impl Distant {
+    pub(crate) fn upgrade(&self) -> Option<Cache> {
+        self.0.upgrade().map(Cache)
     }
 }
 

@@ -149,6 +149,8 @@ pub(crate) struct Coherence {
 #[derive(Debug, Default)]
 struct State {
     lineage: Option<Lineage>,
+    /// Since when the connection listens that does, or did last.
+    listens_since: Nanos,
     /// Of the server whose messages arrive; nothing while none do.
     listens_to: Option<Lineage>,
     /// Of the server that is told of changes, and stands in for the one that is listened to where there is none.

@@ -21,6 +21,7 @@ use crate::{
     flight::Load,
     local::thread_local,
     lock::Mutex,
+    spans::Shown,
     traced::Recorder,
     value::Answer,
 };
@@ -208,6 +209,15 @@ impl Around {
             span: tracing::Span::current(),
             recorder: recorder(),
         }
+    }
+
+    /// From here on this is in the span of a load, below that of the caller.
+    pub(crate) fn begin_load(&mut self, function: &str) -> Shown {
+        let shown = Shown::load(&self.span, function);
+        if !shown.span().is_disabled() {
+            self.span = shown.span().clone();
+        }
+        shown
     }
 
     /// Runs `poll` there, as part of `load`. Questions stay outside.

@@ -25,6 +25,17 @@ pub mod servers {}
 #[doc = include_str!("../docs/strategies.md")]
 pub mod strategies {}
 
+/// # What a cache tells of itself: metrics, traces, health
+#[doc = include_str!("../docs/metrics.md")]
+#[cfg_attr(
+    not(all(feature = "metrics", feature = "opentelemetry")),
+    expect(
+        rustdoc::broken_intra_doc_links,
+        reason = "what it links to needs the features"
+    )
+)]
+pub mod metrics {}
+
 /// # Compile-testing your own use of the macros
 #[doc = include_str!("../docs/compile_tests.md")]
 pub mod compile_tests {}

@@ -40,8 +40,8 @@ pub(crate) use self::{
     reading::{Ended, One, Purpose, Read, Reading, TAG_LIFE},
     route::{Lease, Posted, Route, Way},
     store::{
-        Asked, AskedTogether, Batch, Bump, Holder, Lineage, Listener, Store, StoreError, Tagged,
-        TaggedTogether, Version, Versions, Write,
+        Asked, AskedTogether, Batch, Bump, Condition, Holder, Lineage, Listener, Store, StoreError,
+        Tagged, TaggedTogether, Version, Versions, Write,
     },
 };
 use crate::{clock::system_now, l1::Node, tasks};
@@ -178,6 +178,20 @@ impl L2 {
     fn count_read<T>(&self, admission: Admission, got: &Result<T, StoreError>) {
         if !self.store().has_breakers() {
             self.reads.count_read(admission, got, system_now());
+        }
+    }
+
+    /// How its servers are, and what is not asked of them.
+    pub(crate) fn condition(&self) -> Condition {
+        let store = self.store();
+        let condition = store.condition();
+        if store.has_breakers() {
+            return condition;
+        }
+        Condition {
+            reads_stopped: self.reads.is_open().into(),
+            writes_stopped: self.writes.is_open().into(),
+            ..condition
         }
     }
 

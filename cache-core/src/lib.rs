@@ -27,6 +27,8 @@
 //! - [`Codec`] is how values are written to Redis; implement it for those that serde does not know.
 //! - `testing`, behind the feature of that name, holds time that moves by hand and a stand-in for Redis.
 //! - [`guide::servers`] says which Redis can be connected to, with Sentinel, Cluster or TLS, and what to set there.
+//! - [`Cache::stats`] and [`Cache::health`] say what a cache did and how it is; [`guide::metrics`] how that gets to Prometheus,
+//!   OpenTelemetry and probes, and which spans there are.
 //! - [`guide`] has a page on [tests of code that caches](guide::testing), and one on
 //!   [compile tests](guide::compile_tests) of what you build from the macros.
 //!
@@ -106,8 +108,9 @@
 //! at once), `watchdog` (who is no longer polled), `l1` (the entries in memory), `l2` (those in Redis: what
 //! is read and written, their bytes, the client), `invalidate` (an event's way to all of them), `coherence` (the
 //! protocol by which nothing stale comes back, without I/O), `event`, `key`, `value` and `site` (what
-//! is known of arguments, return types and functions), `stats`, `clock` and `error`. `cache` is what holds
-//! them together, `handle`, `explain` and `testing` what users call, `__private` what expansions call.
+//! is known of arguments, return types and functions), `stats`, `spans`, `clock` and `error`. `cache` is what holds
+//! them together, `health` and `export` what it tells of itself, `handle`, `explain` and `testing` what users call, `__private`
+//! what expansions call.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
@@ -146,11 +149,13 @@ mod corpus;
 mod error;
 mod event;
 mod explain;
+mod export;
 mod flight;
 mod function;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod handle;
+mod health;
 mod invalidate;
 mod key;
 mod l1;
@@ -165,6 +170,7 @@ mod shuttled;
 mod simulation;
 mod site;
 mod slot;
+mod spans;
 mod stats;
 mod strategy;
 mod tasks;
@@ -183,6 +189,7 @@ pub use error::{Error, ErrorKind, TimedOut};
 pub use event::{Event, Events, Prefix};
 pub use explain::{Cause, Explained, Miss, Source, Stale, Stamp};
 pub use handle::{CachedCall, NotCached};
+pub use health::{Health, RedisHealth};
 pub use invalidate::{Hold, Refused};
 pub use key::{CacheKey, KeyWriter};
 pub use l1::Eviction;

@@ -1,4 +1,4 @@
-//! The guide to compile tests shows these files as they are.
+//! Guides show these files, or parts of them, as they are.
 
 use std::{fs, io, path::Path};
 
@@ -17,5 +17,16 @@ fn the_guide_shows_the_files_as_they_are() -> io::Result<()> {
         let file = fs::read_to_string(package.join("tests").join(name))?;
         assert!(guide.contains(&file), "{name} is not what the guide shows");
     }
+    Ok(())
+}
+
+#[test]
+fn the_guide_to_metrics_shows_the_handlers_of_the_example() -> io::Result<()> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let guide = fs::read_to_string(package.join("../cache-core/docs/metrics.md"))?;
+    let example = fs::read_to_string(package.join("examples/metrics.rs"))?;
+    let begin = example.find("async fn metrics").expect("it is served");
+    let end = example.find("\n#[cached").expect("it calls a function");
+    assert!(guide.contains(&example[begin..end]));
     Ok(())
 }

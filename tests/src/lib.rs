@@ -16,6 +16,7 @@ pub mod sentinels;
 pub mod server;
 #[cfg(unix)]
 pub mod soak;
+pub mod spans;
 
 use std::{
     future::Future,

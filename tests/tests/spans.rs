@@ -6,6 +6,7 @@ use futures::future::BoxFuture;
 use tests::{Runs, on_both_runtimes};
 use tracing::{Event, Instrument, Level, Subscriber, info_span};
 use tracing_subscriber::{
+    filter::LevelFilter,
     layer::{Context, Layer, SubscriberExt},
     registry::Registry,
 };
@@ -50,7 +51,12 @@ fn again(id: u64) -> BoxFuture<'static, u64> {
 /// One test, because a process has one subscriber for all its threads.
 #[test]
 fn the_span_of_the_leader_goes_along_and_recursion_is_warned_of_once() {
-    tracing::subscriber::set_global_default(Registry::default().with(CountWarnings)).unwrap();
+    tracing::subscriber::set_global_default(
+        Registry::default()
+            .with(LevelFilter::INFO)
+            .with(CountWarnings),
+    )
+    .unwrap();
     on_both_runtimes(|_| async {
         let call = span_of_the_load(1).instrument(info_span!("request"));
         assert_eq!(call.await.as_deref(), Some("request 1"));

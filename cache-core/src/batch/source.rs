@@ -215,7 +215,13 @@ where
             taken.watch();
         }
         let slots = (!self.is_uncached).then(|| Arc::clone(&self.site.slots));
-        let load = within_loads(taken, body, slots, self.around.clone(), self.keeps_errors);
+        let load = within_loads(
+            taken,
+            body,
+            slots,
+            (self.around.clone(), Arc::clone(&self.site)),
+            self.keeps_errors,
+        );
         Some(Begun {
             load: Box::pin(async move {
                 let _running = running;
@@ -256,7 +262,7 @@ async fn within_loads<O>(
     taken: Taken<KeyOf<O>, Each<O>>,
     mut body: BoxFuture<'static, O>,
     slots: Option<Arc<Slots>>,
-    around: Around,
+    (mut around, site): (Around, Arc<SiteState>),
     keeps_errors: bool,
 ) where
     O: Output,
@@ -279,6 +285,8 @@ async fn within_loads<O>(
     for load in &loads {
         load.asks(now);
     }
+    let mut shown = around.begin_load(&site.name);
+    shown.has_keys(requests.len());
     let output = poll_fn(|cx| {
         if taken.is_given_up() {
             return Poll::Ready(None);
@@ -288,11 +296,17 @@ async fn within_loads<O>(
         polled.map(Some)
     });
     let output = output.await;
-    taken.heard(|| match output.map(Output::split) {
-        Some(Ok(mut map)) => taken.answer(|key| Ok(map.take(key))),
-        Some(Err(_)) if keeps_errors && taken.call().is_none() => {}
-        Some(Err(error)) => taken.answer(|_| Err(error.clone())),
-        None => {}
+    taken.heard(|| {
+        let output = output.map(Output::split);
+        if let Some(output) = &output {
+            shown.ended(output.is_err());
+        }
+        match output {
+            Some(Ok(mut map)) => taken.answer(|key| Ok(map.take(key))),
+            Some(Err(_)) if keeps_errors && taken.call().is_none() => {}
+            Some(Err(error)) => taken.answer(|_| Err(error.clone())),
+            None => {}
+        }
     });
 }
 

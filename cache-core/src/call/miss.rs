@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use tokio::{runtime::Handle, time::Instant};
+use tracing::{Instrument, Span};
 
 use super::{
     body::{Body, Running},
@@ -25,6 +26,7 @@ use crate::{
     l1::Node,
     l2::{Notice, RedisMiss},
     site::SiteState,
+    spans::Shown,
     stats::Counters,
     strategy::{Decision, Trouble},
     value::{Answer, LateAnswer, Loaded},
@@ -440,7 +442,13 @@ impl Call {
                 (events, outer, snapshot)
             });
         let (began, since) = (system_now(), Instant::now());
-        let loaded = body.start().await;
+        let mut shown = if self.site.is_batched {
+            Shown::nothing()
+        } else {
+            Shown::load(&Span::current(), &self.site.name)
+        };
+        let loaded = body.start().instrument(shown.span().clone()).await;
+        shown.ended(loaded.has_failed());
         self.counters().load_times.add(since.elapsed());
         if let Some((events, outer, snapshot)) = reached {
             events.hand_up(self, &loaded, &outer, snapshot, (began, system_now()));

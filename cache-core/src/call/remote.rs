@@ -16,8 +16,8 @@ use crate::{
     flight::{Arrival, Load, Underway},
     l1::Node,
     l2::{
-        Described, Entries, L2, Lease, One, Purpose, Read, Reading, RedisMiss, Route, Store,
-        Teller, Way,
+        Condition, Described, Entries, L2, Lease, One, Purpose, Read, Reading, RedisMiss, Route,
+        Store, Teller, Way,
     },
     lock::Mutex,
     site::Site,
@@ -58,6 +58,9 @@ pub(crate) trait Shared: Teller {
     ///
     /// As that of [`Remote::answer`].
     fn answer_all(self: Arc<Self>, readers: Readers) -> BoxFuture<'static, Vec<HasRead>>;
+
+    /// How its servers are.
+    fn condition(&self) -> Condition;
 
     /// How many writes are on their way.
     fn unsent(&self) -> usize;
@@ -105,6 +108,10 @@ impl Shared for L2 {
 
     fn answer_all(self: Arc<Self>, readers: Readers) -> BoxFuture<'static, Vec<HasRead>> {
         Box::pin(together::answer_all(self, readers))
+    }
+
+    fn condition(&self) -> Condition {
+        self.condition()
     }
 
     fn unsent(&self) -> usize {

@@ -18,6 +18,7 @@ use crate::{
     context::Around,
     flight::{Arrival, Load, Overtaken, Target, Underway, Wait, wait},
     l2::{Notice, RedisMiss},
+    spans::Shown,
     stats::Counters,
     tasks,
     value::{Fate, Loaded},
@@ -40,6 +41,8 @@ pub(super) struct Run<'a> {
     phase: Phase,
     body: Running<'a>,
     around: Around,
+    /// Nothing before it begins.
+    shown: Shown,
     /// Behind the body: when the next load begins, this one has dropped what it held.
     underway: Underway,
 }
@@ -73,6 +76,7 @@ impl<'a> Run<'a> {
             phase: Phase::New,
             body,
             around,
+            shown: Shown::nothing(),
             underway,
         }
     }
@@ -111,7 +115,12 @@ impl<'a> Run<'a> {
             since: system_now(),
             timed: Instant::now(),
         };
-        Counters::add(&load.site().counters.loads);
+        let site = load.site();
+        Counters::add(&site.counters.loads);
+        // Those of a batch are loaded in one go, which has a span.
+        if !site.is_batched {
+            self.shown = self.around.begin_load(&site.name);
+        }
         Poll::Ready(None)
     }
 
@@ -122,6 +131,7 @@ impl<'a> Run<'a> {
         }));
         polled.unwrap_or_else(|panic| {
             Counters::add(&load.site().counters.failures);
+            self.shown.panicked();
             self.put_off_the_next(load, false);
             self.underway.fail();
             self.let_go();
@@ -153,6 +163,7 @@ impl<'a> Run<'a> {
 
     fn arrive(&mut self, load: &Load, mut loaded: Loaded) -> Loaded {
         let has_failed = loaded.has_failed();
+        self.shown.ended(has_failed);
         if has_failed {
             self.put_off_the_next(load, loaded.is_replaceable());
             self.let_go();

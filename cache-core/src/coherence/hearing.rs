@@ -1,6 +1,9 @@
 //! What comes in: what other processes publish, and what is known of whoever it comes from.
 
-use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::{
+    sync::atomic::Ordering::{Relaxed, Release},
+    time::Duration,
+};
 
 use super::{
     Coherence, DRAIN, Emitted, GUARD, MARKED,
@@ -62,15 +65,20 @@ impl Coherence {
         }
         self.counters.lineages.fetch_add(1, Relaxed);
         let tags = state.ledger.unknown_to(lineage, now);
-        if tags.is_empty() {
-            return;
+        if !tags.is_empty() {
+            let mut job = Job::of(tags.iter().map(|tag| self.registry.get_or_create(tag)));
+            // Until then this process would believe of that server what it knows better.
+            job.expect_ack();
+            state.queue.push(job, &self.registry);
         }
-        let mut job = Job::of(tags.iter().map(|tag| self.registry.get_or_create(tag)));
-        // Until then this process would believe of that server what it knows better.
-        job.expect_ack();
-        state.queue.push(job, &self.registry);
         drop(state);
-        self.work.notify_one();
+        if !tags.is_empty() {
+            self.work.notify_one();
+        }
+        tracing::info!(
+            told_again = tags.len(),
+            "Redis is another one than before, restarted or replaced: what is there from before is not used"
+        );
     }
 
     /// A connection hears what is published from here on.
@@ -88,7 +96,9 @@ impl Coherence {
         beat.tear();
         self.tear_notes(now);
         self.counters.gaps.fetch_add(1, Relaxed);
-        self.state.lock().listens_to = Some(lineage);
+        let mut state = self.state.lock();
+        (state.listens_to, state.listens_since) = (Some(lineage), now);
+        drop(state);
         self.observe(lineage, now);
         self.state.lock().queue.retry_now();
         self.work.notify_one();
@@ -120,6 +130,12 @@ impl Coherence {
         drop(state);
         self.observe(lineage, now);
         self.beat.advance(sent);
+    }
+
+    /// For how long it has not been known whether all was heard; nothing before anybody listened.
+    pub(crate) fn unheard_for(&self, now: Nanos) -> Option<Duration> {
+        let known = self.beat.fence().max(self.state.lock().listens_since);
+        (known > 0).then(|| Duration::from_nanos(now.saturating_sub(known)))
     }
 
     /// Nothing that is published arrives from here on.

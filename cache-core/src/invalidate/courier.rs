@@ -18,6 +18,7 @@ use tokio::{
     task::yield_now,
     time::{sleep, timeout},
 };
+use tracing::Instrument;
 
 use super::{
     ear::{ByOneStore, Ear},
@@ -31,7 +32,7 @@ use crate::{
     event::Tag,
     l2::{Batch, Bump, Common, Message, Store, StoreError, TAG_LIFE},
     lock::Mutex,
-    tasks,
+    spans, tasks,
 };
 
 /// How long one round trip of bumps may take. Whoever waits for it waits no longer than the budget.
@@ -284,6 +285,7 @@ impl Drop for Courier {
         if self.route.couriers.fetch_sub(1, Relaxed) > 1 {
             return;
         }
+        self.route.ear.is_left();
         // They hold the route that holds them.
         let begun = std::mem::take(&mut *self.route.begun.lock());
         drop(begun);
@@ -365,6 +367,9 @@ impl InCharge {
             if asleep().saturating_sub(slept) > NAP {
                 // Its clock stood still, and the world did not.
                 route.coherence.tear(system_now());
+                tracing::info!(
+                    "this machine has slept: what may have been missed meanwhile is asked about"
+                );
             }
             slept = asleep();
             route.switch();
@@ -466,7 +471,10 @@ impl Route {
             return;
         }
         let batch = self.batch(outgoing.cells(), outgoing.emitters(), TAG_LIFE);
-        match store.bump(batch, WITHIN).await {
+        let span = spans::bump(batch.bumps.len());
+        let bumped = store.bump(batch, WITHIN).instrument(span.clone()).await;
+        span.record("outcome", outcome_of(&bumped));
+        match bumped {
             Ok(bumped) => {
                 self.is_allowed();
                 outgoing.acknowledged(&bumped.versions, bumped.lineage, system_now());
@@ -556,5 +564,13 @@ impl Route {
     fn wait(&self) -> Duration {
         let due = self.coherence.next_due().unwrap_or(Nanos::MAX);
         Duration::from_nanos(due.saturating_sub(system_now())).min(SIGN_EVERY)
+    }
+}
+
+fn outcome_of<T>(bumped: &Result<T, StoreError>) -> &'static str {
+    match bumped {
+        Ok(_) => "acknowledged",
+        Err(error) if error.may_pass() => "failed",
+        Err(_) => "refused",
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Ear {
     pub(super) hearers: Hearers,
     /// It was said what this Redis can promise.
     has_told: AtomicBool,
+    /// Somebody listens, as far as was said.
+    is_heard: AtomicBool,
 }
 
 impl Ear {
@@ -29,13 +31,43 @@ impl Ear {
             coherence: Arc::clone(coherence),
             hearers: Hearers::default(),
             has_told: AtomicBool::new(false),
+            is_heard: AtomicBool::new(false),
         })
     }
 
-    fn tell_promise(&self, lineage: Lineage) {
-        if self.has_told.swap(true, Relaxed) {
-            return;
+    /// What was published before may have been missed.
+    fn tell_connected(&self, lineage: Lineage) {
+        let is_first = !self.has_told.swap(true, Relaxed);
+        let was_heard = self.is_heard.swap(true, Relaxed);
+        if is_first {
+            self.tell_promise(lineage);
+        } else if was_heard {
+            tracing::info!(
+                "another connection listens for invalidations by other processes: what may have been missed is asked about"
+            );
+        } else {
+            tracing::info!(
+                "other processes are heard again: what may have been missed meanwhile is asked about"
+            );
         }
+    }
+
+    /// Nobody is left who would want to know that others are not heard.
+    pub(super) fn is_left(&self) {
+        self.is_heard.store(false, Relaxed);
+    }
+
+    fn tell_lost(&self) {
+        if self.is_heard.swap(false, Relaxed) {
+            let bound = self.coherence.bounds().staleness;
+            tracing::info!(
+                ?bound,
+                "other processes are not heard any more: what can change is served from memory no longer than the bound"
+            );
+        }
+    }
+
+    fn tell_promise(&self, lineage: Lineage) {
         let bound = self.coherence.bounds().staleness;
         if lineage == Lineage::UNKNOWN {
             tracing::info!(
@@ -87,7 +119,7 @@ impl Listener for Hearing {
     }
 
     fn connected(&self, lineage: Lineage) {
-        self.0.tell_promise(lineage);
+        self.0.tell_connected(lineage);
         self.0.coherence.connected(lineage, system_now());
     }
 
@@ -97,6 +129,7 @@ impl Listener for Hearing {
 
     fn lost(&self) {
         self.0.coherence.lost();
+        self.0.tell_lost();
     }
 
     fn reached(&self) {
@@ -105,6 +138,9 @@ impl Listener for Hearing {
 
     fn misled(&self) {
         self.0.coherence.tear(system_now());
+        tracing::info!(
+            "a server that was asked had been replaced unnoticed: what may have been missed is asked about"
+        );
     }
 }
 

@@ -91,6 +91,10 @@ impl Entries {
         })
     }
 
+    pub(crate) fn function(&self) -> &str {
+        &self.function
+    }
+
     /// The place of one entry. `check` is a hash of the key's other rendering.
     pub(crate) fn key(&self, text: &str, check: u64) -> EntryKey {
         let prefix = &self.prefix;

@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use smallvec::SmallVec;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::{
     Age, Entries, EntryKey, L2, Receive, RedisMiss,
@@ -18,6 +19,7 @@ use crate::{
     clock::{Clock, Nanos, after, before, system_now},
     coherence::{Coherence, Snapshot, Stamps, Verdict, Version, mutant, mutant::Mutant},
     l1::Node,
+    spans,
     stats::Counters,
 };
 
@@ -83,15 +85,25 @@ pub(crate) struct One<'a> {
 }
 
 impl One<'_> {
-    /// Counts how the read went.
-    fn count(&self, read: &Read) {
+    /// Counts how the read went, and gives a word for it.
+    fn count(&self, read: &Read) -> &'static str {
         if !self.reading.purpose.wants_entry() {
-            return;
+            return "versions";
         }
         let counters = &self.entries.counters;
         match read.found {
-            Ok(_) => Counters::add(&counters.redis_hits),
-            Err(miss) => counters.redis_missed.add(miss),
+            Ok(_) => {
+                Counters::add(&counters.redis_hits);
+                "hit"
+            }
+            Err(miss) => {
+                counters.redis_missed.add(miss);
+                match miss {
+                    _ if miss.is_fault() => "fault",
+                    _ if miss.is_unusable() => "unusable",
+                    _ => "miss",
+                }
+            }
         }
     }
 }
@@ -130,14 +142,22 @@ impl From<Read> for Ended {
 impl L2 {
     /// Reads an entry, and the versions of what it depends on, after the time of the reading at the latest.
     pub(crate) async fn read(self: &Arc<Self>, one: &One<'_>) -> Read {
-        let read = match self.begin(one) {
-            Begun::Known(read) => read,
-            Begun::Asks { entry, tags } => match entry.filter(|_| tags.is_empty()) {
+        let (entry, tags) = match self.begin(one) {
+            Begun::Known(read) => {
+                one.count(&read);
+                return read;
+            }
+            Begun::Asks { entry, tags } => (entry, tags),
+        };
+        let span = spans::redis_read(one.entries.function());
+        let read = async {
+            match entry.filter(|_| tags.is_empty()) {
                 Some(name) => self.read_plain(one, name).await,
                 None => self.read_guarded(one, entry, &tags).await,
-            },
+            }
         };
-        one.count(&read);
+        let read = read.instrument(span.clone()).await;
+        span.record("outcome", one.count(&read));
         read
     }
 

@@ -53,7 +53,7 @@ pub use tls::Tls;
 
 use super::{
     LARGE, Lineage, Pending, Store, StoreError, StoreTime, Write,
-    store::{Asked, AskedTogether, Batch, HeldBack, Listener, Tagged, TaggedTogether},
+    store::{Asked, AskedTogether, Batch, Condition, HeldBack, Listener, Tagged, TaggedTogether},
 };
 use crate::{
     clock::system_now,
@@ -311,6 +311,10 @@ impl Store for RedisStore {
 
     fn follow(&self, lineage: Lineage) {
         self.data.follow(lineage, system_now());
+    }
+
+    fn condition(&self) -> Condition {
+        Condition::of_one(self.data.is_up())
     }
 
     fn connection(&self) -> u64 {

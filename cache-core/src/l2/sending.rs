@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use smallvec::SmallVec;
 use tokio::{runtime::Handle, sync::oneshot, time::Instant};
+use tracing::Instrument;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
@@ -20,6 +21,7 @@ use crate::{
     clock::system_now,
     coherence::{Guard, Stamps},
     l1::Node,
+    spans,
     stats::Counters,
     tasks,
 };
@@ -120,7 +122,13 @@ impl L2 {
         if writes.is_empty() || !sending.goes_on() {
             return Vec::new();
         }
-        let results = self.store().write(writes, super::WRITE_WITHIN).await;
+        let span = spans::redis_write(writes.len());
+        let store = self.store();
+        let written = store.write(writes, super::WRITE_WITHIN);
+        let results = written.instrument(span.clone()).await;
+        let failed = results.iter().filter(|result| result.is_err()).count();
+        span.record("failed", failed);
+        span.record("outcome", if failed == 0 { "ok" } else { "error" });
         let (mut outdated, mut failed) = (Vec::new(), Vec::new());
         for ((key, sender), result) in senders.into_iter().zip(results) {
             match sender {

@@ -109,9 +109,34 @@ pub(crate) trait Store: fmt::Debug + Send + Sync {
         false
     }
 
+    /// How its servers are, by what is known of them: nothing is asked, and there need be no runtime.
+    fn condition(&self) -> Condition {
+        Condition::of_one(self.is_ready())
+    }
+
     /// Of the server that is asked, where that is known.
     fn lineage(&self) -> Option<Lineage> {
         None
+    }
+}
+
+/// How the servers of a store are, by their numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Condition {
+    pub(crate) servers: usize,
+    pub(crate) connected: usize,
+    pub(crate) reads_stopped: usize,
+    pub(crate) writes_stopped: usize,
+}
+
+impl Condition {
+    pub(crate) fn of_one(is_connected: bool) -> Self {
+        Self {
+            servers: 1,
+            connected: is_connected.into(),
+            reads_stopped: 0,
+            writes_stopped: 0,
+        }
     }
 }
 

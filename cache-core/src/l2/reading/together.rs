@@ -5,11 +5,15 @@ use std::{collections::HashMap, future::poll_fn, sync::Arc, task::Poll, time::Du
 
 use foldhash::fast::RandomState;
 use smallvec::SmallVec;
+use tracing::{Instrument, Span};
 
 use super::{Begun, Ended, One, Read, TAG_LIFE};
-use crate::l2::{
-    AskedTogether, L2, Lineage, RedisMiss, Tagged, TaggedTogether, Version, Versions,
-    store::Pending,
+use crate::{
+    l2::{
+        AskedTogether, L2, Lineage, RedisMiss, Tagged, TaggedTogether, Version, Versions,
+        store::Pending,
+    },
+    spans,
 };
 
 /// Keys that go in one command.
@@ -35,6 +39,30 @@ struct Ask {
     place: usize,
     entry: Option<usize>,
     tags: SmallVec<[usize; 4]>,
+}
+
+/// What became of all of them.
+#[derive(Default)]
+struct Outcome {
+    hits: usize,
+    has_faults: bool,
+}
+
+impl Outcome {
+    fn add(&mut self, one: &str) {
+        self.hits += usize::from(one == "hit");
+        self.has_faults |= one == "fault";
+    }
+
+    fn record(&self, span: &Span, keys: usize) {
+        span.record("keys", keys).record("hits", self.hits);
+        let outcome = match self.hits {
+            _ if self.has_faults => "fault",
+            hits if hits == keys => "hit",
+            _ => "miss",
+        };
+        span.record("outcome", outcome);
+    }
 }
 
 /// Tags, each once.
@@ -101,15 +129,20 @@ impl L2 {
         let parts = parts.into_iter().filter(|part| !part.asks.is_empty());
         let parts =
             parts.map(|part| -> Pending<'_, _> { Box::pin(self.read_part(ones, part, within)) });
-        for (place, ended) in all(parts.collect()).await.into_iter().flatten() {
+        let span = spans::redis_read(ones.first().map_or("", |one| one.entries.function()));
+        let read = all(parts.collect()).instrument(span.clone()).await;
+        for (place, ended) in read.into_iter().flatten() {
             reads[place] = Some(ended);
         }
+        let mut outcome = Outcome::default();
         let reads = reads.into_iter().zip(ones).map(|(ended, one)| {
             let ended = ended.unwrap_or_else(|| Read::without(RedisMiss::Unavailable).into());
-            one.count(&ended.read);
+            outcome.add(one.count(&ended.read));
             ended
         });
-        reads.collect()
+        let reads = reads.collect();
+        outcome.record(&span, ones.len());
+        reads
     }
 
     /// Reads what goes in one command; tells whose it is.

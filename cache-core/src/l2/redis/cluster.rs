@@ -40,8 +40,8 @@ use crate::{
     coherence::{mutant, mutant::Mutant},
     error::{Error, ErrorKind},
     l2::{
-        Asked, AskedTogether, Batch, Bump, Lineage, Listener, Message, Pending, Store, StoreError,
-        StoreTime, Tagged, TaggedTogether, Version, Versions, Write, store::HeldBack,
+        Asked, AskedTogether, Batch, Bump, Condition, Lineage, Listener, Message, Pending, Store,
+        StoreError, StoreTime, Tagged, TaggedTogether, Version, Versions, Write, store::HeldBack,
     },
 };
 
@@ -466,6 +466,20 @@ impl Store for ClusterStore {
 
     fn has_breakers(&self) -> bool {
         true
+    }
+
+    fn condition(&self) -> Condition {
+        let members = self.cluster.members();
+        let count = |is_so: &dyn Fn(&Member) -> bool| {
+            let so = members.list.iter().filter(|member| is_so(member));
+            so.count()
+        };
+        Condition {
+            servers: members.list.len(),
+            connected: count(&|member| member.store.condition().connected > 0),
+            reads_stopped: count(&|member| member.breakers.stop_reads()),
+            writes_stopped: count(&|member| member.breakers.stop_writes()),
+        }
     }
 
     fn lineage(&self) -> Option<Lineage> {

@@ -12,8 +12,8 @@ use super::{FakeRedis, State, channel::Ear, faults::Operation};
 use crate::{
     clock::system_now,
     l2::{
-        Asked, AskedTogether, Batch, Listener, Pending, Store, StoreError, StoreTime, Tagged,
-        TaggedTogether, Versions, Write,
+        Asked, AskedTogether, Batch, Condition, Listener, Pending, Store, StoreError, StoreTime,
+        Tagged, TaggedTogether, Versions, Write,
     },
 };
 
@@ -83,6 +83,10 @@ impl Process {
 impl Store for Process {
     fn is_ready(&self) -> bool {
         Handle::try_current().is_ok()
+    }
+
+    fn condition(&self) -> Condition {
+        Condition::of_one(true)
     }
 
     fn time(&self) -> Option<StoreTime> {

@@ -40,6 +40,14 @@ impl Breakers {
         })
     }
 
+    pub(super) fn stop_reads(&self) -> bool {
+        self.reads.is_open()
+    }
+
+    pub(super) fn stop_writes(&self) -> bool {
+        self.writes.is_open()
+    }
+
     fn count_read<T>(&self, got: &Result<T, StoreError>, within: Duration, now: Nanos) {
         let longest = self.patience.fetch_max(nanos(within), Relaxed);
         // The rest of a time that others have used up says nothing of it.

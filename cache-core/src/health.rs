@@ -1,0 +1,225 @@
+//! How a cache is: what a readiness probe asks, and the gauges of `export`.
+
+use std::{fmt, time::Duration};
+
+use crate::{cache::Cache, clock::system_now, l2::Condition};
+
+/// How a cache is, by [`Cache::health`]. [`Display`](fmt::Display) says it in one line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Health {
+    /// It was not [closed](Cache::close).
+    pub is_open: bool,
+    /// The shared tier; nothing where the cache has none.
+    pub redis: Option<RedisHealth>,
+}
+
+/// How the shared tier of a cache is.
+///
+/// A server is one primary of a cluster; else there is one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RedisHealth {
+    /// How many servers are known; 0 while nobody has said which are of the cluster.
+    pub servers: u64,
+    /// Those that a connection is there to.
+    pub connected: u64,
+    /// Those that are not read, as they keep failing.
+    pub reads_stopped: u64,
+    /// Those that nothing is written to, as they keep failing.
+    pub writes_stopped: u64,
+    /// For how long it has not been known whether all that other processes changed was heard: less than the time between two
+    /// questions, while the connection that listens is well. Nothing before there was one.
+    pub unheard_for: Option<Duration>,
+    /// How long that may be: the [`staleness_bound`](crate::CacheBuilder::staleness_bound).
+    pub bound: Duration,
+    /// Emissions that are not acknowledged yet. What depends on them is not read from Redis.
+    pub pending: u64,
+    /// Changes of entries that are on their way.
+    pub unsent: u64,
+}
+
+impl RedisHealth {
+    /// Whether changes by other processes are heard of within the bound.
+    #[must_use]
+    pub fn is_listening(&self) -> bool {
+        self.unheard_for.is_some_and(|time| time <= self.bound)
+    }
+
+    /// Whether all servers are connected and used, and others are heard.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        let is_used = self.reads_stopped == 0 && self.writes_stopped == 0;
+        self.servers > 0 && self.connected == self.servers && is_used && self.is_listening()
+    }
+}
+
+impl Health {
+    /// Whether the process may be sent requests, as far as its cache goes: it is not closed. Without its Redis a cache still
+    /// answers, from memory and by loading: what that means to your database, you know. Where it is too much, ask
+    /// [`is_degraded`](Self::is_degraded) as well.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.is_open
+    }
+
+    /// Whether it does less than it could: it has a Redis, which is not reached, keeps failing, or is not heard.
+    #[must_use]
+    pub fn is_degraded(&self) -> bool {
+        self.redis.as_ref().is_some_and(|redis| !redis.is_well())
+    }
+}
+
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match (self.is_ready(), self.is_degraded()) {
+            (false, _) => "closed",
+            (true, true) => "ready, degraded",
+            (true, false) => "ready",
+        };
+        match &self.redis {
+            None => write!(f, "{state}: memory alone"),
+            Some(redis) => write!(f, "{state}: {redis}"),
+        }
+    }
+}
+
+impl fmt::Display for RedisHealth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.connected, self.servers) {
+            (0, _) => write!(f, "no connection to Redis")?,
+            (1, 1) => write!(f, "connected to Redis")?,
+            (connected, servers) => write!(f, "connected to {connected} of {servers} servers")?,
+        }
+        for (stopped, direction) in [
+            (self.reads_stopped, "reads"),
+            (self.writes_stopped, "writes"),
+        ] {
+            if stopped > 0 {
+                write!(f, ", {direction} of {stopped} stopped as they keep failing")?;
+            }
+        }
+        match self.unheard_for {
+            None => write!(f, ", other processes never heard")?,
+            Some(time) if self.is_listening() => {
+                write!(f, ", other processes heard {} ms ago", time.as_millis())?;
+            }
+            Some(time) => write!(f, ", other processes unheard for {} ms", time.as_millis())?,
+        }
+        if self.pending > 0 {
+            write!(f, ", {} events not acknowledged", self.pending)?;
+        }
+        if self.unsent > 0 {
+            write!(f, ", {} changes on their way", self.unsent)?;
+        }
+        Ok(())
+    }
+}
+
+impl Cache {
+    /// How the cache is, by what it knows: nothing is asked for this, and it may be called from anywhere.
+    ///
+    /// A readiness probe answers by [`Health::is_ready`]; [`guide::metrics`](crate::guide::metrics) has one.
+    ///
+    /// ```
+    /// # use cache_core::Cache;
+    /// let health = Cache::current().health();
+    /// assert!(health.is_ready());
+    /// assert_eq!(health.to_string(), "ready: memory alone");
+    /// ```
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let redis = self.shared().map(|shared| {
+            let Condition {
+                servers,
+                connected,
+                reads_stopped,
+                writes_stopped,
+            } = shared.condition();
+            let coherence = self.coherence();
+            RedisHealth {
+                servers: servers as u64,
+                connected: connected as u64,
+                reads_stopped: reads_stopped as u64,
+                writes_stopped: writes_stopped as u64,
+                unheard_for: coherence.unheard_for(system_now()),
+                bound: coherence.bounds().staleness,
+                pending: coherence.stats().pending,
+                unsent: shared.unsent() as u64,
+            }
+        });
+        Health {
+            is_open: !self.is_closed(),
+            redis,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn well() -> RedisHealth {
+        RedisHealth {
+            servers: 1,
+            connected: 1,
+            unheard_for: Some(Duration::from_millis(20)),
+            bound: Duration::from_secs(2),
+            ..RedisHealth::default()
+        }
+    }
+
+    fn said(change: impl FnOnce(&mut RedisHealth)) -> String {
+        let mut redis = well();
+        change(&mut redis);
+        let health = Health {
+            is_open: true,
+            redis: Some(redis),
+        };
+        health.to_string()
+    }
+
+    #[test]
+    fn each_trouble_is_said_and_degrades() {
+        let heard = "other processes heard 20 ms ago";
+        assert_eq!(said(|_| {}), format!("ready: connected to Redis, {heard}"));
+        assert_eq!(
+            said(|redis| redis.connected = 0),
+            format!("ready, degraded: no connection to Redis, {heard}")
+        );
+        assert_eq!(
+            said(|redis| (redis.servers, redis.connected, redis.reads_stopped) = (3, 2, 1)),
+            format!(
+                "ready, degraded: connected to 2 of 3 servers, reads of 1 stopped as they keep failing, {heard}"
+            )
+        );
+        assert_eq!(
+            said(|redis| redis.unheard_for = Some(Duration::from_secs(3))),
+            "ready, degraded: connected to Redis, other processes unheard for 3000 ms"
+        );
+        assert_eq!(
+            said(|redis| redis.unheard_for = None),
+            "ready, degraded: connected to Redis, other processes never heard"
+        );
+    }
+
+    #[test]
+    fn what_is_on_its_way_is_said_and_degrades_nothing() {
+        assert_eq!(
+            said(|redis| (redis.pending, redis.unsent) = (2, 5)),
+            "ready: connected to Redis, other processes heard 20 ms ago, 2 events not acknowledged, 5 changes on their way"
+        );
+    }
+
+    #[test]
+    fn a_cluster_that_nobody_knows_yet_is_not_well() {
+        assert!(
+            !RedisHealth {
+                servers: 0,
+                connected: 0,
+                ..well()
+            }
+            .is_well()
+        );
+    }
+}
