@@ -146,6 +146,8 @@ mod error;
 mod event;
 mod explain;
 mod flight;
+#[cfg(feature = "graph")]
+pub mod graph;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod handle;
@@ -177,6 +179,8 @@ pub use clock::Clock;
 pub use error::{Error, ErrorKind, TimedOut};
 pub use event::{Event, Events, Prefix};
 pub use explain::{Explained, Miss, Source, Stale, Stamp};
+#[cfg(feature = "graph")]
+pub use graph::graph;
 pub use handle::{CachedCall, NotCached};
 pub use invalidate::{Hold, Refused};
 pub use key::{CacheKey, KeyWriter};
