@@ -5,6 +5,8 @@ mod json;
 mod orphans;
 mod pictures;
 mod registry;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::fmt;

@@ -260,7 +260,7 @@ fn registered(input: &DeriveInput, options: &Options) -> TokenStream {
     let lifetimes = input.generics.params.iter().map(|_| quote!('_));
     let lifetimes = (lifetimes.len() > 0).then(|| quote!(<#(#lifetimes),*>));
     let is_used_elsewhere = options.is_used_elsewhere;
-    let registered = graph::registered(&quote! {
+    let registered = graph::registered(&quote_spanned! {Span::mixed_site()=>
         __cached_graph.event::<#ident #lifetimes>(::core::file!(), ::core::line!(), #is_used_elsewhere);
     });
     quote! {

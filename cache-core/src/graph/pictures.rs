@@ -1,227 +1,191 @@
-//! The graph as sources of pictures. They have no lines of the source: one that is kept beside the program changes only with
-//! the graph.
-
-use std::collections::BTreeMap;
+//! The graph as sources of pictures. No lines of the source are in them: a picture that is kept beside the program changes
+//! only with the graph.
 
 use super::{Direction, Graph, KnownEvent, Link};
 
 impl Graph {
-    /// The graph as a flowchart of [Mermaid](https://mermaid.js.org/syntax/flowchart.html), for Markdown: from the functions that emit to events
-    /// to the functions that listen. Where a function names only the first fields they are at its arrow; events that lead
-    /// nowhere have a dashed frame.
+    /// The graph as a flowchart of [Mermaid](https://mermaid.js.org/syntax/flowchart.html), which many viewers of Markdown
+    /// draw: from functions that emit to events to functions that listen. Where a function names only the first fields, they
+    /// are at its arrow. An event that leads nowhere has a dashed frame.
     #[must_use]
     pub fn to_mermaid(&self) -> String {
-        let mut drawing = String::from("flowchart LR\n");
-        for item in self.drawn() {
-            drawing += &match item {
-                Item::Function { id, label } => format!("    {id}[\"{}\"]\n", in_mermaid(label)),
-                Item::Event { id, label, .. } => format!("    {id}([\"{}\"])\n", in_mermaid(label)),
-                Item::Arrow {
-                    from,
-                    to,
-                    label: Some(label),
-                    ..
-                } => format!("    {from} -->|\"{}\"| {to}\n", in_mermaid(label)),
-                Item::Arrow {
-                    from,
-                    to,
-                    is_dashed: true,
-                    ..
-                } => format!("    {from} -.-> {to}\n"),
-                Item::Arrow { from, to, .. } => format!("    {from} --> {to}\n"),
-            };
-        }
-        for item in self.drawn() {
-            if let Item::Event {
-                id,
-                is_orphan: true,
-                ..
-            } = item
-            {
-                drawing += &format!("    style {id} stroke-dasharray: 4\n");
+        let Drawing { nodes, arrows } = self.drawing();
+        let mut lines = vec!["flowchart LR".to_owned()];
+        lines.extend(nodes.iter().map(|node| {
+            let (id, label) = (&node.id, in_mermaid(node.label));
+            if node.is_event {
+                format!("    {id}([\"{label}\"])")
+            } else {
+                format!("    {id}[\"{label}\"]")
             }
-        }
-        drawing
+        }));
+        lines.extend(arrows.iter().map(|arrow| {
+            let line = if arrow.is_dashed { "-.->" } else { "-->" };
+            let label = arrow
+                .label
+                .map(|label| format!("|\"{}\"|", in_mermaid(label)));
+            let label = label.unwrap_or_default();
+            format!("    {} {line}{label} {}", arrow.from, arrow.to)
+        }));
+        let dashed = nodes.iter().filter(|node| node.is_dashed);
+        lines.extend(dashed.map(|node| format!("    style {} stroke-dasharray: 4", node.id)));
+        lines.join("\n") + "\n"
     }
 
-    /// The graph in the language of [Graphviz](https://graphviz.org/doc/info/lang.html), drawn by `dot -Tsvg`. It shows what
+    /// The graph in the language of [Graphviz](https://graphviz.org/doc/info/lang.html), for `dot -Tsvg`. It shows what
     /// [`to_mermaid`](Self::to_mermaid) shows.
     #[must_use]
     pub fn to_dot(&self) -> String {
-        let mut drawing = String::from("digraph events {\n    rankdir=LR;\n");
-        for item in self.drawn() {
-            drawing += &match item {
-                Item::Function { id, label } => {
-                    format!("    {id} [shape=box, label=\"{}\"];\n", in_dot(label))
-                }
-                Item::Event {
-                    id,
-                    label,
-                    is_orphan,
-                } => {
-                    let style = if is_orphan { ", style=dashed" } else { "" };
-                    format!(
-                        "    {id} [shape=ellipse, label=\"{}\"{style}];\n",
-                        in_dot(label)
-                    )
-                }
-                Item::Arrow {
-                    from,
-                    to,
-                    label: Some(label),
-                    ..
-                } => format!("    {from} -> {to} [label=\"{}\"];\n", in_dot(label)),
-                Item::Arrow {
-                    from,
-                    to,
-                    is_dashed: true,
-                    ..
-                } => format!("    {from} -> {to} [style=dashed];\n"),
-                Item::Arrow { from, to, .. } => format!("    {from} -> {to};\n"),
+        let Drawing { nodes, arrows } = self.drawing();
+        let mut lines = vec!["digraph events {".to_owned(), "    rankdir=LR;".to_owned()];
+        lines.extend(nodes.iter().map(|node| {
+            let shape = if node.is_event { "ellipse" } else { "box" };
+            let style = if node.is_dashed { ", style=dashed" } else { "" };
+            let label = in_dot(node.label);
+            format!("    {} [label=\"{label}\", shape={shape}{style}];", node.id)
+        }));
+        lines.extend(arrows.iter().map(|arrow| {
+            let style = if arrow.is_dashed {
+                " [style=dashed]"
+            } else {
+                ""
             };
-        }
-        drawing + "}\n"
+            let label = arrow
+                .label
+                .map(|label| format!(" [label=\"{}\"]", in_dot(label)));
+            let label = label.unwrap_or_default();
+            format!("    {} -> {}{label}{style};", arrow.from, arrow.to)
+        }));
+        lines.push("}".to_owned());
+        lines.join("\n") + "\n"
     }
 
-    /// What is to be drawn, each before what leads to it or from it.
-    fn drawn(&self) -> Vec<Item<'_>> {
-        let mut items = Vec::new();
-        let functions: BTreeMap<_, _> = self
-            .links
-            .iter()
-            .map(|link| (link.function(), ()))
-            .collect();
-        let functions: BTreeMap<_, _> = functions
-            .into_keys()
-            .enumerate()
-            .map(|(index, function)| (function, format!("f{index}")))
-            .collect();
-        let drawn = functions.iter().map(|(label, id)| Item::Function {
-            id: id.clone(),
+    fn drawing(&self) -> Drawing<'_> {
+        let mut functions: Vec<_> = self.links.iter().map(Link::function).collect();
+        functions.sort_unstable();
+        functions.dedup();
+        let nodes = functions.iter().enumerate().map(|(index, label)| Node {
+            id: format!("f{index}"),
             label,
+            is_event: false,
+            is_dashed: false,
         });
-        items.extend(drawn);
-        let elsewhere = self
-            .events
-            .iter()
-            .any(|event| self.is_half_elsewhere(event));
-        if elsewhere {
-            items.push(Item::Function {
-                id: ELSEWHERE.to_owned(),
-                label: "other programs",
-            });
-        }
+        let mut drawing = Drawing {
+            nodes: nodes.collect(),
+            arrows: Vec::new(),
+        };
         for (index, event) in self.events.iter().enumerate() {
-            let id = format!("e{index}");
-            items.push(Item::Event {
-                id: id.clone(),
-                label: event.name,
-                is_orphan: self.is_orphan(event),
-            });
-            self.draw_links(Some(event.name), &id, &functions, &mut items);
-            if self.is_half_elsewhere(event) {
-                let is_emitted = self.emitters_of(event.name).next().is_some();
-                let (from, to) = in_order(is_emitted, id, ELSEWHERE.to_owned());
-                items.push(Item::arrow(from, to));
+            let id = drawing.event(format!("e{index}"), event.name, self.is_orphan(event));
+            let links = self
+                .links
+                .iter()
+                .filter(|link| link.event == Some(event.name));
+            for link in links {
+                drawing.link(&id, link, &functions);
+            }
+            if event.is_used_elsewhere {
+                self.draw_others(event, &id, &mut drawing);
             }
         }
         let unknown = self.links.iter().filter(|link| link.event.is_none());
         for (index, link) in unknown.enumerate() {
-            let id = format!("u{index}");
-            items.push(Item::Event {
-                id: id.clone(),
-                label: &link.pattern,
-                is_orphan: true,
-            });
-            draw_link(link, &id, &functions, &mut items);
+            let id = drawing.event(format!("u{index}"), &link.pattern, true);
+            drawing.link(&id, link, &functions);
         }
-        items
+        drawing
     }
 
-    fn draw_links<'a>(
-        &'a self,
-        event: Option<&str>,
-        id: &str,
-        functions: &BTreeMap<&str, String>,
-        items: &mut Vec<Item<'a>>,
-    ) {
-        let mut links: Vec<_> = self
-            .links
-            .iter()
-            .filter(|link| link.event == event)
-            .collect();
-        // What one function names twice in one way is one arrow.
-        links.dedup_by_key(|link| (link.direction, &link.function, &link.pattern));
-        for link in links {
-            draw_link(link, id, functions, items);
+    /// What other programs do with an event, as far as nobody does it here.
+    fn draw_others(&self, event: &KnownEvent, id: &str, drawing: &mut Drawing<'_>) {
+        for (direction, others) in [
+            (Direction::Emits, "emitters"),
+            (Direction::Listens, "listeners"),
+        ] {
+            if self.of(Some(event.name), direction).next().is_some() {
+                continue;
+            }
+            let others = drawing.others(format!("{id}{others}"));
+            drawing.arrow(direction, others, id.to_owned(), None, true);
         }
-    }
-
-    /// Whether other programs do what nobody does in this one.
-    fn is_half_elsewhere(&self, event: &KnownEvent) -> bool {
-        event.is_used_elsewhere && self.is_half_used(event)
     }
 }
 
-/// The id of what stands for all other programs.
-const ELSEWHERE: &str = "others";
+struct Drawing<'a> {
+    nodes: Vec<Node<'a>>,
+    arrows: Vec<Arrow<'a>>,
+}
 
-/// A line of a drawing.
-enum Item<'a> {
-    Function {
-        id: String,
-        label: &'a str,
-    },
-    Event {
-        id: String,
-        label: &'a str,
-        is_orphan: bool,
-    },
-    Arrow {
-        from: String,
-        to: String,
+struct Node<'a> {
+    id: String,
+    label: &'a str,
+    is_event: bool,
+    is_dashed: bool,
+}
+
+#[derive(PartialEq)]
+struct Arrow<'a> {
+    from: String,
+    to: String,
+    label: Option<&'a str>,
+    is_dashed: bool,
+}
+
+impl<'a> Drawing<'a> {
+    fn event(&mut self, id: String, label: &'a str, is_dashed: bool) -> String {
+        self.nodes.push(Node {
+            id: id.clone(),
+            label,
+            is_event: true,
+            is_dashed,
+        });
+        id
+    }
+
+    fn others(&mut self, id: String) -> String {
+        self.nodes.push(Node {
+            id: id.clone(),
+            label: "other programs",
+            is_event: false,
+            is_dashed: true,
+        });
+        id
+    }
+
+    fn link(&mut self, event: &str, link: &'a Link, functions: &[&str]) {
+        if let Ok(index) = functions.binary_search(&link.function()) {
+            let function = format!("f{index}");
+            self.arrow(
+                link.direction,
+                function,
+                event.to_owned(),
+                link.prefix(),
+                false,
+            );
+        }
+    }
+
+    /// What a function names twice in one way is one arrow.
+    fn arrow(
+        &mut self,
+        direction: Direction,
+        function: String,
+        event: String,
         label: Option<&'a str>,
         is_dashed: bool,
-    },
-}
-
-impl Item<'_> {
-    /// One that is guessed.
-    fn arrow(from: String, to: String) -> Self {
-        Self::Arrow {
+    ) {
+        let (from, to) = match direction {
+            Direction::Emits => (function, event),
+            Direction::Listens => (event, function),
+        };
+        let arrow = Arrow {
             from,
             to,
-            label: None,
-            is_dashed: true,
+            label,
+            is_dashed,
+        };
+        if !self.arrows.contains(&arrow) {
+            self.arrows.push(arrow);
         }
-    }
-}
-
-fn draw_link<'a>(
-    link: &'a Link,
-    event: &str,
-    functions: &BTreeMap<&str, String>,
-    items: &mut Vec<Item<'a>>,
-) {
-    let Some(function) = functions.get(link.function()) else {
-        return;
-    };
-    let is_emitted = link.direction == Direction::Emits;
-    let (to, from) = in_order(is_emitted, event.to_owned(), function.clone());
-    items.push(Item::Arrow {
-        from,
-        to,
-        label: link.prefix(),
-        is_dashed: false,
-    });
-}
-
-/// The two as they are, or turned round.
-fn in_order(is_in_order: bool, first: String, second: String) -> (String, String) {
-    if is_in_order {
-        (first, second)
-    } else {
-        (second, first)
     }
 }
 
@@ -238,16 +202,14 @@ fn in_mermaid(text: &str) -> String {
     escaped
 }
 
-/// Text between quotes in DOT.
+/// Text between quotes in DOT, which has the entities of HTML also there.
 fn in_dot(text: &str) -> String {
     let mut escaped = String::new();
     for c in text.chars() {
         match c {
             '"' | '\\' => escaped.extend(['\\', c]),
-            '\n' => escaped += "\\n",
-            // It has entities of HTML also between quotes.
             '&' => escaped += "&amp;",
-            c if c.is_control() => escaped.push(' '),
+            c if c.is_control() => escaped += &format!("&#{};", u32::from(c)),
             c => escaped.push(c),
         }
     }
