@@ -4,15 +4,15 @@
 mod json;
 mod orphans;
 mod pictures;
-mod registry;
+pub(crate) mod probe;
+pub(crate) mod registry;
 #[cfg(test)]
 mod tests;
 mod text;
 
 use std::fmt;
 
-use self::registry::Place;
-pub use self::registry::{Registered, Registry};
+use self::registry::{Place, Registered, Registry};
 
 /// The graph of this program: which functions emit which events, and which listen to them.
 ///

@@ -4,7 +4,10 @@
 pub use inventory;
 
 #[cfg(feature = "graph")]
-pub use crate::graph::{Registered, Registry};
+pub use crate::graph::{
+    probe::{KnownProbe, ProbeKnown, ProbeUnknown},
+    registry::{Registered, Registry},
+};
 #[cfg(feature = "json")]
 pub use crate::l2::codec::Json;
 #[cfg(feature = "msgpack")]

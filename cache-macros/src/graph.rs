@@ -68,13 +68,20 @@ fn function(role: &str, told: impl IntoIterator<Item = TokenStream>) -> TokenStr
     })
 }
 
+/// Of a prefix the rest of the expansion says that it is one of an event, where it is not. A whole one says so itself, and
+/// twice would be too often: here it may be none.
 fn told(literal: &Literal) -> TokenStream {
     let mixed = Span::mixed_site();
     let never = literal.without_values();
-    let described = quote_spanned!(at(literal.path().span())=> __cached::describe(|| #never));
     if literal.is_whole {
-        return quote_spanned!(mixed=> __cached_function.whole(#described););
+        return quote_spanned! {mixed=>
+            __cached_function.whole({
+                use __cached::{ProbeKnown as _, ProbeUnknown as _};
+                (&&__cached::KnownProbe::of(|| #never)).__cached_known()
+            });
+        };
     }
+    let described = quote_spanned!(at(literal.path().span())=> __cached::describe(|| #never));
     let names = literal.fields().map(|field| field_name(&field.member));
     quote_spanned!(mixed=> __cached_function.prefix(#described, &[#(#names),*]);)
 }

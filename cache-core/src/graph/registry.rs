@@ -127,9 +127,11 @@ pub struct Function<'a> {
 }
 
 impl Function<'_> {
-    /// It names this event.
-    pub fn whole(&mut self, event: Described) {
-        self.prefix(event, event.fields());
+    /// It names this event, if it is one.
+    pub fn whole(&mut self, event: Option<Described>) {
+        if let Some(event) = event {
+            self.prefix(event, event.fields());
+        }
     }
 
     /// It names all events below these fields of this one.

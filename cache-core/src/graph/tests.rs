@@ -9,7 +9,7 @@ use crate::{
 };
 
 macro_rules! events {
-    ($($name:ident $event:expr [$($field:literal),*];)*) => {$(
+    ($($name:ident($event:expr) [$($field:literal),*];)*) => {$(
         struct $name;
 
         impl Event for $name {
@@ -24,10 +24,10 @@ macro_rules! events {
 const HOSTILE: &str = "<a>\"&amp;\\N#35;`|[";
 
 events! {
-    Order "Order" ["tenant", "id"];
-    Hostile HOSTILE ["a"];
-    Settings "Settings" [];
-    Used "Used" [];
+    Order("Order") ["tenant", "id"];
+    Hostile(HOSTILE) ["a"];
+    Settings("Settings") [];
+    Used("Used") [];
 }
 
 /// A small program: two functions emit, two listen.
@@ -36,19 +36,19 @@ fn shop(registry: &mut Registry) {
     registry.event::<Settings>("src/settings.rs", 1, false);
     let mut place = registry.emitter("shop::place::{{closure}}::item", "src/place.rs", 10);
     place.prefix(describe(|| -> Order { rest() }), &["tenant"]);
-    place.whole(describe(|| -> Settings { rest() }));
+    place.whole(Some(describe(|| -> Settings { rest() })));
     let mut order = registry.listener(
         "<shop::Store<_> as shop::Orders>::order::item",
         "src/store.rs",
         9,
     );
-    order.whole(describe(|| -> Order { rest() }));
+    order.whole(Some(describe(|| -> Order { rest() })));
     registry
         .listener("shop::settings::{{closure}}::item", "src/settings.rs", 4)
-        .whole(describe(|| -> Settings { rest() }));
+        .whole(Some(describe(|| -> Settings { rest() })));
     registry
         .emitter("shop::close::{{closure}}::item", "src/place.rs", 20)
-        .whole(describe(|| -> Order { rest() }));
+        .whole(Some(describe(|| -> Order { rest() })));
 }
 
 fn graph_of(tells: &[fn(&mut Registry)]) -> Graph {
@@ -66,7 +66,7 @@ fn hostile(registry: &mut Registry) {
             "src\\a \"b\".rs",
             1,
         )
-        .whole(describe(|| -> Hostile { rest() }));
+        .whole(Some(describe(|| -> Hostile { rest() })));
     registry
         .emitter("shop::c::item", "src/c.rs", 2)
         .some(&["Vec"], "of(\"\\\", b'\\n')");
@@ -108,7 +108,7 @@ shop::b emits what this gives: changes()  (src/b.rs:1)
         registry.event::<Order>("src/a.rs", 1, true);
         registry.event::<Used>("src/a.rs", 2, false);
         let mut b = registry.emitter("shop::b::item", "src/b.rs", 1);
-        b.whole(describe(|| -> Settings { rest() }));
+        b.whole(Some(describe(|| -> Settings { rest() })));
         b.some(&["Vec"], "changes()");
     }]);
     assert_eq!(
@@ -164,7 +164,7 @@ fn in_a_picture_other_programs_do_what_nobody_does_here() {
         registry.event::<Used>("src/used.rs", 1, true);
         registry
             .listener("shop::used::item", "src/used.rs", 2)
-            .whole(describe(|| -> Used { rest() }));
+            .whole(Some(describe(|| -> Used { rest() })));
     }]);
     let expected = r#"flowchart LR
     f0["shop::used"]
@@ -282,12 +282,12 @@ fn lonely(registry: &mut Registry) {
     registry.event::<Order>("src/order.rs", 3, false);
     registry.event::<Used>("src/used.rs", 1, true);
     let mut place = registry.emitter("shop::place::item", "src/place.rs", 10);
-    place.whole(describe(|| -> Order { rest() }));
-    place.whole(describe(|| -> Used { rest() }));
+    place.whole(Some(describe(|| -> Order { rest() })));
+    place.whole(Some(describe(|| -> Used { rest() })));
     place.some(&[], "changes()");
     registry
         .listener("shop::settings::item", "src/settings.rs", 4)
-        .whole(describe(|| -> Settings { rest() }));
+        .whole(Some(describe(|| -> Settings { rest() })));
 }
 
 #[test]
