@@ -19,7 +19,7 @@ use self::registry::{Place, Registered, Registry};
 /// It is known without a call: each function that names an event is in it, of all crates that the program is linked from,
 /// in the same order in each build.
 ///
-/// ```
+/// ```standalone_crate
 /// use cache_core::{Event, cached, graph, invalidates};
 ///
 /// #[derive(Event)]

@@ -26,6 +26,8 @@
 //! - `Redis` and, behind the feature `tls`, `Tls` say where Redis is, what a URL cannot say among it.
 //! - [`Codec`] is how values are written to Redis; implement it for those that serde does not know.
 //! - `testing`, behind the feature of that name, holds time that moves by hand and a stand-in for Redis.
+//! - `graph`, behind the feature of that name, is which functions emit which events, and which listen:
+//!   [`guide::graph`] has a picture of one.
 //! - [`guide::servers`] says which Redis can be connected to, with Sentinel, Cluster or TLS, and what to set there.
 //! - [`guide`] has a page on [tests of code that caches](guide::testing), and one on
 //!   [compile tests](guide::compile_tests) of what you build from the macros.
@@ -107,7 +109,8 @@
 //! is read and written, their bytes, the client), `invalidate` (an event's way to all of them), `coherence` (the
 //! protocol by which nothing stale comes back, without I/O), `event`, `key`, `value` and `site` (what
 //! is known of arguments, return types and functions), `stats`, `clock` and `error`. `cache` is what holds
-//! them together, `handle`, `explain` and `testing` what users call, `__private` what expansions call.
+//! them together, `handle`, `explain` and `testing` what users call, `graph` what a program knows
+//! of itself before it runs, `__private` what expansions call.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(

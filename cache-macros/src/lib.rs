@@ -151,7 +151,7 @@ pub fn derive_cache_key(input: TokenStream) -> TokenStream {
 /// | option | meaning |
 /// |---|---|
 /// | `#[event(name = "orders")]` | what other processes know the event by, in place of the name of the type; it has no spaces and none of `:/{}` |
-/// | `#[event(used_elsewhere)]` | silences the warnings below |
+/// | `#[event(used_elsewhere)]` | silences the warnings below, and makes it no orphan of the graph that the feature `graph` knows |
 /// | `#[event(crate = path)]` | where `cache_core` is, if not at `::cache_core` |
 ///
 /// # Events that lead nowhere

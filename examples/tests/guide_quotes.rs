@@ -1,6 +1,10 @@
-//! The guide to compile tests shows these files as they are.
+//! The guide to compile tests shows these files as they are, and the guide to the graph what its example shows.
 
-use std::{fs, io, path::Path};
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 const QUOTED: [&str; 4] = [
     "compile_tests.rs",
@@ -18,4 +22,25 @@ fn the_guide_shows_the_files_as_they_are() -> io::Result<()> {
         assert!(guide.contains(&file), "{name} is not what the guide shows");
     }
     Ok(())
+}
+
+#[test]
+fn the_guide_shows_the_graph_of_the_example() -> io::Result<()> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let guide = fs::read_to_string(package.join("../cache-core/docs/graph.md"))?;
+    for (form, fence) in [(None, "```text"), (Some("mermaid"), "```mermaid")] {
+        let ended = Command::new(example("graph")?).args(form).output()?;
+        let shown = String::from_utf8_lossy(&ended.stdout);
+        let block = format!("{fence}\n{shown}```\n");
+        assert!(guide.contains(&block), "the guide is to show\n{block}");
+    }
+    Ok(())
+}
+
+/// `cargo test` builds the examples in a folder beside that of the tests.
+fn example(name: &str) -> io::Result<PathBuf> {
+    let test = env::current_exe()?;
+    let profile = test.ancestors().nth(2);
+    let profile = profile.expect("tests are built two folders deep");
+    Ok(profile.join("examples").join(name))
 }

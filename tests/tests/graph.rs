@@ -16,8 +16,8 @@ struct OrderChanged<'a> {
 }
 
 #[derive(Clone, Event)]
-pub struct UserChanged {
-    pub id: u64,
+struct UserChanged {
+    id: u64,
 }
 
 #[derive(Event)]
@@ -38,31 +38,31 @@ mod listeners {
     use super::*;
 
     #[cached(ttl = 1h, invalidate_on = OrderChanged { tenant: &tenant, id })]
-    pub async fn order(tenant: String, id: u64) -> u64 {
+    pub(super) async fn order(tenant: String, id: u64) -> u64 {
         tenant.len() as u64 + id
     }
 
     #[cached(ttl = 1h, invalidate_on = [OrderChanged { tenant, .. }, RatesChanged])]
-    pub async fn orders(tenant: &str) -> u64 {
+    pub(super) async fn orders(tenant: &str) -> u64 {
         tenant.len() as u64
     }
 
     #[cached(ttl = 1h, tiers = memory, invalidate_on = |user| UserChanged { id: *user })]
-    pub async fn user(name: String) -> u64 {
+    pub(super) async fn user(name: String) -> u64 {
         name.len() as u64
     }
 
     /// Nobody calls it: there is no instance of it.
     #[cached(ttl = 1h, tiers = memory, skip(value), invalidate_on = PriceChanged { id })]
     #[expect(dead_code, reason = "it is linked all the same")]
-    pub async fn generic<T: Clone + Send + Sync + 'static>(id: u64, value: T) -> T {
+    pub(super) async fn generic<T: Clone + Send + Sync + 'static>(id: u64, value: T) -> T {
         let _ = id;
         value
     }
 
     /// None of these has events of its own.
     #[cached(ttl = 1h, inherits)]
-    pub async fn inheriting(name: String) -> u64 {
+    pub(super) async fn inheriting(name: String) -> u64 {
         user(name).await
     }
 }
@@ -102,30 +102,30 @@ trait Boxed {
 impl Boxed for Arc<Shop<u8>> {
     #[invalidates(UserChanged { id })]
     async fn rename(&self, id: u64) {
-        let _ = &self.0;
+        let _ = (&self.0, id);
     }
 }
 
 mod emitters {
     use super::*;
 
-    #[invalidates(OrderChanged { tenant: &tenant, id: *result }, RatesChanged)]
-    pub async fn place(tenant: String) -> Result<u64, String> {
+    #[invalidates(OrderChanged { tenant, id: *result }, RatesChanged)]
+    pub(super) async fn place(tenant: &str) -> Result<u64, String> {
         Ok(tenant.len() as u64)
     }
 
     #[invalidates(result)]
-    pub async fn sweep() -> Result<Vec<UserChanged>, String> {
+    pub(super) async fn sweep() -> Result<Vec<UserChanged>, String> {
         Ok(Vec::new())
     }
 
     #[invalidates(id.map(|id| UserChanged { id }), changes(), result)]
-    pub async fn several(id: Option<u64>) -> impl cache_core::Events + Send + use<> {
+    pub(super) async fn several(id: Option<u64>) -> impl cache_core::Events + Send + use<> {
         id.map(|id| UserChanged { id })
     }
 
     #[invalidates(is_large.then(|| event!(OrderChanged { tenant: "a", .. })))]
-    pub fn boxed(is_large: bool) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    pub(super) fn boxed(is_large: bool) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(async move {})
     }
 
@@ -133,7 +133,7 @@ mod emitters {
         None
     }
 
-    pub async fn by_hand(cache: &Cache) {
+    pub(super) async fn by_hand(cache: &Cache) {
         cache
             .emit(event!(OrderChanged { tenant: "a", .. }))
             .await
@@ -143,15 +143,17 @@ mod emitters {
     }
 
     macro_rules! closing {
-        ($name:ident, $event:expr) => {
+        ($name:ident($tenant:ident), $event:expr) => {
             #[invalidates($event)]
-            pub async fn $name(tenant: &'static str) {}
+            pub(super) async fn $name($tenant: &str) {
+                let _ = $tenant;
+            }
         };
     }
 
-    closing!(close, OrderChanged { tenant, .. });
+    closing!(close(tenant), OrderChanged { tenant, .. });
 
-    pub async fn outer() {
+    pub(super) async fn outer() {
         #[invalidates(RatesChanged)]
         async fn inner() {}
         inner().await;
@@ -180,6 +182,23 @@ fn each_shape_of_function_is_in_the_graph() {
         [
             "emitters::several emits changes()",
             "emitters::several emits result",
+            "emitters::boxed emits OrderChanged { tenant, .. }",
+            "emitters::by_hand emits OrderChanged { tenant, .. }",
+            "emitters::close emits OrderChanged { tenant, .. }",
+            "emitters::place emits OrderChanged { tenant, id }",
+            "Shop<_>::count listens to OrderChanged { .. }",
+            "listeners::order listens to OrderChanged { tenant, id }",
+            "listeners::orders listens to OrderChanged { tenant, .. }",
+            "listeners::generic listens to PriceChanged { id }",
+            "<alloc::sync::Arc<graph::Shop<u8>> as graph::Boxed>::rename emits UserChanged { id }",
+            "<graph::Shop<_> as graph::Repository>::rename emits UserChanged { id }",
+            "Repository::provided emits UserChanged { id }",
+            "emitters::several emits UserChanged { id }",
+            "emitters::sweep emits UserChanged { id }",
+            "listeners::user listens to UserChanged { id }",
+            "emitters::outer::inner emits rates",
+            "emitters::place emits rates",
+            "listeners::orders listens to rates",
         ]
     );
 }
@@ -222,7 +241,7 @@ fn what_is_used_has_its_place_in_the_source() {
             "#[cached(ttl = 1h, tiers = memory, invalidate_on = |user|",
         ),
         ("emitters::sweep", "#[invalidates(result)]"),
-        ("emitters::by_hand", "cache.emit(event!"),
+        ("emitters::by_hand", ".emit(event!"),
     ] {
         let line = source
             .lines()
@@ -261,15 +280,17 @@ async fn functions_work_as_they_do_without_the_graph() {
         Repository::rename(&*shop, 7).await;
         shop.provided(7).await;
         Boxed::rename(&shop, 7).await;
-        emitters::place("a".to_owned()).await.expect("it succeeds");
+        emitters::place("a").await.expect("it succeeds");
         emitters::sweep().await.expect("it succeeds");
         let _ = emitters::several(Some(1)).await;
         emitters::boxed(true).await;
         emitters::by_hand(&Cache::current()).await;
         emitters::close("a").await;
         emitters::outer().await;
-        let _ = event!(PriceChanged { id: 7 });
-        let _ = event!(Unused {});
+        // What the compiler alone knows of.
+        let cache = Cache::current();
+        let emitted = cache.emit((PriceChanged { id: 7 }, Unused {})).await;
+        emitted.expect("there is no Redis");
     })
     .await;
 }
