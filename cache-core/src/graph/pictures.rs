@@ -191,27 +191,22 @@ impl<'a> Drawing<'a> {
 
 /// Text between quotes in Mermaid, which knows characters by their numbers.
 fn in_mermaid(text: &str) -> String {
-    let mut escaped = String::new();
-    for c in text.chars() {
+    let escaped = |c: char| {
         if c.is_control() || "\"#&;<>\\`".contains(c) {
-            escaped += &format!("#{};", u32::from(c));
+            format!("#{};", u32::from(c))
         } else {
-            escaped.push(c);
+            c.to_string()
         }
-    }
-    escaped
+    };
+    text.chars().map(escaped).collect()
 }
 
 /// Text between quotes in DOT, which has the entities of HTML also there.
 fn in_dot(text: &str) -> String {
-    let mut escaped = String::new();
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => escaped.extend(['\\', c]),
-            '&' => escaped += "&amp;",
-            c if c.is_control() => escaped += &format!("&#{};", u32::from(c)),
-            c => escaped.push(c),
-        }
-    }
-    escaped
+    let escaped = |c: char| match c {
+        '"' | '\\' => format!("\\{c}"),
+        c if c.is_control() || c == '&' => format!("&#{};", u32::from(c)),
+        c => c.to_string(),
+    };
+    text.chars().map(escaped).collect()
 }

@@ -233,7 +233,7 @@ fn no_name_breaks_out_of_a_picture() {
     rankdir=LR;
     f0 [label="<shop::Of<\"a\\&#10;> as shop::B>::b", shape=box];
     f1 [label="shop::c", shape=box];
-    e0 [label="<a>\"&amp;amp;\\N#35;`|[", shape=ellipse, style=dashed];
+    e0 [label="<a>\"&#38;amp;\\N#35;`|[", shape=ellipse, style=dashed];
     u0 [label="of(\"\\\", b'\\n')", shape=ellipse, style=dashed];
     f0 -> e0;
     f1 -> u0;
