@@ -24,9 +24,10 @@ fn registered(expansion: TokenStream) -> String {
         ends += usize::from(indent(line) == outermost && line.trim() == "}");
         is_before_end
     });
-    lines
-        .map(|line| format!("{}\n", line.get(outermost..).unwrap_or(line)))
-        .collect()
+    let lines: Vec<_> = lines
+        .map(|line| line.get(outermost..).unwrap_or(line))
+        .collect();
+    lines.join("\n")
 }
 
 #[test]
