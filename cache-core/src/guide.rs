@@ -36,6 +36,18 @@ pub mod strategies {}
 )]
 pub mod metrics {}
 
+/// # Which function changes what
+#[doc = include_str!("../docs/graph.md")]
+#[cfg(any(feature = "graph", not(doctest)))]
+#[cfg_attr(
+    not(feature = "graph"),
+    expect(
+        rustdoc::broken_intra_doc_links,
+        reason = "what it links to needs the feature"
+    )
+)]
+pub mod graph {}
+
 /// # Compile-testing your own use of the macros
 #[doc = include_str!("../docs/compile_tests.md")]
 pub mod compile_tests {}

@@ -26,6 +26,8 @@
 //! - `Redis` and, behind the feature `tls`, `Tls` say where Redis is, what a URL cannot say among it.
 //! - [`Codec`] is how values are written to Redis; implement it for those that serde does not know.
 //! - `testing`, behind the feature of that name, holds time that moves by hand and a stand-in for Redis.
+//! - `graph`, behind the feature of that name, is which functions emit which events, and which listen:
+//!   [`guide::graph`] has a picture of one.
 //! - [`guide::servers`] says which Redis can be connected to, with Sentinel, Cluster or TLS, and what to set there.
 //! - [`Cache::stats`] and [`Cache::health`] say what a cache did and how it is; [`guide::metrics`] how that gets to Prometheus,
 //!   OpenTelemetry and probes, and which spans there are.
@@ -109,8 +111,8 @@
 //! is read and written, their bytes, the client), `invalidate` (an event's way to all of them), `coherence` (the
 //! protocol by which nothing stale comes back, without I/O), `event`, `key`, `value` and `site` (what
 //! is known of arguments, return types and functions), `stats`, `spans`, `clock` and `error`. `cache` is what holds
-//! them together, `health` and `export` what it tells of itself, `handle`, `explain` and `testing` what users call, `__private`
-//! what expansions call.
+//! them together, `health`, `export` and `advice` what it tells of itself, `handle`, `explain`, `traced` and `testing` what users
+//! call, `graph` what a program knows of itself before it runs, `__private` what expansions call.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
@@ -152,6 +154,8 @@ mod explain;
 mod export;
 mod flight;
 mod function;
+#[cfg(feature = "graph")]
+pub mod graph;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod handle;
@@ -188,6 +192,8 @@ pub use clock::Clock;
 pub use error::{Error, ErrorKind, TimedOut};
 pub use event::{Event, Events, Prefix};
 pub use explain::{Cause, Explained, Miss, Source, Stale, Stamp};
+#[cfg(feature = "graph")]
+pub use graph::graph;
 pub use handle::{CachedCall, NotCached};
 pub use health::{Health, RedisHealth};
 pub use invalidate::{Hold, Refused};

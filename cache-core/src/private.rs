@@ -1,5 +1,13 @@
 //! All that expansions may name, and nothing else. Not public API: it changes with the macros.
 
+#[cfg(feature = "graph")]
+pub use inventory;
+
+#[cfg(feature = "graph")]
+pub use crate::graph::{
+    probe::{KnownProbe, ProbeKnown, ProbeUnknown},
+    registry::{Registered, Registry},
+};
 #[cfg(feature = "json")]
 pub use crate::l2::codec::Json;
 #[cfg(feature = "msgpack")]

@@ -37,7 +37,7 @@ pub(crate) fn try_expand(
     let function = function::read(item, Purpose::Cached, &mut mistakes);
     let model = function.map(|function| Model::new(options, function, &mut mistakes));
     match (mistakes.into_error(), model) {
-        (None, Some(model)) => Ok(expand::expand(&model)),
+        (None, Some(model)) => Ok(expand::expand(&model, features)),
         (Some(mistakes), _) => Err(mistakes),
         (None, None) => Err(Error::new(
             Span::call_site(),

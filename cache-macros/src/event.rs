@@ -10,14 +10,14 @@ use syn::{
     ext::IdentExt, meta::ParseNestedMeta, spanned::Spanned,
 };
 
-use crate::{mistakes::Mistakes, suggest};
+use crate::{features::Features, graph, mistakes::Mistakes, suggest};
 
 /// The methods, called by expansions.
 pub(crate) const EMITTED: &str = "nobody_emits_this";
 pub(crate) const LISTENED_TO: &str = "nobody_listens_to_this";
 
 /// A mistake is reported next to an implementation, so that none that is missing is reported too.
-pub(crate) fn expand(input: TokenStream) -> TokenStream {
+pub(crate) fn expand(input: TokenStream, features: Features) -> TokenStream {
     let input: DeriveInput = match syn::parse2(input) {
         Ok(input) => input,
         Err(error) => return error.into_compile_error(),
@@ -31,8 +31,11 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
     }
     let implementation = implementation(&input, &options, &fields);
     let marks = (!options.is_used_elsewhere).then(|| marks(&input));
-    let mistakes = mistakes.into_error().map(Error::into_compile_error);
-    quote!(#mistakes #implementation #marks)
+    let mistakes = mistakes.into_error();
+    let registered =
+        (features.have_graph() && mistakes.is_none()).then(|| registered(&input, &options));
+    let mistakes = mistakes.map(Error::into_compile_error);
+    quote!(#mistakes #implementation #marks #registered)
 }
 
 /// `#[event(name = "..", crate = path, used_elsewhere)]`
@@ -46,6 +49,11 @@ struct Options {
 const OPTIONS: [&str; 3] = ["name", "crate", "used_elsewhere"];
 
 impl Options {
+    fn krate(&self) -> TokenStream {
+        let krate = self.krate.as_ref();
+        krate.map_or_else(|| quote!(::cache_core), ToTokens::to_token_stream)
+    }
+
     fn read(attributes: &[Attribute], mistakes: &mut Mistakes) -> Self {
         let mut options = Self::default();
         for attribute in attributes.iter().filter(|attribute| is_ours(attribute)) {
@@ -178,8 +186,7 @@ fn fields<'a>(input: &'a DeriveInput, mistakes: &mut Mistakes) -> Vec<&'a Field>
 
 /// Output: `impl Event for Name { NAME, FIELDS, fn write_fields }`, where the first `count` fields are written.
 fn implementation(input: &DeriveInput, options: &Options, fields: &[&Field]) -> TokenStream {
-    let krate = options.krate.as_ref();
-    let krate = krate.map_or_else(|| quote!(::cache_core), ToTokens::to_token_stream);
+    let krate = options.krate();
     let (parameters, arguments, clause) = input.generics.split_for_impl();
     let ident = &input.ident;
     let name = match &options.name {
@@ -244,6 +251,24 @@ fn marks(input: &DeriveInput) -> TokenStream {
         }
     });
     quote_spanned!(ident.span()=> impl #parameters #ident #arguments #clause { #(#marks)* })
+}
+
+/// Has the graph of the program know the event, also where nobody does anything with it.
+fn registered(input: &DeriveInput, options: &Options) -> TokenStream {
+    let krate = options.krate();
+    let ident = &input.ident;
+    let lifetimes = input.generics.params.iter().map(|_| quote!('_));
+    let lifetimes = (lifetimes.len() > 0).then(|| quote!(<#(#lifetimes),*>));
+    let is_used_elsewhere = options.is_used_elsewhere;
+    let registered = graph::registered(&quote_spanned! {Span::mixed_site()=>
+        __cached_graph.event::<#ident #lifetimes>(::core::file!(), ::core::line!(), #is_used_elsewhere);
+    });
+    quote! {
+        const _: () = {
+            use #krate::__private as __cached;
+            #registered
+        };
+    }
 }
 
 fn is_ours(attribute: &Attribute) -> bool {

@@ -10,6 +10,8 @@ use syn::{Expr, FnArg, Path, Signature, spanned::Spanned};
 
 use self::body::Output;
 use crate::{
+    features::Features,
+    graph,
     model::Model,
     options::{Given, Tiers},
 };
@@ -66,7 +68,7 @@ mod strategy;
 ///
 /// A function that returns a boxed future does the same in a boxed `async` block, and `BODY` makes the
 /// future of the load.
-pub(crate) fn expand(model: &Model) -> TokenStream {
+pub(crate) fn expand(model: &Model, features: Features) -> TokenStream {
     let context = Context::new(model);
     let attributes = &model.function.attributes;
     let visibility = &model.function.visibility;
@@ -74,6 +76,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     let inner_attributes = &model.function.inner_attributes;
     let import = import(model.options.krate.as_ref());
     let site = context.site();
+    let registered = graph::listener(features, model.options.invalidate_on.as_ref());
     if let Some(batch) = &model.options.batch {
         let mut answer = context.batched(&batch.value);
         if model.function.boxed.is_some() {
@@ -82,7 +85,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
         }
         let mut block = Group::new(
             Delimiter::Brace,
-            quote!(#inner_attributes #import #site #answer),
+            quote!(#inner_attributes #import #site #registered #answer),
         );
         block.set_span(model.function.braces);
         return quote!(#(#attributes)* #visibility #signature #block);
@@ -95,6 +98,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     let mut answer = quote_spanned! {Span::mixed_site()=>
         #import
         #site
+        #registered
         let __cached_begin = move |__cached_instance| {
             #returned
             #peeked

@@ -8,6 +8,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use syn::{Error, Expr, Path, Result};
 
 use crate::{
+    features::Features,
     function::{self, Purpose},
     literal::Events,
     mistakes::Mistakes,
@@ -16,7 +17,7 @@ use crate::{
 
 /// The expansion or, where something is wrong, all that is and the item as it was.
 pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
-    match try_expand(options, item.clone()) {
+    match try_expand(options, item.clone(), Features::BUILT) {
         Ok(expansion) => expansion,
         Err(mistakes) => [mistakes.into_compile_error(), item].into_iter().collect(),
     }
@@ -27,7 +28,11 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
 /// # Errors
 ///
 /// All mistakes, combined.
-pub(crate) fn try_expand(options: TokenStream, item: TokenStream) -> Result<TokenStream> {
+pub(crate) fn try_expand(
+    options: TokenStream,
+    item: TokenStream,
+    features: Features,
+) -> Result<TokenStream> {
     let mut mistakes = Mistakes::default();
     let options = parse::options(options, &mut mistakes);
     let function = function::read(item, Purpose::Invalidates, &mut mistakes);
@@ -35,7 +40,7 @@ pub(crate) fn try_expand(options: TokenStream, item: TokenStream) -> Result<Toke
         check::check(&options, function, &mut mistakes);
     }
     match (mistakes.into_error(), function) {
-        (None, Some(function)) => Ok(expand::expand(&options, &function)),
+        (None, Some(function)) => Ok(expand::expand(&options, &function, features)),
         (Some(mistakes), _) => Err(mistakes),
         (None, None) => Err(Error::new(
             Span::call_site(),

@@ -2,7 +2,8 @@
 //!
 //! The way of `#[cached]` through the files: `parse` reads the options by the table in `options`,
 //! `function` and `argument` read the item, `model` checks one against the other, `expand` writes.
-//! `invalidates` does the same for `#[invalidates]`. Both read events by `literal`; `event` derives them.
+//! `invalidates` does the same for `#[invalidates]`. Both read events by `literal`; `event` derives them,
+//! and `graph` registers who does what with them.
 
 #![cfg_attr(
     not(test),
@@ -25,6 +26,7 @@ mod event;
 mod expand;
 mod features;
 mod function;
+mod graph;
 mod invalidates;
 mod literal;
 mod mistakes;
@@ -39,6 +41,8 @@ mod tests;
 mod text_key;
 
 use proc_macro::TokenStream;
+
+use self::features::Features;
 
 /// Caches an async function. The call site does not change.
 ///
@@ -147,7 +151,7 @@ pub fn derive_cache_key(input: TokenStream) -> TokenStream {
 /// | option | meaning |
 /// |---|---|
 /// | `#[event(name = "orders")]` | what other processes know the event by, in place of the name of the type; it has no spaces and none of `:/{}` |
-/// | `#[event(used_elsewhere)]` | silences the warnings below |
+/// | `#[event(used_elsewhere)]` | silences the warnings below, and makes it no orphan of the graph that the feature `graph` knows |
 /// | `#[event(crate = path)]` | where `cache_core` is, if not at `::cache_core` |
 ///
 /// # Events that lead nowhere
@@ -165,7 +169,7 @@ pub fn derive_cache_key(input: TokenStream) -> TokenStream {
 /// listen to it, write `#[event(used_elsewhere)]`. The events of a library that are public never warn.
 #[proc_macro_derive(Event, attributes(event))]
 pub fn derive_event(input: TokenStream) -> TokenStream {
-    event::expand(input.into()).into()
+    event::expand(input.into(), Features::BUILT).into()
 }
 
 /// Says what an async function changes: every cached function that listens to one of these events forgets the
@@ -230,5 +234,5 @@ pub fn invalidates(options: TokenStream, item: TokenStream) -> TokenStream {
 /// `Prefix<OrderChanged>`. `event!(.., crate = path)` says where `cache_core` is, if not at `::cache_core`.
 #[proc_macro]
 pub fn event(event: TokenStream) -> TokenStream {
-    literal::by_hand::expand(event.into()).into()
+    literal::by_hand::expand(event.into(), Features::BUILT).into()
 }

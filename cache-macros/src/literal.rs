@@ -210,7 +210,7 @@ fn is_place(expr: &Expr) -> bool {
 }
 
 /// The name of a field.
-fn field_name(member: &Member) -> String {
+pub(crate) fn field_name(member: &Member) -> String {
     match member {
         Member::Named(name) => name.unraw().to_string(),
         Member::Unnamed(index) => index.index.to_string(),

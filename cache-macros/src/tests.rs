@@ -6,6 +6,7 @@ mod durations;
 mod editing;
 mod events;
 mod expansions;
+mod graph;
 mod key_shapes;
 mod mutations;
 mod options;

@@ -1,6 +1,10 @@
-//! Guides show these files, or parts of them, as they are.
+//! Guides show these files, or parts of them, and what examples print, as they are.
 
-use std::{fs, io, path::Path};
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 const QUOTED: [&str; 4] = [
     "compile_tests.rs",
@@ -29,4 +33,25 @@ fn the_guide_to_metrics_shows_the_handlers_of_the_example() -> io::Result<()> {
     let end = example.find("\n#[cached").expect("it calls a function");
     assert!(guide.contains(&example[begin..end]));
     Ok(())
+}
+
+#[test]
+fn the_guide_shows_the_graph_of_the_example() -> io::Result<()> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let guide = fs::read_to_string(package.join("../cache-core/docs/graph.md"))?;
+    for (form, fence) in [(None, "```text"), (Some("mermaid"), "```mermaid")] {
+        let ended = Command::new(example("graph")?).args(form).output()?;
+        let shown = String::from_utf8_lossy(&ended.stdout);
+        let block = format!("{fence}\n{shown}```\n");
+        assert!(guide.contains(&block), "the guide is to show\n{block}");
+    }
+    Ok(())
+}
+
+/// `cargo test` builds the examples in a folder beside that of the tests.
+fn example(name: &str) -> io::Result<PathBuf> {
+    let test = env::current_exe()?;
+    let profile = test.ancestors().nth(2);
+    let profile = profile.expect("tests are built two folders deep");
+    Ok(profile.join("examples").join(name))
 }

@@ -11,7 +11,12 @@ pub struct Described {
 }
 
 impl Described {
-    pub(super) const fn fields(self) -> &'static [&'static str] {
+    #[cfg(feature = "graph")]
+    pub(crate) const fn name(self) -> &'static str {
+        self.name
+    }
+
+    pub(crate) const fn fields(self) -> &'static [&'static str] {
         self.fields
     }
 }

@@ -8,7 +8,9 @@ use super::Options;
 use crate::{
     argument::Argument,
     expand::{self, at, body::Output},
+    features::Features,
     function::{Function, find},
+    graph,
     literal::{Events, Literal, Mark, RESULT, Scope},
 };
 
@@ -36,11 +38,12 @@ use crate::{
 ///
 /// A function that returns a boxed future does the same in a boxed `async` block, and `BODY` makes the future that
 /// is awaited.
-pub(super) fn expand(options: &Options, function: &Function) -> TokenStream {
+pub(super) fn expand(options: &Options, function: &Function, features: Features) -> TokenStream {
     let (attributes, visibility) = (&function.attributes, &function.visibility);
     let (signature, inner_attributes) = (&function.signature, &function.inner_attributes);
     let mixed = Span::mixed_site();
     let import = expand::import(options.krate.as_ref());
+    let registered = graph::emitter(features, &options.events, function.output.as_ref());
     let arguments = Argument::all(function);
     let names = Argument::names_in_body(&arguments);
     let peeked = peeked(options, &arguments);
@@ -53,6 +56,7 @@ pub(super) fn expand(options: &Options, function: &Function) -> TokenStream {
     let body = Output::of(function).body(function);
     let mut answer = quote_spanned! {mixed=>
         #import
+        #registered
         #peeked
         #begun
         let __cached_output = async move { #body }.await;

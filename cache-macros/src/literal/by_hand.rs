@@ -12,13 +12,13 @@ use super::{
     Literal,
     expand::{Mark, Scope, marked},
 };
-use crate::{expand, options::Given};
+use crate::{expand, features::Features, graph, options::Given};
 
 /// The event or, where something is wrong, what is.
-pub(crate) fn expand(event: TokenStream) -> TokenStream {
+pub(crate) fn expand(event: TokenStream, features: Features) -> TokenStream {
     read.parse2(event)
         .map_or_else(Error::into_compile_error, |(literal, krate)| {
-            expansion(&literal, krate.as_ref())
+            expansion(&literal, krate.as_ref(), features)
         })
 }
 
@@ -48,7 +48,7 @@ fn read(input: ParseStream<'_>) -> Result<(Literal, Option<Given<Path>>)> {
     Ok((literal, Some(Given { name, value })))
 }
 
-fn expansion(literal: &Literal, krate: Option<&Given<Path>>) -> TokenStream {
+fn expansion(literal: &Literal, krate: Option<&Given<Path>>, features: Features) -> TokenStream {
     let scope = Scope {
         mark: Mark::Emitted,
         names: &[],
@@ -67,9 +67,11 @@ fn expansion(literal: &Literal, krate: Option<&Given<Path>>) -> TokenStream {
         literal.to_tokens(&scope)
     };
     let import = expand::import(krate);
+    let registered = graph::by_hand(features, literal);
     quote_spanned! {Span::mixed_site()=>
         {
             #import
+            #registered
             use __cached::Unmarked as _;
             #event
         }

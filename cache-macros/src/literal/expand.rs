@@ -303,6 +303,19 @@ impl Literal {
         values.any(|value| find(value, &|ident| ident == name).is_some())
     }
 
+    /// The literal with all of its fields, and a value for none.
+    pub(crate) fn without_values(&self) -> TokenStream {
+        if !self.is_whole {
+            return self.empty();
+        }
+        let mut literal = self.clone();
+        for field in literal.fields_mut() {
+            field.colon_token = Some(Token![:](at(field.member.span())));
+            field.expr = Expr::Verbatim(quote_spanned!(at(field.member.span())=> __cached::rest()));
+        }
+        literal.written_tokens(None)
+    }
+
     fn fields_mut(&mut self) -> impl Iterator<Item = &mut FieldValue> {
         let fields = match &mut self.written {
             Written::Struct(written) => Some(&mut written.fields),

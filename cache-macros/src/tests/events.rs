@@ -1,7 +1,7 @@
 use proc_macro2::TokenStream;
 
 use super::tokens;
-use crate::{event, invalidates, literal::by_hand};
+use crate::{event, features::Features, invalidates, literal::by_hand};
 
 fn written(tokens: TokenStream) -> String {
     let file = syn::parse2(tokens).expect("the expansion is Rust");
@@ -12,7 +12,7 @@ macro_rules! mutations {
     ($($name:ident: $events:literal, $function:literal;)*) => {
         $(#[test]
         fn $name() {
-            let expansion = invalidates::try_expand(tokens($events), tokens($function));
+            let expansion = invalidates::try_expand(tokens($events), tokens($function), Features::ALL);
             let expansion = written(expansion.expect("the test has no mistakes"));
             insta::with_settings!({
                 description => concat!("#[invalidates(", $events, ")]\n", $function),
@@ -39,7 +39,7 @@ mutations! {
 #[test]
 fn a_derived_event_writes_its_first_fields_and_can_be_found_unused() {
     let event = tokens("pub(crate) struct OrderChanged<'a> { tenant: &'a str, r#type: u8 }");
-    insta::assert_snapshot!(written(event::expand(event)));
+    insta::assert_snapshot!(written(event::expand(event, Features::ALL)));
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn an_event_that_is_used_elsewhere_is_never_found_unused() {
     let event = tokens(
         "#[event(used_elsewhere, name = \"settings\", crate = shop::cache)] struct SettingsChanged;",
     );
-    insta::assert_snapshot!(written(event::expand(event)));
+    insta::assert_snapshot!(written(event::expand(event, Features::ALL)));
 }
 
 /// What is refused of events on an async function, each as ``where: why``.
@@ -59,7 +59,7 @@ fn refused(events: &str) -> Vec<String> {
 }
 
 fn refused_on(events: &str, item: &str) -> Vec<String> {
-    let Err(error) = invalidates::try_expand(tokens(events), tokens(item)) else {
+    let Err(error) = invalidates::try_expand(tokens(events), tokens(item), Features::ALL) else {
         return Vec::new();
     };
     let mistakes = error.into_iter().map(|mistake| {
@@ -142,7 +142,7 @@ fn one_event_is_made_by_hand_at_a_time() {
         ("A { id }, B { id }", "write several in a tuple"),
         ("A { id }, crate", "expected `=`"),
     ] {
-        let expansion = by_hand::expand(tokens(event)).to_string();
+        let expansion = by_hand::expand(tokens(event), Features::ALL).to_string();
         assert!(expansion.contains(message), "{event}: {expansion}");
     }
 }

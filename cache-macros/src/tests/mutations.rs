@@ -3,7 +3,7 @@
 use proc_macro2::{Group, TokenStream, TokenTree};
 
 use super::tokens;
-use crate::{cached, invalidates, literal::by_hand};
+use crate::{cached, features::Features, invalidates, literal::by_hand};
 
 const OPTIONS: &[&str] = &[
     "ttl = 5m, skip(db, self), none_ttl = 10s, err_ttl = 500ms",
@@ -98,7 +98,7 @@ fn whatever_is_typed_of_events_the_item_stays_and_nothing_panics() {
     for round in 0..4_000 {
         let events = mutated(tokens(EVENTS[round % EVENTS.len()]), &spare, &mut random);
         let item = tokens(ITEMS[random.below(ITEMS.len())]);
-        let _ = by_hand::expand(events.clone());
+        let _ = by_hand::expand(events.clone(), Features::ALL);
         let expansion = invalidates::expand(events, item.clone()).to_string();
         if expansion.contains("compile_error") {
             assert!(expansion.ends_with(&item.to_string()), "{expansion}");

@@ -186,7 +186,8 @@ fn every_word_of_a_mutation_keeps_its_place() {
             .into_iter()
             .chain(words(item.clone()));
         let expected = expected.collect();
-        let expansion = invalidates::try_expand(options, item).expect("the test has no mistakes");
+        let expansion = invalidates::try_expand(options, item, Features::ALL)
+            .expect("the test has no mistakes");
         assert_eq!(missing(expected, expansion), without);
     }
 }
@@ -199,7 +200,10 @@ fn every_word_of_an_event_by_hand_keeps_its_place() {
     ] {
         let event = tokens(event);
         let expected = words(event.clone()).into_iter().collect();
-        assert_eq!(missing(expected, by_hand::expand(event)), [""; 0]);
+        assert_eq!(
+            missing(expected, by_hand::expand(event, Features::ALL)),
+            [""; 0]
+        );
     }
 }
 

@@ -1,0 +1,188 @@
+//! What expansions tell, and how it becomes a graph.
+
+use std::{any, collections::BTreeMap, fmt};
+
+use super::{Direction, Graph, KnownEvent, Link};
+use crate::event::{Described, Event};
+
+/// What an expansion has the linker gather: a function that tells of an event, or of what a function does with some.
+#[derive(Clone, Copy, Debug)]
+pub struct Registered(pub fn(&mut Registry));
+
+inventory::collect!(Registered);
+
+/// A line of the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    file: &'static str,
+    line: u32,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// What was told so far.
+#[derive(Debug, Default)]
+pub struct Registry {
+    events: BTreeMap<&'static str, KnownEvent>,
+    /// The last part of the path of each type that derives an event, and that event.
+    types: Vec<(String, &'static str)>,
+    links: Vec<Link>,
+    mentions: Vec<Mention>,
+}
+
+/// An expression that gives events, of which the names in it are known.
+#[derive(Debug)]
+struct Mention {
+    types: &'static [&'static str],
+    /// The expression is the pattern, and nothing where it tells of itself besides.
+    link: Link,
+}
+
+impl Registry {
+    /// Tells of an event that is derived.
+    pub fn event<E: Event>(&mut self, file: &'static str, line: u32, is_used_elsewhere: bool) {
+        let (path, _) = split_once(any::type_name::<E>(), "<");
+        let ident = path.rsplit("::").next().unwrap_or(path);
+        self.types.push((ident.to_owned(), E::NAME));
+        let place = Place { file, line };
+        let event = self.known(E::NAME, E::FIELDS);
+        event.is_used_elsewhere |= is_used_elsewhere;
+        if event.place.is_none_or(|known| place < known) {
+            event.place = Some(place);
+            event.fields = E::FIELDS;
+        }
+    }
+
+    /// Tells of a function that emits. `item` is the path of an item in it.
+    pub fn emitter(&mut self, item: &str, file: &'static str, line: u32) -> Function<'_> {
+        self.function(Direction::Emits, item, Place { file, line })
+    }
+
+    /// Tells of a function that listens.
+    pub fn listener(&mut self, item: &str, file: &'static str, line: u32) -> Function<'_> {
+        self.function(Direction::Listens, item, Place { file, line })
+    }
+
+    fn function(&mut self, direction: Direction, item: &str, place: Place) -> Function<'_> {
+        Function {
+            registry: self,
+            direction,
+            path: path_of(item),
+            place,
+        }
+    }
+
+    fn known(&mut self, name: &'static str, fields: &'static [&'static str]) -> &mut KnownEvent {
+        self.events.entry(name).or_insert(KnownEvent {
+            name,
+            fields,
+            place: None,
+            is_used_elsewhere: false,
+        })
+    }
+
+    pub(super) fn into_graph(mut self) -> Graph {
+        for mention in std::mem::take(&mut self.mentions) {
+            self.resolve(mention);
+        }
+        self.links.sort();
+        self.links.dedup();
+        Graph {
+            events: self.events.into_values().collect(),
+            links: self.links,
+        }
+    }
+
+    /// Makes links to the events whose types are mentioned, or to none.
+    fn resolve(&mut self, mention: Mention) {
+        let is_mentioned = |(ident, _): &&(String, _)| mention.types.contains(&ident.as_str());
+        let names: Vec<_> = self.types.iter().filter(is_mentioned).collect();
+        for (_, name) in &names {
+            let Some(event) = self.events.get(name) else {
+                continue;
+            };
+            self.links.push(Link {
+                event: Some(name),
+                pattern: event.pattern(),
+                ..mention.link.clone()
+            });
+        }
+        if names.is_empty() && !mention.link.pattern.is_empty() {
+            self.links.push(mention.link);
+        }
+    }
+}
+
+/// A function of which an expansion tells.
+#[derive(Debug)]
+pub struct Function<'a> {
+    registry: &'a mut Registry,
+    direction: Direction,
+    path: String,
+    place: Place,
+}
+
+impl Function<'_> {
+    /// It names this event, if it is one.
+    pub fn whole(&mut self, event: Option<Described>) {
+        if let Some(event) = event {
+            self.prefix(event, event.fields());
+        }
+    }
+
+    /// It names all events below these fields of this one.
+    pub fn prefix(&mut self, event: Described, fields: &[&str]) {
+        let link = self.link(
+            Some(event.name()),
+            pattern(event.name(), event.fields(), fields),
+        );
+        self.registry.known(event.name(), event.fields());
+        self.registry.links.push(link);
+    }
+
+    /// It names some of the events of these types, as the expression says.
+    pub fn some(&mut self, types: &'static [&'static str], expression: &str) {
+        let link = self.link(None, expression.to_owned());
+        self.registry.mentions.push(Mention { types, link });
+    }
+
+    fn link(&self, event: Option<&'static str>, pattern: String) -> Link {
+        Link {
+            event,
+            direction: self.direction,
+            function: self.path.clone(),
+            pattern,
+            place: self.place,
+        }
+    }
+}
+
+/// The event as it is written, with those of its fields that are named.
+pub(super) fn pattern(event: &str, fields: &[&str], named: &[&str]) -> String {
+    let mut words: Vec<_> = fields
+        .iter()
+        .copied()
+        .take_while(|field| named.contains(field))
+        .collect();
+    if words.len() < fields.len() {
+        words.push("..");
+    }
+    if words.is_empty() {
+        return event.to_owned();
+    }
+    format!("{event} {{ {} }}", words.join(", "))
+}
+
+/// The path of the function around an item, without what the compiler calls its blocks.
+fn path_of(item: &str) -> String {
+    let (path, _) = item.rsplit_once("::").unwrap_or((item, ""));
+    path.replace("::{{closure}}", "")
+}
+
+fn split_once<'a>(text: &'a str, at: &str) -> (&'a str, &'a str) {
+    text.split_once(at).unwrap_or((text, ""))
+}
