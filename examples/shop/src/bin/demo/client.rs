@@ -61,6 +61,15 @@ impl Client {
         timeout(PATIENCE, self.send(request)).await?
     }
 
+    /// Has so many connections ready. Where that fails, requests say so.
+    pub(crate) async fn connect(&self, connections: usize) {
+        let mut ready = Vec::new();
+        for _ in 0..connections {
+            ready.extend(self.connection().await);
+        }
+        self.idle().extend(ready);
+    }
+
     async fn send(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Value), Failure> {
         let mut connection = self.connection().await?;
         let answer = connection.send_request(request).await?;

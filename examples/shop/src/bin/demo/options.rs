@@ -5,9 +5,9 @@ use std::{path::PathBuf, time::Duration};
 pub(crate) const USAGE: &str = "\
 cargo xtask demo           a shop of three replicas on SQLite and Redis, with the cache and without it, in one minute
     --seconds N            how long it takes; 10 is enough to see everything once
-    --rate N               customers a second, for each of the two (400)
+    --rate N               customers a second, for each of the two (800)
     --latency N            milliseconds that each query takes beyond what SQLite does (5)
-    --connections N        connections of each replica to its database (8)
+    --connections N        connections of each replica to its database (3)
     --svg FILE             also draws what it has seen";
 
 #[derive(Clone, Debug, PartialEq)]
@@ -25,9 +25,9 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             length: Duration::from_mins(1),
-            rate: 400,
+            rate: 800,
             latency: Duration::from_millis(5),
-            connections: 8,
+            connections: 3,
             svg: None,
             bound: Duration::from_secs(2),
         }

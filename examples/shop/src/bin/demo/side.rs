@@ -93,6 +93,13 @@ impl Side {
         shown
     }
 
+    /// Sees to it that each replica has so many connections.
+    pub(crate) async fn connect(&self, connections: usize) {
+        for client in &self.clients {
+            client.connect(connections).await;
+        }
+    }
+
     /// Asks all replicas how many queries they have run, and which of them have told Redis all that they have changed.
     pub(crate) async fn look(&self) -> Option<u64> {
         let mut total = 0;

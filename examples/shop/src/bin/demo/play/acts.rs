@@ -45,8 +45,12 @@ impl Play {
         .await
     }
 
-    /// Nobody else asks meanwhile, so that all queries are for the products that are wanted.
+    /// Nobody else asks meanwhile, so that all queries are for the products that are wanted; and one side after the other,
+    /// so that neither takes the processors from the other.
     pub(super) async fn stampede(&mut self) -> Result<(), Failure> {
+        for side in self.sides() {
+            side.connect(CROWD.div_ceil(REPLICAS)).await;
+        }
         let begin = self.begin().await?;
         let next = self.part(STAMPEDE) / CROWDS;
         for crowd in 0..CROWDS {
@@ -55,14 +59,14 @@ impl Play {
                 category: crowd,
                 product: COLD,
             };
-            let (due, mut visits) = (Instant::now(), JoinSet::new());
             for side in self.shared_sides() {
+                let (due, mut visits) = (Instant::now(), JoinSet::new());
                 for customer in 0..CROWD {
                     let side = Arc::clone(&side);
                     visits.spawn(async move { side.visit(wanted, customer % REPLICAS, due).await });
                 }
+                visits.join_all().await;
             }
-            visits.join_all().await;
             sleep_until(over).await;
         }
         let what = format!(
