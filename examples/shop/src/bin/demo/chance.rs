@@ -82,7 +82,7 @@ mod tests {
             drawn[zipf.draw(&mut chance) as usize] += 1;
         }
         let harmonic: f64 = (1..=1_000).map(|n| 1.0 / f64::from(n)).sum();
-        for rank in [0, 1, 9, 99] {
+        for rank in [0_u32, 1, 9, 99] {
             let expected = f64::from(DRAWS) / harmonic / f64::from(rank + 1);
             let seen = f64::from(drawn[rank as usize]);
             // Four times its standard deviation.

@@ -83,10 +83,12 @@ async fn run(options: &Options) -> Result<usize, Failure> {
 
 async fn play(folder: &Path, options: &Options) -> Result<usize, Failure> {
     println!(
-        "a shop of {replicas} replicas on one SQLite file and one Redis, and the same shop without its cache, side by side:\n\
-         {rate} customers a second to each of the two, the same ones at the same moments, latency counted from when they came.\n\
-         Each query takes {latency:?} longer than SQLite does (as over a network), {connections} at once for each replica; \
-         the staleness bound is {bound:?}.",
+        "A shop of {replicas} replicas on one SQLite file and one Redis, and the same shop without its cache, side by side:\n\
+         {rate} customers a second come to each of the two, the same ones at the same moments, and latency counts from when they came.\n\
+         Each query takes {latency:?} longer than in SQLite, as over a network, and a replica runs {connections} at once.\n\
+         An answer is stale that misses a change which was acknowledged before the answer was asked for: at once by the replica that\n\
+         acknowledged it, after {bound:?} by the others, and there, where it was acknowledged while Redis was gone and Redis is back,\n\
+         after {bound:?} from when Redis was told.",
         replicas = fleet::REPLICAS,
         rate = options.rate,
         latency = options.latency,

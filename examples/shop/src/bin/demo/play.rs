@@ -113,16 +113,9 @@ impl Play {
         };
         let rows = [row(with, 0), row(without, 1)];
         let mut act = Act::new(name, what, (begin.at, to), rows);
-        for row in &rows {
-            act.holds(
-                &format!("{}: every customer was answered", row.name),
-                row.seen.failures == 0,
-            );
-            act.holds(
-                &format!("{}: no answer was stale", row.name),
-                row.seen.stale == 0,
-            );
-        }
+        let count = |of: fn(&Row) -> usize| rows.iter().map(of).sum::<usize>();
+        act.holds("all were answered", count(|row| row.seen.failures) == 0);
+        act.holds("nothing was stale", count(|row| row.seen.stale) == 0);
         check(&mut act);
         report::print(self.acts.len() + 1, &act);
         self.acts.push(act);

@@ -14,7 +14,7 @@ pub(crate) struct Act {
     /// With the cache, and without it.
     pub(crate) rows: [Row; 2],
     notes: Vec<String>,
-    held: usize,
+    held: Vec<String>,
     pub(crate) broken: Vec<String>,
 }
 
@@ -50,26 +50,28 @@ impl Act {
             to,
             rows,
             notes: Vec::new(),
-            held: 0,
+            held: Vec::new(),
             broken: Vec::new(),
         }
     }
 
     pub(crate) fn holds(&mut self, claim: &str, is_so: bool) {
-        if is_so {
-            self.held += 1;
+        let claims = if is_so {
+            &mut self.held
         } else {
-            self.broken.push(claim.to_owned());
-        }
+            &mut self.broken
+        };
+        claims.push(claim.to_owned());
     }
 
-    /// The cache makes less than one in `times` of the queries.
+    /// With the cache there is less than one query for so many without it.
     pub(crate) fn fewer_queries(&mut self, times: u64) {
         let [with, without] = self.rows.map(|row| row.queries);
-        self.holds(
-            &format!("with: less than 1 in {times} of the queries without"),
-            with * times < without,
-        );
+        let claim = match times {
+            1 => "fewer queries with the cache".to_owned(),
+            times => format!("{times} times fewer queries with the cache"),
+        };
+        self.holds(&claim, with * times < without);
     }
 
     pub(crate) fn say(&mut self, note: String) {
@@ -79,7 +81,7 @@ impl Act {
 
 pub(crate) fn print(number: usize, act: &Act) {
     println!("\n{number}. {}: {}", act.name, act.what);
-    println!("             requests       p50       p99   queries  failed  stale");
+    println!("              requests       p50       p99   queries  failed  stale");
     for Row {
         name,
         seen,
@@ -87,7 +89,7 @@ pub(crate) fn print(number: usize, act: &Act) {
     } in &act.rows
     {
         println!(
-            "   {name:<8} {:>10} {:>9} {:>9} {:>9} {:>7} {:>6}",
+            "   {name:<9} {:>10} {:>9} {:>9} {:>9} {:>7} {:>6}",
             thousands(seen.requests as u64),
             milliseconds(seen.p50),
             milliseconds(seen.p99),
@@ -96,26 +98,34 @@ pub(crate) fn print(number: usize, act: &Act) {
             seen.stale,
         );
     }
-    let with = act.rows[0].seen;
-    if with.late > 0 {
-        println!(
-            "   {} answers missed a change through another replica that was acknowledged up to {} before: less than the bound",
-            thousands(with.late as u64),
-            milliseconds(with.latest),
-        );
-    }
-    if with.untold > 0 {
-        println!(
-            "   {} of them for longer than the bound, of which Redis had not heard for so long",
-            with.untold
-        );
-    }
+    print_late(&act.rows[0].seen);
     for note in &act.notes {
         println!("   {note}");
     }
-    println!("   {} claims held", act.held);
+    println!("   held: {}", act.held.join("; "));
     for claim in &act.broken {
         println!("   BROKEN: {claim}");
+    }
+}
+
+fn print_late(seen: &Seen) {
+    if seen.late > 0 {
+        let allowed = if seen.stale == 0 {
+            ": within the bound"
+        } else {
+            ""
+        };
+        println!(
+            "   missed a change that was acknowledged before they were asked for: {} answers, by up to {}{allowed}",
+            thousands(seen.late as u64),
+            milliseconds(seen.latest),
+        );
+    }
+    if seen.untold > 0 {
+        println!(
+            "   {} of them by more than the bound: Redis, which is back, had not been told of the change for so long",
+            thousands(seen.untold as u64)
+        );
     }
 }
 

@@ -75,11 +75,11 @@ impl Play {
         self.end("stampede", what, begin, |act| {
             let [with, without] = act.rows.map(|row| row.queries);
             act.holds(
-                "with: each replica loaded a product once at most",
+                "each replica loaded a product once at most",
                 with <= u64::from(CROWDS) * REPLICAS as u64,
             );
             act.holds(
-                "without: each customer was a query",
+                "each customer was a query without the cache",
                 without == u64::from(CROWDS) * CROWD as u64,
             );
         })
@@ -126,11 +126,11 @@ impl Play {
         let ((), killed) = tokio::join!(customers, killed);
         killed?;
         let what =
-            "`kill -9`; what cannot be proven any more is loaded, and nobody is turned away".into();
+            "`kill -9`; what cannot be proven any more is loaded again, in each replica".into();
         self.end("Redis is killed", what, begin, |act| {
             let [with, without] = act.rows.map(|row| row.queries);
             act.holds(
-                "with: no more queries than without",
+                "not more queries with the cache",
                 with <= without + without / 10,
             );
         })
@@ -155,16 +155,13 @@ impl Play {
         };
         let ((), changes) = tokio::join!(customers, back);
         let (changes, told) = (changes?, self.with.side.ledger().told_after());
-        let what = "it is empty, and hears first what was changed without it".into();
+        let what = "it is empty, and is told what changed without it".into();
         self.end("Redis is back", what, begin, |act| {
             let told: Option<Vec<Duration>> = told.into_iter().collect();
-            act.holds(
-                "with: Redis was told what had changed without it",
-                told.is_some(),
-            );
+            act.holds("Redis was told all that had changed", told.is_some());
             if let Some(last) = told.into_iter().flatten().max() {
                 act.say(format!(
-                    "all that was changed without it was told {} after its return",
+                    "it was told all that had changed without it {} after its return",
                     milliseconds(last)
                 ));
             }

@@ -62,13 +62,13 @@ impl Changes {
     /// That the first answer of the replica that wrote shows it, and no answer of another one misses it beyond the bound, is
     /// what no answer being stale means.
     pub(super) fn are_seen(mut self, act: &mut Act) {
-        act.holds("with: all replicas showed every change", self.lost == 0);
+        act.holds("all replicas showed every new price", self.lost == 0);
         self.by_writer.sort_unstable();
         self.by_others.sort_unstable();
         let of = |sorted, percent| milliseconds(percentile(sorted, percent));
         act.say(format!(
-            "{} new prices: shown by the replica that wrote {} after the acknowledgement (half of them) and {} (all), by the \
-             others {} and {}, a load included",
+            "{} new prices, from acknowledged to shown, a load included: by the replica that wrote {} (half of them) to {} (all), \
+             by the others {} to {}",
             self.by_writer.len(),
             of(&self.by_writer, 50),
             of(&self.by_writer, 100),
