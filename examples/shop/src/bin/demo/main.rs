@@ -86,9 +86,8 @@ async fn play(folder: &Path, options: &Options) -> Result<usize, Failure> {
         "A shop of {replicas} replicas on one SQLite file and one Redis, and the same shop without its cache, side by side:\n\
          {rate} customers a second come to each of the two, the same ones at the same moments, and latency counts from when they came.\n\
          Each query takes {latency:?} longer than in SQLite, as over a network, and a replica runs {connections} at once.\n\
-         An answer is stale that misses a change which was acknowledged before the answer was asked for: at once by the replica that\n\
-         acknowledged it, after {bound:?} by the others, and there, where it was acknowledged while Redis was gone and Redis is back,\n\
-         after {bound:?} from when Redis was told.",
+         An answer is stale if it misses a change that had been acknowledged when it was asked for: by the same replica, or for\n\
+         {bound:?} by another one. (Of what was changed without Redis, once that is back: for {bound:?} since Redis was told.)",
         replicas = fleet::REPLICAS,
         rate = options.rate,
         latency = options.latency,

@@ -29,6 +29,10 @@ const CROWDS: u32 = 3;
 const CHANGES: u32 = 12;
 const CHANGES_AFTERWARDS: u32 = 6;
 
+/// How long is waited for what must happen soon.
+const PATIENCE: Duration = Duration::from_secs(10);
+const MOMENT: Duration = Duration::from_millis(50);
+
 impl Play {
     fn part(&self, sixtieths: u32) -> Duration {
         self.options.length * sixtieths / 60
@@ -154,7 +158,7 @@ impl Play {
             Ok::<_, Failure>(changes.await)
         };
         let ((), changes) = tokio::join!(customers, back);
-        let (changes, told) = (changes?, self.with.side.ledger().told_after());
+        let (changes, told) = (changes?, self.told().await);
         let what = "it is empty, and is told what changed without it".into();
         self.end("Redis is back", what, begin, |act| {
             let told: Option<Vec<Duration>> = told.into_iter().collect();
@@ -169,5 +173,17 @@ impl Play {
             act.fewer_queries(1);
         })
         .await
+    }
+
+    /// How long after its return Redis had been told what each replica had to tell. None of one that does not tell it soon.
+    async fn told(&self) -> [Option<Duration>; REPLICAS] {
+        let begin = Instant::now();
+        loop {
+            let told = self.with.side.ledger().told_after();
+            if told.iter().all(Option::is_some) || begin.elapsed() > PATIENCE {
+                return told;
+            }
+            sleep(MOMENT).await;
+        }
     }
 }

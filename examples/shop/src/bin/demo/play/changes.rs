@@ -17,7 +17,7 @@ use crate::{
     visit::Visit,
 };
 
-/// What is not shown by then is lost.
+/// What is not shown by then is lost, and nothing more is changed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A moment between two questions.
@@ -43,6 +43,9 @@ impl Changes {
                 Box::pin(shown_after(&without, n, writer))
             );
             changes.add(writer, shown);
+            if changes.lost > 0 {
+                break;
+            }
             next += length / (count + 1);
             sleep_until(next).await;
         }
