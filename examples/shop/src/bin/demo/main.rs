@@ -87,7 +87,7 @@ async fn play(folder: &Path, options: &Options) -> Result<usize, Failure> {
          {rate} customers a second come to each of the two, the same ones at the same moments, and latency counts from when they came.\n\
          Each query takes {latency:?} longer than in SQLite, as over a network, and a replica runs {connections} at once.\n\
          An answer is stale if it misses a change that had been acknowledged when it was asked for: by the same replica, or for\n\
-         {bound:?} by another one. (Of what was changed without Redis, once that is back: for {bound:?} since Redis was told.)",
+         longer than {bound:?} by another one. (Of what was changed without Redis, once that is back: since Redis was told.)",
         replicas = fleet::REPLICAS,
         rate = options.rate,
         latency = options.latency,

@@ -110,10 +110,10 @@ fn highest(lines: &[Points; 2]) -> f64 {
     values.fold(1.0, f64::max)
 }
 
-/// The least of 1, 2 and 5 times a power of ten that is not below.
+/// The least of 1, 2, 2.5 and 5 times a power of ten that is not below.
 fn round_above(value: f64) -> f64 {
     let power = 10_f64.powf(value.log10().floor());
-    let round = [1.0, 2.0, 5.0, 10.0].map(|n| n * power);
+    let round = [1.0, 2.0, 2.5, 5.0, 10.0].map(|n| n * power);
     let above = round.into_iter().find(|round| *round >= value);
     above.unwrap_or(value)
 }
