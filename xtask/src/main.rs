@@ -27,7 +27,8 @@ cargo xtask bench strategies   what strategies, fleets and batches are worth, on
 cargo xtask bench stampede   what it costs when many callers ask at once for what is not there
 cargo xtask bench hits     which part of the calls a cache answers, on traces in the folder `CACHE_TRACES` and on mixes
 cargo xtask bench build    what the attribute costs to build, beside `cached`
-cargo xtask demo           the quickstart";
+cargo xtask demo           a shop of three replicas on SQLite and Redis, with the cache and without it, while Redis is killed and
+                           comes back: --seconds N, --rate N, --latency N, --connections N, --svg FILE";
 
 const TOPOLOGIES: [&str; 8] = [
     "server",
@@ -39,6 +40,10 @@ const TOPOLOGIES: [&str; 8] = [
     "lossy-sentinel",
     "lossy-cluster",
 ];
+
+const SHOP: [&str; 6] = ["build", "--release", "-p", "shop", "--bin", "shop"];
+
+const DEMO: [&str; 7] = ["run", "--release", "-p", "shop", "--bin", "demo", "--"];
 
 const SOAK: [&str; 6] = ["run", "-p", "tests", "--bin", "soak", "--"];
 
@@ -86,7 +91,8 @@ fn main() -> ExitCode {
             [what, rest @ ..] if what == "build" => bench("build-cost", rest),
             rest => bench("side-by-side", rest),
         },
-        "demo" => cargo(".", &["run", "--release", "-p", "examples"], rest),
+        // The demo starts the shop, which is built beside it.
+        "demo" => server::is_there() && cargo(".", &SHOP, &[]) && cargo(".", &DEMO, rest),
         _ => {
             eprintln!("{USAGE}");
             false
