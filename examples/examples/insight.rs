@@ -96,16 +96,20 @@ async fn hour(clock: &ManualClock, redis: &FakeRedis) {
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let (clock, redis) = (ManualClock::new(), FakeRedis::new());
+    let clock = ManualClock::new();
+    let redis = FakeRedis::on(&clock);
     let cache = Cache::builder().clock(clock.clock());
     let cache = cache.fake_redis(&redis).build().await?;
     let evening = Cache::scope(cache.clone(), async {
         hour(&clock, &redis).await;
-        // Another process reads what this one has written.
-        let other = Cache::builder().clock(clock.clock()).fake_redis(&redis);
-        let other = other.build().await?;
-        for month in 30..60 {
-            Cache::scope(other.clone(), calendar(month)).await;
+        // After a deploy, memory is empty and Redis is not.
+        for month in 0..60 {
+            calendar(month).await;
+        }
+        sleep(Duration::from_secs(1)).await;
+        cache.clear();
+        for month in 0..60 {
+            calendar(month).await;
         }
         println!("# A request, call by call\n\n{}\n", request().await);
         println!("# Why was this served?\n\n{}\n", price(7).explain().await?);
@@ -131,6 +135,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for planted in [
         Symptom::RedisFails,
         Symptom::ShortTtl,
+        Symptom::DearCodec,
         Symptom::HotKey,
         Symptom::UnheededEvent,
     ] {
@@ -146,12 +151,6 @@ async fn request() -> String {
         (page(1).await, name(7).await, price(7).await, stock(7).await)
     });
     let traced = traced.await;
-    assert_eq!(
-        traced
-            .calls()
-            .filter(|call| call.source == Source::Memory)
-            .count(),
-        1
-    );
+    assert!(traced.calls().any(|call| call.source == Source::Redis));
     traced.to_string()
 }

@@ -2,10 +2,13 @@
 
 mod together;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use smallvec::SmallVec;
-use tokio::time::Instant;
+
 use tracing::Instrument;
 
 use super::{

@@ -3,10 +3,13 @@
 #[cfg(test)]
 mod late;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use smallvec::SmallVec;
-use tokio::{runtime::Handle, sync::oneshot, time::Instant};
+use tokio::{runtime::Handle, sync::oneshot};
 use tracing::Instrument;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -274,6 +277,7 @@ impl L2 {
             is_outliving: entries.outlives.is_so(),
         };
         // Apart from the envelope: a user's codec may do to it what it likes.
+        // Not of the runtime, whose time may stand still: it is work.
         let began = Instant::now();
         let mut payload = Vec::with_capacity(entries.expected());
         if let Err(refusal) = entries.wire.encode(fill.node.value()?, &mut payload) {

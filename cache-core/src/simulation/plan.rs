@@ -244,8 +244,8 @@ impl Plan {
         plan
     }
 
-    /// Three calls of one key, and these faults between the first and the second, which is well within the bound.
-    pub(super) fn of_one_key(faults: &[Fault]) -> Self {
+    /// Three calls of one key of a function, and this between the first and the second, which is well within the bound.
+    pub(super) fn of_one_key(function: usize, between: Option<Action>) -> Self {
         let setup = Setup {
             bound: 2_000,
             ttl: 60_000,
@@ -264,19 +264,18 @@ impl Plan {
             steps: Vec::new(),
             struck: 0,
         };
-        for at in [0, 900, 1_000] {
+        for at in [0, 300, 400] {
             let action = Action::Call {
                 process: 0,
-                function: 0,
+                function,
                 id: 0,
                 how: How::Get,
                 polls: None,
             };
             plan.steps.push(Step { at, action });
         }
-        for fault in faults {
-            plan.fault(100, *fault);
-        }
+        let between = between.map(|action| Step { at: 100, action });
+        plan.steps.extend(between);
         plan.steps.sort_by_key(|step| step.at);
         plan
     }
