@@ -89,6 +89,8 @@ pub enum Symptom {
     TooHeavyValues,
     /// Values are larger than what the cache takes to Redis.
     TooLargeValues,
+    /// An event on which nothing depended, however often it was emitted.
+    UnheededEvent,
     /// Entries are made void more often than they are used.
     InvalidationStorm,
     /// Values that were made void, and loaded again, were the same as before.
@@ -109,8 +111,6 @@ pub enum Symptom {
     CrowdedBackground,
     /// Loads take longer than they may.
     OftenLate,
-    /// An event on which nothing depended, however often it was emitted.
-    UnheededEvent,
     /// A policy of a function that was never called.
     PolicyOfNothing,
 }

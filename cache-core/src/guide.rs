@@ -25,6 +25,10 @@ pub mod servers {}
 #[doc = include_str!("../docs/strategies.md")]
 pub mod strategies {}
 
+/// # What is in it, why was this served, and what should I change?
+#[doc = include_str!("../docs/insight.md")]
+pub mod insight {}
+
 /// # What a cache tells of itself: metrics, traces, health
 #[doc = include_str!("../docs/metrics.md")]
 #[cfg_attr(

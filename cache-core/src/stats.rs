@@ -332,6 +332,12 @@ impl Stats {
         total
     }
 
+    /// About how long callers would have waited in addition without the cache, in all functions.
+    #[must_use]
+    pub fn time_saved(&self) -> Duration {
+        self.functions.iter().map(FunctionStats::time_saved).sum()
+    }
+
     /// The first row of a function whose path ends in `name`, compared by whole segments, without
     /// type parameters and version.
     ///

@@ -159,6 +159,7 @@ impl fmt::Display for Step {
             write!(f, "  in `{within}`: ")?;
         }
         match self {
+            Self::Call { call, .. } if call.took.is_zero() => call.fmt(f),
             Self::Call { call, .. } => write!(f, "{call}, took {:.1?}", call.took),
             Self::Unfinished { function, key, .. } => {
                 write!(f, "`{function}` for `{key}`: no answer")

@@ -19,7 +19,8 @@ fn redis_fails(stats: &Stats) -> Vec<Advice> {
                `staleness_bound`, and every miss loads";
     let advice = || {
         let evidence = format!(
-            "Redis did not answer {faults} of {all} calls in time, or was not asked as it had not before"
+            "of {all} calls that asked Redis {} had no answer in time, and {} did not ask, as it had failed before",
+            total.redis_faults, total.redis_unasked
         );
         Advice::new(Symptom::RedisFails, evidence, fix)
     };

@@ -196,8 +196,8 @@ fn hot_key(row: &FunctionStats) -> Option<Advice> {
     (hot.percent >= 25 && row.hits >= 100_000).then(|| {
         Advice::new(
             Symptom::HotKey,
-            format!("{} of 100 hits are of the key `{}`", hot.percent, hot.key),
-            "in memory it costs nothing; at its expiry all wait for one load: `strategy = refresh_ahead(0.8)`, and with \
+            format!("about {} % of the hits are of the key `{}`", hot.percent, hot.key),
+            "in memory that costs nothing, but at its expiry all wait for one load: `strategy = refresh_ahead(0.8)`, and with \
              several processes `fleet`",
         )
     })

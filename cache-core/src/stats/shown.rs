@@ -59,14 +59,14 @@ const STRATEGY_COLUMNS: [Column; 5] = [
 
 /// Shown where there is something to show.
 const REDIS_COLUMNS: [Column; 8] = [
-    ("redis hits", |row| Number::Count(row.redis_hits)),
+    ("redis-hits", |row| Number::Count(row.redis_hits)),
     ("misses", |row| Number::Count(row.redis_misses)),
     ("unusable", |row| Number::Count(row.redis_unusable)),
     ("faults", |row| Number::Count(row.redis_faults)),
     ("unasked", |row| Number::Count(row.redis_unasked)),
     ("fills", |row| Number::Count(row.redis_fills)),
     ("lost", |row| Number::Count(row.redis_fills_lost)),
-    ("read", |row| match row.redis_hits {
+    ("redis-read", |row| match row.redis_hits {
         0 => Number::Count(0),
         _ => Number::Time(row.redis_times.mean()),
     }),
@@ -95,8 +95,13 @@ impl Display for Stats {
         let is_several = self.functions.len() > 1;
         for row in self.functions.iter().chain(is_several.then_some(&in_all)) {
             write!(f, "{:<width$}", row.name)?;
-            for (_, number) in columns() {
-                write!(f, " {:>10}", number(row))?;
+            for (title, number) in columns() {
+                // The mean of all loads is not that of each function.
+                let number = match *title {
+                    "saved" if std::ptr::eq(row, &in_all) => Number::Time(self.time_saved()),
+                    _ => number(row),
+                };
+                write!(f, " {number:>10}")?;
             }
             writeln!(f)?;
         }
