@@ -3,6 +3,8 @@
 
 use crate::{
     cache::Cache,
+    clock::nanos,
+    explain::Miss,
     health::{Health, RedisHealth},
     stats::{FunctionStats, Stats},
 };
@@ -14,6 +16,7 @@ pub(super) const FUNCTION: &str = "cache.function";
 /// What tells the rows of one metric apart.
 const OUTCOME: &str = "cache.outcome";
 const DIRECTION: &str = "cache.direction";
+const REASON: &str = "cache.reason";
 
 /// One series for each cache, or for each function of it.
 #[derive(Debug)]
@@ -91,6 +94,7 @@ use Read::{Cache as C, Function as F};
 use Unit::{Bytes, Flag, Of, Seconds};
 
 const READS: &str = "Reads of Redis, by what they found";
+const MISSES: &str = "Calls that memory did not answer, by reason";
 const FILLS: &str = "Values that were to be written to Redis, by what became of them";
 const STOPPED: &str = "Servers that are not asked, or not written to, as they keep failing";
 
@@ -98,7 +102,16 @@ const STOPPED: &str = "Servers that are not asked, or not written to, as they ke
 #[rustfmt::skip]
 pub(super) static ROWS: &[Row] = &[
     row(Counter, "cache.hits", Of("{call}"), "Calls answered from memory", F(|it| it.hits)),
+    row(Counter, "cache.misses", Of("{call}"), MISSES, F(|it| it.missed(Miss::Absent))).with(REASON, "absent"),
+    row(Counter, "cache.misses", Of("{call}"), MISSES, F(|it| it.missed(Miss::Evicted))).with(REASON, "evicted"),
+    row(Counter, "cache.misses", Of("{call}"), MISSES, F(|it| it.missed(Miss::Expired))).with(REASON, "expired"),
+    row(Counter, "cache.misses", Of("{call}"), MISSES, F(|it| it.missed(Miss::Invalidated))).with(REASON, "invalidated"),
+    row(Counter, "cache.misses", Of("{call}"), MISSES, F(|it| it.missed(Miss::Unproven))).with(REASON, "unproven"),
+    row(Counter, "cache.bypassed", Of("{call}"), "Calls that ran past the cache", F(|it| it.bypassed)),
     row(Counter, "cache.loads", Of("{load}"), "Times that the body of the function began to run", F(|it| it.loads)),
+    row(UpDown, "cache.load.time", Seconds, "How long loads took, in all", F(|it| nanos(it.load_times.total()))),
+    row(UpDown, "cache.wait.time", Seconds, "How long calls waited for the load of another one, in all", F(|it| nanos(it.wait_times.total()))),
+    row(UpDown, "cache.time_saved", Seconds, "About how much longer callers would have waited without the cache, in all", F(|it| nanos(it.time_saved()))),
     row(Counter, "cache.failures", Of("{load}"), "Loads that ended in an error or a panic", F(|it| it.failures)),
     row(Counter, "cache.shared_loads", Of("{call}"), "Calls answered by the load or the read of another caller: stampedes prevented", F(|it| it.shared_loads)),
     row(Counter, "cache.stale", Of("{call}"), "Hits that were served a value past its time, or one that was void, by a strategy", F(|it| it.stale)),
@@ -116,6 +129,8 @@ pub(super) static ROWS: &[Row] = &[
     row(Counter, "cache.redis.reads", Of("{read}"), READS, F(|it| it.redis_misses)).with(OUTCOME, "miss"),
     row(Counter, "cache.redis.reads", Of("{read}"), READS, F(|it| it.redis_unusable)).with(OUTCOME, "unusable"),
     row(Counter, "cache.redis.reads", Of("{read}"), READS, F(|it| it.redis_faults)).with(OUTCOME, "fault"),
+    row(Counter, "cache.redis.unasked", Of("{call}"), "Calls that did not ask Redis, as it cannot be reached or has failed too often", F(|it| it.redis_unasked)),
+    row(UpDown, "cache.redis.read.time", Seconds, "How long calls waited for what they asked of Redis, in all", F(|it| nanos(it.redis_times.total()))),
     row(Counter, "cache.redis.fills", Of("{value}"), FILLS, F(|it| it.redis_fills)).with(OUTCOME, "written"),
     row(Counter, "cache.redis.fills", Of("{value}"), FILLS, F(|it| it.redis_fills_lost)).with(OUTCOME, "lost"),
     row(Counter, "cache.redis.too_large", Of("{value}"), "Lost fills that were larger than the limit for one value", F(|it| it.redis_too_large)),
