@@ -98,7 +98,7 @@ impl Display for Stats {
             for (title, number) in columns() {
                 // The mean of all loads is not that of each function.
                 let number = match *title {
-                    "saved" if std::ptr::eq(row, &in_all) => Number::Time(self.time_saved()),
+                    "saved" if row.name == in_all.name => Number::Time(self.time_saved()),
                     _ => number(row),
                 };
                 write!(f, " {number:>10}")?;
