@@ -3,6 +3,9 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+#[path = "joined/late.rs"]
+mod late;
+
 use std::{sync::Arc, time::Instant};
 
 use cache_core::{Cache, cached, invalidates};
@@ -223,18 +226,16 @@ async fn slow(table: Table, id: u64) -> u64 {
     value
 }
 
-async fn guarded(is_joined: bool) -> u64 {
-    let (server, table) = (Server::start(), Table::default());
-    let there = on(server.other_url()).await;
-    within(&there, row(&table, 1)).await;
+/// A process that dies between its commit and its event: nobody drives it again, and nothing of it is dropped. It has begun
+/// by then, and commits when it is told to.
+async fn doomed(url: String, source: Table) -> Arc<Steps> {
     let none = || Semaphore::new(0);
     let steps = Arc::new(Steps {
         begun: none(),
         go: none(),
         committed: none(),
     });
-    let (url, source, dying) = (server.url(), table.clone(), Arc::clone(&steps));
-    // It dies between its commit and its event: nobody drives it again, and nothing of it is dropped.
+    let dying = Arc::clone(&steps);
     std::thread::spawn(move || {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
@@ -250,12 +251,26 @@ async fn guarded(is_joined: bool) -> u64 {
     });
     steps.begun.acquire().await.unwrap().forget();
     sleep(ms(200)).await;
+    steps
+}
+
+impl Steps {
+    async fn commit(&self, table: &Table) {
+        self.go.add_permits(1);
+        while table.value() == 0 {
+            sleep(ms(1)).await;
+        }
+    }
+}
+
+async fn guarded(is_joined: bool) -> u64 {
+    let (server, table) = (Server::start(), Table::default());
+    let there = on(server.other_url()).await;
+    within(&there, row(&table, 1)).await;
+    let steps = doomed(server.url(), table.clone()).await;
     let first = is_joined.then(|| spawn_in(&there, slow(table.clone(), 1)));
     sleep(ms(200)).await;
-    steps.go.add_permits(1);
-    while table.value() == 0 {
-        sleep(ms(1)).await;
-    }
+    steps.commit(&table).await;
     sleep(ms(4_000)).await;
     let second = within(&there, slow(table.clone(), 1)).await;
     drop(first);
