@@ -20,7 +20,6 @@ use std::{
 };
 
 pub(crate) use ask::act;
-
 pub(crate) use body::{Body, Leavers, Leaving, Running};
 pub(crate) use guarding::{ByEvents, Guarding};
 pub(crate) use miss::{Call, Flown, Place};
@@ -39,7 +38,6 @@ use crate::{
     key::{CacheKey, Key, KeyRef, KeyWriter, WriteKey, Written, text_of},
     l1::{Entry, Node},
     site::{Instance, Site, SiteState},
-    stats::Counters,
     strategy::Decision,
     value::{Answer, Beyond, Judge, Keep, Loaded, Maker, Returned, Shape, Travelling},
 };
@@ -120,14 +118,15 @@ impl Lookup<'_> {
         }
         let l1 = &cache.flights().l1;
         // Before the tier is locked: what writes a key is the user's code, which may wait for anything.
-        let key = self.key.to_key();
-        let Some(node) = l1.get(&key.as_ref()) else {
+        let bytes = self.key.bytes();
+        let key = self.key.with_bytes(&bytes);
+        let Some(node) = l1.get(&key) else {
             return Err(self.missed(key, cache.clone(), None, Some(Miss::Absent.into())));
         };
         let entry = node.entry();
         if entry.is_quiet(cache.clock()) {
             entry.count_hit();
-            l1.bring(&key, self.write_key, &node);
+            l1.bring(key, self.write_key, &node);
             return Ok(node);
         }
         self.obey(key, entry.on_read(cache.clock()), cache, node)
@@ -138,7 +137,7 @@ impl Lookup<'_> {
     #[inline(never)]
     fn obey(
         &self,
-        key: Key,
+        key: KeyRef<'_>,
         decision: Decision,
         cache: &Cache,
         node: Arc<Node>,
@@ -165,9 +164,10 @@ impl Lookup<'_> {
     #[inline(never)]
     fn find_in(&self, cache: &Cache) -> Result<Arc<Node>, Box<Missed>> {
         let question = context::take_question(*self.output).or_else(|| self.noted());
-        let key = self.key.to_key();
+        let bytes = self.key.bytes();
+        let key = self.key.with_bytes(&bytes);
         let Some(mut question) = question else {
-            let Some(node) = cache.flights().l1.get(&key.as_ref()) else {
+            let Some(node) = cache.flights().l1.get(&key) else {
                 return Err(self.missed(key, cache.clone(), None, Some(Miss::Absent.into())));
             };
             let (entry, clock) = (node.entry(), cache.clock());
@@ -180,7 +180,7 @@ impl Lookup<'_> {
             return self.obey(key, decision, cache, node);
         };
         if matches!(question.ask, Ask::Prefetch)
-            && let Some(node) = cache.flights().l1.get(&key.as_ref())
+            && let Some(node) = cache.flights().l1.get(&key)
             && node.entry().is_usable(cache.clock())
         {
             // There is nothing to do, and the value is nobody's.
@@ -230,7 +230,7 @@ impl Lookup<'_> {
     #[inline(never)]
     fn missed(
         &self,
-        key: Key,
+        key: KeyRef<'_>,
         cache: Cache,
         due: Option<Arc<Node>>,
         lack: Option<Lack>,
@@ -248,7 +248,7 @@ impl Lookup<'_> {
 
     fn to_miss(
         &self,
-        key: Key,
+        key: KeyRef<'_>,
         cache: Cache,
         text: Option<Text>,
         due: Option<Arc<Node>>,
@@ -256,7 +256,7 @@ impl Lookup<'_> {
         Missed {
             cache,
             instance: self.instance,
-            key,
+            key: key.to_key(),
             tags: self.tags(),
             text,
             due,
@@ -420,9 +420,8 @@ impl Missed {
         };
         if let Some(lack) = lack {
             opened.call.count_miss(lack);
-            let call = &opened.call;
-            if opened.text.is_none() && call.site.is_shared && call.cache.shared().is_some() {
-                Counters::add(&call.site.counters.redis_unasked);
+            if opened.text.is_none() {
+                opened.call.count_unasked();
             }
         }
         let maker = Maker {

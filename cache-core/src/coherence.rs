@@ -330,13 +330,15 @@ impl Coherence {
         proven: Nanos,
         stamps: Option<Stamps>,
     ) -> Option<Guard> {
-        let is_marked = || {
-            let tags = snapshot.cells().map(|cell| cell.tag());
-            self.marks.has(tags, snapshot.taken)
-        };
-        // What is marked may change without a word.
-        let is_blind = stamps.is_none() && (proven < self.blind_until.load(Acquire) || is_marked());
         (!snapshot.is_empty()).then(|| {
+            let is_marked = || {
+                let tags = snapshot.cells().map(|cell| cell.tag());
+                self.marks.has(tags, snapshot.taken)
+            };
+            // What is marked may change without a word.
+            let may_be_blind =
+                || proven < self.blind_until.load(Acquire) || !self.is_alone() && is_marked();
+            let is_blind = stamps.is_none() && may_be_blind();
             let beat = Arc::clone(&self.beat);
             Guard::new(beat, snapshot.clone(), (proven, is_blind), stamps)
         })
@@ -505,12 +507,15 @@ impl Coherence {
         }
     }
 
-    /// Counts the events that these tags are of.
-    fn count_emitted(&self, tags: &[Tag]) {
-        for tags in tags.chunk_by(|one, other| one.event() == other.event()) {
-            let event = tags[0].event();
+    /// Counts an emission of the events that these tags are of.
+    pub(crate) fn count_emitted(&self, tags: &[Tag]) {
+        let mut events: Vec<_> = tags.iter().map(Tag::event).collect();
+        events.sort_unstable();
+        events.dedup();
+        for event in events {
             self.counters.emitted.add(event);
-            if !tags.iter().any(|tag| self.registry.get(tag).is_some()) {
+            let mut own = tags.iter().filter(|tag| tag.event() == event);
+            if !own.any(|tag| self.registry.get(tag).is_some()) {
                 self.counters.unheeded.add(event);
             }
         }

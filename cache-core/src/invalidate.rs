@@ -156,6 +156,7 @@ impl Cache {
             self.emit_behind(tags, by, outcome, nonce);
             return true;
         };
+        self.coherence().count_emitted(tags);
         let recorder = context::recorder();
         let (waiter, acknowledged) = oneshot::channel();
         let ack = Ack {
@@ -191,6 +192,7 @@ impl Cache {
             return;
         }
         let (coherence, now) = (self.coherence(), system_now());
+        coherence.count_emitted(tags);
         let emitted = || Emitted::here(by.clone(), now);
         let ack = Ack {
             nonce,

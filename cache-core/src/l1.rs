@@ -56,8 +56,8 @@ pub enum Eviction {
 pub(crate) struct Evicted {
     inserted: Option<(Key, Arc<Node>)>,
     nodes: SmallVec<[Arc<Node>; 2]>,
-    /// Those of the nodes for which there was no room.
-    keys: SmallVec<[Key; 1]>,
+    /// The hashes of those of the nodes for which there was no room.
+    keys: SmallVec<[u64; 1]>,
 }
 
 impl Evicted {
@@ -80,7 +80,7 @@ impl Evicted {
             Some((inserted, _)) if inserted == key => {}
             _ => {
                 counters.evictions.fetch_add(1, Relaxed);
-                self.keys.push(key.clone());
+                self.keys.push(key.spread());
             }
         }
         self.nodes.push(node);
@@ -178,10 +178,8 @@ impl L1 {
         if !node.entry().is_weighed() {
             self.make_room(key, node, &mut evicted);
         }
-        self.evicted.remove(key);
-        for key in std::mem::take(&mut evicted.keys) {
-            self.evicted.add(&key);
-        }
+        self.evicted.remove(key.spread());
+        evicted.keys.iter().for_each(|key| self.evicted.add(*key));
         evicted
     }
 
@@ -210,7 +208,7 @@ impl L1 {
 
     /// Whether there was no room for its entry, and there has been none since, as far as that is known.
     pub(crate) fn has_evicted(&self, key: &Key) -> bool {
-        self.evicted.has(key)
+        self.evicted.has(key.spread())
     }
 
     pub(crate) fn remove(&self, key: &Key) -> Option<Arc<Node>> {

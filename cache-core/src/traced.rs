@@ -54,7 +54,7 @@ impl Cache {
     /// assert_eq!(traced.value, 300);
     /// let sources: Vec<_> = traced.calls().map(|call| call.source).collect();
     /// assert_eq!(sources, [Source::Load, Source::Memory, Source::Load]);
-    /// println!("{traced}"); // 1 of 3 calls from memory, 2 loaded ..
+    /// println!("{traced}"); // 3 calls: 1 from memory, 2 loaded ..
     /// # }
     /// ```
     ///

@@ -89,7 +89,7 @@ use self::features::Features;
 /// only the value tells.
 ///
 /// The expressions in options are evaluated in the caller: `cache` once for every call, `key` two or three times, and once
-/// more where Redis or a handle needs it as text, `ttl`, `none_ttl` and `err_ttl` for every call that
+/// more where Redis, a handle or a trace needs it as text, `ttl`, `none_ttl` and `err_ttl` for every call that
 /// memory does not answer. They do not leave it: no `.await`, no `?`, no `return`.
 ///
 /// # Which functions

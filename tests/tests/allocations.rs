@@ -48,6 +48,13 @@ async fn by_text_key(tenant: &str, id: u64) -> u64 {
     id + tenant.len() as u64
 }
 
+/// Too large to be at hand.
+#[cached(ttl = 1h)]
+async fn large(name: &str, id: u64) -> Arc<str> {
+    let _ = (name, id);
+    "x".repeat(4_000).into()
+}
+
 #[cached(ttl = 1h)]
 async fn generic<T: CacheKey + Send + Sync + 'static>(value: T) -> usize {
     let _ = value;
@@ -110,6 +117,19 @@ fn allocations_of_hits(cache: &Cache, is_scoped: bool) -> u64 {
 #[test]
 fn a_hit_allocates_nothing_and_awaits_nothing() {
     assert_eq!(allocations_of_hits(&Cache::current(), false), 0);
+}
+
+#[test]
+fn a_hit_that_its_thread_has_not_at_hand_allocates_nothing_either() {
+    let call = || large(&LONG[..100], 1);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(call());
+    drop(runtime);
+    (0..OFTEN).for_each(|_| drop(hit(call())));
+    let counted = measure(|| (0..1_000).for_each(|_| drop(hit(call()))));
+    assert_eq!(counted.count_total, 0);
 }
 
 #[test]

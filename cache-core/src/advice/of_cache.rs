@@ -30,11 +30,11 @@ fn redis_fails(stats: &Stats) -> Vec<Advice> {
 fn hearing_is_lost(stats: &Stats) -> Vec<Advice> {
     let (gaps, suspects) = (stats.events.gaps, stats.events.suspects);
     let is_so = gaps >= 10 && suspects >= 100;
-    let fix = "see who ends it: `timeout` and `client-output-buffer-limit pubsub` of the server, a proxy that closes what is \
+    let fix = "see who ends the connection that hears of it: `timeout` and `client-output-buffer-limit pubsub` of the server, a proxy that closes what is \
                idle, or a primary that is replaced again and again";
     let advice = || {
         let evidence = format!(
-            "the connection that hears of changes was made {gaps} times, and {suspects} entries had to be asked about"
+            "{gaps} times something may have been missed of what others changed, and {suspects} entries had to be asked about"
         );
         Advice::new(Symptom::HearingIsLost, evidence, fix)
     };

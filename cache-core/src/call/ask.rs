@@ -57,7 +57,10 @@ impl Opened {
         let Question { ask, reply, .. } = *question?;
         let text = text.map(|text| text.text).unwrap_or_default();
         let began = Instant::now();
-        let recording = context::recorder().map(|recorder| recorder.begin(&call.site.name, &text));
+        // Of what has no output there is no answer to tell of.
+        let is_told = !matches!(ask, Ask::Evict | Ask::Prefetch | Ask::Put(_));
+        let recorder = context::recorder().filter(|_| is_told);
+        let recording = recorder.map(|recorder| recorder.begin(&call.site.name, &text));
         let is_peek = matches!(ask, Ask::Peek);
         let outer = context::load();
         let dropped = Dropped {
@@ -133,10 +136,14 @@ impl Call {
                 Flown::by(Answer::Shared(node), Source::Redis)
             }
             (Ask::Explain | Ask::Warm, looked) => {
-                if let Err(lack) = looked {
+                let flown = self.answer(None, Place::Any, body).await;
+                if let (Err(lack), false) = (looked, flown.source == Source::Memory) {
                     self.count_miss(lack);
+                    if self.remote.is_some() && !self.cache.is_worth_asking() {
+                        self.count_unasked();
+                    }
                 }
-                self.answer(None, Place::Any, body).await
+                flown
             }
             (Ask::Refresh, _) => self.answer(None, Place::New, body).await,
             (Ask::Bypass, _) => self.run_uncached(body, None).await,
@@ -206,6 +213,13 @@ impl Call {
         counters.missed.add(miss);
         if let Some(changed) = lack.changed {
             counters.invalidated_by.add(changed.event());
+        }
+    }
+
+    /// Counts that Redis is not asked, where it could have been.
+    pub(super) fn count_unasked(&self) {
+        if self.site.is_shared && self.cache.shared().is_some() {
+            Counters::add(&self.site.counters.redis_unasked);
         }
     }
 

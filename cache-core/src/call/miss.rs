@@ -359,10 +359,7 @@ impl Call {
         underway: &mut Underway,
     ) -> Result<Found, Option<RedisMiss>> {
         let _reading = self.reading.as_deref().map(Reading::begin);
-        let asked = Instant::now();
-        let answer = remote.answer(&self.cache, underway).await;
-        self.counters().redis_times.add(asked.elapsed());
-        answer
+        remote.answer(&self.cache, underway).await
     }
 
     /// Runs the body for a flight; in a task of its own, where there is a runtime for that.

@@ -161,8 +161,6 @@ impl Reader {
 
     /// It has this answer, and goes on where that is to be replaced.
     pub(crate) fn end(self, node: Arc<Node>) -> Result<Answer, Going> {
-        let counters = &self.call.site.counters;
-        counters.redis_times.add(self.since.elapsed());
         if node.entry().is_quiet(self.call.cache.clock()) {
             return Ok(Answer::Shared(node));
         }

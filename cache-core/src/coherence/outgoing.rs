@@ -94,7 +94,6 @@ impl Coherence {
     /// done.
     pub(crate) fn emit(&self, tags: &[Tag], outcome: Outcome, ack: Ack, emitted: Emitted) {
         let (Ack { nonce, waiter }, now) = (ack, emitted.at);
-        self.count_emitted(tags);
         if self.is_alone() {
             self.invalidate(tags, || Some(emitted), now);
             if let Some(waiter) = waiter {

@@ -115,7 +115,7 @@ impl Bytes for Comparing<'_> {
 
 /// The bytes themselves, with their hash.
 pub(super) struct Kept {
-    bytes: SmallVec<[u8; 40]>,
+    bytes: SmallVec<[u8; 128]>,
     hashing: Hashing,
     /// Whether the pieces can be told apart again: before each is how long it is, times two, and one more for a word.
     is_record: bool,
@@ -134,7 +134,7 @@ impl Kept {
         &self.bytes
     }
 
-    pub(super) fn into_bytes(self) -> SmallVec<[u8; 40]> {
+    pub(super) fn into_bytes(self) -> SmallVec<[u8; 128]> {
         self.bytes
     }
 

@@ -20,6 +20,9 @@ pub(crate) struct Key {
     bytes: SmallVec<[u8; 40]>,
 }
 
+/// A key as it is looked for.
+pub(crate) type WrittenKey = SmallVec<[u8; 128]>;
+
 /// What writes the key of a call, each time in the same pieces. Not `Fn`, whose table would hold each closure three times.
 pub trait WriteKey {
     /// Writes it.
@@ -102,14 +105,22 @@ impl<'a> KeyRef<'a> {
         self.hash
     }
 
-    pub(crate) fn to_key(self) -> Key {
-        let bytes = match self.sought {
+    /// Its bytes, of which the usual ones are nowhere on the heap.
+    pub(crate) fn bytes(&self) -> WrittenKey {
+        match self.sought {
             Sought::There(bytes) => SmallVec::from_slice(bytes),
             Sought::Written(write) => {
                 let mut kept = Rendering::bytes_alone();
                 write.write(&mut KeyWriter::keeping(&mut kept));
                 kept.into_bytes()
             }
+        }
+    }
+
+    pub(crate) fn to_key(self) -> Key {
+        let bytes = match self.sought {
+            Sought::There(bytes) => SmallVec::from_slice(bytes),
+            Sought::Written(_) => SmallVec::from_slice(&self.bytes()),
         };
         Key {
             hash: self.hash,
@@ -127,10 +138,6 @@ impl Key {
             function,
             bytes: SmallVec::from_slice(key.as_bytes()),
         }
-    }
-
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
     }
 
     /// Bytes of the key that lie outside of it.

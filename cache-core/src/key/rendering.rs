@@ -1,4 +1,5 @@
-//! Keys that are kept: as bytes or as text. Cold: a hit in memory never comes here.
+//! Keys that are kept, or looked for where others look too: as bytes or as text. Cold: a hit that its thread has at hand never
+//! comes here.
 
 use std::{
     fmt::Display,
@@ -52,7 +53,7 @@ impl Rendering {
     }
 
     /// None of a text.
-    pub(super) fn into_bytes(self) -> SmallVec<[u8; 40]> {
+    pub(super) fn into_bytes(self) -> SmallVec<[u8; 128]> {
         match self {
             Self::Bytes(kept) => kept.into_bytes(),
             Self::Text(_) => SmallVec::new(),

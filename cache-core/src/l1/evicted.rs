@@ -5,8 +5,6 @@ use std::sync::{
     atomic::{AtomicU32, Ordering::Relaxed},
 };
 
-use crate::key::Key;
-
 /// Each takes the place of another one. A power of two.
 const PLACES: usize = 1 << 14;
 
@@ -15,16 +13,16 @@ const PLACES: usize = 1 << 14;
 pub(super) struct EvictedKeys(OnceLock<Box<[AtomicU32]>>);
 
 /// Never zero.
-fn mark_of(key: &Key) -> u32 {
-    u32::try_from(key.spread() >> 32).unwrap_or(0) | 1
+fn mark_of(key: u64) -> u32 {
+    u32::try_from(key >> 32).unwrap_or(0) | 1
 }
 
-fn place_of(key: &Key) -> usize {
-    usize::try_from(key.spread() % PLACES as u64).unwrap_or(0)
+fn place_of(key: u64) -> usize {
+    usize::try_from(key % PLACES as u64).unwrap_or(0)
 }
 
 impl EvictedKeys {
-    pub(super) fn add(&self, key: &Key) {
+    pub(super) fn add(&self, key: u64) {
         let places = self
             .0
             .get_or_init(|| (0..PLACES).map(|_| AtomicU32::new(0)).collect());
@@ -32,7 +30,7 @@ impl EvictedKeys {
     }
 
     /// It is there again.
-    pub(super) fn remove(&self, key: &Key) {
+    pub(super) fn remove(&self, key: u64) {
         if self.has(key)
             && let Some(places) = self.0.get()
         {
@@ -40,7 +38,7 @@ impl EvictedKeys {
         }
     }
 
-    pub(super) fn has(&self, key: &Key) -> bool {
+    pub(super) fn has(&self, key: u64) -> bool {
         let places = self.0.get();
         places.is_some_and(|places| places[place_of(key)].load(Relaxed) == mark_of(key))
     }

@@ -152,27 +152,27 @@ impl L1 {
 
     /// Has this thread hold what the tier has just served, now and then.
     #[inline]
-    pub(crate) fn bring(&self, key: &Key, write_key: &dyn WriteKey, node: &Arc<Node>) {
+    pub(crate) fn bring(&self, key: KeyRef<'_>, write_key: &dyn WriteKey, node: &Arc<Node>) {
         let dice = DICE.get().wrapping_mul(747_796_405).wrapping_add(1);
         DICE.set(dice);
         if (dice >> 16).is_multiple_of(BROUGHT) {
-            sample(&key.as_ref(), write_key, node, BROUGHT.into());
+            sample(&key, write_key, node, BROUGHT.into());
             self.hold(key, node);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn hold(&self, key: &Key, node: &Arc<Node>) {
+    fn hold(&self, key: KeyRef<'_>, node: &Arc<Node>) {
         let Some(tier) = self.in_front else { return };
         if !(1..=MOST_BYTES).contains(&node.entry().known_weight()) {
             return;
         }
         let held = Held {
             node: Arc::clone(node),
-            function: key.as_ref().function,
-            key: SmallVec::from_slice(key.bytes()),
-            mark: mark_of(&key.as_ref()),
+            function: key.function,
+            key: SmallVec::from_slice(&key.bytes()),
+            mark: mark_of(&key),
             tier,
             untold: Cell::new(0),
             told: Cell::new(1),
@@ -181,7 +181,7 @@ impl L1 {
             let mut front = front.try_borrow_mut().ok()?;
             let front = front.0.get_or_insert_with(nothing);
             let mut left = sweep(front);
-            left.extend(take(front, places_of(&key.as_ref()), held));
+            left.extend(take(front, places_of(&key), held));
             Some(left)
         });
         // Not before: a value's own `Drop` may do anything.
@@ -335,7 +335,7 @@ mod tests {
             for _ in 0..50 * BROUGHT {
                 with_key(id, |key, write| {
                     if let Some(node) = self.l1.get(&key) {
-                        self.l1.bring(&key.to_key(), &write, &node);
+                        self.l1.bring(key, &write, &node);
                     }
                 });
             }

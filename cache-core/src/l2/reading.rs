@@ -88,6 +88,13 @@ pub(crate) struct One<'a> {
 }
 
 impl One<'_> {
+    /// What it asked for was answered after so long, or was not.
+    fn waited(&self, time: Duration) {
+        if self.reading.purpose.wants_entry() {
+            self.entries.counters.redis_times.add(time);
+        }
+    }
+
     /// Counts how the read went, and gives a word for it.
     fn count(&self, read: &Read) -> &'static str {
         if !self.reading.purpose.wants_entry() {
@@ -159,7 +166,9 @@ impl L2 {
                 None => self.read_guarded(one, entry, &tags).await,
             }
         };
+        let asked = tokio::time::Instant::now();
         let read = read.instrument(span.clone()).await;
+        one.waited(asked.elapsed());
         span.record("outcome", one.count(&read));
         read
     }

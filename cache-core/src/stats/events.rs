@@ -26,7 +26,7 @@ pub struct EventStats {
     pub revalidated: u64,
     /// Things that can change and that something in memory depends on now.
     pub tags: u64,
-    /// Events that this process emitted, by name.
+    /// Emissions of this process by event: of one for several events, each once.
     pub emitted: Vec<(String, u64)>,
     /// Those of them on which nothing in the memory of this process depended.
     pub unheeded: Vec<(String, u64)>,

@@ -15,6 +15,9 @@ const SAMPLE: u64 = 1_024;
 /// So much of all that was seen a key has to be for it to be told of: twice as much as it may be wrong by.
 const LEAST_PARTS: u64 = PLACES as u64 / 2;
 
+/// Longer texts are cut.
+const LONGEST_TEXT: usize = 200;
+
 thread_local! {
     /// How many hits are still to come until one is looked at.
     static LEFT: Cell<u64> = const { Cell::new(SAMPLE) };
@@ -88,12 +91,13 @@ pub struct HotKey {
 }
 
 impl HotKeys {
-    /// One more sampled hit of this key, of which `text` gives the text: that is asked for once, and not before the key was
-    /// seen a second time.
+    /// One more sampled hit of this key, of which `text` gives the text: that is not asked for before the key was seen a second
+    /// time.
     pub(crate) fn add(&self, hash: u64, text: impl FnOnce() -> String) {
         if self.0.lock().count(hash) {
             // Not under the lock: a key's own code may do anything.
-            let text = text();
+            let mut text = text();
+            text.truncate(text.floor_char_boundary(LONGEST_TEXT));
             let mut state = self.0.lock();
             if let Some(known) = state.counted.iter_mut().find(|known| known.hash == hash) {
                 known.text = text;

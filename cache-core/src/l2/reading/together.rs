@@ -130,8 +130,10 @@ impl L2 {
         let parts =
             parts.map(|part| -> Pending<'_, _> { Box::pin(self.read_part(ones, part, within)) });
         let span = spans::redis_read(ones.first().map_or("", |one| one.entries.function()));
+        let asked = tokio::time::Instant::now();
         let read = all(parts.collect()).instrument(span.clone()).await;
         for (place, ended) in read.into_iter().flatten() {
+            ones[place].waited(asked.elapsed());
             reads[place] = Some(ended);
         }
         let mut outcome = Outcome::default();
