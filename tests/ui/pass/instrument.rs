@@ -10,7 +10,10 @@ use tracing_subscriber::{
     registry::{LookupSpan, Registry, Scope},
 };
 
-/// The spans that began: the names from the outermost on.
+/// Spans of the cache itself.
+const OURS: &str = "cache_core::spans";
+
+/// The spans of the program that began: the names from the outermost on.
 #[derive(Clone, Default)]
 struct Spans(Arc<Mutex<Vec<String>>>);
 
@@ -21,11 +24,14 @@ impl Spans {
 }
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
-    fn on_new_span(&self, _attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        let names = context
-            .span_scope(id)
-            .into_iter()
-            .flat_map(Scope::from_root);
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if attributes.metadata().target() == OURS {
+            return;
+        }
+        let spans = context.span_scope(id).into_iter();
+        let names = spans
+            .flat_map(Scope::from_root)
+            .filter(|span| span.metadata().target() != OURS);
         let path = names.map(|span| span.name()).collect::<Vec<_>>().join("/");
         self.0
             .lock()
