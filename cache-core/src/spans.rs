@@ -76,7 +76,7 @@ impl Shown {
         &self.span
     }
 
-    pub(crate) fn has_keys(&self, keys: usize) {
+    pub(crate) fn record_keys(&self, keys: usize) {
         self.span.record("keys", keys);
     }
 

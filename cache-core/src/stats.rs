@@ -1,4 +1,4 @@
-//! Counters per function and their sum as typed statistics. A leaf.
+//! Counters per function and their sum as typed statistics. Of other modules it knows the reasons by which it counts.
 
 mod events;
 pub(crate) mod hot;
@@ -35,8 +35,8 @@ pub(crate) struct Counters {
     pub(crate) loads: AtomicU64,
     pub(crate) failures: AtomicU64,
     pub(crate) shared: AtomicU64,
-    pub(crate) stale: ByReason<5>,
-    pub(crate) missed: ByReason<8>,
+    pub(crate) stale: ByReason<Stale, 5>,
+    pub(crate) missed: ByReason<Miss, 8>,
     /// Those that an event had made void, by its name.
     pub(crate) invalidated_by: ByName,
     /// Calls that were run past the cache.
@@ -51,7 +51,7 @@ pub(crate) struct Counters {
     pub(crate) unweighed: AtomicU64,
     pub(crate) bytes: AtomicU64,
     pub(crate) redis_hits: AtomicU64,
-    pub(crate) redis_missed: ByReason<10>,
+    pub(crate) redis_missed: ByReason<RedisMiss, 10>,
     pub(crate) redis_unasked: AtomicU64,
     pub(crate) redis_fills: AtomicU64,
     pub(crate) redis_fills_lost: AtomicU64,
@@ -80,8 +80,8 @@ impl Counters {
             missed: self.missed.snapshot(),
             invalidated_by: self.invalidated_by.snapshot(),
             bypassed: self.bypassed.load(Relaxed),
-            stale: self.stale.sum_of(|_: Stale| true),
-            unproven: self.stale.sum_of(|stale: Stale| stale == Stale::Unproven),
+            stale: self.stale.sum_of(|_| true),
+            unproven: self.stale.sum_of(|stale| stale == Stale::Unproven),
             stale_by: self.stale.snapshot(),
             refreshes: self.refreshes.load(Relaxed),
             timeouts: self.timeouts.load(Relaxed),
@@ -93,7 +93,7 @@ impl Counters {
             redis_hits: self.redis_hits.load(Relaxed),
             redis_misses: self
                 .redis_missed
-                .sum_of(|miss: RedisMiss| !miss.is_unusable() && !miss.is_fault()),
+                .sum_of(|miss| !miss.is_unusable() && !miss.is_fault()),
             redis_unusable: self.redis_missed.sum_of(RedisMiss::is_unusable),
             redis_faults: self.redis_missed.sum_of(RedisMiss::is_fault),
             redis_missed: self.redis_missed.snapshot(),
@@ -299,7 +299,7 @@ impl FunctionStats {
     }
 
     /// Calls that no load of their own answered.
-    fn answered(&self) -> u64 {
+    pub(crate) fn answered(&self) -> u64 {
         self.hits + self.redis_hits + self.shared_loads
     }
 }
@@ -355,7 +355,7 @@ pub(crate) fn is_called(function: &str, name: &str) -> bool {
 }
 
 /// The name of a function without version and type parameters.
-fn path_in(name: &str) -> &str {
+pub(crate) fn path_in(name: &str) -> &str {
     let path = name.rsplit_once('@').map_or(name, |(path, _)| path);
     let mut depth = 0_usize;
     // From the end: an earlier list belongs to the type that the function is a method of.

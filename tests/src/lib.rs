@@ -60,6 +60,18 @@ pub fn on_both_runtimes<F: Future<Output = ()>>(test: impl Fn(Cache) -> F) {
     }
 }
 
+/// Runs a future on a runtime of this thread alone.
+///
+/// # Panics
+///
+/// As the future does.
+pub fn on_this_thread<F: Future>(future: F) -> F::Output {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    runtime
+        .expect("a runtime needs nothing that is not there")
+        .block_on(future)
+}
+
 /// Runs a test on a thread of its own: one that blocks its thread fails as well.
 ///
 /// # Panics

@@ -18,7 +18,7 @@ use std::{
 
 use cache_core::{Cache, CachedCall, Event, Eviction, cached};
 use futures::FutureExt as _;
-use tests::{Random, rows::within};
+use tests::{Random, on_this_thread, rows::within};
 
 #[derive(Debug, Event)]
 pub struct Changed {
@@ -174,20 +174,13 @@ async fn act(cache: &Cache, rows: &Arc<Rows>, random: &Random, seen: &Seen, bega
     }
 }
 
+fn cache_of(eviction: Eviction, memory: u64) -> Cache {
+    let builder = Cache::builder().memory_limit(memory).eviction(eviction);
+    on_this_thread(builder.build()).unwrap()
+}
+
 fn hammered(eviction: Eviction, seed: u64) {
-    let built = || async move {
-        Cache::builder()
-            .memory_limit(8 << 20)
-            .eviction(eviction)
-            .build()
-            .await
-            .unwrap()
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let caches: Vec<Cache> = (0..2).map(|_| runtime.block_on(built())).collect();
+    let caches = [(); 2].map(|()| cache_of(eviction, 8 << 20));
     let (is_over, found) = (AtomicBool::new(false), Seen::default());
     let all: Vec<Arc<Rows>> = (0..2)
         .map(|_| Arc::new(Rows(std::array::from_fn(|_| Row::default()))))
@@ -197,15 +190,11 @@ fn hammered(eviction: Eviction, seed: u64) {
         for place in 0..3 {
             let (caches, all, is_over, found) = (&caches, &all, &is_over, &found);
             scope.spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build()
-                    .unwrap();
                 let random = Random::of_seed(seed + place);
                 while !is_over.load(SeqCst) {
                     let which = random.below(2);
                     let started = Instant::now();
-                    runtime.block_on(within(&caches[which], async {
+                    on_this_thread(within(&caches[which], async {
                         for _ in 0..2_000 {
                             act(&caches[which], &all[which], &random, found, began).await;
                         }
@@ -245,26 +234,11 @@ async fn filler(id: u64) -> u64 {
 
 /// Changes its source, evicts, and calls: all in one thread. Another one clears now and then.
 fn evicted_beside_a_clear(eviction: Eviction, fillers: u64, within_time: Duration) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let cache = runtime
-        .block_on(
-            Cache::builder()
-                .memory_limit(256 << 20)
-                .eviction(eviction)
-                .build(),
-        )
-        .unwrap();
+    let cache = cache_of(eviction, 256 << 20);
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(within(&cache, async {
+            on_this_thread(within(&cache, async {
                 while !is_over.load(SeqCst) {
                     for id in 0..fillers {
                         filler(id).await;
@@ -274,7 +248,7 @@ fn evicted_beside_a_clear(eviction: Eviction, fillers: u64, within_time: Duratio
             }));
         });
         let mut late = 0_u64;
-        runtime.block_on(within(&cache, async {
+        on_this_thread(within(&cache, async {
             let started = Instant::now();
             while started.elapsed() < within_time {
                 // Until it is at hand.
@@ -306,27 +280,12 @@ fn who_evicts_is_not_served_what_was_before_while_another_one_clears() {
 #[test]
 fn who_evicts_in_the_middle_of_a_clear_is_not_served_what_was_before() {
     const FILLERS: u64 = 30_000;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let cache = runtime
-        .block_on(
-            Cache::builder()
-                .memory_limit(256 << 20)
-                .eviction(Eviction::Lru)
-                .build(),
-        )
-        .unwrap();
+    let cache = cache_of(Eviction::Lru, 256 << 20);
     let (at_hand, cleared) = (std::sync::Barrier::new(2), AtomicU64::new(0));
     let mut late = 0;
     thread::scope(|scope| {
         scope.spawn(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(within(&cache, async {
+            on_this_thread(within(&cache, async {
                 for round in 1..=10 {
                     at_hand.wait();
                     for id in 0..FILLERS {
@@ -337,7 +296,7 @@ fn who_evicts_in_the_middle_of_a_clear_is_not_served_what_was_before() {
                 }
             }));
         });
-        runtime.block_on(within(&cache, async {
+        on_this_thread(within(&cache, async {
             for round in 1..=10 {
                 // It is the oldest of all, and at hand.
                 for _ in 0..200 {

@@ -19,15 +19,7 @@ use std::{
 
 use cache_core::{Cache, CacheKey, CachedCall, Eviction, KeyWriter, cached};
 use futures::FutureExt as _;
-use tests::{SOON, bounded, rows::within};
-
-fn on_this_thread<F: Future>(future: F) -> F::Output {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(future)
-}
+use tests::{SOON, bounded, on_this_thread, rows::within};
 
 async fn cache_of(eviction: Eviction) -> Cache {
     Cache::builder().eviction(eviction).build().await.unwrap()

@@ -24,11 +24,6 @@ pub(super) const RULES: [OfFunction; 15] = [
     often_late,
 ];
 
-/// Calls that were answered without a load of their own.
-fn answered(row: &FunctionStats) -> u64 {
-    row.hits + row.redis_hits + row.shared_loads
-}
-
 fn unusable_entries(row: &FunctionStats) -> Option<Advice> {
     let unusable = row.redis_unusable;
     let all = unusable + row.redis_hits + row.redis_misses;
@@ -153,7 +148,7 @@ fn waits_at_expiry(row: &FunctionStats) -> Option<Advice> {
 }
 
 fn hardly_asked_again(row: &FunctionStats) -> Option<Advice> {
-    let saved = answered(row);
+    let saved = row.answered();
     let all = saved + row.loads;
     let is_void = row.missed(Miss::Invalidated) + row.missed(Miss::Evicted) > all / 2;
     (all >= 1_000 && saved * 100 < all * 5 && !is_void).then(|| {

@@ -286,7 +286,7 @@ async fn within_loads<O>(
         load.asks(now);
     }
     let mut shown = around.begin_load(&site.name);
-    shown.has_keys(requests.len());
+    shown.record_keys(requests.len());
     let output = poll_fn(|cx| {
         if taken.is_given_up() {
             return Poll::Ready(None);

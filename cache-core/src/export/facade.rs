@@ -39,11 +39,6 @@ impl Cache {
     }
 }
 
-/// Its counters are integers.
-fn is_counter(row: &Row) -> bool {
-    row.kind == Kind::Counter && row.unit != Unit::Seconds
-}
-
 fn describe(recorder: &dyn Recorder, row: &Row) {
     let unit = match row.unit {
         Unit::Of(_) | Unit::Flag => None,
@@ -51,7 +46,7 @@ fn describe(recorder: &dyn Recorder, row: &Row) {
         Unit::Seconds => Some(Named::Seconds),
     };
     let (name, description) = (row.name.into(), row.description.into());
-    if is_counter(row) {
+    if row.kind == Kind::Counter {
         recorder.describe_counter(name, unit, description);
     } else {
         recorder.describe_gauge(name, unit, description);
@@ -64,7 +59,7 @@ fn publish(recorder: &dyn Recorder, row: &Row, labels: Labels<'_>, number: u64) 
         .map(|(key, value)| Label::new(key, value.to_owned()))
         .collect();
     let key = Key::from_parts(row.name, labels);
-    if is_counter(row) {
+    if row.kind == Kind::Counter {
         recorder.register_counter(&key, &METADATA).absolute(number);
     } else {
         let number = row.unit.of_number(number);

@@ -32,10 +32,6 @@ fn register(meter: &Meter, rows: &'static [Row], cache: Distant) {
     let (name, unit) = (rows[0].name, rows[0].unit);
     // What a builder makes need not be kept: the meter keeps the callback.
     match (rows[0].kind, unit) {
-        (Kind::Counter, Unit::Seconds) => {
-            let builder = meter.f64_observable_counter(name);
-            let _ = watching(builder, rows, cache, Unit::of_number).build();
-        }
         (Kind::Counter, _) => {
             let builder = meter.u64_observable_counter(name);
             let _ = watching(builder, rows, cache, |_, number| number).build();

@@ -3,7 +3,10 @@
 use std::{any, collections::BTreeMap, fmt};
 
 use super::{Direction, Graph, KnownEvent, Link};
-use crate::event::{Described, Event};
+use crate::{
+    event::{Described, Event},
+    stats::path_in,
+};
 
 /// What an expansion has the linker gather: a function that tells of an event, or of what a function does with some.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +48,7 @@ struct Mention {
 impl Registry {
     /// Tells of an event that is derived.
     pub fn event<E: Event>(&mut self, file: &'static str, line: u32, is_used_elsewhere: bool) {
-        let (path, _) = split_once(any::type_name::<E>(), "<");
+        let path = path_in(any::type_name::<E>());
         let ident = path.rsplit("::").next().unwrap_or(path);
         self.types.push((ident.to_owned(), E::NAME));
         let place = Place { file, line };
@@ -181,8 +184,4 @@ pub(super) fn pattern(event: &str, fields: &[&str], named: &[&str]) -> String {
 fn path_of(item: &str) -> String {
     let (path, _) = item.rsplit_once("::").unwrap_or((item, ""));
     path.replace("::{{closure}}", "")
-}
-
-fn split_once<'a>(text: &'a str, at: &str) -> (&'a str, &'a str) {
-    text.split_once(at).unwrap_or((text, ""))
 }

@@ -250,6 +250,28 @@ fn the_order_in_which_functions_are_linked_is_not_seen() {
     assert_eq!(one.to_dot(), other.to_dot());
 }
 
+struct Shop;
+
+trait Tells {
+    fn tell(registry: &mut Registry);
+}
+
+impl Tells for Shop {
+    fn tell(registry: &mut Registry) {
+        events! { Closed("Closed") []; }
+        registry.event::<Closed>("src/shop.rs", 1, false);
+        let mut close = registry.emitter("shop::close::item", "src/shop.rs", 9);
+        close.some(&["Closed"], "closed()");
+    }
+}
+
+#[test]
+fn an_event_within_a_method_of_a_trait_is_known_by_its_name_too() {
+    let graph = graph_of(&[Shop::tell]);
+    let links: Vec<_> = graph.links().iter().map(Link::event).collect();
+    assert_eq!(links, [Some("Closed")]);
+}
+
 #[test]
 fn an_expression_gives_the_events_whose_types_it_mentions() {
     let graph = graph_of(&[|registry| {

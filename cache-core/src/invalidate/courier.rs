@@ -285,7 +285,7 @@ impl Drop for Courier {
         if self.route.couriers.fetch_sub(1, Relaxed) > 1 {
             return;
         }
-        self.route.ear.is_left();
+        self.route.ear.leave();
         // They hold the route that holds them.
         let begun = std::mem::take(&mut *self.route.begun.lock());
         drop(begun);

@@ -53,7 +53,7 @@ impl Ear {
     }
 
     /// Nobody is left who would want to know that others are not heard.
-    pub(super) fn is_left(&self) {
+    pub(super) fn leave(&self) {
         self.is_heard.store(false, Relaxed);
     }
 

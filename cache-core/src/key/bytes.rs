@@ -113,10 +113,10 @@ impl Bytes for Comparing<'_> {
     }
 }
 
-/// The bytes themselves, with their hash.
+/// The bytes themselves, with their hash where that is wanted.
 pub(super) struct Kept {
     bytes: SmallVec<[u8; 128]>,
-    hashing: Hashing,
+    hashing: Option<Hashing>,
     /// Whether the pieces can be told apart again: before each is how long it is, times two, and one more for a word.
     is_record: bool,
 }
@@ -125,8 +125,16 @@ impl Kept {
     pub(super) fn new(is_record: bool) -> Self {
         Self {
             bytes: SmallVec::new(),
-            hashing: Hashing::new(),
+            hashing: Some(Hashing::new()),
             is_record,
+        }
+    }
+
+    /// Of a key whose hash is known.
+    pub(super) fn alone() -> Self {
+        Self {
+            hashing: None,
+            ..Self::new(false)
         }
     }
 
@@ -139,7 +147,7 @@ impl Kept {
     }
 
     pub(super) fn hash(&self) -> u64 {
-        self.hashing.hash()
+        self.hashing.as_ref().map_or(0, Hashing::hash)
     }
 
     /// A value of so many bytes.
@@ -154,10 +162,10 @@ impl Kept {
             self.bytes.extend_from_slice(&length.bytes);
         }
         self.bytes.extend_from_slice(bytes);
-        if is_word {
-            self.hashing.word(bytes);
-        } else {
-            self.hashing.some(bytes);
+        match &mut self.hashing {
+            None => {}
+            Some(hashing) if is_word => hashing.word(bytes),
+            Some(hashing) => hashing.some(bytes),
         }
     }
 

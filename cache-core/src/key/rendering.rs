@@ -47,9 +47,9 @@ impl DerefMut for Place<'_> {
 }
 
 impl Rendering {
-    /// Bytes without a record.
+    /// Bytes without a hash.
     pub(super) fn bytes_alone() -> Self {
-        Self::Bytes(Kept::new(false))
+        Self::Bytes(Kept::alone())
     }
 
     /// None of a text.

@@ -20,8 +20,9 @@ use crate::{
         Doubt, Guard,
         mutant::{self, Mutant},
     },
+    explain::Stale,
     key::Key,
-    stats::{Counters, Reason},
+    stats::Counters,
     strategy::{Decision, Known, Life, Trouble},
 };
 
@@ -311,7 +312,7 @@ impl Entry {
     }
 
     /// Counts a call that it answered though it is not fresh, for a reason.
-    pub(crate) fn count_stale(&self, reason: impl Reason) {
+    pub(crate) fn count_stale(&self, reason: Stale) {
         self.counters.stale.add(reason);
     }
 

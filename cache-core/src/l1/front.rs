@@ -90,16 +90,16 @@ impl Held {
         of(self) == of(other) && self.key == other.key
     }
 
-    /// Counts a hit. Whether it is the one to tell the tier of.
+    /// Counts a hit. Gives of how many the tier is to be told, where it is.
     #[inline]
-    fn is_to_be_told(&self) -> bool {
+    fn count_hit(&self) -> Option<u8> {
         let (untold, told) = (self.untold.get() + 1, self.told.get());
         let is_told = untold >= TOLD << told.min(DOUBLED);
         self.untold.set(if is_told { 0 } else { untold });
         if is_told {
             self.told.set(told.saturating_add(1));
         }
-        is_told
+        is_told.then_some(untold)
     }
 }
 
@@ -133,10 +133,8 @@ impl L1 {
                 return None;
             }
             entry.count_hit();
-            if held.is_to_be_told() {
-                let told = held.told.get().saturating_sub(1);
-                let hits = u64::from(TOLD << told.min(DOUBLED));
-                sample(&key, write_key, &held.node, hits);
+            if let Some(hits) = held.count_hit() {
+                sample(&key, write_key, &held.node, hits.into());
                 self.touch(key.with_bytes(&held.key));
             }
             Some(copy(&held.node))

@@ -8,7 +8,6 @@ use std::{
 };
 
 use smallvec::SmallVec;
-
 use tracing::Instrument;
 
 use super::{

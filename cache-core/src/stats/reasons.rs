@@ -1,6 +1,9 @@
 //! Counts of one thing by its reasons.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::{
+    marker::PhantomData,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use crate::lock::Mutex;
 
@@ -12,36 +15,35 @@ pub(crate) trait Reason: Copy + 'static {
     fn number(self) -> usize;
 }
 
-/// How often something happened for each of at most `N` reasons.
+/// How often something happened for each of its `N` reasons.
 #[derive(Debug)]
-pub(crate) struct ByReason<const N: usize>([AtomicU64; N]);
+pub(crate) struct ByReason<R, const N: usize>([AtomicU64; N], PhantomData<R>);
 
-impl<const N: usize> Default for ByReason<N> {
+impl<R: Reason, const N: usize> Default for ByReason<R, N> {
     fn default() -> Self {
-        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+        const { assert!(R::ALL.len() == N) };
+        Self(std::array::from_fn(|_| AtomicU64::new(0)), PhantomData)
     }
 }
 
-impl<const N: usize> ByReason<N> {
-    pub(crate) fn add(&self, reason: impl Reason) {
-        if let Some(count) = self.0.get(reason.number()) {
-            count.fetch_add(1, Relaxed);
-        }
+impl<R: Reason, const N: usize> ByReason<R, N> {
+    pub(crate) fn add(&self, reason: R) {
+        self.0[reason.number()].fetch_add(1, Relaxed);
     }
 
     /// Those that there were.
-    pub(crate) fn snapshot<R: Reason>(&self) -> Vec<(R, u64)> {
-        let counts = self.0.iter().map(|count| count.load(Relaxed));
-        let all = R::ALL.iter().copied().zip(counts);
-        all.filter(|(_, count)| *count > 0).collect()
+    pub(crate) fn snapshot(&self) -> Vec<(R, u64)> {
+        self.counts().filter(|(_, count)| *count > 0).collect()
     }
 
-    pub(crate) fn sum_of<R: Reason>(&self, is_one: fn(R) -> bool) -> u64 {
-        let counts = self.snapshot::<R>().into_iter();
-        counts
-            .filter(|(reason, _)| is_one(*reason))
-            .map(|(_, count)| count)
-            .sum()
+    pub(crate) fn sum_of(&self, is_one: fn(R) -> bool) -> u64 {
+        let counts = self.counts().filter(|(reason, _)| is_one(*reason));
+        counts.map(|(_, count)| count).sum()
+    }
+
+    fn counts(&self) -> impl Iterator<Item = (R, u64)> {
+        let counts = self.0.iter().map(|count| count.load(Relaxed));
+        R::ALL.iter().copied().zip(counts)
     }
 }
 
