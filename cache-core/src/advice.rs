@@ -113,6 +113,9 @@ pub enum Symptom {
     OftenLate,
     /// A policy of a function that was never called.
     PolicyOfNothing,
+    /// Cached functions that were never called: only with the feature `graph`, and not of methods that name no
+    /// event, of which that does not know.
+    NeverCalled,
 }
 
 impl Advice {

@@ -10,9 +10,10 @@ pub(crate) mod registry;
 mod tests;
 mod text;
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
-use self::registry::{Place, Registered, Registry};
+use self::registry::{Place, Registered, Registry, cached_name};
+use crate::stats::FunctionStats;
 
 /// The graph of this program: which functions emit which events, and which listen to them.
 ///
@@ -49,11 +50,26 @@ use self::registry::{Place, Registered, Registry};
 /// The [guide](crate::guide::graph) says what is in it and what is not, and shows one.
 #[must_use]
 pub fn graph() -> Graph {
+    told().into_graph()
+}
+
+/// The names of all cached functions of this program that are in none of these rows.
+pub(crate) fn never_called(rows: &[FunctionStats]) -> Vec<String> {
+    let called = rows.iter().map(|row| cached_name(&row.name));
+    let called: HashSet<_> = called.collect();
+    let mut never = told().into_cached();
+    never.retain(|name| !called.contains(name));
+    never.sort_unstable();
+    never.dedup();
+    never
+}
+
+fn told() -> Registry {
     let mut registry = Registry::default();
     for Registered(register) in inventory::iter::<Registered> {
         register(&mut registry);
     }
-    registry.into_graph()
+    registry
 }
 
 /// Events, and the functions that emit them or listen to them. [`graph()`](fn@crate::graph) makes it.

@@ -56,8 +56,8 @@ pub enum Eviction {
 pub(crate) struct Evicted {
     inserted: Option<(Key, Arc<Node>)>,
     nodes: SmallVec<[Arc<Node>; 2]>,
-    /// The hashes of those of the nodes for which there was no room.
-    keys: SmallVec<[u64; 1]>,
+    /// The hashes of those of the nodes for which there was no room, and what they weighed.
+    without_room: SmallVec<[(u64, u64); 1]>,
 }
 
 impl Evicted {
@@ -65,7 +65,7 @@ impl Evicted {
         Self {
             inserted: Some((key.clone(), Arc::clone(node))),
             nodes: SmallVec::new(),
-            keys: SmallVec::new(),
+            without_room: SmallVec::new(),
         }
     }
 
@@ -80,7 +80,8 @@ impl Evicted {
             Some((inserted, _)) if inserted == key => {}
             _ => {
                 counters.evictions.fetch_add(1, Relaxed);
-                self.keys.push(key.spread());
+                let weight = node.entry().weight_under(key);
+                self.without_room.push((key.spread(), weight));
             }
         }
         self.nodes.push(node);
@@ -151,7 +152,7 @@ impl L1 {
             tier: make(limit),
             limit,
             unweighed: Unweighed::new(unweighed_limit),
-            evicted: EvictedKeys::default(),
+            evicted: EvictedKeys::new(limit),
         }
     }
 
@@ -179,7 +180,9 @@ impl L1 {
             self.make_room(key, node, &mut evicted);
         }
         self.evicted.remove(key.spread());
-        evicted.keys.iter().for_each(|key| self.evicted.add(*key));
+        for (key, weight) in &evicted.without_room {
+            self.evicted.add(*key, *weight);
+        }
         evicted
     }
 
@@ -206,9 +209,10 @@ impl L1 {
         }
     }
 
-    /// Whether there was no room for its entry, and there has been none since, as far as that is known.
-    pub(crate) fn has_evicted(&self, key: &Key) -> bool {
-        self.evicted.has(key.spread())
+    /// How many percent of the limit there were too few for its entry, where that was evicted and is not there again, as far as
+    /// that is known.
+    pub(crate) fn missing_room(&self, key: &Key) -> Option<u64> {
+        self.evicted.missing(key.spread())
     }
 
     pub(crate) fn remove(&self, key: &Key) -> Option<Arc<Node>> {

@@ -213,7 +213,7 @@ pub use l2::{
     codec::{Codec, Postcard},
 };
 pub use policy::Policy;
-pub use stats::{EventStats, FunctionStats, HotKey, Stats, Times};
+pub use stats::{EventStats, FunctionStats, GhostCurve, HotKey, Stats, Times};
 pub use traced::{Step, Traced};
 pub use warm::{Warmed, Warming};
 

@@ -1,6 +1,7 @@
 //! Counters per function and their sum as typed statistics. Of other modules it knows the reasons by which it counts.
 
 mod events;
+mod ghosts;
 pub(crate) mod hot;
 mod reasons;
 mod reloads;
@@ -14,6 +15,8 @@ use std::{
 };
 
 pub use events::EventStats;
+pub use ghosts::GhostCurve;
+use ghosts::Ghosts;
 pub use hot::HotKey;
 use hot::HotKeys;
 use reasons::ByReason;
@@ -37,6 +40,8 @@ pub(crate) struct Counters {
     pub(crate) shared: AtomicU64,
     pub(crate) stale: ByReason<Stale, 5>,
     pub(crate) missed: ByReason<Miss, 8>,
+    /// Those of them whose entry had been evicted, by the room that it lacked.
+    pub(crate) ghosts: Ghosts,
     /// Those that an event had made void, by its name.
     pub(crate) invalidated_by: ByName,
     /// Calls that were run past the cache.
@@ -78,6 +83,7 @@ impl Counters {
             failures: self.failures.load(Relaxed),
             shared_loads: self.shared.load(Relaxed),
             missed: self.missed.snapshot(),
+            ghosts: self.ghosts.snapshot(),
             invalidated_by: self.invalidated_by.snapshot(),
             bypassed: self.bypassed.load(Relaxed),
             stale: self.stale.sum_of(|_| true),
@@ -129,6 +135,8 @@ pub struct FunctionStats {
     pub failures: u64,
     /// Calls that memory did not answer, though the function uses it, by reason: those that there were.
     pub missed: Vec<(Miss, u64)>,
+    /// How many of them more memory would have spared.
+    pub ghosts: GhostCurve,
     /// Those of them that an event had made void, by the event's name.
     pub invalidated_by: Vec<(String, u64)>,
     /// Calls that ran past the cache: under `bypass`, while the cache or the function was off, or in a load of the same key.
@@ -226,6 +234,7 @@ impl FunctionStats {
             loads,
             failures,
             missed,
+            ghosts,
             invalidated_by,
             bypassed,
             shared_loads,
@@ -288,6 +297,7 @@ impl FunctionStats {
             *count += more;
         }
         reasons::add(missed, &other.missed);
+        ghosts.add(&other.ghosts);
         reasons::add(invalidated_by, &other.invalidated_by);
         reasons::add(stale_by, &other.stale_by);
         reasons::add(redis_missed, &other.redis_missed);

@@ -76,7 +76,12 @@ pub(crate) fn expand(model: &Model, features: Features) -> TokenStream {
     let inner_attributes = &model.function.inner_attributes;
     let import = import(model.options.krate.as_ref());
     let site = context.site();
-    let registered = graph::listener(features, model.options.invalidate_on.as_ref());
+    let registered = graph::cached(
+        features,
+        &signature,
+        model.options.name.as_ref(),
+        model.options.invalidate_on.as_ref(),
+    );
     if let Some(batch) = &model.options.batch {
         let mut answer = context.batched(&batch.value);
         if model.function.boxed.is_some() {

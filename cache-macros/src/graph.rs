@@ -2,8 +2,8 @@
 //! gathers. In a function it is an item, which is there once, however often a generic one is instantiated.
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote_spanned};
-use syn::{Expr, Type, ext::IdentExt, spanned::Spanned};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{Expr, LitStr, Signature, Type, ext::IdentExt, spanned::Spanned};
 
 use crate::{
     expand::at,
@@ -12,16 +12,39 @@ use crate::{
     options::{Given, Listened},
 };
 
-/// Tells what kills the entries of a cached function.
-pub(crate) fn listener(features: Features, listened: Option<&Given<Listened>>) -> TokenStream {
-    let Some(listened) = listened.filter(|_| features.have_graph()) else {
+/// Tells of a cached function, and what kills its entries. Of one that belongs to a type only where something does: what the
+/// linker gathers is `unsafe`, and Clippy minds that in functions of a type that derives `Deserialize`.
+pub(crate) fn cached(
+    features: Features,
+    signature: &Signature,
+    name: Option<&Given<LitStr>>,
+    listened: Option<&Given<Listened>>,
+) -> TokenStream {
+    let is_told_of = listened.is_some() || !is_of_a_type(signature.to_token_stream());
+    if !features.have_graph() || !is_told_of {
         return TokenStream::new();
+    }
+    let name = name.map(|given| given.value.value()).unwrap_or_default();
+    let cached = quote_spanned! {Span::mixed_site()=>
+        __cached_graph.cached(::core::any::type_name_of_val(&__cached_registered), #name);
     };
-    let literals = listened.value.literals.iter().map(told);
-    let by_value = listened.value.by_value.iter();
-    let by_value = by_value.flat_map(|by_value| &by_value.events);
-    let told = literals.chain(by_value.map(|events| told_of(events, None)));
-    function("listener", told)
+    let listened = listened.map(|listened| {
+        let literals = listened.value.literals.iter().map(told);
+        let by_value = listened.value.by_value.iter();
+        let by_value = by_value.flat_map(|by_value| &by_value.events);
+        let told = literals.chain(by_value.map(|events| told_of(events, None)));
+        function("listener", told)
+    });
+    registered(&quote!(#cached #listened))
+}
+
+/// Whether `self` or `Self` is in a signature.
+fn is_of_a_type(signature: TokenStream) -> bool {
+    signature.into_iter().any(|token| match token {
+        TokenTree::Group(group) => is_of_a_type(group.stream()),
+        TokenTree::Ident(name) => name == "self" || name == "Self",
+        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    })
 }
 
 /// Tells what a mutating function emits. `output` is the type that it returns.
@@ -29,10 +52,8 @@ pub(crate) fn emitter(features: Features, events: &[Events], output: Option<&Typ
     if !features.have_graph() {
         return TokenStream::new();
     }
-    function(
-        "emitter",
-        events.iter().map(|events| told_of(events, output)),
-    )
+    let told = events.iter().map(|events| told_of(events, output));
+    registered(&function("emitter", told))
 }
 
 /// Tells of an event that its function emits by hand.
@@ -40,7 +61,7 @@ pub(crate) fn by_hand(features: Features, literal: &Literal) -> TokenStream {
     if !features.have_graph() {
         return TokenStream::new();
     }
-    function("emitter", [told(literal)])
+    registered(&function("emitter", [told(literal)]))
 }
 
 /// The item that the linker gathers. `told` is what it tells `__cached_graph`.
@@ -53,19 +74,19 @@ pub(crate) fn registered(told: &TokenStream) -> TokenStream {
     }
 }
 
-/// The name of the item begins with the path of the function around it.
+/// What a function does with events. The name of the item begins with the path of the function around it.
 fn function(role: &str, told: impl IntoIterator<Item = TokenStream>) -> TokenStream {
     let mixed = Span::mixed_site();
     let role = Ident::new(role, mixed);
     let told = told.into_iter();
-    registered(&quote_spanned! {mixed=>
+    quote_spanned! {mixed=>
         let mut __cached_function = __cached_graph.#role(
             ::core::any::type_name_of_val(&__cached_registered),
             ::core::file!(),
             ::core::line!(),
         );
         #(#told)*
-    })
+    }
 }
 
 /// Of a prefix the rest of the expansion says that it is one of an event, where it is not. A whole one says so itself, and

@@ -4,7 +4,7 @@
 use std::{thread, time::Duration};
 
 use cache_core::{
-    Cache, CacheBuilder, Event, Policy, Symptom, cached,
+    Cache, CacheBuilder, Event, Eviction, Policy, Symptom, cached,
     testing::{FakeRedis, ManualClock},
 };
 use tests::process;
@@ -200,18 +200,45 @@ async fn loads_that_fail_where_nothing_stands_in() {
 
 #[tokio::test]
 async fn memory_that_is_too_small_for_what_is_asked_for_again() {
-    for (limit, is_small) in [(16 << 20, true), (512 << 20, false)] {
-        let cache = builder().memory_limit(limit).build().await.unwrap();
-        Cache::scope(cache.clone(), async {
-            for _ in 0..8 {
-                for id in 0..400 {
-                    page(id, 100_000).await;
+    let evictions = [Eviction::Adaptive, Eviction::Lru];
+    for (pages, limit, more) in [
+        (200, 512 << 20, None),
+        (200, 16 << 20, Some("with 25 % more memory about ")),
+        (280, 16 << 20, Some("with 100 % more memory about ")),
+        (
+            2_000,
+            16 << 20,
+            Some("four times the memory would not have kept most of them"),
+        ),
+    ] {
+        for eviction in evictions {
+            let builder = builder().memory_limit(limit).eviction(eviction);
+            let cache = builder.build().await.unwrap();
+            Cache::scope(cache.clone(), async {
+                for round in 0..20 {
+                    for id in 0..pages {
+                        heavy(id, 100_000).await;
+                    }
+                    if round * pages > 4_000 {
+                        break;
+                    }
                 }
-            }
-        })
-        .await;
-        let found = symptoms(&cache).contains(&Symptom::TooLittleMemory);
-        assert_eq!(found, is_small, "{}", cache.stats());
+            })
+            .await;
+            assert_eq!(
+                symptoms(&cache).contains(&Symptom::TooLittleMemory),
+                more.is_some()
+            );
+            let mut found = cache.advice().into_iter();
+            let found = found.find(|advice| advice.symptom == Symptom::TooLittleMemory);
+            let stats = cache.stats();
+            let evidence = found.map(|advice| advice.evidence).unwrap_or_default();
+            assert!(
+                evidence.contains(more.unwrap_or("")),
+                "{pages}, {eviction:?}: {evidence}; {}",
+                stats.total().ghosts
+            );
+        }
     }
 }
 
@@ -504,5 +531,10 @@ fn what_is_most_urgent_comes_first() {
         cache
     });
     let found = thread::spawn(move || symptoms(&cache)).join().unwrap();
-    assert_eq!(found, [Symptom::TooHeavyValues, Symptom::HardlyAskedAgain]);
+    let urgent = [
+        Symptom::TooHeavyValues,
+        Symptom::HardlyAskedAgain,
+        Symptom::NeverCalled,
+    ];
+    assert_eq!(found, urgent);
 }

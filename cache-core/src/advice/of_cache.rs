@@ -3,12 +3,17 @@
 use super::{Advice, OfCache, Symptom, is_much};
 use crate::stats::Stats;
 
-pub(super) const RULES: [OfCache; 4] = [
+pub(super) const RULES: &[OfCache] = &[
     redis_fails,
     hearing_is_lost,
     unheeded_events,
     policies_of_nothing,
+    #[cfg(feature = "graph")]
+    never_called,
 ];
+
+/// From so many loads on it says something that a function was not called.
+const LEAST_LOADS: u64 = 1_000;
 
 fn redis_fails(stats: &Stats) -> Vec<Advice> {
     let total = stats.total();
@@ -61,7 +66,7 @@ fn unheeded_events(stats: &Stats) -> Vec<Advice> {
 }
 
 fn policies_of_nothing(stats: &Stats) -> Vec<Advice> {
-    let has_calls = stats.total().loads >= 1_000;
+    let has_calls = stats.total().loads >= LEAST_LOADS;
     let unused = stats.unused_policies.iter().filter(|_| has_calls);
     let advice = |name: &String| {
         let evidence = "no function of this name was called".to_owned();
@@ -69,4 +74,34 @@ fn policies_of_nothing(stats: &Stats) -> Vec<Advice> {
         Advice::new(Symptom::PolicyOfNothing, evidence, fix).about(name)
     };
     unused.map(advice).collect()
+}
+
+#[cfg(feature = "graph")]
+fn never_called(stats: &Stats) -> Vec<Advice> {
+    /// More are counted.
+    const NAMED: usize = 8;
+    if stats.total().loads < LEAST_LOADS {
+        return Vec::new();
+    }
+    let never = crate::graph::never_called(&stats.functions);
+    let named: Vec<_> = never
+        .iter()
+        .take(NAMED)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let more = match never.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    let advice = Advice::new(
+        Symptom::NeverCalled,
+        format!(
+            "{} cached functions were never called: {}{more}",
+            never.len(),
+            named.join(", ")
+        ),
+        "does something that is like them answer instead, or are they no longer of use? Where another program or another cache \
+         calls them, all is well",
+    );
+    (!never.is_empty()).then_some(advice).into_iter().collect()
 }

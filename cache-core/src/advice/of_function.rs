@@ -56,11 +56,23 @@ fn failing_loads(row: &FunctionStats) -> Option<Advice> {
 fn too_little_memory(row: &FunctionStats) -> Option<Advice> {
     let again = row.missed(Miss::Evicted);
     let all: u64 = row.missed.iter().map(|(_, count)| count).sum();
+    let enough = row.ghosts.steps().find(|(_, spared)| spared * 2 >= again);
     is_much(again, 20, all, 500).then(|| {
+        let more = match enough {
+            Some((percent, spared)) => format!(
+                "with {percent} % more memory about {} % of those would have been hits",
+                100 * spared / again
+            ),
+            None => "four times the memory would not have kept most of them".to_owned(),
+        };
+        let fix = match enough {
+            Some(_) => "raise `memory_limit`, or give values that are large and cheap to load a `tiers = redis`",
+            None => "give values that are large and cheap to load a `tiers = redis`: what is asked for again is too much for memory",
+        };
         Advice::new(
             Symptom::TooLittleMemory,
-            format!("{again} of {all} misses were of entries that had been evicted a short while before"),
-            "raise `memory_limit`, or give values that are large and cheap to load a `tiers = redis`",
+            format!("{again} of {all} misses were of entries that had been evicted a short while before; {more}"),
+            fix,
         )
     })
 }

@@ -179,7 +179,11 @@ impl Call {
         }
         let (clock, l1) = (self.cache.clock(), &self.cache.flights().l1);
         let Some(node) = l1.get(&self.key.as_ref()) else {
-            return Err((self.lack_of_entry().into(), None));
+            let miss = match l1.missing_room(&self.key) {
+                Some(_) => Miss::Evicted,
+                None => Miss::Absent,
+            };
+            return Err((miss.into(), None));
         };
         if node.entry().is_usable(clock) {
             return Ok(node);
@@ -191,26 +195,23 @@ impl Call {
         Err((lack, cause.map(Box::new)))
     }
 
-    /// Why there is none.
-    fn lack_of_entry(&self) -> Miss {
-        if self.cache.flights().l1.has_evicted(&self.key) {
-            Miss::Evicted
-        } else {
-            Miss::Absent
-        }
-    }
-
     /// Counts that memory does not answer, where it could have.
     pub(super) fn count_miss(&self, lack: Lack) {
         if !self.is_on() || !self.site.is_in_memory {
             return;
         }
-        let miss = match lack.miss {
-            Miss::Absent => self.lack_of_entry(),
-            miss => miss,
-        };
         let counters = &self.site.counters;
-        counters.missed.add(miss);
+        let missing = || self.cache.flights().l1.missing_room(&self.key);
+        match lack.miss {
+            Miss::Absent | Miss::Evicted => match missing() {
+                Some(percent) => {
+                    counters.missed.add(Miss::Evicted);
+                    counters.ghosts.add(percent);
+                }
+                None => counters.missed.add(Miss::Absent),
+            },
+            miss => counters.missed.add(miss),
+        }
         if let Some(changed) = lack.changed {
             counters.invalidated_by.add(changed.event());
         }

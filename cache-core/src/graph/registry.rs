@@ -5,6 +5,7 @@ use std::{any, collections::BTreeMap, fmt};
 use super::{Direction, Graph, KnownEvent, Link};
 use crate::{
     event::{Described, Event},
+    function::{CLOSURE, without_parameters},
     stats::path_in,
 };
 
@@ -35,6 +36,7 @@ pub struct Registry {
     types: Vec<(String, &'static str)>,
     links: Vec<Link>,
     mentions: Vec<Mention>,
+    cached: Vec<String>,
 }
 
 /// An expression that gives events, of which the names in it are known.
@@ -58,6 +60,15 @@ impl Registry {
             event.place = Some(place);
             event.fields = E::FIELDS;
         }
+    }
+
+    /// Tells of a cached function: of an item in it, and of the option `name`, if it has that.
+    pub fn cached(&mut self, item: &str, name: &str) {
+        self.cached.push(if name.is_empty() {
+            without_parameters(&path_of(item))
+        } else {
+            name.to_owned()
+        });
     }
 
     /// Tells of a function that emits. `item` is the path of an item in it.
@@ -86,6 +97,11 @@ impl Registry {
             place: None,
             is_used_elsewhere: false,
         })
+    }
+
+    /// The cached functions, by their names.
+    pub(super) fn into_cached(self) -> Vec<String> {
+        self.cached
     }
 
     pub(super) fn into_graph(mut self) -> Graph {
@@ -180,8 +196,14 @@ pub(super) fn pattern(event: &str, fields: &[&str], named: &[&str]) -> String {
     format!("{event} {{ {} }}", words.join(", "))
 }
 
+/// What a cached function is called in `Registry::cached`, by its name in statistics.
+pub(super) fn cached_name(name: &str) -> String {
+    let name = name.rsplit_once('@').map_or(name, |(name, _)| name);
+    without_parameters(name).replace(CLOSURE, "")
+}
+
 /// The path of the function around an item, without what the compiler calls its blocks.
 fn path_of(item: &str) -> String {
     let (path, _) = item.rsplit_once("::").unwrap_or((item, ""));
-    path.replace("::{{closure}}", "")
+    path.replace(CLOSURE, "")
 }

@@ -3,7 +3,7 @@
 use std::any::TypeId;
 
 use super::Site;
-use crate::function::{self, CLOSURE};
+use crate::function::{self, CLOSURE, type_parameters};
 
 /// One instantiation of an annotated function: what its entries in every tier are told apart by.
 #[derive(Clone, Copy, Debug)]
@@ -57,58 +57,5 @@ impl Instance {
             name = format!("{name}@{}", self.site.version);
         }
         name
-    }
-}
-
-/// The type parameters in a path: every list in angle brackets that belongs to a name.
-///
-/// Those of `<shop::Store<u8> as shop::Named<u16>>::find<u32>` are `<u8><u16><u32>`.
-fn type_parameters(path: &str) -> String {
-    let mut parameters = String::new();
-    let mut depth = 0;
-    let mut before = ' ';
-    for c in path.chars() {
-        match c {
-            // A list inside a list is part of it; one after nothing is a type with its trait.
-            '<' if depth > 0 || before.is_alphanumeric() || before == '_' => depth += 1,
-            // `->` in the type of a function.
-            '>' if before != '-' && depth > 0 => {
-                depth -= 1;
-                if depth == 0 {
-                    parameters.push('>');
-                }
-            }
-            _ => {}
-        }
-        if depth > 0 {
-            parameters.push(c);
-        }
-        before = c;
-    }
-    parameters
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_parameters_of_a_path_are_all_of_its_lists() {
-        for (path, parameters) in [
-            ("shop::user", ""),
-            ("shop::find<u8>", "<u8>"),
-            (
-                "shop::Store<u8>::find<alloc::vec::Vec<u16>>",
-                "<u8><alloc::vec::Vec<u16>>",
-            ),
-            ("<shop::Store as shop::Named>::find", ""),
-            (
-                "<shop::Store<u8> as shop::Named<u16>>::find<u32>",
-                "<u8><u16><u32>",
-            ),
-            ("shop::call<fn(u8) -> u16>", "<fn(u8) -> u16>"),
-        ] {
-            assert_eq!(type_parameters(path), parameters, "{path}");
-        }
     }
 }
