@@ -73,6 +73,7 @@ pub(crate) use self::{
     emitted::{Emitted, Emitters, NOBODY},
     guard::{Doubt, Guard, Snapshot, Stamps},
     outgoing::{Ack, Nonces, Outcome, Outgoing},
+    recent::Quiet,
     version::{Lineage, Version},
 };
 use crate::{
@@ -421,7 +422,7 @@ impl Coherence {
         !captured.is_torn() && self.recent.is_quiet(tags, since, known, now)
     }
 
-    /// How long nothing has changed of what a snapshot was captured of, at most. `store_time` is the least that the
+    /// How long nothing has changed of what a snapshot was captured of. `store_time` is the least that the
     /// clock shows by which versions are given, in microseconds.
     pub(crate) fn time_since_change(
         &self,
@@ -429,16 +430,20 @@ impl Coherence {
         stamps: Option<&Stamps>,
         store_time: Option<u64>,
         now: Nanos,
-    ) -> Duration {
+    ) -> Quiet {
         let tags: Vec<_> = snapshot.cells().map(|cell| cell.tag().clone()).collect();
         let (Some(stamps), Some(store_time)) = (stamps, store_time) else {
-            return self.recent.quiet_for(&tags, now);
+            return self.recent.quiet_of_late(&tags, now);
         };
         let youngest = stamps.versions.iter().max().copied().unwrap_or(0);
-        let by_versions = Duration::from_micros(store_time.saturating_sub(youngest));
+        let time = Duration::from_micros(store_time.saturating_sub(youngest));
+        let by_versions = Quiet {
+            time,
+            is_sure: true,
+        };
         // The clock of the store may have been set since.
-        let quiet_since = self.recent.quiet_since(&tags, now);
-        by_versions.min(Duration::from_nanos(now.saturating_sub(quiet_since)))
+        let heard = self.recent.quiet(&tags, now);
+        std::cmp::min_by_key(by_versions, heard, |quiet| quiet.time)
     }
 
     /// Something is about to change: until the hold is dropped nothing is kept that depends on it.

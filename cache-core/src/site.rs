@@ -71,7 +71,7 @@ pub struct Aging {
     /// Begins to load the successor of an entry that is served.
     pub(crate) refresh: fn(&Call, &Arc<Node>, Body<'_>),
     /// What is served since a load has failed that the call waited for.
-    pub(crate) stand_in: fn(&Call, &Underway) -> Option<Arc<Node>>,
+    pub(crate) stand_in: fn(&Call, &Underway, bool) -> Option<Arc<Node>>,
     /// What was to be replaced by a load that failed is not tried to be at once again.
     pub(crate) put_off: fn(&Cache, &Load, bool),
 }

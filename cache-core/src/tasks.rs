@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    task::Waker,
     time::Duration,
 };
 
@@ -14,6 +15,7 @@ use tokio::{runtime::Handle, sync::Notify, task::JoinHandle};
 use crate::{
     clock::{Nanos, before, system_now},
     lock::Mutex,
+    watchdog,
 };
 
 /// For so long a load in the background takes a place: those that hang do not keep all others from it for good.
@@ -84,11 +86,12 @@ impl Tasks {
         self.background.lock().taken(system_now()) < most
     }
 
-    /// Counts in a load that runs already, however many there are, once its caller has gone.
-    pub(crate) fn unless_abandoned(self: &Arc<Self>) -> (Waiting, Awaited) {
+    /// Counts in a load that runs already, however many there are, once its caller has gone; of which it hears where `most` run.
+    pub(crate) fn unless_abandoned(self: &Arc<Self>, most: usize) -> (Waiting, Awaited) {
         let shared = Arc::default();
         let waiting = Waiting {
             tasks: Arc::clone(self),
+            most,
             shared: Arc::clone(&shared),
         };
         (waiting, Awaited(shared))
@@ -123,30 +126,46 @@ impl Drop for Background {
 }
 
 /// What a caller and the load that it waits for have in common.
-#[derive(Default)]
 enum Bond {
-    #[default]
-    Waits,
+    Waits {
+        load: Option<Waker>,
+    },
     Abandoned {
         _background: Background,
+        /// As many as may run in the background did already.
+        has_no_room: bool,
     },
     Ended,
+}
+
+impl Default for Bond {
+    fn default() -> Self {
+        Self::Waits { load: None }
+    }
 }
 
 /// A caller, while it waits for a load.
 pub(crate) struct Waiting {
     tasks: Arc<Tasks>,
+    most: usize,
     shared: Arc<Mutex<Bond>>,
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
         let mut bond = self.shared.lock();
-        if let Bond::Waits = *bond {
-            *bond = Bond::Abandoned {
-                _background: self.tasks.enter_abandoned(),
-            };
-        }
+        let Bond::Waits { load } = &mut *bond else {
+            return;
+        };
+        let load = load.take();
+        let has_no_room = !self.tasks.has_background(self.most);
+        *bond = Bond::Abandoned {
+            _background: self.tasks.enter_abandoned(),
+            has_no_room,
+        };
+        // A waker may drop a whole task: never under the lock.
+        drop(bond);
+        watchdog::wake(load.into_iter().collect());
     }
 }
 
@@ -156,13 +175,37 @@ pub(crate) struct Awaited(Arc<Mutex<Bond>>);
 impl Awaited {
     /// Whether its caller still does.
     pub(crate) fn is_waited_for(&self) -> bool {
-        matches!(*self.0.lock(), Bond::Waits)
+        matches!(*self.0.lock(), Bond::Waits { .. })
+    }
+
+    /// Whether its caller has gone, and there was no room for it in the background.
+    pub(crate) fn has_no_room(&self) -> bool {
+        matches!(
+            *self.0.lock(),
+            Bond::Abandoned {
+                has_no_room: true,
+                ..
+            }
+        )
+    }
+
+    /// Wakes this task when its caller goes.
+    pub(crate) fn listen(&self, waker: &Waker) {
+        let mut bond = self.0.lock();
+        let before = match &mut *bond {
+            Bond::Waits { load } => load.replace(waker.clone()),
+            Bond::Abandoned { .. } | Bond::Ended => None,
+        };
+        drop(bond);
+        drop(before);
     }
 }
 
 impl Drop for Awaited {
     fn drop(&mut self) {
-        *self.0.lock() = Bond::Ended;
+        let before = std::mem::replace(&mut *self.0.lock(), Bond::Ended);
+        // A waker may drop a whole task: never under the lock.
+        drop(before);
     }
 }
 

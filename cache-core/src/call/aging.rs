@@ -1,6 +1,11 @@
 //! Calls of functions with a strategy: what an old value is good for, and what becomes of a load that takes long.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use tokio::{
     runtime::Handle,
@@ -116,9 +121,10 @@ pub(crate) fn refresh(call: &Call, node: &Arc<Node>, body: Body<'_>) {
     });
 }
 
-/// What is served since a load has failed that the call waited for.
-pub(crate) fn stand_in(call: &Call, underway: &Underway) -> Option<Arc<Node>> {
-    let is_wanted = |load: &Arc<Load>| !load.is_renewal() && !load.is_succession();
+/// What is served since a load has failed that the call waited for; not to the load in the `background` of a successor.
+pub(crate) fn stand_in(call: &Call, underway: &Underway, in_background: bool) -> Option<Arc<Node>> {
+    let is_wanted =
+        |load: &Arc<Load>| !(load.is_renewal() || in_background && load.is_succession());
     underway.load().filter(|load| is_wanted(load))?;
     let node = call.cache.flights().l1.get(&call.key.as_ref())?;
     let (entry, clock) = (node.entry(), call.cache.clock());
@@ -150,7 +156,9 @@ pub(crate) fn lead(
     runtime: &Handle,
 ) -> BoxFuture<'static, Flown> {
     let running = call.cache.tasks().enter();
-    let (waiting, awaited) = call.cache.tasks().unless_abandoned();
+    let most = call.cache.background_limit();
+    let (waiting, awaited) = call.cache.tasks().unless_abandoned(most);
+    let load = underway.load().cloned();
     let ride = call
         .clone()
         .ride_apart_from_here(member, Some(underway), outer, body);
@@ -158,7 +166,9 @@ pub(crate) fn lead(
     let task = tasks::spawn(runtime, async move {
         let _running = running;
         let deadline = deadline_of(&site, Duration::ZERO);
-        while_waited_for(&site, (ride, deadline), Some(awaited)).await
+        let ride = while_there_is_room(ride, load, &awaited);
+        let ended = while_waited_for(&site, (ride, deadline), Some(&awaited)).await;
+        ended.flatten()
     });
     Box::pin(async move {
         let led = joined(task).await;
@@ -176,18 +186,37 @@ pub(crate) fn bound(site: Arc<SiteState>, load: BoxFuture<'static, ()>) -> BoxFu
     })
 }
 
+/// Gives up what still waits for its slot when its caller has gone, where as many loads as may run in the background do already.
+async fn while_there_is_room<F: Future>(
+    ride: F,
+    load: Option<Arc<Load>>,
+    awaited: &Awaited,
+) -> Option<F::Output> {
+    let mut ride = std::pin::pin!(ride);
+    poll_fn(|cx| {
+        awaited.listen(cx.waker());
+        let polled = ride.as_mut().poll(cx);
+        let is_queued = || load.as_ref().is_some_and(|load| load.is_queued());
+        if polled.is_pending() && awaited.has_no_room() && is_queued() {
+            return Poll::Ready(None);
+        }
+        polled.map(Some)
+    })
+    .await
+}
+
 /// Gives up what takes longer than the deadline, once nobody waits for it.
 async fn while_waited_for<F: Future>(
     site: &SiteState,
     (load, deadline): (F, Duration),
-    awaited: Option<Awaited>,
+    awaited: Option<&Awaited>,
 ) -> Option<F::Output> {
     let mut load = std::pin::pin!(load);
     loop {
         if let Ok(output) = timeout(deadline, &mut load).await {
             return Some(output);
         }
-        if !awaited.as_ref().is_some_and(Awaited::is_waited_for) {
+        if !awaited.is_some_and(Awaited::is_waited_for) {
             tracing::warn!(
                 function = site.name,
                 "a load in the background takes longer than {deadline:?}, and is given up"
@@ -304,7 +333,8 @@ impl Aged<'_> {
             Place::Any | Place::New => Instant::now(),
         };
         let mut flight = std::pin::pin!(call.fly(place, body));
-        if let Some(soft) = self.strategy.soft_timeout {
+        let is_sooner = |soft: &Duration| self.strategy.timeout.is_none_or(|hard| *soft < hard);
+        if let Some(soft) = self.strategy.soft_timeout.filter(is_sooner) {
             if let Ok(flown) = timeout_at(at_latest(began, soft), &mut flight).await {
                 return flown;
             }

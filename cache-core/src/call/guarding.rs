@@ -7,7 +7,7 @@ use super::Call;
 use crate::{
     cache::Cache,
     clock::{Clock, Nanos, after, before, system_now},
-    coherence::{Coherence, Snapshot, Stamps},
+    coherence::{Coherence, Quiet, Snapshot, Stamps},
     event::Tag,
     flight::{Guarded, Load},
     l1::Entry,
@@ -235,13 +235,18 @@ fn settled(
         return None;
     }
     let coherence = cache.coherence();
-    let changed = coherence.time_since_change(snapshot, stamps, cache.store_time(), now);
+    let Quiet {
+        time: changed,
+        is_sure,
+    } = coherence.time_since_change(snapshot, stamps, cache.store_time(), now);
     let loading = Duration::from_nanos(now.saturating_sub(began));
     // When it was read, a replica may still have had what was before: it is looked at again when it has not.
     let had_settled = changed.saturating_sub(loading) >= lag;
     let now = cache.clock().now();
     let settles = match lag.checked_sub(changed) {
-        Some(left) => after(now, left),
+        Some(left) if is_sure => after(now, left),
+        // It may have changed just before, or long ago: who calls later looks again.
+        Some(_) => now,
         // While it was read.
         None => before(now, changed.saturating_sub(lag)),
     };

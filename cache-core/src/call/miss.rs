@@ -298,7 +298,7 @@ impl Call {
                 Turn::Load(underway) => underway,
             };
             if let Some(aging) = &self.site.aging
-                && let Some(node) = (aging.stand_in)(self, &underway)
+                && let Some(node) = (aging.stand_in)(self, &underway, rider.around.is_some())
                 && guarding::may_serve(&self.site, outer, node.entry(), self.cache.clock())
             {
                 let clock = self.cache.clock();

@@ -52,6 +52,14 @@ struct Last {
     number: u64,
 }
 
+/// How long nothing has changed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Quiet {
+    pub(crate) time: Duration,
+    /// Something changed before. Else nobody knows what did, nor when.
+    pub(crate) is_sure: bool,
+}
+
 impl Recent {
     /// Somebody is going to ask of what happens from here on.
     pub(super) fn want(&self, now: Nanos) {
@@ -126,21 +134,29 @@ impl Recent {
     }
 
     /// Since when none of these was invalidated, as far as that is known.
-    pub(super) fn quiet_since(&self, tags: &[Tag], now: Nanos) -> Nanos {
+    pub(super) fn quiet(&self, tags: &[Tag], now: Nanos) -> Quiet {
         let mut state = self.state.lock();
         // From here on, where there were no notes.
         let known_since = state.notes(now).since;
         let last = tags.iter().filter_map(|tag| state.last(tag)).max();
-        last.map_or(known_since, |last| last.at.max(known_since))
+        let last = last.filter(|last| last.at >= known_since);
+        let since = last.map_or(known_since, |last| last.at);
+        Quiet {
+            time: Duration::from_nanos(now.saturating_sub(since)),
+            is_sure: last.is_some(),
+        }
     }
 
-    /// How long none of these was invalidated, as far as that is known: of times long ago nothing is.
-    pub(super) fn quiet_for(&self, tags: &[Tag], now: Nanos) -> Duration {
-        let mut state = self.state.lock();
-        let known_since = state.notes(now).since;
-        let last = tags.iter().filter_map(|tag| state.last(tag)).max();
-        let last = last.map_or(0, |last| last.at);
-        Duration::from_nanos(now.saturating_sub(last.max(known_since))).min(WINDOW)
+    /// The same without what versions tell: of times long ago nothing is known.
+    pub(super) fn quiet_of_late(&self, tags: &[Tag], now: Nanos) -> Quiet {
+        let quiet = self.quiet(tags, now);
+        if quiet.time < WINDOW {
+            return quiet;
+        }
+        Quiet {
+            time: WINDOW,
+            is_sure: true,
+        }
     }
 }
 
@@ -191,7 +207,7 @@ mod tests {
     fn of_what_is_forgotten_it_is_not_known_how_long_it_has_been_quiet() {
         let recent = Recent::default();
         let [one, two] = ["E:1", "E:2"].map(|name| [Tag::from_name(name)]);
-        let quiet_for = |seconds| recent.quiet_for(&one, seconds * SECOND).as_secs();
+        let quiet_for = |seconds| recent.quiet_of_late(&one, seconds * SECOND).time.as_secs();
         quiet_for(100);
         recent.add(&one, 200 * SECOND);
         assert_eq!(quiet_for(230), 30);

@@ -356,6 +356,15 @@ impl Load {
         self.flight.state.lock().members > 1
     }
 
+    /// Whether it waits for its slot, or one of those beside it does.
+    pub(crate) fn is_queued(&self) -> bool {
+        if self.site().is_batched {
+            return self.asking_since.load(Relaxed) == 0;
+        }
+        let state = self.flight.state.lock();
+        state.queued.has(self.slot.id())
+    }
+
     /// Keeps a stale entry that was found in the shared tier, for when its successor cannot be loaded.
     pub(crate) fn keep_stale(&self, node: &Arc<Node>) {
         let (flight, flights) = (&self.flight, &self.flight.flights);

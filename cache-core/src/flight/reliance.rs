@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::Load;
 use crate::{
-    clock::{Nanos, system_now},
+    clock::{Nanos, before, system_now},
     coherence::{Cell, Guard, Snapshot, Stamps},
     l1::Entry,
     site::SiteState,
@@ -202,13 +202,15 @@ impl Load {
     pub(crate) fn guarded(&self, began: Nanos) -> Guarded {
         // What inherits never has any.
         let stamps = self.stamps().map(|(stamps, _)| stamps);
+        // What it read may have been so old.
+        let read = before(began, self.site().settle);
         let state = self.flight.state.lock();
         let reliance = &state.reliance;
         let mut snapshot = self.snapshot().clone();
         snapshot.extend(&reliance.inherited);
         Guarded {
             snapshot,
-            proven: began.min(reliance.proven).min(system_now()),
+            proven: read.min(reliance.proven).min(system_now()),
             stamps: stamps.filter(|_| !reliance.is_unstamped),
             settles: reliance.settles,
         }
