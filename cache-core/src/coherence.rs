@@ -32,6 +32,8 @@ mod rules;
 mod said;
 #[cfg(all(test, shuttled))]
 mod shuttled;
+#[cfg(test)]
+mod tests;
 mod version;
 
 #[cfg(not(all(test, shuttled)))]
