@@ -21,6 +21,10 @@ use std::{
     hash::Hash,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::{Context, Poll},
 };
 
@@ -200,7 +204,7 @@ struct Driving<'a, O: Output> {
     /// Others have a chance to bring their keys.
     yielding: Option<BoxFuture<'static, ()>>,
     /// The loads that this call has begun, and whether they are of its own keys alone.
-    loads: Vec<(JoinHandle<()>, bool)>,
+    loads: Vec<(JoinHandle<()>, Arc<AtomicBool>)>,
     /// Those that run in this call, where there is no runtime to run them, or it goes past the cache.
     here: Vec<Begun>,
 }
@@ -248,14 +252,14 @@ where
         self.here.retain_mut(|Begun { load, is_own }| {
             match catch_unwind(AssertUnwindSafe(|| load.as_mut().poll(cx))) {
                 Ok(polled) => polled.is_pending(),
-                Err(panic) if *is_own => resume_unwind(panic),
+                Err(panic) if is_own.load(Relaxed) => resume_unwind(panic),
                 Err(_) => false,
             }
         });
         self.loads
             .retain_mut(|(load, is_own)| match Pin::new(load).poll(cx) {
                 Poll::Pending => true,
-                Poll::Ready(Err(error)) if *is_own => match error.try_into_panic() {
+                Poll::Ready(Err(error)) if is_own.load(Relaxed) => match error.try_into_panic() {
                     Ok(panic) => resume_unwind(panic),
                     Err(error) => panic!("the runtime that ran this load was shut down: {error}"),
                 },

@@ -36,7 +36,7 @@ use crate::{
     explain::{Miss, Stale},
     flight::Load,
     key::{CacheKey, Key, KeyRef, KeyWriter, WriteKey, Written, text_of},
-    l1::{Entry, Node},
+    l1::{Entry, L1, Node},
     site::{Instance, Site, SiteState},
     strategy::Decision,
     value::{Answer, Beyond, Judge, Keep, Loaded, Maker, Returned, Shape, Travelling},
@@ -292,6 +292,8 @@ pub(crate) struct Lack {
     miss: Miss,
     /// What changed, where something did.
     changed: Option<Tag>,
+    /// How many percent of the limit there were too few, where it was evicted.
+    missing_room: Option<u64>,
 }
 
 impl From<Miss> for Lack {
@@ -299,6 +301,7 @@ impl From<Miss> for Lack {
         Self {
             miss,
             changed: None,
+            missing_room: None,
         }
     }
 }
@@ -311,6 +314,17 @@ impl Lack {
         Self {
             miss,
             changed: guard.and_then(Guard::changed_tag).cloned(),
+            missing_room: None,
+        }
+    }
+
+    /// There is no entry, as there was no room for it or as there never was one.
+    fn of_nothing(l1: &L1, key: &Key) -> Self {
+        let missing_room = l1.missing_room(key);
+        let miss = missing_room.map_or(Miss::Absent, |_| Miss::Evicted);
+        Self {
+            missing_room,
+            ..miss.into()
         }
     }
 }
@@ -419,7 +433,11 @@ impl Missed {
             put: None,
         };
         if let Some(lack) = lack {
-            opened.call.count_miss(lack);
+            let call = &opened.call;
+            call.count_miss(match lack.miss {
+                Miss::Absent => Lack::of_nothing(&call.cache.flights().l1, &call.key),
+                _ => lack,
+            });
             if opened.text.is_none() {
                 opened.call.count_unasked();
             }

@@ -144,7 +144,7 @@ impl Flights {
         site: &Arc<SiteState>,
         snapshot: &Snapshot,
     ) -> Member {
-        self.begin(Flight::new(self, key, site, snapshot, Purpose::Renew))
+        self.begin(key, site, snapshot, Purpose::Renew)
     }
 
     /// The same, but for one that first reads the shared tier: for whom memory is not good enough.
@@ -154,7 +154,7 @@ impl Flights {
         site: &Arc<SiteState>,
         snapshot: &Snapshot,
     ) -> Member {
-        self.begin(Flight::new(self, key, site, snapshot, Purpose::Load))
+        self.begin(key, site, snapshot, Purpose::Load)
     }
 
     /// Starts a flight for the successor of an entry that is still served; nothing where one is under way that would do.
@@ -179,9 +179,22 @@ impl Flights {
         Some(member)
     }
 
-    fn begin(&self, flight: Arc<Flight>) -> Member {
+    fn begin(
+        self: &Arc<Self>,
+        key: &Key,
+        site: &Arc<SiteState>,
+        snapshot: &Snapshot,
+        purpose: Purpose,
+    ) -> Member {
+        let mut flight = Flight::new(self, key, site, snapshot, purpose);
+        let mut shard = self.shard(key);
+        if let Some(flight) = Arc::get_mut(&mut flight) {
+            let is_renewal = purpose == Purpose::Renew;
+            flight.outdated = is_renewal.then(|| self.l1.get(&key.as_ref())).flatten();
+        }
         let member = flight.enter();
-        let before = self.shard(&flight.key).insert(flight.key.clone(), flight);
+        let before = shard.insert(key.clone(), flight);
+        drop(shard);
         drop(before);
         member
     }
@@ -203,7 +216,7 @@ impl Flights {
     ) {
         let mut shard = self.shard(key);
         let left = Left {
-            place: shard.remove(key),
+            place: overruled(&mut shard, key),
             entry: self.l1.remove(key),
             evicted: None,
             posted: match route {
@@ -226,7 +239,7 @@ impl Flights {
     /// Puts an arrival in place as if it had just been loaded. Loads begun before are not kept.
     pub(crate) fn put(&self, key: &Key, is_in_memory: bool, arrival: &Arrival<'_>) {
         let mut shard = self.shard(key);
-        let place = shard.remove(key);
+        let place = overruled(&mut shard, key);
         let mut left = self.settle(key, is_in_memory, arrival);
         left.place = place;
         drop(shard);
@@ -285,6 +298,13 @@ impl Flights {
     }
 }
 
+/// Takes a flight out of its place, by somebody who says what there is.
+fn overruled(shard: &mut Shard, key: &Key) -> Option<Arc<Flight>> {
+    let place = shard.remove(key)?;
+    place.is_overruled.store(true, Relaxed);
+    Some(place)
+}
+
 /// What a load ended in, and what it means for the entries of its key.
 #[derive(Clone, Copy)]
 pub(crate) struct Arrival<'a> {
@@ -314,10 +334,10 @@ impl Arrival<'_> {
             None => return self.notice.map(Notice::post),
             Some(route) => route,
         };
-        let message = message_of(self.notice);
         if self.fate == Fate::Forget {
-            return Some(route.delete(None, message));
+            return self.post_removal();
         }
+        let message = message_of(self.notice);
         let (entry, now) = (self.node.entry(), self.clock.now());
         let left = |until: Nanos| Duration::from_nanos(until.saturating_sub(now));
         let lifetime = Lifetime {
@@ -326,6 +346,16 @@ impl Arrival<'_> {
             load_time: self.load_time,
         };
         route.fill(self.node, lifetime, self.replaces, message)
+    }
+}
+
+impl Arrival<'_> {
+    /// The entry is to go, wherever it is.
+    fn post_removal(&self) -> Option<Posted> {
+        match self.route {
+            Some(route) => Some(route.delete(None, message_of(self.notice))),
+            None => self.notice.map(Notice::post),
+        }
     }
 }
 
@@ -369,6 +399,10 @@ pub(crate) struct Flight {
     purpose: Purpose,
     /// Until when its loads may wait for the shared tier; zero while none has asked.
     reads_until: AtomicU64,
+    /// What there was when it began, where it is to replace that.
+    outdated: Option<Arc<Node>>,
+    /// What there is was said by somebody else since: by `put`, or `evict`.
+    is_overruled: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -474,6 +508,8 @@ impl Flight {
             is_watched: AtomicBool::new(false),
             purpose,
             reads_until: AtomicU64::new(0),
+            outdated: None,
+            is_overruled: AtomicBool::new(false),
         })
     }
 
@@ -506,6 +542,8 @@ impl Flight {
             let is_in_memory = self.site.is_in_memory;
             left = self.flights.settle(&self.key, is_in_memory, arrival);
             left.place = shard.remove(&self.key);
+        } else if self.purpose == Purpose::Renew && !mutant::is(Mutant::S10) {
+            left = self.forget_outdated(arrival);
         }
         let mut state = self.state.lock();
         state.stop(slot);
@@ -516,6 +554,22 @@ impl Flight {
         drop(shard);
         watchdog::wake(woken);
         left
+    }
+
+    /// A renewal has lost its place. Whoever asked for it is not to see the value of before again all the same: `clear` may yet be
+    /// about to remove it, and a renewal that began later may fail.
+    fn forget_outdated(&self, arrival: &Arrival<'_>) -> Left {
+        let has_value = matches!(arrival.fate, Fate::Keep | Fate::Forget);
+        if !has_value || self.is_overruled.load(Relaxed) || !self.flights.is_on() {
+            return Left::default();
+        }
+        let l1 = &self.flights.l1;
+        let outdated = self.outdated.as_ref();
+        Left {
+            entry: outdated.and_then(|outdated| l1.remove_this(&self.key, outdated)),
+            posted: arrival.post_removal(),
+            ..Left::default()
+        }
     }
 
     /// A load ended without anything that others could have: they load for themselves.

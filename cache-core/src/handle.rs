@@ -11,7 +11,7 @@ use std::{
 use crate::{
     call,
     context::{self, Ask, Question, Reply},
-    explain::{Explained, Source, Trace},
+    explain::{Explained, Trace},
 };
 
 /// What can be done with a call of a cached function instead of awaiting it.
@@ -238,12 +238,10 @@ pub fn prefetch<F: Future<Output: 'static>>(may_prefetch: bool, call: impl FnOnc
     let _ = context::prefetching(|| begun.poll(&mut Context::from_waker(Waker::noop())));
 }
 
-/// Who answers a call, and whether with an error.
-pub(crate) async fn outcome_of<F: Future<Output: 'static>>(
-    call: F,
-) -> Result<(Source, bool), NotCached> {
+/// How a call is answered.
+pub(crate) async fn outcome_of<F: Future<Output: 'static>>(call: F) -> Result<Trace, NotCached> {
     match Asked::new(call, Ask::Warm).await? {
-        Answered::Output(_, Some(trace)) => Ok((trace.source, trace.has_failed)),
+        Answered::Output(_, Some(trace)) => Ok(trace),
         Answered::Output(_, None) | Answered::Done => Err(NotCached),
     }
 }

@@ -40,8 +40,8 @@ pub(crate) use self::{
     reading::{Ended, One, Purpose, Read, Reading, TAG_LIFE},
     route::{Lease, Posted, Route, Way},
     store::{
-        Asked, AskedTogether, Batch, Bump, Condition, Holder, Lineage, Listener, Store, StoreError,
-        Tagged, TaggedTogether, Version, Versions, Write,
+        Asked, AskedTogether, Batch, Bump, Condition, FREE_FOR, Holder, Lineage, Listener, NOBODY,
+        Store, StoreError, Tagged, TaggedTogether, Version, Versions, Write,
     },
 };
 use crate::{clock::system_now, l1::Node, tasks};

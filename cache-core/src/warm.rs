@@ -10,7 +10,7 @@ use std::{
 use crate::{
     cache::Cache,
     context::Scoped,
-    explain::Source,
+    explain::{Source, Trace},
     handle::{NotCached, outcome_of},
 };
 
@@ -150,6 +150,9 @@ pub struct Warmed {
     pub in_memory: usize,
     /// Calls that Redis answered.
     pub in_redis: usize,
+    /// Calls that a value answered that was too old, by a strategy that serves such: its successor is being loaded in the
+    /// background, or could not be loaded, or [`background_limit`](crate::CacheBuilder::background_limit) had no room for it.
+    pub stale: usize,
     /// Calls that gave an error.
     pub failed: usize,
     /// Calls that reached no cached function, whose cache is off, or that were for many keys and had none.
@@ -160,16 +163,21 @@ impl Warmed {
     /// Calls that have ended.
     #[must_use]
     pub fn done(&self) -> usize {
-        self.loaded + self.in_memory + self.in_redis + self.failed + self.uncached
+        let answered = self.loaded + self.in_memory + self.in_redis + self.stale;
+        answered + self.failed + self.uncached
     }
 
-    fn count(&mut self, ended: Result<(Source, bool), NotCached>) {
+    fn count(&mut self, ended: Result<Trace, NotCached>) {
         let counter = match ended {
-            Ok((_, true)) => &mut self.failed,
-            Ok((Source::Memory, _)) => &mut self.in_memory,
-            Ok((Source::Redis, _)) => &mut self.in_redis,
-            Ok((Source::Load | Source::SharedLoad, _)) => &mut self.loaded,
-            Ok((Source::Uncached, _)) | Err(NotCached) => &mut self.uncached,
+            Ok(trace) if trace.has_failed => &mut self.failed,
+            Ok(trace) if trace.stale.is_some() => &mut self.stale,
+            Ok(trace) => match trace.source {
+                Source::Memory => &mut self.in_memory,
+                Source::Redis => &mut self.in_redis,
+                Source::Load | Source::SharedLoad => &mut self.loaded,
+                Source::Uncached => &mut self.uncached,
+            },
+            Err(NotCached) => &mut self.uncached,
         };
         *counter += 1;
     }
@@ -184,8 +192,8 @@ impl fmt::Display for Warmed {
         }
         write!(
             f,
-            " calls: {} loaded, {} in memory, {} in Redis, {} failed, {} not cached",
-            self.loaded, self.in_memory, self.in_redis, self.failed, self.uncached
+            " calls: {} loaded, {} in memory, {} in Redis, {} stale, {} failed, {} not cached",
+            self.loaded, self.in_memory, self.in_redis, self.stale, self.failed, self.uncached
         )
     }
 }

@@ -10,7 +10,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst},
     },
     thread,
     time::{Duration, Instant},
@@ -33,6 +33,7 @@ struct Row {
     source: AtomicU64,
     acknowledged: AtomicU64,
     changing: tokio::sync::Mutex<()>,
+    last_change: AtomicUsize,
 }
 
 struct Rows([Row; KEYS]);
@@ -119,9 +120,11 @@ struct Seen {
 async fn act(cache: &Cache, rows: &Arc<Rows>, random: &Random, seen: &Seen) {
     let id = random.below(KEYS);
     let (row, key) = (&rows.0[id], id as u64);
-    let check = |before: u64, version: u64| {
+    let check = |function: &str, before: u64, version: u64| {
         seen.calls.fetch_add(1, SeqCst);
         if version < before {
+            let change = row.last_change.load(SeqCst);
+            eprintln!("`{function}` gave {version}, behind {before}; change {change} came last");
             seen.late.fetch_add(1, SeqCst);
         }
     };
@@ -130,7 +133,9 @@ async fn act(cache: &Cache, rows: &Arc<Rows>, random: &Random, seen: &Seen) {
             let _changing = row.changing.lock().await;
             let version = row.source.fetch_add(1, SeqCst) + 1;
             // Both functions are told, each in its way.
-            match random.below(4) {
+            let change = random.below(4);
+            row.last_change.store(change, SeqCst);
+            match change {
                 0 => cache.clear(),
                 1 => {
                     let _ = by_hand(key, Arc::clone(rows)).evict().await;
@@ -168,15 +173,23 @@ async fn act(cache: &Cache, rows: &Arc<Rows>, random: &Random, seen: &Seen) {
         }
         41..=200 => {
             let before = row.acknowledged.load(SeqCst);
-            check(before, with_event(key, Arc::clone(rows)).await.version);
+            check(
+                "with_event",
+                before,
+                with_event(key, Arc::clone(rows)).await.version,
+            );
         }
         201..=300 => {
             let before = row.acknowledged.load(SeqCst);
-            check(before, other(key, Arc::clone(rows)).await);
+            check("other", before, other(key, Arc::clone(rows)).await);
         }
         _ => {
             let before = row.acknowledged.load(SeqCst);
-            check(before, by_hand(key, Arc::clone(rows)).await.version);
+            check(
+                "by_hand",
+                before,
+                by_hand(key, Arc::clone(rows)).await.version,
+            );
         }
     }
 }

@@ -377,6 +377,75 @@ fn as_many_loads_run_at_once_as_the_function_says() {
     });
 }
 
+#[cached(ttl = 1h, skip(origin), batch(id in ids, max = 15), max_concurrent_loads = 1)]
+async fn one_at_a_time(origin: &Users, ids: &[u64]) -> Result<HashMap<u64, String>, Failure> {
+    let found = origin.load(ids).await;
+    assert!(!ids.contains(&13), "unlucky");
+    Ok(found)
+}
+
+/// Calls with one key each, each of which has come to wait for a slot before the next begins.
+async fn burst(cache: &Cache, origin: &Users, ids: &[u64]) -> Vec<tokio::task::JoinHandle<u64>> {
+    let mut calls = Vec::new();
+    for id in ids.iter().copied() {
+        let origin = origin.clone();
+        let call = async move { one_at_a_time(&origin, &[id]).await.unwrap().len() as u64 };
+        calls.push(tests::spawn_in(cache, call));
+        tokio::time::sleep(Duration::from_millis(3)).await;
+    }
+    calls
+}
+
+#[test]
+fn keys_that_wait_for_a_slot_are_loaded_together() {
+    on_both_runtimes(|cache| async move {
+        let origin = Users::default();
+        origin.close();
+        let ids: Vec<u64> = (100..=120).collect();
+        let calls = burst(&cache, &origin, &ids).await;
+        origin.open();
+        for call in calls {
+            assert_eq!(call.await.unwrap(), 1);
+        }
+        let loads = origin.loads().into_iter().map(|load| load.len());
+        assert_eq!(loads.collect::<Vec<_>>(), [1, 15, 5]);
+    });
+}
+
+#[test]
+fn a_key_that_panics_takes_no_key_along_that_waited_for_a_slot_with_it() {
+    on_both_runtimes(|cache| async move {
+        let origin = Users::default();
+        origin.close();
+        let calls = burst(&cache, &origin, &[11, 12, 13, 14]).await;
+        origin.open();
+        let mut answers = Vec::new();
+        for call in calls {
+            answers.push(call.await.ok());
+        }
+        assert_eq!(answers, [Some(1), Some(1), None, Some(1)]);
+    });
+}
+
+#[test]
+fn calls_that_go_while_they_wait_for_a_slot_leave_it_to_the_others() {
+    on_both_runtimes(|cache| async move {
+        let origin = Users::default();
+        origin.close();
+        let mut calls = burst(&cache, &origin, &[1, 2, 3, 4]).await;
+        for call in calls.drain(1..3) {
+            call.abort();
+        }
+        origin.open();
+        for call in calls {
+            assert_eq!(call.await.unwrap(), 1);
+        }
+        let origin = Users::default();
+        one_at_a_time(&origin, &[9]).await.unwrap();
+        assert_eq!(origin.loads(), [[9]]);
+    });
+}
+
 #[test]
 fn thousands_of_keys_are_read_from_redis_though_no_task_may_run_for_so_long() {
     let server = tests::server::Server::start();

@@ -177,7 +177,7 @@ fn warming_loads_what_is_not_there_some_at_once_and_says_how_it_went() {
         assert_eq!((told.load(Relaxed), MOST.load(Relaxed)), (20, 4));
         assert_eq!(
             warmed.to_string(),
-            "20 of 20 calls: 17 loaded, 2 in memory, 0 in Redis, 1 failed, 0 not cached"
+            "20 of 20 calls: 17 loaded, 2 in memory, 0 in Redis, 0 stale, 1 failed, 0 not cached"
         );
         let nothing = cache.warm(Vec::<std::future::Ready<()>>::new()).run().await;
         assert_eq!(nothing.done(), 0);

@@ -100,13 +100,21 @@ async fn what_there_was_no_room_for_is_told_from_what_was_never_there() {
         let evicted = row(&cache, "page").evictions;
         assert!(evicted > 20, "{evicted}");
         assert_eq!(row(&cache, "page").missed, [(Miss::Absent, 40)]);
-        let mut again = 0;
+        let (mut again, mut unknown) = (0, 0);
         for id in 0..40 {
-            again += u64::from(page(id).explain().await.unwrap().miss == Some(Miss::Evicted));
+            match page(id).explain().await.unwrap().miss {
+                Some(Miss::Evicted) => again += 1,
+                Some(Miss::Absent) => unknown += 1,
+                miss => assert_eq!(miss, None),
+            }
         }
-        assert!(again >= evicted, "{again}");
+        // Of two keys whose places are one, the first is not known any more.
+        assert!(
+            unknown <= 3 && again + unknown >= evicted,
+            "{again}, {unknown}"
+        );
         assert_eq!(row(&cache, "page").missed(Miss::Evicted), again);
-        assert_eq!(row(&cache, "page").missed(Miss::Absent), 40);
+        assert_eq!(row(&cache, "page").missed(Miss::Absent), 40 + unknown);
         // By hand is no lack of room.
         for id in 0..40 {
             page(id).await;

@@ -3,8 +3,9 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use cache_core::{Cache, CachedCall, Miss, Source, cached};
-use tests::{Runs, on_both_runtimes, until, until_loads};
+use cache_core::{Cache, CachedCall, Miss, Source, cached, testing::FakeRedis};
+use tests::{Runs, on_both_runtimes, process, spawn_in, until, until_loads};
+use tokio::sync::Notify;
 
 fn assert_send<F: Future + Send>(future: F) -> F {
     future
@@ -95,14 +96,14 @@ fn a_put_error_is_kept_as_a_load_would_keep_it() {
 
 #[test]
 fn what_is_put_during_a_load_is_not_overwritten_by_it() {
-    static GATE: tokio::sync::Notify = tokio::sync::Notify::const_new();
+    static GATE: Notify = Notify::const_new();
     #[cached(ttl = 1h)]
     async fn gated(id: u64) -> u64 {
         GATE.notified().await;
         id
     }
     on_both_runtimes(|cache| async move {
-        let before = tests::spawn_in(&cache, gated(1));
+        let before = spawn_in(&cache, gated(1));
         until_loads(&cache, 1).await;
         gated(1).put(9).await.unwrap();
         GATE.notify_one();
@@ -156,4 +157,62 @@ fn explain_says_who_answered_and_why_memory_did_not() {
         let _ = cache.close(Duration::ZERO).await;
         assert_eq!(slow(7).explain().await.unwrap().miss, Some(Miss::Off));
     });
+}
+
+#[cached(ttl = 1h, key = id, detached)]
+async fn behind_a_gate(
+    id: u64,
+    gate: Arc<Notify>,
+    answer: Result<u64, String>,
+) -> Result<u64, String> {
+    gate.notified().await;
+    answer
+}
+
+#[tokio::test]
+async fn who_has_refreshed_a_value_sees_no_older_one_though_a_later_refresh_fails() {
+    let redis = FakeRedis::new();
+    let (cache, other) = (process(&redis).await, process(&redis).await);
+    let gates = [(); 3].map(|()| Arc::new(Notify::new()));
+    let call = |number: usize, answer: Result<u64, String>| {
+        behind_a_gate(1, Arc::clone(&gates[number]), answer)
+    };
+    let peek = async |cache: &Cache| {
+        let peeked = Cache::scope(cache.clone(), call(0, Ok(0)).peek());
+        peeked.await.map(Result::unwrap)
+    };
+    gates[0].notify_one();
+    assert_eq!(Cache::scope(cache.clone(), call(0, Ok(0))).await, Ok(0));
+    redis.until(|redis| redis.keys().len() == 1).await;
+    assert_eq!(peek(&other).await, Some(0));
+    let first = spawn_in(&cache, call(1, Ok(1)).refresh());
+    tokio::task::yield_now().await;
+    let second = spawn_in(&cache, call(2, Err("no".into())).refresh());
+    tokio::task::yield_now().await;
+    gates[1].notify_one();
+    assert_eq!(first.await.unwrap(), Ok(Ok(1)));
+    assert_eq!(peek(&cache).await, None);
+    gates[2].notify_one();
+    second.await.unwrap().unwrap().unwrap_err();
+    assert_eq!(peek(&cache).await, None);
+    redis.until(|redis| redis.keys().is_empty()).await;
+    assert_eq!(peek(&other).await, None);
+}
+
+#[tokio::test]
+async fn what_is_put_stays_though_a_refresh_ends_that_began_before() {
+    let redis = FakeRedis::new();
+    let cache = process(&redis).await;
+    let gate = Arc::new(Notify::new());
+    let call = || behind_a_gate(1, Arc::clone(&gate), Ok(1));
+    let refresh = spawn_in(&cache, call().refresh());
+    tokio::task::yield_now().await;
+    Cache::scope(cache.clone(), call().put(Ok(7)))
+        .await
+        .unwrap();
+    gate.notify_one();
+    assert_eq!(refresh.await.unwrap(), Ok(Ok(1)));
+    redis.until(|redis| redis.keys().len() == 1).await;
+    assert_eq!(Cache::scope(cache, call().peek()).await, Some(Ok(7)));
+    assert_eq!(redis.keys().len(), 1);
 }

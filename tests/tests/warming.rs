@@ -73,3 +73,28 @@ async fn what_redis_has_is_counted_apart_and_not_loaded() {
     assert_eq!(warm(&there, 20).await.in_memory, 20);
     assert_eq!(origin.begun(), 20);
 }
+
+#[cached(ttl = 10s, skip(origin), strategy = [stale_while_revalidate(60s), stale_if_error(1h)])]
+async fn aging(origin: &Origin, id: u64) -> Result<u64, Failure> {
+    origin.load().await.map(|_| id)
+}
+
+#[test]
+fn what_is_answered_by_something_too_old_is_counted_apart() {
+    timed(|clock, cache| async move {
+        let origin = Origin::default();
+        let warm = async || {
+            let calls = (0..20).map(|id| aging(&origin, id));
+            cache.warm(calls.collect::<Vec<_>>()).run().await
+        };
+        assert_eq!(warm().await.loaded, 20);
+        clock.advance(Duration::from_secs(20));
+        origin.fail(true);
+        let warmed = warm().await;
+        assert_eq!((warmed.stale, warmed.in_memory, warmed.done()), (20, 0, 20));
+        clock.advance(Duration::from_secs(100));
+        let warmed = warm().await;
+        assert_eq!((warmed.stale, warmed.loaded, warmed.failed), (20, 0, 0));
+        assert!(warmed.to_string().contains(", 20 stale, "));
+    });
+}

@@ -1,12 +1,13 @@
 //! Where the keys of many callers meet that are to be loaded together.
 //!
 //! A key waits here from when its turn to load has come until somebody takes it: a caller of its own, another one, or what
-//! was left by its caller. That load then runs in a task of its own. What it does not load waits again, and is then loaded
-//! with other keys of its own call only: a key that panics is the panic of those who asked for it.
+//! was left by its caller. That load then runs in a task of its own; where it has to wait for a slot, the next one that
+//! has a slot takes its keys along. What it does not load waits again, and is then loaded with other keys of its own call
+//! only: a key that panics is the panic of those who asked for it.
 
 use std::{
     any::Any,
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     future::Future,
     hash::Hash,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
@@ -33,12 +34,15 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Gathering<K, R> {
     waiting: Mutex<VecDeque<Arc<Request<K, R>>>>,
+    /// Those that were taken already, by loads that wait for a slot.
+    queued: Mutex<Vec<Arc<Loading<K, R>>>>,
 }
 
 impl<K, R> Default for Gathering<K, R> {
     fn default() -> Self {
         Self {
             waiting: Mutex::default(),
+            queued: Mutex::default(),
         }
     }
 }
@@ -128,7 +132,8 @@ impl<K, R> Request<K, R> {
         watchdog::wake(waker.into_iter().collect());
     }
 
-    fn is_wanted(&self) -> bool {
+    /// Whether somebody waits for it still.
+    pub(super) fn is_wanted(&self) -> bool {
         self.state.lock().is_wanted()
     }
 
@@ -235,6 +240,43 @@ impl<K, R> Gathering<K, R> {
     }
 }
 
+impl<K, R> Gathering<K, R> {
+    /// Up to so many of those that wait for a slot. Loads that are left with nothing are over.
+    fn hold_queued(self: &Arc<Self>, most: usize) -> Taken<K, R> {
+        let held = Taken::new(self);
+        let mut idle: Vec<Waker> = Vec::new();
+        let queued = self.queued.lock();
+        for loading in &*queued {
+            let mut requests = loading.requests.lock();
+            requests.retain(|request| {
+                let is_held = held.len() < most && held.add_from(request, &loading.slot);
+                !is_held
+            });
+            if !requests.iter().any(|request| request.is_wanted()) {
+                idle.push(Arc::clone(&loading.slot).into());
+            }
+        }
+        drop(queued);
+        watchdog::wake(idle);
+        held
+    }
+}
+
+/// A load that waits for a slot, while it does.
+pub(super) struct Queued<'a, K, R>(&'a Arc<Loading<K, R>>);
+
+impl<K, R> Drop for Queued<'_, K, R> {
+    fn drop(&mut self) {
+        let mut queued = self.0.gathering.queued.lock();
+        let place = queued
+            .iter()
+            .position(|loading| Arc::ptr_eq(loading, self.0));
+        let loading = place.map(|place| queued.remove(place));
+        drop(queued);
+        drop(loading);
+    }
+}
+
 type Requests<K, R> = Vec<Arc<Request<K, R>>>;
 
 /// Those that wait.
@@ -273,8 +315,54 @@ impl<K, R> Taken<K, R> {
         self.0.requests.lock().push(request);
     }
 
+    /// Adds what another load has, unless that has been in a load before, or is not wanted.
+    fn add_from(&self, request: &Arc<Request<K, R>>, other: &Slot) -> bool {
+        let mut state = request.state.lock();
+        let is_there = state.is_wanted() && !state.was_taken && state.is_taken_by(other);
+        if is_there {
+            state.taken = Some(Arc::clone(&self.0.slot));
+            drop(state);
+            self.0.requests.lock().push(Arc::clone(request));
+        }
+        is_there
+    }
+
     pub(super) fn slot(&self) -> &Arc<Slot> {
         &self.0.slot
+    }
+
+    /// Has others take these keys along, until it is dropped: they wait for a slot.
+    pub(super) fn queue(&self) -> Queued<'_, K, R> {
+        self.0.gathering.queued.lock().push(Arc::clone(&self.0));
+        Queued(&self.0)
+    }
+
+    /// Takes along what waits for a slot, up to so many in all, each key once: it may run now. Not what has been in a load
+    /// before, nor together with that.
+    ///
+    /// # Panics
+    ///
+    /// As keys do that are looked at. Those are given back.
+    pub(super) fn fill_up(&self, most: usize)
+    where
+        K: Clone + Eq + Hash,
+    {
+        let was_taken = |request: &Arc<Request<K, R>>| request.state.lock().was_taken;
+        let own = self.requests();
+        if own.len() >= most || own.iter().any(was_taken) {
+            return;
+        }
+        // What a key does when it is looked at, it does not do under a lock, and all is given back should it panic.
+        let keys = own.iter().map(|request| request.key.clone());
+        let mut keys: HashSet<K> = keys.collect();
+        let held = self.0.gathering.hold_queued(most - own.len());
+        for request in held.requests() {
+            if held.heard(|| keys.insert(request.key.clone())) {
+                self.add(request);
+            }
+        }
+        // The others are asked for anew, and go with the next.
+        held.0.give_back(false);
     }
 
     pub(super) fn requests(&self) -> Requests<K, R> {
@@ -524,6 +612,38 @@ mod tests {
         });
         let ids: Vec<_> = ids.collect();
         assert_eq!(ids, [vec![1, 2], vec![1], vec![1], vec![3]]);
+    }
+
+    #[test]
+    fn what_waits_for_a_slot_goes_with_the_next_that_has_one_each_key_once() {
+        let gathering = Arc::default();
+        let take = |ids: &[u64]| {
+            let asking: Vec<_> = ids
+                .iter()
+                .map(|id| asking(&gathering, *id, false))
+                .collect();
+            let [taken] = gathering.take_all(10, CallId::new()).try_into().unwrap();
+            (asking, taken)
+        };
+        let ((mut first, has_slot), (mut second, waits), (mut third, waits_too)) =
+            (take(&[1, 2]), take(&[2, 3]), take(&[4, 5]));
+        let queued = (waits.queue(), waits_too.queue());
+        has_slot.fill_up(4);
+        let answer = |taken: &Taken<Key, u64>| taken.answer(|key| key.id * 10);
+        answer(&has_slot);
+        let answers = |asking: &mut Vec<Asking<Key, u64>>| -> Vec<Poll<u64>> {
+            asking.iter_mut().map(polled).collect()
+        };
+        assert_eq!(answers(&mut first), [Poll::Ready(10), Poll::Ready(20)]);
+        // Two was there already, and is to be loaded anew.
+        assert_eq!(answers(&mut second), [Poll::Pending, Poll::Ready(30)]);
+        assert!(!waits.is_wanted(), "nothing is left to it");
+        let [again] = gathering.take_all(10, CallId::new()).try_into().unwrap();
+        answer(&again);
+        assert_eq!(polled(&mut second[0]), Poll::Ready(20));
+        drop(queued);
+        answer(&waits_too);
+        assert_eq!(polled(&mut third[1]), Poll::Ready(50));
     }
 
     #[test]

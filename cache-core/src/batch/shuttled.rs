@@ -31,6 +31,15 @@ async fn many(loads: Loads, ids: &[usize]) -> BTreeMap<usize, usize> {
     ids.iter().map(|id| (*id, *id)).collect()
 }
 
+#[cached(ttl = 1h, tiers = memory, skip(loads), max_concurrent_loads = 1, batch(id in ids))]
+async fn few_at_once(loads: Loads, ids: &[usize]) -> BTreeMap<usize, usize> {
+    yield_now().await;
+    for id in ids {
+        loads[*id].fetch_add(1, Relaxed);
+    }
+    ids.iter().map(|id| (*id, *id)).collect()
+}
+
 /// Two of three keys, others in each thread.
 fn keys_of(number: usize) -> [usize; 2] {
     [number % 3, (number + 1) % 3]
@@ -52,6 +61,22 @@ fn overlapping_calls() {
 #[test]
 fn keys_of_calls_that_overlap_are_loaded_once_and_answered_to_all() {
     in_orders(overlapping_calls);
+}
+
+#[test]
+fn keys_that_wait_for_a_slot_are_loaded_once_and_answered_to_all() {
+    in_orders(|| {
+        let (cache, loads) = (cache(), Loads::default());
+        let loaded = Arc::clone(&loads);
+        threads(3, move |number| {
+            let ids = keys_of(number);
+            let answers = called(&cache, few_at_once(Arc::clone(&loads), &ids));
+            assert_eq!(answers, ids.map(|id| (id, id)).into());
+        });
+        for loads in &*loaded {
+            assert_eq!(loads.load(Relaxed), 1, "each key is loaded once");
+        }
+    });
 }
 
 #[test]

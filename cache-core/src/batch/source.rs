@@ -5,7 +5,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     task::Poll,
 };
@@ -193,42 +193,113 @@ where
 {
     /// The loads of all keys that wait and that this call may load. None is begun before all are there: one that is not
     /// taken, as by a runtime that ends, gives its keys back.
-    pub(super) fn take_all(&self) -> Vec<Begun> {
-        if !self.gathering.has_waiting(self.call) {
+    pub(super) fn take_all(self: &Arc<Self>) -> Vec<Begun> {
+        if self.make.is_none() || !self.gathering.has_waiting(self.call) {
             return Vec::new();
         }
         let taken = self.gathering.take_all(self.most, self.call);
-        taken
-            .into_iter()
-            .filter_map(|taken| self.begin(taken))
-            .collect()
+        taken.into_iter().map(|taken| self.begin(taken)).collect()
     }
 
-    fn begin(&self, taken: Taken<KeyOf<O>, Each<O>>) -> Option<Begun> {
-        let requests = taken.requests();
-        let keys = requests.iter().map(|request| request.key.clone());
-        let make = self.make.as_ref()?;
-        let body = taken.heard(|| make(keys.collect()));
-        let is_own = taken.call() == Some(self.call);
+    fn begin(self: &Arc<Self>, taken: Taken<KeyOf<O>, Each<O>>) -> Begun {
+        let is_own = Arc::new(AtomicBool::new(taken.call() == Some(self.call)));
         let running = (!self.is_uncached).then(|| self.tasks.enter());
         if !self.is_uncached {
             taken.watch();
         }
-        let slots = (!self.is_uncached).then(|| Arc::clone(&self.site.slots));
-        let load = within_loads(
-            taken,
-            body,
-            slots,
-            (self.around.clone(), Arc::clone(&self.site)),
-            self.keeps_errors,
-        );
-        Some(Begun {
+        let load = Arc::clone(self).load(taken, Arc::clone(&is_own));
+        Begun {
             load: Box::pin(async move {
                 let _running = running;
                 load.await;
             }),
             is_own,
+        }
+    }
+
+    /// Waits for a slot of the function, and takes along what waits for one then. The slot is free again when what this
+    /// gives is dropped.
+    async fn slot(&self, taken: &Taken<KeyOf<O>, Each<O>>) -> Held<'_> {
+        let (slots, slot) = (&self.site.slots, taken.slot());
+        let held = Held(slots, Arc::clone(slot));
+        if slots.try_take(slot) {
+            return held;
+        }
+        let whole = Whole::of(taken);
+        let waits = match &whole.0 {
+            Some(load) => wait(load, Target::Slots(Arc::clone(slots))).map(Some),
+            None => Some(None),
+        };
+        // Not where those who hold the others wait for this load.
+        let Some(_wait) = waits else {
+            return held;
+        };
+        let queued = taken.queue();
+        let mut patience = Patience::default();
+        poll_fn(|cx| {
+            if !taken.is_wanted() {
+                return Poll::Ready(());
+            }
+            slot.poll(cx, |cx| slots.poll_take(slot, &mut patience, cx))
         })
+        .await;
+        drop(queued);
+        if taken.is_wanted() {
+            // A key of another call that panics is given back to that call.
+            let _ = catch_unwind(AssertUnwindSafe(|| taken.fill_up(self.most)));
+        }
+        held
+    }
+
+    /// Runs a body for the keys that were taken, as part of the load of each.
+    async fn load(self: Arc<Self>, taken: Taken<KeyOf<O>, Each<O>>, is_own: Arc<AtomicBool>) {
+        let _held = if self.is_uncached {
+            None
+        } else {
+            Some(self.slot(&taken).await)
+        };
+        if !taken.is_wanted() {
+            return;
+        }
+        is_own.store(taken.call() == Some(self.call), Relaxed);
+        let slot = taken.slot();
+        let mut requests = taken.requests();
+        requests.retain(|request| request.is_wanted());
+        let whole = Whole::of(&taken);
+        let now = system_now();
+        for load in requests.iter().filter_map(|request| request.load()) {
+            load.asks(now);
+        }
+        let keys = requests.iter().map(|request| request.key.clone());
+        let Some(make) = &self.make else {
+            return;
+        };
+        let mut body = taken.heard(|| make(keys.collect()));
+        let mut around = self.around.clone();
+        let mut shown = around.begin_load(&self.site.name);
+        shown.record_keys(requests.len());
+        let output = poll_fn(|cx| {
+            if taken.is_given_up() {
+                return Poll::Ready(None);
+            }
+            let load = || whole.0.clone();
+            let polled =
+                taken.heard(|| slot.poll(cx, |cx| around.run(load(), || body.as_mut().poll(cx))));
+            polled.map(Some)
+        });
+        let output = output.await;
+        taken.heard(|| {
+            let output = output.map(Output::split);
+            if let Some(output) = &output {
+                shown.ended(output.is_err());
+            }
+            match output {
+                Some(Ok(mut map)) => taken.answer(|key| Ok(map.take(key))),
+                Some(Err(_)) if self.keeps_errors && taken.call().is_none() => {}
+                Some(Err(error)) => taken.answer(|_| Err(error.clone())),
+                None => {}
+            }
+        });
     }
 
     /// Loads all that wait, in tasks of their own. Keys that panic where they are looked at are given back to their
@@ -254,64 +325,19 @@ where
 pub(super) struct Begun {
     pub(super) load: BoxFuture<'static, ()>,
     /// Of keys of the call that runs it, and no others.
-    pub(super) is_own: bool,
-}
-
-/// Runs a body for the keys that were taken, as part of the load of each.
-async fn within_loads<O>(
-    taken: Taken<KeyOf<O>, Each<O>>,
-    mut body: BoxFuture<'static, O>,
-    slots: Option<Arc<Slots>>,
-    (mut around, site): (Around, Arc<SiteState>),
-    keeps_errors: bool,
-) where
-    O: Output,
-    O::Error: Clone,
-{
-    let slot = Arc::clone(taken.slot());
-    let requests = taken.requests();
-    let loads = requests.iter().filter_map(|request| request.load());
-    let loads: Vec<_> = loads.collect();
-    let load = Load::of_all(&loads, &slot);
-    let _whole = Whole(load.clone());
-    let held = slots.as_ref().map(|slots| Held(slots, Arc::clone(&slot)));
-    if let Some(held) = &held {
-        held.take(load.as_deref()).await;
-        if !taken.is_wanted() {
-            return;
-        }
-    }
-    let now = system_now();
-    for load in &loads {
-        load.asks(now);
-    }
-    let mut shown = around.begin_load(&site.name);
-    shown.record_keys(requests.len());
-    let output = poll_fn(|cx| {
-        if taken.is_given_up() {
-            return Poll::Ready(None);
-        }
-        let polled =
-            taken.heard(|| slot.poll(cx, |cx| around.run(load.clone(), || body.as_mut().poll(cx))));
-        polled.map(Some)
-    });
-    let output = output.await;
-    taken.heard(|| {
-        let output = output.map(Output::split);
-        if let Some(output) = &output {
-            shown.ended(output.is_err());
-        }
-        match output {
-            Some(Ok(mut map)) => taken.answer(|key| Ok(map.take(key))),
-            Some(Err(_)) if keeps_errors && taken.call().is_none() => {}
-            Some(Err(error)) => taken.answer(|_| Err(error.clone())),
-            None => {}
-        }
-    });
+    pub(super) is_own: Arc<AtomicBool>,
 }
 
 /// A load of many keys, until it is over.
 struct Whole(Option<Arc<Load>>);
+
+impl Whole {
+    fn of<K, R>(taken: &Taken<K, R>) -> Self {
+        let requests = taken.requests();
+        let loads = requests.iter().filter_map(|request| request.load());
+        Self(Load::of_all(&loads.collect::<Vec<_>>(), taken.slot()))
+    }
+}
 
 impl Drop for Whole {
     fn drop(&mut self) {
@@ -321,29 +347,8 @@ impl Drop for Whole {
     }
 }
 
-/// A slot of the function, until the load is over.
+/// A slot of the function, or the wait for one, until the load is over.
 struct Held<'a>(&'a Arc<Slots>, Arc<Slot>);
-
-impl Held<'_> {
-    /// Waits for it, unless those who hold the others wait for this load.
-    async fn take(&self, load: Option<&Load>) {
-        let Self(slots, slot) = self;
-        if slots.try_take(slot) {
-            return;
-        }
-        let target = || Target::Slots(Arc::clone(slots));
-        let waits = match load {
-            Some(load) => wait(load, target()).map(Some),
-            None => Some(None),
-        };
-        // Until it has it.
-        let Some(_wait) = waits else {
-            return;
-        };
-        let mut patience = Patience::default();
-        poll_fn(|cx| slot.poll(cx, |cx| slots.poll_take(slot, &mut patience, cx))).await;
-    }
-}
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {

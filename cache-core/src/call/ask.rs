@@ -179,11 +179,7 @@ impl Call {
         }
         let (clock, l1) = (self.cache.clock(), &self.cache.flights().l1);
         let Some(node) = l1.get(&self.key.as_ref()) else {
-            let miss = match l1.missing_room(&self.key) {
-                Some(_) => Miss::Evicted,
-                None => Miss::Absent,
-            };
-            return Err((miss.into(), None));
+            return Err((Lack::of_nothing(l1, &self.key), None));
         };
         if node.entry().is_usable(clock) {
             return Ok(node);
@@ -201,16 +197,9 @@ impl Call {
             return;
         }
         let counters = &self.site.counters;
-        let missing = || self.cache.flights().l1.missing_room(&self.key);
-        match lack.miss {
-            Miss::Absent | Miss::Evicted => match missing() {
-                Some(percent) => {
-                    counters.missed.add(Miss::Evicted);
-                    counters.ghosts.add(percent);
-                }
-                None => counters.missed.add(Miss::Absent),
-            },
-            miss => counters.missed.add(miss),
+        counters.missed.add(lack.miss);
+        if let Some(percent) = lack.missing_room {
+            counters.ghosts.add(percent);
         }
         if let Some(changed) = lack.changed {
             counters.invalidated_by.add(changed.event());

@@ -216,14 +216,14 @@ impl Remote for Elsewhere {
     }
 
     fn let_go(&self) {
-        self.give_back();
+        self.give_back(true);
     }
 }
 
 /// A load that was given up holds up no other process.
 impl Drop for Elsewhere {
     fn drop(&mut self) {
-        self.let_go();
+        self.give_back(false);
     }
 }
 
@@ -462,9 +462,6 @@ fn route(
         let known = (Arc::clone(&state.counters), Arc::clone(&state.outlives));
         Entries::new(&described, wire, compress_from, known)
     })?;
-    Some(Route {
-        l2,
-        entries: Arc::clone(entries),
-        key: entries.key(&text.text, call.key.digest()),
-    })
+    let key = entries.key(&text.text, call.key.digest());
+    Some(Route::new(l2, Arc::clone(entries), key))
 }

@@ -166,10 +166,10 @@ impl<'a> Run<'a> {
         self.shown.ended(has_failed);
         if has_failed {
             self.put_off_the_next(load, loaded.is_replaceable());
-            self.let_go();
         }
         let Loaded::Node { node, fate, tags } = &mut loaded else {
             self.underway.fail();
+            self.let_go();
             return loaded;
         };
         let (began, now) = (self.began(), system_now());

@@ -81,6 +81,8 @@ pub(crate) enum Mutant {
     S8,
     /// What was loaded is kept though its flight has lost its place.
     S9,
+    /// What was there before stays where its renewal has lost its place.
+    S10,
 }
 
 /// Whether a rule is broken: never, outside tests.

@@ -137,10 +137,10 @@ impl Recent {
     pub(super) fn quiet(&self, tags: &[Tag], now: Nanos) -> Quiet {
         let mut state = self.state.lock();
         // From here on, where there were no notes.
-        let known_since = state.notes(now).since;
+        let notes = state.notes(now);
         let last = tags.iter().filter_map(|tag| state.last(tag)).max();
-        let last = last.filter(|last| last.at >= known_since);
-        let since = last.map_or(known_since, |last| last.at);
+        let last = last.filter(|last| last.number > notes.number);
+        let since = last.map_or(notes.since, |last| last.at);
         Quiet {
             time: Duration::from_nanos(now.saturating_sub(since)),
             is_sure: last.is_some(),
@@ -246,6 +246,18 @@ mod tests {
         assert!(!is_quiet(None) && !is_quiet(Some(0)) && is_quiet(Some(1)));
         recent.tear(SECOND);
         assert!(!is_quiet(Some(1)) && is_quiet(Some(2)));
+    }
+
+    #[test]
+    fn what_was_invalidated_since_somebody_asked_is_known_though_the_clock_has_not_moved() {
+        let (recent, one) = (Recent::default(), [Tag::from_name("E:1")]);
+        recent.add(&one, SECOND);
+        assert!(!recent.quiet(&one, SECOND).is_sure, "nobody took notes");
+        recent.add(&one, SECOND);
+        let quiet = recent.quiet(&one, 3 * SECOND);
+        assert_eq!((quiet.time.as_secs(), quiet.is_sure), (2, true));
+        recent.tear(3 * SECOND);
+        assert!(!recent.quiet(&one, 3 * SECOND).is_sure);
     }
 
     #[test]

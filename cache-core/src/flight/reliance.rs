@@ -202,16 +202,23 @@ impl Load {
     pub(crate) fn guarded(&self, began: Nanos) -> Guarded {
         // What inherits never has any.
         let stamps = self.stamps().map(|(stamps, _)| stamps);
-        // What it read may have been so old.
-        let read = before(began, self.site().settle);
         let state = self.flight.state.lock();
         let reliance = &state.reliance;
+        let stamps = stamps.filter(|_| !reliance.is_unstamped);
+        let settle = self.site().settle;
+        let read = match &stamps {
+            _ if settle.is_zero() => began,
+            // What changed before they were asked for has settled, or it is known when it will have.
+            Some(_) => began.min(self.snapshot().taken()),
+            // What it read may have been so old.
+            None => before(began, settle),
+        };
         let mut snapshot = self.snapshot().clone();
         snapshot.extend(&reliance.inherited);
         Guarded {
             snapshot,
             proven: read.min(reliance.proven).min(system_now()),
-            stamps: stamps.filter(|_| !reliance.is_unstamped),
+            stamps,
             settles: reliance.settles,
         }
     }

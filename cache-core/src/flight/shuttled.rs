@@ -289,3 +289,30 @@ fn who_comes_behind_an_eviction_sees_what_changed() {
 fn a_value_that_is_kept_behind_an_eviction_is_noticed() {
     is_noticed(Mutant::S9, BEHIND, || a_change(unguarded, by_eviction));
 }
+
+/// One refreshes a value while another one clears the cache.
+fn a_refresh_beside_a_clear() {
+    let source: &'static Source = Box::leak(Box::default());
+    let cache = cache();
+    called(&cache, unguarded(source));
+    source.value.store(1, Relaxed);
+    threads(2, move |number| {
+        if number == 0 {
+            cache.clear();
+        } else {
+            let refreshed = called(&cache, unguarded(source).refresh());
+            assert_eq!(refreshed.expect("it is a cached function"), 1);
+            assert_eq!(called(&cache, unguarded(source)), 1, "{BEHIND}");
+        }
+    });
+}
+
+#[test]
+fn who_has_refreshed_a_value_sees_no_older_one_while_the_cache_is_cleared() {
+    in_orders(a_refresh_beside_a_clear);
+}
+
+#[test]
+fn a_refresh_that_leaves_what_was_before_is_noticed() {
+    is_noticed(Mutant::S10, BEHIND, a_refresh_beside_a_clear);
+}

@@ -48,10 +48,11 @@ pub(crate) enum Change {
     Fill(Fill),
     /// Tells when it was tried.
     Delete(Vec<oneshot::Sender<()>>),
-    /// A lease is given back, behind the entry that was loaded under it.
+    /// A lease is given back, behind the entry that was loaded under it; to all, where there is none.
     Release {
         holder: Holder,
         entry: String,
+        to_all: bool,
     },
     /// There is only something to tell.
     Nothing,

@@ -3,7 +3,10 @@
 use std::{
     any::Any,
     hash::{BuildHasher, RandomState},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -11,7 +14,8 @@ use tokio::sync::oneshot;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
-    Change, Entries, EntryKey, Holder, L2, Lifetime, Message, One, Read, Reading, StoreError, Write,
+    Change, Entries, EntryKey, Holder, L2, Lifetime, Message, NOBODY, One, Read, Reading,
+    StoreError, Write,
 };
 use crate::{
     clock::system_now,
@@ -40,14 +44,25 @@ pub(crate) trait Way: Send + Sync {
 }
 
 /// The way to one entry.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Route {
     pub(crate) l2: Arc<L2>,
     pub(crate) entries: Arc<Entries>,
     pub(crate) key: EntryKey,
+    /// An entry was posted since the lease was claimed last.
+    has_filled: AtomicBool,
 }
 
 impl Route {
+    pub(crate) fn new(l2: Arc<L2>, entries: Arc<Entries>, key: EntryKey) -> Self {
+        Self {
+            l2,
+            entries,
+            key,
+            has_filled: AtomicBool::new(false),
+        }
+    }
+
     /// Reads the entry. The caller has found that it is worth asking.
     pub(crate) async fn read(&self, reading: Reading<'_>) -> Read {
         self.l2.read(&self.one(reading)).await
@@ -81,7 +96,7 @@ impl Route {
             .collect();
         Lease {
             key: self.l2.lease_of(&self.key.name, xxh3_64(&bytes)),
-            holder: RandomState::new().hash_one(system_now()),
+            holder: RandomState::new().hash_one(system_now()).max(NOBODY + 1),
         }
     }
 
@@ -96,6 +111,7 @@ impl Route {
             holder: lease.holder,
             milliseconds: u64::try_from(life.as_millis()).unwrap_or(u64::MAX),
         };
+        self.has_filled.store(false, Relaxed);
         let answers = self.l2.store().write(vec![claim], self.l2.budget()).await;
         match answers.into_iter().next() {
             Some(Ok(())) => Ok(true),
@@ -105,12 +121,15 @@ impl Route {
         }
     }
 
-    /// Another process may be the one to load, unless one is that by now. It is told behind what was posted of the entry
-    /// before.
-    pub(crate) fn let_go(&self, lease: Lease) {
+    /// Another process may be the one to load, unless one is that by now; or each of them for a while, where the load `is_over`
+    /// and gave nothing: what a source does not give to one, as it fails or as nothing of it is kept, it is asked for by all,
+    /// who would wait for each other in turn. It is told behind what was posted of the entry before.
+    pub(crate) fn let_go(&self, lease: Lease, is_over: bool) {
+        let to_all = is_over && !self.has_filled.load(Relaxed);
         let release = Change::Release {
             holder: lease.holder,
             entry: self.key.name.clone(),
+            to_all,
         };
         let key = EntryKey {
             name: lease.key,
@@ -136,6 +155,7 @@ impl Way for Route {
         let fill = can_be_trusted
             .then(|| self.l2.fill(entries, node, lifetime, replaces))
             .flatten();
+        self.has_filled.store(fill.is_some(), Relaxed);
         let change = fill.or_else(|| replaces.then(|| Change::Delete(Vec::new())))?;
         Some(Box::new(self.l2.post(self.key.clone(), change, message)))
     }

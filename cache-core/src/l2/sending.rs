@@ -192,9 +192,13 @@ impl L2 {
         };
         let fill = match change {
             Change::Delete(done) => return Some((delete(), Sender::Deletes(done))),
-            Change::Release { holder, .. } => {
-                let key = key.name.clone();
-                return Some((Write::Release { key, holder }, Sender::Tells));
+            Change::Release { holder, to_all, .. } => {
+                let release = Write::Release {
+                    key: key.name.clone(),
+                    holder,
+                    to_all,
+                };
+                return Some((release, Sender::Tells));
             }
             Change::Nothing => return None,
             Change::Fill(fill) => fill,

@@ -229,8 +229,14 @@ pub(crate) trait Listener: Send + Sync {
     fn misled(&self);
 }
 
-/// Who has taken a key: a random number, another one each time.
+/// Who has taken a key: a random number, another one each time, and never [`NOBODY`].
 pub(crate) type Holder = u64;
+
+/// Holds a key that is free for all: whose holder had nothing to give.
+pub(crate) const NOBODY: Holder = 0;
+
+/// For so many milliseconds, which is several times as long as a process waits until it looks again.
+pub(crate) const FREE_FOR: u64 = 1_000;
 
 /// One change of a store.
 #[derive(Clone, PartialEq, Eq)]
@@ -244,16 +250,18 @@ pub(crate) enum Write {
     Delete {
         key: String,
     },
-    /// Takes a key that is free for so many milliseconds; [`StoreError::Taken`] where it is not.
+    /// Takes a key that is free for so many milliseconds; [`StoreError::Taken`] where it is not. One that is
+    /// [`NOBODY`]'s is had by all who ask, and stays as it is.
     Claim {
         key: String,
         holder: Holder,
         milliseconds: u64,
     },
-    /// Gives a key back, where it is still this holder's.
+    /// Gives a key back, where it is still this holder's: to the next, or to [`NOBODY`] for [`FREE_FOR`].
     Release {
         key: String,
         holder: Holder,
+        to_all: bool,
     },
     /// Publishes to whoever listens; it changes nothing.
     Tell(Message),

@@ -12,7 +12,7 @@ use super::{cluster::node::Node, random::Random};
 use crate::{
     clock::Nanos,
     coherence::{MARKED, Version},
-    l2::{Batch, Message, StoreError, Versions, Write},
+    l2::{Batch, FREE_FOR, Message, NOBODY, StoreError, Versions, Write},
 };
 
 /// What a connection asks.
@@ -444,7 +444,10 @@ impl Server {
                 self.set(&key, None, now);
                 Ok(())
             }
-            Write::Claim { key, .. } if self.get(&key, time).is_some() => Err(StoreError::Taken),
+            Write::Claim { key, .. } if let Some(item) = self.get(&key, time) => {
+                let is_free = item.bytes == NOBODY.to_string().into_bytes();
+                is_free.then_some(()).ok_or(StoreError::Taken)
+            }
             Write::Claim {
                 key,
                 holder,
@@ -455,10 +458,18 @@ impl Server {
                 self.set(&key, Some(Item { bytes, expires }), now);
                 Ok(())
             }
-            Write::Release { key, holder } => {
+            Write::Release {
+                key,
+                holder,
+                to_all,
+            } => {
                 let bytes = holder.to_string().into_bytes();
                 if self.get(&key, time).is_some_and(|item| item.bytes == bytes) {
-                    self.set(&key, None, now);
+                    let left = to_all.then(|| Item {
+                        bytes: NOBODY.to_string().into_bytes(),
+                        expires: time + FREE_FOR * 1_000,
+                    });
+                    self.set(&key, left, now);
                 }
                 Ok(())
             }

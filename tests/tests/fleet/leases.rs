@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use cache_core::{Cache, cached, testing::FakeRedis};
@@ -128,6 +128,75 @@ async fn a_process_that_comes_late_gives_back_no_lease_but_its_own() {
     redis.until(|redis| redis.keys().len() == 1).await;
 }
 
+/// A source that has nothing to give, after a while.
+async fn nothing(begun: &AtomicU64) -> Result<u64, Failure> {
+    begun.fetch_add(1, SeqCst);
+    tokio::time::sleep(300 * MS).await;
+    Err(Failure::Temporary)
+}
+
+#[cached(ttl = 1h, skip(begun), fleet)]
+async fn failing(begun: &AtomicU64, id: u64) -> Result<u64, Failure> {
+    nothing(begun).await
+}
+
+#[cached(ttl = 1h, skip(begun), fleet, keep_if = |value| *value > 0)]
+async fn unkept(begun: &AtomicU64, id: u64) -> u64 {
+    nothing(begun).await.unwrap_or(0)
+}
+
+/// Eight processes ask for what none of them is given, and none waits for more than one other.
+async fn all_are_answered_after_two_loads(caches: &[Cache]) {
+    let begun = AtomicU64::new(0);
+    for is_failing in [true, false] {
+        let calls = caches.iter().map(|cache| {
+            let cache = cache.clone();
+            Cache::scope(cache, async {
+                if is_failing {
+                    failing(&begun, 1).await.unwrap_err();
+                } else {
+                    assert_eq!(unkept(&begun, 1).await, 0);
+                }
+            })
+        });
+        let since = Instant::now();
+        join_all(calls).await;
+        let took = since.elapsed();
+        assert!(took < 1_200 * MS, "one behind the other: {took:?}");
+        assert_eq!(begun.swap(0, SeqCst), caches.len() as u64);
+    }
+}
+
+#[tokio::test]
+async fn where_the_load_gives_nothing_all_who_wait_load_at_once() {
+    let caches = processes(&FakeRedis::new(), 8).await;
+    all_are_answered_after_two_loads(&caches).await;
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_real_server_all_who_wait_load_at_once_too_and_nothing_is_left_behind() {
+    let server = tests::server::Server::start();
+    let caches = on_server(&server, 8).await;
+    all_are_answered_after_two_loads(&caches).await;
+    let left = || server.command(&["KEYS", "cache:k:*"]);
+    until("no lease is left", || left().is_empty()).await;
+}
+
+/// Processes on one server.
+#[cfg(unix)]
+async fn on_server(server: &tests::server::Server, number: usize) -> Vec<Cache> {
+    let mut caches = Vec::new();
+    for number in 0..number {
+        // Another text is another process to the cache.
+        let url = server.url();
+        let url = format!("{}{}", url.trim_end_matches('/'), "/".repeat(number % 2));
+        let builder = Cache::builder().redis(url).require_redis();
+        caches.push(builder.build().await.unwrap());
+    }
+    caches
+}
+
 #[tokio::test]
 async fn where_redis_fails_while_processes_wait_each_loads() {
     let redis = FakeRedis::new();
@@ -148,14 +217,7 @@ async fn where_redis_fails_while_processes_wait_each_loads() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_a_real_server_one_of_those_who_wait_loads_too_and_gives_the_lease_back() {
     let server = tests::server::Server::start();
-    let mut caches = Vec::new();
-    for number in 0..7 {
-        // Another text is another process to the cache.
-        let url = server.url();
-        let url = format!("{}{}", url.trim_end_matches('/'), "/".repeat(number % 2));
-        let builder = Cache::builder().redis(url).require_redis();
-        caches.push(builder.build().await.unwrap());
-    }
+    let caches = on_server(&server, 7).await;
     let source = Source::default();
     let call = |source: Source| async move { limited(&source, 1).await };
     let answers = after_the_first_is_gone(&caches, &source, call).await;

@@ -1,5 +1,6 @@
 //! One process loads for all, what none has under `fleet`, and a successor always. Who holds the lease of an entry loads it,
-//! and the others look for what it has loaded; where it is gone, or takes too long, one of them is the next.
+//! and the others look for what it has loaded; where it is gone, or takes too long, one of them is the next. Where its load
+//! gave nothing, all of them are.
 
 use std::{sync::Arc, time::Duration};
 
@@ -121,7 +122,7 @@ impl Elsewhere {
                     // What the one before has loaded may have come behind the last look.
                     read = self.look(cache, load, budget, Purpose::Load).await;
                     if read.found.is_ok() {
-                        self.give_back();
+                        self.give_back(false);
                     }
                     break;
                 }
@@ -140,7 +141,7 @@ impl Elsewhere {
     async fn claim(&self, read: &Read, life: Duration) -> Claimed {
         let stamps = read.stamps.as_ref().map(|(stamps, _)| stamps);
         let lease = self.route.lease(stamps);
-        self.give_back();
+        self.give_back(false);
         // Before it is known: who is dropped meanwhile gives back what it perhaps has.
         *self.lease.lock() = Some(lease.clone());
         let (claimed, may_hold) = match self.route.claim(&lease, life).await {
@@ -155,10 +156,10 @@ impl Elsewhere {
     }
 
     /// Others may load.
-    pub(super) fn give_back(&self) {
+    pub(super) fn give_back(&self, is_over: bool) {
         let lease = self.lease.lock().take();
         if let Some(lease) = lease {
-            self.route.let_go(lease);
+            self.route.let_go(lease, is_over);
         }
     }
 }

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use super::{LARGE, fault, link::Link};
 use crate::{
     clock::{Nanos, system_now},
-    l2::{Message, StoreError, Write},
+    l2::{FREE_FOR, Holder, Message, NOBODY, StoreError, Write},
 };
 
 /// The link for what is large: the second one where it is up, so that small values do not wait behind
@@ -62,7 +62,7 @@ pub(super) async fn write(
         Ok(replies) if replies.len() == count => {
             let judged = replies.into_iter().map(|reply| match reply {
                 Value::Okay | Value::Int(_) => Ok(()),
-                // Only `SET .. NX` says nothing.
+                // Only a claim says nothing.
                 Value::Nil => Err(StoreError::Taken),
                 Value::ServerError(error) => Err(link.blame(&live, fault::answered(&error))),
                 _ => Err(fault::odd_reply()),
@@ -74,8 +74,22 @@ pub(super) async fn write(
     }
 }
 
-/// Deletes a key whose value is that of the holder.
+/// Takes a key that is free; one that is nobody's stays so.
+const CLAIM: &str = include_str!("writes/claim.lua");
+
+/// Deletes a key whose value is that of the holder, or leaves it to nobody.
 const RELEASE: &str = include_str!("writes/release.lua");
+
+/// A script that is sent whole: it is rare and short, and in a pipeline nobody can ask again by its text.
+fn evaluated<'a>(
+    commands: &'a mut Pipeline,
+    script: &str,
+    key: &str,
+    holder: Holder,
+) -> &'a mut Pipeline {
+    let script = commands.cmd("EVAL").arg(script).arg(1);
+    script.arg(key).arg(holder)
+}
 
 fn is_large(write: &Write) -> bool {
     matches!(write, Write::Set { bytes, .. } if bytes.len() >= LARGE)
@@ -100,14 +114,17 @@ fn pipeline(writes: &[Write], is_of_cluster: bool) -> Pipeline {
                 holder,
                 milliseconds,
             } => {
-                let life = possible(*milliseconds);
-                let set = commands.cmd("SET").arg(key).arg(*holder);
-                set.arg("NX").arg("PX").arg(life)
+                let script = evaluated(&mut commands, CLAIM, key, *holder);
+                script.arg(NOBODY).arg(possible(*milliseconds))
             }
-            Write::Release { key, holder } => {
-                // Whole: it is rare and short, and in a pipeline nobody can ask again by its text.
-                let script = commands.cmd("EVAL").arg(RELEASE).arg(1);
-                script.arg(key).arg(*holder)
+            Write::Release {
+                key,
+                holder,
+                to_all,
+            } => {
+                let script = evaluated(&mut commands, RELEASE, key, *holder);
+                let life = if *to_all { FREE_FOR } else { 0 };
+                script.arg(NOBODY).arg(life)
             }
             Write::Tell(Message { channel, text }) => {
                 commands.cmd(publish).arg(&**channel).arg(&**text)

@@ -8,7 +8,7 @@ use std::{
 use super::faults::{Faults, Operation};
 use crate::{
     coherence::MARKED,
-    l2::{Batch, Holder, Lineage, StoreError, Version, Versions, Write},
+    l2::{Batch, FREE_FOR, Holder, Lineage, NOBODY, StoreError, Version, Versions, Write},
 };
 
 #[derive(Default)]
@@ -126,17 +126,27 @@ impl State {
             } => {
                 self.check_room()?;
                 let held = self.held.leases.get(&key);
-                if held.is_some_and(|(_, expires)| *expires > now) {
-                    return Err(StoreError::Taken);
+                match held.filter(|(_, expires)| *expires > now) {
+                    Some((NOBODY, _)) => return Ok(()),
+                    Some(_) => return Err(StoreError::Taken),
+                    None => {}
                 }
                 let expires = now.saturating_add(milliseconds.saturating_mul(1_000));
                 self.held.leases.insert(key, (holder, expires));
             }
-            Write::Release { key, holder } => {
-                let held = self.held.leases.get(&key);
-                if held.is_some_and(|(other, _)| *other == holder) {
-                    self.held.leases.remove(&key);
-                }
+            Write::Release {
+                key,
+                holder,
+                to_all,
+            } => {
+                let held = self.held.leases.remove(&key);
+                let left = match held.filter(|(_, expires)| *expires > now) {
+                    Some((other, _)) if other == holder => {
+                        to_all.then(|| (NOBODY, now.saturating_add(FREE_FOR * 1_000)))
+                    }
+                    held => held,
+                };
+                self.held.leases.extend(left.map(|left| (key, left)));
             }
             Write::Tell(_) => {}
         }
