@@ -73,6 +73,9 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     /// Loads of this key that began before are not kept, and each refresh is a load of its own. Other processes are
     /// told to forget what they have in memory, once Redis has the new value: as well as it goes, see `evict`.
     ///
+    /// One that `clear` or a later refresh overtakes gives its value, which is kept nowhere; what was there before is gone all
+    /// the same.
+    ///
     /// # Errors
     ///
     /// [`NotCached`] when the call reaches no cached function.

@@ -3,9 +3,9 @@
 //! It knows no function and no value type. What it reads is not trusted, and what goes wrong with it
 //! is a miss. Called by flights, between the caller's turn and its load.
 
+mod backing;
 mod breaker;
 pub(crate) mod codec;
-mod common;
 mod compress;
 mod entries;
 mod envelope;
@@ -33,7 +33,7 @@ pub(crate) use self::store::notes;
 #[cfg(any(feature = "redis", feature = "testing"))]
 pub(crate) use self::store::{Pending, StoreTime};
 pub(crate) use self::{
-    common::Common,
+    backing::Backing,
     entries::{Described, Entries, EntryKey},
     notice::{Message, Notice, Teller},
     outbox::{Change, Outbox},
@@ -64,7 +64,7 @@ pub(crate) struct Limits {
 
 /// The shared tier of one cache.
 pub(crate) struct L2 {
-    common: Arc<Common>,
+    backing: Arc<Backing>,
     /// Nobody writes there.
     probe_key: String,
     /// Before the name of an entry: the leases of those who load it.
@@ -109,11 +109,11 @@ pub(crate) struct Lifetime {
 pub(crate) type Receive<'a> = &'a (dyn Fn(&[u8], Age) -> Result<Arc<Node>, RedisMiss> + Sync);
 
 impl L2 {
-    pub(crate) fn new(common: Arc<Common>, namespace: &str, limits: Limits) -> Arc<Self> {
+    pub(crate) fn new(backing: Arc<Backing>, namespace: &str, limits: Limits) -> Arc<Self> {
         Arc::new_cyclic(|tier| {
-            common.enter(Weak::clone(tier));
+            backing.enter(Weak::clone(tier));
             Self {
-                common,
+                backing,
                 // A user of the server may be limited to the keys of the namespace.
                 probe_key: format!("{namespace}:e:probe"),
                 lease_prefix: format!("{namespace}:k:"),
@@ -125,11 +125,11 @@ impl L2 {
     }
 
     pub(crate) fn store(&self) -> Arc<dyn Store> {
-        self.common.store()
+        self.backing.store()
     }
 
     fn outbox(&self) -> &Arc<Outbox> {
-        self.common.outbox()
+        self.backing.outbox()
     }
 
     fn lease_of(&self, entry: &str, stamp: u64) -> String {

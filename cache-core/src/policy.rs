@@ -9,6 +9,7 @@ use serde::{
 
 use crate::{
     error::{Error, ErrorKind},
+    site::Site,
     strategy::{Early, Strategy},
 };
 
@@ -154,18 +155,36 @@ impl Policy {
     }
 
     /// What of it does nothing, beside what the attribute of the function says, in words.
-    pub(crate) fn says_in_vain(&self, strategy: &Strategy) -> Option<&'static str> {
-        self.soft_timeout?;
-        if strategy.stale_if_error.is_zero() {
-            return Some(
-                "its `soft_timeout` serves a stale value, and none is kept: set `stale_if_error` too",
-            );
-        }
+    pub(crate) fn says_in_vain(&self, strategy: &Strategy, site: &Site) -> Vec<&'static str> {
         let is_sooner = |timeout| strategy.soft_timeout.is_some_and(|soft| soft >= timeout);
-        strategy
-            .timeout
-            .is_some_and(is_sooner)
-            .then_some("its `soft_timeout` is no shorter than the `timeout` of the function")
+        let is_long = |time: Option<Duration>| time.is_some_and(|time| !time.is_zero());
+        let keeps_none = strategy.stale_if_error.is_zero();
+        let in_vain = [
+            (
+                self.soft_timeout.is_some() && keeps_none,
+                "its `soft_timeout` serves a stale value, and none is kept: set `stale_if_error` too",
+            ),
+            (
+                self.soft_timeout.is_some()
+                    && !keeps_none
+                    && strategy.timeout.is_some_and(is_sooner),
+                "its `soft_timeout` is no shorter than the `timeout` of the function",
+            ),
+            (
+                self.timeout.is_some() && strategy.timeout.is_none(),
+                "its `timeout` is an error that only a function gives whose attribute has one: write `timeout` there too",
+            ),
+            (
+                is_long(self.stale_if_invalidated) && site.events().is_none(),
+                "its `stale_if_invalidated` is about events, and the function has none: write `invalidate_on` in the attribute",
+            ),
+            (
+                self.fleet == Some(true) && site.is_batched(),
+                "its `fleet` is not for functions of many keys: leave it out",
+            ),
+        ];
+        let in_vain = in_vain.into_iter().filter(|(is_in_vain, _)| *is_in_vain);
+        in_vain.map(|(_, said)| said).collect()
     }
 }
 
@@ -386,17 +405,43 @@ mod tests {
     }
 
     #[test]
-    fn a_soft_timeout_that_does_nothing_is_seen_beside_the_attribute() {
-        let policy = read("{ \"soft_timeout\": \"1s\" }").unwrap();
-        let in_vain = |own: Strategy| {
+    fn what_does_nothing_is_seen_beside_the_attribute() {
+        let site = Site::new();
+        let says = |text: &str, own: Strategy, site: &Site| -> Vec<String> {
+            let policy = read(text).unwrap();
             let strategy = policy.strategy(Some(own)).unwrap();
-            policy.says_in_vain(&strategy)
+            let in_vain = policy.says_in_vain(&strategy, site).into_iter();
+            // The option that it is about.
+            in_vain
+                .filter_map(|said| said.split('`').nth(1).map(str::to_owned))
+                .collect()
         };
         let second = Duration::from_secs(1);
-        assert!(in_vain(Strategy::new()).is_some());
         let forgiving = Strategy::new().stale_if_error(second);
-        assert!(in_vain(forgiving).is_none());
-        assert!(in_vain(forgiving.timeout(second)).is_some());
-        assert!(in_vain(forgiving.timeout(second * 2)).is_none());
+        let soft = "{ \"soft_timeout\": \"1s\" }";
+        assert_eq!(says(soft, Strategy::new(), &site), ["soft_timeout"]);
+        assert!(says(soft, forgiving, &site).is_empty());
+        assert_eq!(
+            says(soft, forgiving.timeout(second), &site),
+            ["soft_timeout"]
+        );
+        assert!(says(soft, forgiving.timeout(second * 2), &site).is_empty());
+        let hard = "{ \"timeout\": \"1s\" }";
+        assert_eq!(says(hard, Strategy::new(), &site), ["timeout"]);
+        assert!(says(hard, Strategy::new().timeout(second * 2), &site).is_empty());
+        let void = "{ \"stale_if_invalidated\": \"1s\" }";
+        assert_eq!(says(void, Strategy::new(), &site), ["stale_if_invalidated"]);
+        assert!(
+            says(
+                "{ \"stale_if_invalidated\": \"0s\" }",
+                Strategy::new(),
+                &site
+            )
+            .is_empty()
+        );
+        let fleet = "{ \"fleet\": true }";
+        assert!(says(fleet, Strategy::new(), &site).is_empty());
+        let batched = Site::new().batched();
+        assert_eq!(says(fleet, Strategy::new(), &batched), ["fleet"]);
     }
 }

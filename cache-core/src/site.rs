@@ -221,6 +221,11 @@ impl Site {
         self.inherits
     }
 
+    /// Whether it is a function of many keys.
+    pub(crate) fn is_batched(&self) -> bool {
+        self.is_batched
+    }
+
     /// How long the source may lag behind a change.
     pub(crate) fn settles_in(&self) -> Duration {
         self.settle

@@ -316,8 +316,8 @@ impl CacheBuilder {
     /// The shared tier on this store. Caches of one `place` are one process to others.
     #[cfg(any(test, feature = "redis", feature = "testing"))]
     fn sharing(&self, store: Arc<dyn Store>, place: Option<Place>) -> Result<Sharing, Error> {
-        let (peers, common) = Peers::of(place, &self.namespace, self.bounds, store)?;
-        let l2 = L2::new(common, &self.namespace, self.redis_limits);
+        let (peers, backing) = Peers::of(place, &self.namespace, self.bounds, store)?;
+        let l2 = L2::new(backing, &self.namespace, self.redis_limits);
         // What those before have left.
         L2::start_sending(&l2);
         Ok((l2, peers))

@@ -30,7 +30,7 @@ use crate::{
     clock::{Nanos, asleep, before, system_now},
     coherence::{Cell, Coherence, Emitter, Emitters, NOBODY, Nonces, Outgoing},
     event::Tag,
-    l2::{Batch, Bump, Common, Message, Store, StoreError, TAG_LIFE},
+    l2::{Backing, Batch, Bump, Message, Store, StoreError, TAG_LIFE},
     lock::Mutex,
     spans, tasks,
 };
@@ -72,7 +72,7 @@ pub(crate) trait Carrier: fmt::Debug + Send + Sync {
     fn hearers(&self) -> &Hearers;
 
     /// What its caches share.
-    fn common(&self) -> &Arc<Common>;
+    fn backing(&self) -> &Arc<Backing>;
 
     /// Has all of them ask this store, and hear by it, as soon as it is ready: whoever made it was let in otherwise.
     fn prefer(&self, store: Arc<dyn Store>);
@@ -89,7 +89,7 @@ pub(crate) struct Courier {
 
 pub(super) struct Route {
     pub(super) coherence: Arc<Coherence>,
-    common: Arc<Common>,
+    backing: Arc<Backing>,
     /// Takes the place of the store when it is ready.
     candidate: Mutex<Option<Arc<dyn Store>>>,
     ear: Arc<Ear>,
@@ -125,10 +125,10 @@ impl fmt::Debug for Route {
 }
 
 impl Courier {
-    pub(crate) fn new(namespace: &str, coherence: &Arc<Coherence>, common: Arc<Common>) -> Self {
+    pub(crate) fn new(namespace: &str, coherence: &Arc<Coherence>, backing: Arc<Backing>) -> Self {
         let ear = Ear::new(coherence);
         // Keys of another database are others, and channels are the same.
-        let channel = match common.store().database() {
+        let channel = match backing.store().database() {
             0 => format!("{namespace}:b"),
             other => format!("{namespace}:b:{other}"),
         };
@@ -136,7 +136,7 @@ impl Courier {
             coherence: Arc::clone(coherence),
             channel: channel.into(),
             anonymous: format!("{} {NOBODY}", coherence.origin()).into(),
-            common,
+            backing,
             candidate: Mutex::default(),
             by_store: Mutex::new(ByOneStore::of(&ear)),
             ear,
@@ -194,8 +194,8 @@ impl Carrier for Courier {
         &self.route.ear.hearers
     }
 
-    fn common(&self) -> &Arc<Common> {
-        &self.route.common
+    fn backing(&self) -> &Arc<Backing> {
+        &self.route.backing
     }
 
     fn prefer(&self, store: Arc<dyn Store>) {
@@ -382,7 +382,7 @@ impl InCharge {
             }
             route.listen(&store);
             drop(store);
-            route.common.send_rest();
+            route.backing.send_rest();
             let begun = std::mem::take(&mut *route.begun.lock());
             for carried in begun {
                 // It may be of a runtime that stands still. Given up, it has failed.
@@ -436,7 +436,7 @@ impl Route {
     }
 
     pub(super) fn store(&self) -> Arc<dyn Store> {
-        self.common.store()
+        self.backing.store()
     }
 
     fn listen(&self, store: &Arc<dyn Store>) {
@@ -455,7 +455,7 @@ impl Route {
         // What the other one hears, nobody hears from here on.
         let by_store = ByOneStore::of(&self.ear);
         let deaf = std::mem::replace(&mut *self.by_store.lock(), by_store);
-        let before = self.common.replace(Arc::clone(&store));
+        let before = self.backing.replace(Arc::clone(&store));
         // Not before: the later one stays.
         drop(candidate);
         self.coherence.lost();

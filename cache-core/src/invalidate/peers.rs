@@ -12,7 +12,7 @@ use crate::{
     clock::system_now,
     coherence::{Bounds, Coherence},
     error::{Error, ErrorKind},
-    l2::{Common, Outbox, Store},
+    l2::{Backing, Outbox, Store},
     lock::Mutex,
     process,
 };
@@ -76,16 +76,16 @@ impl Peers {
         namespace: &str,
         bounds: Bounds,
         store: Arc<dyn Store>,
-    ) -> Result<(Arc<Self>, Arc<Common>), Error> {
+    ) -> Result<(Arc<Self>, Arc<Backing>), Error> {
         let make = |outbox| {
             let coherence = Coherence::new(namespace, bounds, Some(&origin()));
-            let common = Common::new(Arc::clone(&store), outbox);
-            Courier::new(namespace, &coherence, common)
+            let backing = Backing::new(Arc::clone(&store), outbox);
+            Courier::new(namespace, &coherence, backing)
         };
         let Some(Place { shared, access }) = place else {
             let courier = make(Arc::default());
-            let common = Arc::clone(courier.common());
-            return Ok((Self::with(courier), common));
+            let backing = Arc::clone(courier.backing());
+            return Ok((Self::with(courier), backing));
         };
         let mut known = KNOWN.lock();
         let known = known.get_or_insert_default();
@@ -101,8 +101,8 @@ impl Peers {
                     .entry(shared)
                     .and_modify(|known| known.access = access);
             }
-            let common = Arc::clone(courier.common());
-            return Ok((peers, common));
+            let backing = Arc::clone(courier.backing());
+            return Ok((peers, backing));
         }
         let make = || {
             let left = at_place.map(|known| Arc::clone(&known.outbox));
@@ -135,7 +135,7 @@ impl Peers {
         {
             courier.coherence().take_over(coherence);
         }
-        let (rest, common) = (courier.rest(), Arc::clone(courier.common()));
+        let (rest, backing) = (courier.rest(), Arc::clone(courier.backing()));
         let peers = Self::with(courier);
         let now = system_now();
         known.retain(|_, known| {
@@ -145,11 +145,11 @@ impl Peers {
             peers: Arc::downgrade(&peers),
             rest,
             coherence: Arc::clone(&peers.coherence),
-            outbox: Arc::clone(common.outbox()),
+            outbox: Arc::clone(backing.outbox()),
             access,
         };
         known.insert(shared, new);
-        Ok((peers, common))
+        Ok((peers, backing))
     }
 
     fn check(&self, asked: Bounds) -> Result<(), Error> {
@@ -174,7 +174,7 @@ impl Peers {
 impl Drop for Peers {
     fn drop(&mut self) {
         if let Some(courier) = &self.courier {
-            courier.common().outbox().forget_fills();
+            courier.backing().outbox().forget_fills();
         }
     }
 }

@@ -79,7 +79,7 @@ impl L2 {
         let Some(mut sending) = self.outbox().enter() else {
             return;
         };
-        // What a cache leaves that is dropped meanwhile, another one sends (`Common::send_rest`).
+        // What a cache leaves that is dropped meanwhile, another one sends (`Backing::send_rest`).
         let l2 = Arc::downgrade(self);
         tasks::spawn(&runtime, async move {
             while let Some(l2) = l2.upgrade() {

@@ -108,7 +108,7 @@ impl SiteState {
         let mut aging = instance.site.aging.copied();
         if let (Some(policies), Some(policy)) = (policies, &policy) {
             aging = policies.aging(policy, aging);
-            if let Some(said) = policies.said_in_vain(policy, aging) {
+            for said in policies.said_in_vain(policy, aging, instance.site) {
                 tracing::warn!(function = name, "a policy does nothing here: {said}");
             }
         }

@@ -8,8 +8,8 @@ use std::{
     },
 };
 
-use super::{Aging, Instance, SiteState};
-use crate::{error::Error, lock::RwLock, policy::Policy, stats::is_called};
+use super::{Aging, Instance, Site, SiteState};
+use crate::{error::Error, lock::RwLock, policy::Policy, stats::is_called, strategy::Strategy};
 
 /// The states of all functions that a cache has met, in the order of their types.
 #[derive(Debug)]
@@ -26,8 +26,9 @@ pub(crate) trait Book: std::fmt::Debug + Send + Sync {
     /// What becomes of the values of a function then, of which its attribute says this.
     fn aging(&self, policy: &Policy, own: Option<Aging>) -> Option<Aging>;
 
-    /// What of it does nothing for a function of whose values this becomes.
-    fn said_in_vain(&self, policy: &Policy, aging: Option<Aging>) -> Option<&'static str>;
+    /// What of it does nothing for a function of whose values this becomes, and of which its attribute says that.
+    fn said_in_vain(&self, policy: &Policy, aging: Option<Aging>, site: &Site)
+    -> Vec<&'static str>;
 
     /// The names by which no function goes that was called so far.
     fn unused(&self) -> Vec<String>;
@@ -77,8 +78,14 @@ impl Book for Named {
         policy.strategy(own.map(|own| own.strategy)).map(Aging::by)
     }
 
-    fn said_in_vain(&self, policy: &Policy, aging: Option<Aging>) -> Option<&'static str> {
-        policy.says_in_vain(&aging?.strategy)
+    fn said_in_vain(
+        &self,
+        policy: &Policy,
+        aging: Option<Aging>,
+        site: &Site,
+    ) -> Vec<&'static str> {
+        let strategy = aging.map_or(Strategy::new(), |aging| aging.strategy);
+        policy.says_in_vain(&strategy, site)
     }
 
     fn unused(&self) -> Vec<String> {

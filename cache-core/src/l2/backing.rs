@@ -1,4 +1,4 @@
-//! What the caches of one process share that share entries: one store, which all of them ask and by which they hear others,
+//! What those caches of one process stand on that share entries: one store, which all of them ask and by which they hear others,
 //! and what is on its way there.
 
 use std::sync::{Arc, Weak};
@@ -7,7 +7,7 @@ use super::{L2, Store, outbox::Outbox};
 use crate::lock::{Mutex, RwLock};
 
 #[derive(Debug)]
-pub(crate) struct Common {
+pub(crate) struct Backing {
     /// Of whoever was let in last.
     store: RwLock<Arc<dyn Store>>,
     outbox: Arc<Outbox>,
@@ -15,7 +15,7 @@ pub(crate) struct Common {
     tiers: Mutex<Vec<Weak<L2>>>,
 }
 
-impl Common {
+impl Backing {
     /// With what those before have left.
     pub(crate) fn new(store: Arc<dyn Store>, outbox: Arc<Outbox>) -> Arc<Self> {
         Arc::new(Self {
