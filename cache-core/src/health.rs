@@ -24,9 +24,10 @@ pub struct RedisHealth {
     pub servers: u64,
     /// Those that a connection is there to.
     pub connected: u64,
-    /// Those that are not read, as they keep failing.
+    /// Those that are not read, as they keep failing. One is tried again after two seconds at most, and is not among these from then
+    /// on until that fails: also where nobody calls, so that nobody finds out that it is well.
     pub reads_stopped: u64,
-    /// Those that nothing is written to, as they keep failing.
+    /// Those that nothing is written to, as they keep failing, or are full. They are tried again as for reads.
     pub writes_stopped: u64,
     /// For how long it has not been known whether all that other processes changed was heard: less than the time between two
     /// questions, while the connection that listens is well. Nothing before there was one.

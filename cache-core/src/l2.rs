@@ -181,6 +181,17 @@ impl L2 {
         }
     }
 
+    /// What making versions says of writes. It is done whatever is said of these, and that it succeeds says nothing of entries.
+    fn count_ensured<T>(&self, ensured: &Result<T, StoreError>) {
+        let (store, now) = (self.store(), system_now());
+        if let Err(error @ StoreError::ReadOnly(_)) = ensured
+            && !store.has_breakers()
+        {
+            let admission = self.writes.admits_over(|| store.connection(), now);
+            self.writes.failed(admission, now, error);
+        }
+    }
+
     /// How its servers are, and what is not asked of them.
     pub(crate) fn condition(&self) -> Condition {
         let store = self.store();
@@ -188,9 +199,10 @@ impl L2 {
         if store.has_breakers() {
             return condition;
         }
+        let now = system_now();
         Condition {
-            reads_stopped: self.reads.is_open().into(),
-            writes_stopped: self.writes.is_open().into(),
+            reads_stopped: self.reads.is_shut(now).into(),
+            writes_stopped: self.writes.is_shut(now).into(),
             ..condition
         }
     }

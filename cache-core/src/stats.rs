@@ -36,6 +36,8 @@ use crate::{
 pub(crate) struct Counters {
     pub(crate) hits: Striped,
     pub(crate) loads: AtomicU64,
+    pub(crate) successors: AtomicU64,
+    pub(crate) bodies: AtomicU64,
     pub(crate) failures: AtomicU64,
     pub(crate) shared: AtomicU64,
     pub(crate) stale: ByReason<Stale, 5>,
@@ -55,6 +57,7 @@ pub(crate) struct Counters {
     /// Those of the entries whose weight nobody knows.
     pub(crate) unweighed: AtomicU64,
     pub(crate) bytes: AtomicU64,
+    pub(crate) redis_answers: AtomicU64,
     pub(crate) redis_hits: AtomicU64,
     pub(crate) redis_missed: ByReason<RedisMiss, 10>,
     pub(crate) redis_unasked: AtomicU64,
@@ -80,6 +83,8 @@ impl Counters {
             name: name.to_owned(),
             hits: self.hits.sum(),
             loads: self.loads.load(Relaxed),
+            successors: self.successors.load(Relaxed),
+            bodies: self.bodies.load(Relaxed),
             failures: self.failures.load(Relaxed),
             shared_loads: self.shared.load(Relaxed),
             missed: self.missed.snapshot(),
@@ -96,6 +101,7 @@ impl Counters {
             rejected: self.rejected.load(Relaxed),
             entries: self.entries.load(Relaxed),
             bytes: self.bytes.load(Relaxed),
+            redis_answers: self.redis_answers.load(Relaxed),
             redis_hits: self.redis_hits.load(Relaxed),
             redis_misses: self
                 .redis_missed
@@ -129,8 +135,14 @@ pub struct FunctionStats {
     pub name: String,
     /// Calls answered from memory.
     pub hits: u64,
-    /// Times the body began to run, also past the cache: under `bypass` and while the cache is off.
+    /// Times the body began to run, also past the cache: under `bypass` and while the cache is off. Of a function of many keys, how
+    /// many keys it ran for.
     pub loads: u64,
+    /// Those of the loads that nobody waited for when they began: of values that were still served. Fewer than the
+    /// [`refreshes`](Self::refreshes), as another process may have loaded one by then.
+    pub successors: u64,
+    /// Of a function of many keys, how often the body ran; else nothing.
+    pub bodies: u64,
     /// Loads that ended in an error, or inside a flight in a panic.
     pub failures: u64,
     /// Calls that memory did not answer, though the function uses it, by reason: those that there were.
@@ -143,7 +155,7 @@ pub struct FunctionStats {
     pub bypassed: u64,
     /// Calls answered by the load, or the read of Redis, of another caller: stampedes prevented.
     pub shared_loads: u64,
-    /// Those of the hits that were served a value past its `ttl`, or one that was void, because a strategy said so.
+    /// Calls that were served a value past its `ttl`, or one that was void, because a strategy said so.
     pub stale: u64,
     /// The stale ones by reason: those that there were.
     pub stale_by: Vec<(Stale, u64)>,
@@ -163,7 +175,9 @@ pub struct FunctionStats {
     pub entries: u64,
     /// The weight of those entries in bytes.
     pub bytes: u64,
-    /// Reads answered by an entry in Redis, or on its way there.
+    /// Calls answered by an entry in Redis, or on its way there.
+    pub redis_answers: u64,
+    /// Reads answered by such an entry, also in the background.
     pub redis_hits: u64,
     /// Reads that found nothing, or an entry past its time.
     pub redis_misses: u64,
@@ -211,7 +225,7 @@ impl FunctionStats {
     #[must_use]
     pub fn hit_ratio(&self) -> Option<f64> {
         let saved = self.answered();
-        let all = saved + self.loads.saturating_sub(self.refreshes);
+        let all = saved + self.loads.saturating_sub(self.successors);
         #[expect(clippy::cast_precision_loss, reason = "a ratio of counts")]
         let ratio = saved as f64 / all as f64;
         (all > 0).then_some(ratio)
@@ -221,7 +235,11 @@ impl FunctionStats {
     /// call that was answered without one.
     #[must_use]
     pub fn time_saved(&self) -> Duration {
-        let nanos = self.load_times.mean().as_nanos() * u128::from(self.answered());
+        let mut nanos = self.load_times.mean().as_nanos() * u128::from(self.answered());
+        if self.bodies > 0 {
+            // Keys are loaded together, and would have been.
+            nanos = nanos * u128::from(self.bodies) / u128::from(self.loads.max(1));
+        }
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
             .saturating_sub(self.redis_times.total() + self.wait_times.total())
     }
@@ -232,6 +250,8 @@ impl FunctionStats {
             name: _,
             hits,
             loads,
+            successors,
+            bodies,
             failures,
             missed,
             ghosts,
@@ -248,6 +268,7 @@ impl FunctionStats {
             rejected,
             entries,
             bytes,
+            redis_answers,
             redis_hits,
             redis_misses,
             redis_unusable,
@@ -270,6 +291,8 @@ impl FunctionStats {
         let counts = [
             (hits, other.hits),
             (loads, other.loads),
+            (successors, other.successors),
+            (bodies, other.bodies),
             (failures, other.failures),
             (bypassed, other.bypassed),
             (shared_loads, other.shared_loads),
@@ -282,6 +305,7 @@ impl FunctionStats {
             (rejected, other.rejected),
             (entries, other.entries),
             (bytes, other.bytes),
+            (redis_answers, other.redis_answers),
             (redis_hits, other.redis_hits),
             (redis_misses, other.redis_misses),
             (redis_unusable, other.redis_unusable),
@@ -310,7 +334,7 @@ impl FunctionStats {
 
     /// Calls that no load of their own answered.
     pub(crate) fn answered(&self) -> u64 {
-        self.hits + self.redis_hits + self.shared_loads
+        self.hits + self.redis_answers + self.shared_loads
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is counted of a function: why it was not answered, what it was served instead, and how long that took.
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use cache_core::{
     Cache, CachedCall, Event, FunctionStats, Miss, RedisMiss, Stale, cached,
@@ -213,4 +213,93 @@ async fn in_all_is_the_sum_of_all() {
         shown.lines().any(|line| line.starts_with("in all ")),
         "{shown}"
     );
+}
+
+/// A process on this Redis and clock.
+async fn process_on(redis: &FakeRedis, clock: &ManualClock) -> Cache {
+    let builder = Cache::builder().clock(clock.clock()).fake_redis(redis);
+    builder.build().await.unwrap()
+}
+
+#[cached(ttl = 100s, strategy = refresh_ahead(0.5))]
+async fn ahead(id: u64) -> u64 {
+    sleep(Duration::from_millis(10)).await;
+    id
+}
+
+/// Fifty keys from this one on, and whatever follows in the background.
+async fn ask_fifty(cache: &Cache, first: u64) {
+    for id in first..first + 50 {
+        Cache::scope(cache.clone(), ahead(id)).await;
+    }
+    sleep(Duration::from_secs(1)).await;
+}
+
+fn assert_ratio(row: &FunctionStats, expected: f64) {
+    let ratio = row.hit_ratio().unwrap();
+    assert!((ratio - expected).abs() < 0.001, "{ratio}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_loaded_or_read_in_the_background_answers_no_call() {
+    let clock = ManualClock::new();
+    let redis = FakeRedis::on(&clock);
+    let one = process_on(&redis, &clock).await;
+    let other = process_on(&redis, &clock).await;
+    ask_fifty(&one, 0).await;
+    ask_fifty(&other, 0).await;
+    clock.advance(Duration::from_secs(95));
+    // One loads the successors, the other serves what it has, and takes them over.
+    ask_fifty(&one, 0).await;
+    ask_fifty(&other, 0).await;
+    let it = row(&one, "ahead");
+    assert_eq!((it.hits, it.loads, it.successors), (50, 100, 50));
+    assert_ratio(&it, 0.5);
+    ask_fifty(&other, 1_000).await;
+    let it = row(&other, "ahead");
+    assert_eq!(
+        (it.hits, it.redis_answers, it.loads, it.successors),
+        (50, 50, 50, 0)
+    );
+    assert_ratio(&it, 2.0 / 3.0);
+    assert!(it.time_saved() <= Duration::from_secs(1));
+}
+
+#[cached(ttl = 1h, batch(id in ids, max = 10_000))]
+async fn many(ids: &[u64]) -> HashMap<u64, u64> {
+    sleep(Duration::from_millis(10)).await;
+    ids.iter().map(|id| (*id, *id)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_saves_no_more_than_its_callers_would_have_waited() {
+    let cache = Cache::builder().build().await.unwrap();
+    let ids: Vec<u64> = (0..1_000).collect();
+    for _ in 0..3 {
+        Cache::scope(cache.clone(), many(&ids)).await;
+    }
+    let it = row(&cache, "many");
+    assert_eq!((it.loads, it.bodies, it.hits), (1_000, 1, 2_000));
+    let saved = it.time_saved().as_millis();
+    assert!((15..=30).contains(&saved), "{saved} ms of 20");
+}
+
+#[cached(ttl = 1m, strategy = stale_while_revalidate(10m))]
+async fn lenient(id: u64) -> u64 {
+    id
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stale_value_that_redis_had_is_counted_as_stale() {
+    let clock = ManualClock::new();
+    let redis = FakeRedis::on(&clock);
+    let one = process_on(&redis, &clock).await;
+    let other = process_on(&redis, &clock).await;
+    Cache::scope(one.clone(), lenient(1)).await;
+    redis.until(|redis| redis.writes() > 0).await;
+    clock.advance(Duration::from_secs(90));
+    Cache::scope(other.clone(), lenient(1)).await;
+    let it = row(&other, "lenient");
+    assert_eq!(it.stale_by, [(Stale::Revalidating, 1)]);
+    assert_eq!((it.hits, it.redis_answers), (0, 1));
 }

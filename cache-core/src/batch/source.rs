@@ -25,6 +25,7 @@ use crate::{
     key::{KeyWriter, Written},
     site::SiteState,
     slot::{Slot, Slots},
+    stats::Counters,
     tasks::{self, Tasks},
     watchdog::Patience,
 };
@@ -270,6 +271,7 @@ where
         for load in requests.iter().filter_map(|request| request.load()) {
             load.asks(now);
         }
+        Counters::add(&self.site.counters.bodies);
         let keys = requests.iter().map(|request| request.key.clone());
         let Some(make) = &self.make else {
             return;

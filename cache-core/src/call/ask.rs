@@ -133,6 +133,7 @@ impl Call {
                     return None;
                 }
                 self.take(outer, &node);
+                self.count_redis_answer(None);
                 Flown::by(Answer::Shared(node), Source::Redis)
             }
             (Ask::Explain | Ask::Warm, looked) => {

@@ -180,9 +180,22 @@ impl Call {
         place: Place,
         body: Body<'_>,
     ) -> Flown {
-        match &self.site.aging {
+        let flown = match &self.site.aging {
             None => self.fly(place, body).await,
             Some(aging) => (aging.fly)(self, due, place, body).await,
+        };
+        if flown.source == Source::Redis {
+            self.count_redis_answer(flown.stale);
+        }
+        flown
+    }
+
+    /// Counts a call that Redis answered.
+    pub(super) fn count_redis_answer(&self, stale: Option<Stale>) {
+        let counters = self.counters();
+        Counters::add(&counters.redis_answers);
+        if let Some(stale) = stale {
+            counters.stale.add(stale);
         }
     }
 

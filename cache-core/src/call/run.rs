@@ -117,6 +117,9 @@ impl<'a> Run<'a> {
         };
         let site = load.site();
         Counters::add(&site.counters.loads);
+        if load.is_succession() {
+            Counters::add(&site.counters.successors);
+        }
         // Those of a batch are loaded in one go, which has a span.
         if !site.is_batched {
             self.shown = self.around.begin_load(&site.name);

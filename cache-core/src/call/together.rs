@@ -162,6 +162,7 @@ impl Reader {
     /// It has this answer, and goes on where that is to be replaced.
     pub(crate) fn end(self, node: Arc<Node>) -> Result<Answer, Going> {
         if node.entry().is_quiet(self.call.cache.clock()) {
+            self.call.count_redis_answer(None);
             return Ok(Answer::Shared(node));
         }
         Err(Going::Refreshing(Box::new(self.call), node))
@@ -184,7 +185,11 @@ impl Going {
                 let place = Place::This(member, underway, since);
                 call.answer(None, place, body).await.answer
             }),
-            Self::Refreshing(call, node) => Box::pin(async move { call.found(&node, body).answer }),
+            Self::Refreshing(call, node) => Box::pin(async move {
+                let flown = call.found(&node, body);
+                call.count_redis_answer(flown.stale);
+                flown.answer
+            }),
         }
     }
 }

@@ -115,7 +115,7 @@ pub(super) static ROWS: &[Row] = &[
     row(UpDown, "cache.time_saved", Seconds, "About how much longer callers would have waited without the cache, in all", F(|it| nanos(it.time_saved()))),
     row(Counter, "cache.failures", Of("{load}"), "Loads that ended in an error or a panic", F(|it| it.failures)),
     row(Counter, "cache.shared_loads", Of("{call}"), "Calls answered by the load or the read of another caller: stampedes prevented", F(|it| it.shared_loads)),
-    row(Counter, "cache.stale", Of("{call}"), "Hits that were served a value past its time, or one that was void, by a strategy", F(|it| it.stale)),
+    row(Counter, "cache.stale", Of("{call}"), "Calls that were served a value past its time, or one that was void, by a strategy", F(|it| it.stale)),
     row(Counter, "cache.unproven", Of("{call}"), "Stale ones of which nobody knew whether they were void", F(|it| it.unproven)),
     row(Counter, "cache.refreshes", Of("{load}"), "Loads that were begun in the background for a value that was still served", F(|it| it.refreshes)),
     row(Counter, "cache.timeouts", Of("{call}"), "Calls whose load took longer than `soft_timeout` or `timeout`", F(|it| it.timeouts)),

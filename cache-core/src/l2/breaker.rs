@@ -107,6 +107,13 @@ impl Breaker {
         self.gate.load(Relaxed) != CLOSED
     }
 
+    /// Whether nothing goes through. Where nobody asks, nobody finds out that the store is back: once a probe may be taken, it
+    /// counts as well until that has failed.
+    pub(crate) fn is_shut(&self, now: Nanos) -> bool {
+        let opens = self.gate.load(Relaxed);
+        opens != CLOSED && now < opens
+    }
+
     #[inline]
     pub(crate) fn admits(&self, now: Nanos) -> Admission {
         match self.gate.load(Relaxed) {
@@ -184,8 +191,8 @@ impl Breaker {
     ) {
         match got {
             Ok(_) | Err(StoreError::OtherType) => self.succeeded(admission, now),
-            // So many at once say nothing of the server, and a slot nothing of the others.
-            Err(StoreError::Busy | StoreError::Moving) => {}
+            // So many at once say nothing of the server, and a slot nothing of the others. One that is full can be read.
+            Err(StoreError::Busy | StoreError::Moving | StoreError::ReadOnly(_)) => {}
             Err(error) => self.failed(admission, now, error),
         }
     }

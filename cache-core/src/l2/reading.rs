@@ -235,7 +235,7 @@ impl L2 {
             // Before the load, as all that it is made under.
             let left = Duration::from_nanos(until.saturating_sub(system_now()));
             let ensured = self.store().ensure(tags, TAG_LIFE, left).await;
-            if let Ok(ensured) = self.judge_get(ensured, left) {
+            if let Ok(ensured) = self.judge_ensured(ensured, left) {
                 let stamps = self.stamp(&ensured, &one.reading);
                 read.stamps = stamps.map(|stamps| (stamps, sent));
             }
@@ -293,6 +293,16 @@ impl L2 {
             return None;
         }
         Stamps::of(reading.snapshot, &tagged.versions, tagged.lineage)
+    }
+
+    /// The same of versions that were to be made where there were none, which a server refuses that takes no writes.
+    fn judge_ensured<T>(
+        &self,
+        ensured: Result<T, StoreError>,
+        within: Duration,
+    ) -> Result<T, RedisMiss> {
+        self.count_ensured(&ensured);
+        self.judge_get(ensured, within)
     }
 
     /// What an answer says of the store, and to whoever asked.

@@ -203,7 +203,7 @@ impl L2 {
             .collect());
         let mut versions = Vec::with_capacity(tags.names.len());
         for (part, ensured) in tags.names.chunks(MOST_ENSURED).zip(ensured.await) {
-            match self.judge_get(ensured, within) {
+            match self.judge_ensured(ensured, within) {
                 Ok(ensured) => versions.extend(
                     ensured
                         .versions

@@ -41,11 +41,11 @@ impl Breakers {
     }
 
     pub(super) fn stop_reads(&self) -> bool {
-        self.reads.is_open()
+        self.reads.is_shut(system_now())
     }
 
     pub(super) fn stop_writes(&self) -> bool {
-        self.writes.is_open()
+        self.writes.is_shut(system_now())
     }
 
     fn count_read<T>(&self, got: &Result<T, StoreError>, within: Duration, now: Nanos) {
