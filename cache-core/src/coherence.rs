@@ -424,28 +424,22 @@ impl Coherence {
         !captured.is_torn() && self.recent.is_quiet(tags, since, known, now)
     }
 
-    /// How long nothing has changed of what a snapshot was captured of. `store_time` is the least that the
-    /// clock shows by which versions are given, in microseconds.
+    /// How long nothing has changed of what a snapshot was captured of: by its versions, where they are known, and by what was
+    /// heard. `store_time` is the least that the clock shows by which versions are given, in microseconds.
     pub(crate) fn time_since_change(
         &self,
         snapshot: &Snapshot,
         stamps: Option<&Stamps>,
         store_time: Option<u64>,
         now: Nanos,
-    ) -> Quiet {
+    ) -> (Option<Duration>, Quiet) {
         let tags: Vec<_> = snapshot.cells().map(|cell| cell.tag().clone()).collect();
         let (Some(stamps), Some(store_time)) = (stamps, store_time) else {
-            return self.recent.quiet_of_late(&tags, now);
+            return (None, self.recent.quiet_of_late(&tags, now));
         };
         let youngest = stamps.versions.iter().max().copied().unwrap_or(0);
-        let time = Duration::from_micros(store_time.saturating_sub(youngest));
-        let by_versions = Quiet {
-            time,
-            is_sure: true,
-        };
-        // The clock of the store may have been set since.
-        let heard = self.recent.quiet(&tags, now);
-        std::cmp::min_by_key(by_versions, heard, |quiet| quiet.time)
+        let by_versions = Duration::from_micros(store_time.saturating_sub(youngest));
+        (Some(by_versions), self.recent.quiet(&tags, now))
     }
 
     /// Something is about to change: until the hold is dropped nothing is kept that depends on it.

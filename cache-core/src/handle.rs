@@ -137,7 +137,8 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
         done(Asked::new(self, Ask::Put(Some(output))))
     }
 
-    /// Runs the body and touches no tier.
+    /// Runs the body and touches no tier. Cached functions that it calls answer as ever: also with what a load would not be made
+    /// of, such as a void value that `stale_if_invalidated` serves.
     ///
     /// # Errors
     ///

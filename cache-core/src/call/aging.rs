@@ -217,10 +217,7 @@ async fn while_waited_for<F: Future>(
             return Some(output);
         }
         if !awaited.is_some_and(Awaited::is_waited_for) {
-            tracing::warn!(
-                function = site.name,
-                "a load in the background takes longer than {deadline:?}, and is given up"
-            );
+            site.warn_of_giving_up(deadline);
             return None;
         }
     }

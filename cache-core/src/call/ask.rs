@@ -125,7 +125,8 @@ impl Call {
                 let snapshot = self.capture();
                 let remote = self.remote.as_ref()?;
                 let read = remote.peek(&self.cache, &snapshot).await;
-                let node = read.found.ok()?;
+                let is_fresh = |node: &Arc<Node>| node.entry().is_usable(self.cache.clock());
+                let node = read.found.ok().filter(is_fresh)?;
                 let outer = outer.as_ref();
                 if !self.site.may_be_part_of(outer)
                     || read.is_unsent && !self.may_rely_on(outer, &node)

@@ -235,20 +235,24 @@ fn settled(
         return None;
     }
     let coherence = cache.coherence();
-    let Quiet {
-        time: changed,
-        is_sure,
-    } = coherence.time_since_change(snapshot, stamps, cache.store_time(), now);
+    let (by_versions, heard) =
+        coherence.time_since_change(snapshot, stamps, cache.store_time(), now);
+    let Quiet { time, is_sure } = heard;
+    // The clock of the store may have been set since a version was given.
+    let changed = by_versions.map_or(time, |by_versions| by_versions.min(time));
     let loading = Duration::from_nanos(now.saturating_sub(began));
     // When it was read, a replica may still have had what was before: it is looked at again when it has not.
     let had_settled = changed.saturating_sub(loading) >= lag;
     let now = cache.clock().now();
     let settles = match lag.checked_sub(changed) {
-        Some(left) if is_sure => after(now, left),
-        // It may have changed just before, or long ago: who calls later looks again.
-        Some(_) => now,
         // While it was read.
         None => before(now, changed.saturating_sub(lag)),
+        // Nothing else was heard for long enough: it has changed then, or its tag was made then as there was none.
+        Some(left) if time >= lag => after(now, left),
+        // A version may be younger than the event, of a tag that was forgotten since.
+        Some(_) if is_sure => after(now, lag.saturating_sub(time)),
+        // It may have changed just before, or long ago: who calls later looks again.
+        Some(_) => now,
     };
     (!had_settled).then_some(settles)
 }

@@ -12,8 +12,16 @@ use std::{
 
 use super::{Aging, Instance, Policies, in_vain::InVain};
 use crate::{
-    call::Guarding, clock::nanos, event::Tag, flight::Load, l1::Entry, l2::Entries, lock::Mutex,
-    policy::Policy, slot::Slots, stats::Counters,
+    call::Guarding,
+    clock::{after, nanos, system_now},
+    event::Tag,
+    flight::Load,
+    l1::Entry,
+    l2::Entries,
+    lock::Mutex,
+    policy::Policy,
+    slot::Slots,
+    stats::Counters,
 };
 
 thread_local! {
@@ -92,10 +100,15 @@ pub(crate) struct SiteState {
     /// Made when the function first meets a shared tier; nothing where its values cannot travel.
     entries: OnceLock<Option<Arc<Entries>>>,
     warned_of_recursion: AtomicBool,
+    /// When it was said last; zero where it never was.
+    warned_of_giving_up: AtomicU64,
     warned_of_inline_prefetch: AtomicBool,
     /// Functions that loads of this one reach, with events that it does not list.
     warned_of: Mutex<Vec<(String, String)>>,
 }
+
+/// How long something that goes on is not said again.
+const AGAIN: Duration = Duration::from_mins(1);
 
 impl SiteState {
     pub(super) fn new(instance: &Instance, policies: &Policies) -> Self {
@@ -135,6 +148,7 @@ impl SiteState {
             aging,
             entries: OnceLock::new(),
             warned_of_recursion: AtomicBool::new(false),
+            warned_of_giving_up: AtomicU64::new(0),
             warned_of_inline_prefetch: AtomicBool::new(false),
             warned_of: Mutex::default(),
         }
@@ -254,6 +268,21 @@ impl SiteState {
             tracing::warn!(
                 function = self.name,
                 "`prefetch` names a function whose loads run in their callers, and begins none: write `detached` there"
+            );
+        }
+    }
+
+    /// Says that a load in the background takes longer than the deadline: once a minute, however many do.
+    pub(crate) fn warn_of_giving_up(&self, deadline: Duration) {
+        let (last, now) = (&self.warned_of_giving_up, system_now());
+        let is_due = |last: u64| (last == 0 || now >= after(last, AGAIN)).then_some(now.max(1));
+        if last
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_due)
+            .is_ok()
+        {
+            tracing::warn!(
+                function = self.name,
+                "a load in the background takes longer than {deadline:?}, and is given up"
             );
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! A slot that is being moved stays with its owner until the last key has left: whoever listens, listens there. A script of
 //! tags some of which are not there any more is refused. So they are changed one by one, each where it is, and what is
-//! changed at the new owner is told by the old one.
+//! changed at the new owner is told by the old one. And they are changed once more when all are, as nobody has seen them change
+//! together.
 
 use std::{sync::Arc, time::Duration};
 
@@ -35,6 +36,21 @@ impl Reached {
         if all != Err(StoreError::Moving) {
             return all;
         }
+        let whole = self.change_each(change, &batch, within).await?;
+        if change == Change::Mark || batch.bumps.len() == 1 {
+            return Ok(whole);
+        }
+        // Between the first and the last something may have been made of what one of them voids and another one did not yet.
+        self.change_each(change, &batch, within).await
+    }
+
+    /// Changes tags one by one.
+    async fn change_each(
+        &self,
+        change: Change,
+        batch: &Batch,
+        within: Duration,
+    ) -> Result<Tagged, StoreError> {
         let each = batch.bumps.iter().map(|bump| {
             let one = Batch {
                 bumps: vec![bump.clone()],
