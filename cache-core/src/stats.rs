@@ -100,6 +100,7 @@ impl Counters {
             evictions: self.evictions.load(Relaxed),
             rejected: self.rejected.load(Relaxed),
             entries: self.entries.load(Relaxed),
+            unweighed: self.unweighed.load(Relaxed),
             bytes: self.bytes.load(Relaxed),
             redis_answers: self.redis_answers.load(Relaxed),
             redis_hits: self.redis_hits.load(Relaxed),
@@ -173,6 +174,8 @@ pub struct FunctionStats {
     pub rejected: u64,
     /// Entries in memory now, expired ones that nobody asked for again included.
     pub entries: u64,
+    /// Those of them whose weight nobody knows, which `unweighed_limit` bounds.
+    pub unweighed: u64,
     /// The weight of those entries in bytes.
     pub bytes: u64,
     /// Calls answered by an entry in Redis, or on its way there.
@@ -267,6 +270,7 @@ impl FunctionStats {
             evictions,
             rejected,
             entries,
+            unweighed,
             bytes,
             redis_answers,
             redis_hits,
@@ -304,6 +308,7 @@ impl FunctionStats {
             (evictions, other.evictions),
             (rejected, other.rejected),
             (entries, other.entries),
+            (unweighed, other.unweighed),
             (bytes, other.bytes),
             (redis_answers, other.redis_answers),
             (redis_hits, other.redis_hits),

@@ -39,11 +39,12 @@ fn unusable_entries(row: &FunctionStats) -> Option<Advice> {
 
 fn failing_loads(row: &FunctionStats) -> Option<Advice> {
     let (failures, loads) = (row.failures, row.loads);
-    let stands_in = row
+    let stood_in = row
         .stale_by
         .iter()
-        .any(|(stale, _)| *stale == Stale::Failed);
-    (is_much(failures, 10, loads, 100) && !stands_in).then(|| {
+        .find(|(stale, _)| *stale == Stale::Failed);
+    let stood_in = stood_in.map_or(0, |(_, count)| *count);
+    (is_much(failures, 10, loads, 100) && stood_in * 2 < failures).then(|| {
         Advice::new(
             Symptom::FailingLoads,
             format!("{failures} of {loads} loads failed"),
@@ -57,7 +58,19 @@ fn too_little_memory(row: &FunctionStats) -> Option<Advice> {
     let again = row.missed(Miss::Evicted);
     let all: u64 = row.missed.iter().map(|(_, count)| count).sum();
     let enough = row.ghosts.steps().find(|(_, spared)| spared * 2 >= again);
-    is_much(again, 20, all, 500).then(|| {
+    let is_told = is_much(again, 20, all, 500);
+    if is_told && row.unweighed * 2 > row.entries {
+        return Some(Advice::new(
+            Symptom::TooLittleMemory,
+            format!(
+                "{again} of {all} misses were of entries that had been evicted a short while before, as {} are there whose weight \
+                 nobody knows",
+                row.unweighed
+            ),
+            "say what a value weighs with `weight = ..`, or raise `unweighed_limit`",
+        ));
+    }
+    is_told.then(|| {
         let more = match enough {
             Some((percent, spared)) => format!(
                 "with {percent} % more memory about {} % of those would have been hits",
@@ -100,7 +113,8 @@ fn too_large_values(row: &FunctionStats) -> Option<Advice> {
 }
 
 fn invalidation_storm(row: &FunctionStats) -> Option<Advice> {
-    let (void, used) = (row.missed(Miss::Invalidated), row.hits);
+    // Callers that wait for one load found one entry.
+    let (void, used) = (row.missed(Miss::Invalidated).min(row.loads), row.hits);
     let by = row.invalidated_by.iter().max_by_key(|(_, count)| count)?;
     (void >= 200 && void > used).then(|| {
         Advice::new(
@@ -118,7 +132,9 @@ fn invalidation_storm(row: &FunctionStats) -> Option<Advice> {
 /// Values that were loaded again were the same, for one reason more than for the other.
 fn same_again(row: &FunctionStats, why: Miss, other: Miss) -> Option<String> {
     let (same, all) = (row.reloads_same, row.reloads_compared);
-    let is_so = is_much(same, 90, all, 50) && row.missed(why) > row.missed(other);
+    // What is loaded again by hand had not expired.
+    let is_why = row.missed(why) > row.missed(other) && row.missed(why) * 4 >= row.loads;
+    let is_so = is_much(same, 90, all, 50) && is_why;
     is_so.then(|| format!("{same} of {all} values that were loaded again were those before"))
 }
 
@@ -146,7 +162,8 @@ fn short_ttl(row: &FunctionStats) -> Option<Advice> {
 
 fn waits_at_expiry(row: &FunctionStats) -> Option<Advice> {
     let expired = row.missed(Miss::Expired);
-    let is_in_use = row.hits >= 20 * expired.max(1) && expired >= 50;
+    // Else it hardly matters.
+    let is_in_use = expired >= 50 && (20..=400).contains(&(row.hits / expired));
     let load = row.load_times.mean();
     (is_in_use && row.refreshes == 0 && load.as_millis() >= 5).then(|| {
         Advice::new(
@@ -161,9 +178,11 @@ fn waits_at_expiry(row: &FunctionStats) -> Option<Advice> {
 
 fn hardly_asked_again(row: &FunctionStats) -> Option<Advice> {
     let saved = row.answered();
-    let all = saved + row.loads;
-    let is_void = row.missed(Miss::Invalidated) + row.missed(Miss::Evicted) > all / 2;
-    (all >= 1_000 && saved * 100 < all * 5 && !is_void).then(|| {
+    // What fails, or runs past the cache, could not have been asked for again.
+    let all = saved + row.loads.saturating_sub(row.bypassed + row.failures);
+    let gone = [Miss::Invalidated, Miss::Evicted, Miss::Expired].map(|miss| row.missed(miss));
+    let is_gone = gone.iter().sum::<u64>() > all / 2;
+    (all >= 1_000 && saved * 100 < all * 5 && !is_gone).then(|| {
         Advice::new(
             Symptom::HardlyAskedAgain,
             format!("{saved} of {all} calls were answered without a load"),
@@ -174,7 +193,8 @@ fn hardly_asked_again(row: &FunctionStats) -> Option<Advice> {
 }
 
 fn slow_redis(row: &FunctionStats) -> Option<Advice> {
-    let (read, load) = (row.redis_times.mean(), row.load_times.mean());
+    // The mean would be that of a few that hung.
+    let (read, load) = (row.redis_times.quantile(0.5), row.load_times.quantile(0.5));
     let is_known = row.redis_times.count() >= 100 && row.load_times.count() >= 20;
     (is_known && read > load).then(|| {
         Advice::new(
@@ -200,7 +220,7 @@ fn dear_codec(row: &FunctionStats) -> Option<Advice> {
 
 fn hot_key(row: &FunctionStats) -> Option<Advice> {
     let hot = row.hot_keys.first()?;
-    (hot.percent >= 25 && row.hits >= 100_000).then(|| {
+    (hot.percent >= 25 && row.hits >= 100_000 && row.refreshes == 0).then(|| {
         Advice::new(
             Symptom::HotKey,
             format!("about {} % of the hits are of the key `{}`", hot.percent, hot.key),
@@ -223,7 +243,8 @@ fn crowded_background(row: &FunctionStats) -> Option<Advice> {
 
 fn often_late(row: &FunctionStats) -> Option<Advice> {
     let (late, loads) = (row.timeouts, row.loads);
-    is_much(late, 10, loads, 100).then(|| {
+    let calls = row.answered() + loads;
+    (is_much(late, 10, loads, 100) && is_much(late, 1, calls, 100)).then(|| {
         Advice::new(
             Symptom::OftenLate,
             format!("{late} calls waited in vain within their `timeout`, with {loads} loads"),

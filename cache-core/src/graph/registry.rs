@@ -198,7 +198,12 @@ pub(super) fn pattern(event: &str, fields: &[&str], named: &[&str]) -> String {
 
 /// What a cached function is called in `Registry::cached`, by its name in statistics.
 pub(super) fn cached_name(name: &str) -> String {
-    let name = name.rsplit_once('@').map_or(name, |(name, _)| name);
+    let is_version =
+        |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let versioned = name
+        .rsplit_once('@')
+        .filter(|(_, version)| is_version(version));
+    let name = versioned.map_or(name, |(name, _)| name);
     without_parameters(name).replace(CLOSURE, "")
 }
 
