@@ -4,6 +4,7 @@
 //! A flight and the entry of its key change under one lock, so a result is kept only while its
 //! flight is still the one of its key: `evict`, `put`, `refresh` and `clear` take that place away.
 
+mod arrival;
 mod member;
 mod reliance;
 #[cfg(all(test, shuttled))]
@@ -18,24 +19,24 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     task::Waker,
-    time::Duration,
 };
 
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
+pub(crate) use arrival::Arrival;
 use member::Demand;
 pub(crate) use member::{Load, Member, Overtaken, Turn, Underway};
 pub(crate) use reliance::Guarded;
 pub(crate) use waits::{Target, Wait, wait};
 
-use self::reliance::Reliance;
+use self::{arrival::message_of, reliance::Reliance};
 use crate::{
     clock::{Clock, Nanos},
     coherence::{Snapshot, Stamps, mutant, mutant::Mutant},
     key::{Key, KeyHasher},
     l1::{Evicted, L1, Node},
-    l2::{Lifetime, Message, Notice, Posted, RedisMiss, Way},
+    l2::{Notice, Posted, RedisMiss, Way},
     lock::{Mutex, MutexGuard},
     site::SiteState,
     slot::Slot,
@@ -303,64 +304,6 @@ fn overruled(shard: &mut Shard, key: &Key) -> Option<Arc<Flight>> {
     let place = shard.remove(key)?;
     place.is_overruled.store(true, Relaxed);
     Some(place)
-}
-
-/// What a load ended in, and what it means for the entries of its key.
-#[derive(Clone, Copy)]
-pub(crate) struct Arrival<'a> {
-    pub(crate) node: &'a Arc<Node>,
-    pub(crate) fate: Fate,
-    pub(crate) clock: &'a Clock,
-    /// The way to the entry in the shared tier, where that is to follow.
-    pub(crate) route: Option<&'a dyn Way>,
-    /// What others are told of it.
-    pub(crate) notice: Option<&'a Notice>,
-    pub(crate) load_time: Duration,
-    /// It is to replace what there is: whoever asked for it does not want to see that again.
-    pub(crate) replaces: bool,
-    /// The shared tier was found to have no entry.
-    pub(crate) is_absent: bool,
-}
-
-impl Arrival<'_> {
-    fn post(&self) -> Option<Posted> {
-        let is_change = match self.fate {
-            Fate::Keep => true,
-            Fate::Forget => self.replaces || !self.is_absent,
-            Fate::KeepUnlessFresh | Fate::Leave => false,
-        };
-        let route = match self.route {
-            _ if !is_change => return None,
-            None => return self.notice.map(Notice::post),
-            Some(route) => route,
-        };
-        if self.fate == Fate::Forget {
-            return self.post_removal();
-        }
-        let message = message_of(self.notice);
-        let (entry, now) = (self.node.entry(), self.clock.now());
-        let left = |until: Nanos| Duration::from_nanos(until.saturating_sub(now));
-        let lifetime = Lifetime {
-            fresh: left(entry.expires()),
-            kept: left(entry.kept_until()),
-            load_time: self.load_time,
-        };
-        route.fill(self.node, lifetime, self.replaces, message)
-    }
-}
-
-impl Arrival<'_> {
-    /// The entry is to go, wherever it is.
-    fn post_removal(&self) -> Option<Posted> {
-        match self.route {
-            Some(route) => Some(route.delete(None, message_of(self.notice))),
-            None => self.notice.map(Notice::post),
-        }
-    }
-}
-
-fn message_of(notice: Option<&Notice>) -> Option<Message> {
-    Some(notice?.message.clone())
 }
 
 /// What an arrival pushed out, to be dropped where no lock is held and all is done: a value's own

@@ -363,7 +363,8 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// What all functions did together. Its name is empty.
+    /// What all functions did together. Its name is empty. It takes the loads of all for alike, so its own `time_saved` is not
+    /// [that of all](Self::time_saved).
     #[must_use]
     pub fn total(&self) -> FunctionStats {
         let mut total = FunctionStats::default();

@@ -24,7 +24,7 @@ fn redis_fails(stats: &Stats) -> Vec<Advice> {
                `staleness_bound`, and every miss loads";
     let advice = || {
         let evidence = format!(
-            "of {all} calls that asked Redis {} had no answer in time, and {} did not ask, as it had failed before",
+            "of {all} reads of Redis that were due {} had no answer in time, and {} were left out, as it had failed before",
             total.redis_faults, total.redis_unasked
         );
         Advice::new(Symptom::RedisFails, evidence, fix)
