@@ -62,11 +62,9 @@ impl Failures {
     }
 }
 
-/// Runs the tests of the workspace with all features. False when one of them fails, and is no accident.
-pub(crate) fn tests_hold(cargo: &impl Fn(&[&str]) -> Command, rest: &[&str]) -> bool {
-    let arguments = ["test", "--no-fail-fast", "--workspace", "--all-features"];
-    let mut command = cargo(&[&arguments, rest].concat());
-    let child = command
+/// Runs tests with all features. False when one of them fails, and is no accident.
+pub(crate) fn tests_hold(cargo: &impl Fn(&[&str]) -> Command, arguments: &[&str]) -> bool {
+    let child = cargo(arguments)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn();

@@ -41,6 +41,32 @@ const TOPOLOGIES: [&str; 8] = [
     "lossy-cluster",
 ];
 
+/// All tests but those that run hundreds of seeds, which `sim::run` does in a tenth of the time.
+const ALL: [&str; 9] = [
+    "test",
+    "--no-fail-fast",
+    "--workspace",
+    "--all-features",
+    "--",
+    "--skip",
+    "simulation::suite::where_broken_rules",
+    "--skip",
+    "simulation::suite::each_strategy",
+];
+
+/// The units as most users build them, but for minutes of what knows nothing of features.
+const BY_DEFAULT: [&str; 9] = [
+    "test",
+    "--no-fail-fast",
+    "-p",
+    "cache-core",
+    "--",
+    "--skip",
+    "simulation::",
+    "--skip",
+    "coherence::model::",
+];
+
 const SHOP: [&str; 6] = ["build", "--release", "-p", "shop", "--bin", "shop"];
 
 const DEMO: [&str; 7] = ["run", "--release", "-p", "shop", "--bin", "demo", "--"];
@@ -54,12 +80,11 @@ fn main() -> ExitCode {
         .map_or(("", [].as_slice()), |(task, rest)| (task.as_str(), rest));
     let is_done = match task {
         "test" => {
-            // All that is red in one run; and again with the default features, as most users build.
-            let cargo_here = |arguments: &[&str]| command(".", arguments);
-            let filters: Vec<&str> = rest.iter().map(String::as_str).collect();
+            let filters = rest.iter().map(String::as_str);
+            let all: Vec<&str> = ALL.into_iter().chain(filters).collect();
             server::is_there()
-                && again::tests_hold(&cargo_here, &filters)
-                && cargo(".", &["test", "--no-fail-fast", "-p", "cache-core"], rest)
+                && again::tests_hold(&tests_in_debug, &all)
+                && cargo(".", &BY_DEFAULT, rest)
                 && sim::run(&[])
                 && interleavings()
         }
@@ -103,6 +128,13 @@ fn main() -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// Most tests wait for servers, which more of them can do at a time than there are cores.
+fn tests_in_debug(arguments: &[&str]) -> Command {
+    let mut command = command(".", arguments);
+    command.envs([("RUST_TEST_THREADS", "4"), ("SIM_SEEDS", "50")]);
+    command
 }
 
 /// In a folder of its own: everything is built in another way, for each of the two in its own.
