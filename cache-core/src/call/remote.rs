@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     cache::Cache,
-    clock::system_now,
+    clock::{Nanos, nanos, system_now},
     coherence::{Doubt, Snapshot},
     flight::{Arrival, Load, Underway},
     l1::Node,
@@ -25,6 +25,12 @@ use crate::{
     strategy::Decision,
     value::{Fate, Receiver, Travelling, Wire},
 };
+
+/// Two entries of a key that were created so close to each other are taken for the same.
+const SAME_TIME: Duration = Duration::from_millis(10);
+
+/// In a thousand seconds, two clocks come apart by less than one.
+const DRIFT: Nanos = 1_000;
 
 /// The readable key of a call.
 pub(crate) struct Text {
@@ -418,13 +424,18 @@ impl Elsewhere {
         }
     }
 
-    /// Whether it is newer than what is to be replaced, where its successor is looked for.
+    /// Whether it is newer than what is to be replaced, where its successor is looked for. The same entry is not: when it
+    /// was created comes back as the server's clock tells it, which is a little off, and the more so the older it is.
     fn is_news(cache: &Cache, load: &Load, node: &Node) -> bool {
         if !load.is_succession() {
             return true;
         }
         let old = cache.flights().l1.get(&load.key().as_ref());
-        old.is_some_and(|old| old.entry().created() < node.entry().created())
+        old.is_some_and(|old| {
+            let [old, new] = [&old, node].map(|node| node.entry().created());
+            let drift = cache.clock().now().saturating_sub(old) / DRIFT;
+            new.saturating_sub(old) > nanos(SAME_TIME) + drift
+        })
     }
 
     /// Ends a flight with what the shared tier knew.
