@@ -95,7 +95,7 @@ impl From<TimedOut> for Failed {
 }
 
 /// The cached functions, by number.
-pub(super) const FUNCTIONS: usize = 18;
+pub(super) const FUNCTIONS: usize = 20;
 
 /// How many of them have nothing special, the first ones.
 pub(super) const PLAIN: usize = 5;
@@ -199,7 +199,7 @@ written_out!(
     cached::Strategy::new().stale_if_error(GRACE)
 );
 
-written_out!(twin, 18, Inline, Redis, |id, to| {
+written_out!(twin, 20, Inline, Redis, |id, to| {
     if is_twin(id) {
         to.add(&TwinChanged::of(id));
     } else {
@@ -213,11 +213,11 @@ pub(super) const OTHERS: [usize; 3] = [MANY, NAMING, INHERITING];
 const NAMING: usize = 8;
 /// Those that call another.
 pub(super) const INHERITING: usize = 9;
-pub(super) const NESTED: usize = 19;
+pub(super) const NESTED: usize = 21;
 
 /// Those that are called in a cluster only, where what they are made of depends on another event than they do.
 pub(super) const IN_CLUSTER: [usize; 2] = [TWIN, NESTED];
-const TWIN: usize = 18;
+const TWIN: usize = 20;
 
 #[cached_function(
     ttl = at.ttl(),

@@ -219,6 +219,8 @@ fn each_strategy_is_at_work_in_runs() {
         ("many_ahead", count("many_ahead", |row| row.refreshes)),
         ("many_ahead", count("many_ahead", |row| row.stale)),
         ("many_hasty", count("many_hasty", |row| row.timeouts)),
+        ("many_lenient", count("many_lenient", |row| row.stale)),
+        ("fleet_ahead", count("fleet_ahead", |row| row.refreshes)),
     ];
     assert!(at_work.iter().all(|(_, times)| *times > 0), "{at_work:?}");
 }

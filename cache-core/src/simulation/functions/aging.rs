@@ -23,10 +23,23 @@ const FLEET: usize = 14;
 const NEXT: usize = 15;
 const MANY_AHEAD: usize = 16;
 const MANY_HASTY: usize = 17;
+const MANY_LENIENT: usize = 18;
+const FLEET_AHEAD: usize = 19;
 
 /// Those that have a use for old values, or do not wait for new ones as others do.
-pub(in crate::simulation) const WITH_STRATEGY: [usize; 10] = [
-    AHEAD, SPARE, EARLY, LENIENT, UNPROVEN, HASTY, FLEET, NEXT, MANY_AHEAD, MANY_HASTY,
+pub(in crate::simulation) const WITH_STRATEGY: [usize; 12] = [
+    AHEAD,
+    SPARE,
+    EARLY,
+    LENIENT,
+    UNPROVEN,
+    HASTY,
+    FLEET,
+    NEXT,
+    MANY_AHEAD,
+    MANY_HASTY,
+    MANY_LENIENT,
+    FLEET_AHEAD,
 ];
 
 /// The one of many keys that has no strategy.
@@ -35,14 +48,14 @@ pub(in crate::simulation) const MANY: usize = 7;
 /// For how long the values of a function are served that are old, and nothing else.
 pub(in crate::simulation) fn grace_of(function: usize) -> Duration {
     match function {
-        AHEAD | SPARE | UNPROVEN | HASTY | MANY_AHEAD | MANY_HASTY => GRACE,
+        AHEAD | SPARE | UNPROVEN | HASTY | MANY_AHEAD | MANY_HASTY | FLEET_AHEAD => GRACE,
         _ => Duration::ZERO,
     }
 }
 
 /// For how long the values of a function are served that an event has made void.
 pub(in crate::simulation) fn lenience_of(function: usize) -> Duration {
-    if function == LENIENT {
+    if [LENIENT, MANY_LENIENT].contains(&function) {
         LENIENCE
     } else {
         Duration::ZERO
@@ -56,12 +69,16 @@ pub(in crate::simulation) fn serves_unproven(function: usize) -> bool {
 
 /// How long a load of a function may wait for that of another process, in milliseconds.
 pub(in crate::simulation) fn waits_of(function: usize) -> u64 {
-    if function == FLEET { 5_000 } else { 0 }
+    if [FLEET, FLEET_AHEAD].contains(&function) {
+        5_000
+    } else {
+        0
+    }
 }
 
 /// Whether a call of a function is for several keys.
 pub(in crate::simulation) fn is_batch(function: usize) -> bool {
-    [MANY, MANY_AHEAD, MANY_HASTY].contains(&function)
+    [MANY, MANY_AHEAD, MANY_HASTY, MANY_LENIENT].contains(&function)
 }
 
 #[cached_function(
@@ -160,6 +177,28 @@ async fn many_hasty(at: Arc<Process>, ids: &[u8]) -> Result<BTreeMap<u8, Seen>, 
     at.load_many(MANY_HASTY, ids).await
 }
 
+#[cached_function(
+    ttl = at.ttl(),
+    skip(at),
+    batch(id in ids),
+    strategy = stale_if_invalidated(LENIENCE),
+    invalidate_on = RowChanged { group: group_of(id), row: id },
+)]
+async fn many_lenient(at: Arc<Process>, ids: &[u8]) -> Result<BTreeMap<u8, Seen>, Failed> {
+    at.load_many(MANY_LENIENT, ids).await
+}
+
+#[cached_function(
+    ttl = at.ttl(),
+    skip(at),
+    fleet,
+    strategy = [refresh_ahead(0.5), stale_while_revalidate(GRACE)],
+    invalidate_on = RowChanged { group: group_of(id), row: id },
+)]
+async fn fleet_ahead(at: Arc<Process>, id: u8) -> Result<Seen, Failed> {
+    at.load(FLEET_AHEAD, id).await
+}
+
 type Calling<T> = Pin<Box<dyn Future<Output = Result<T, Failed>> + Send>>;
 
 /// A call of one of those here that are of one key.
@@ -170,6 +209,7 @@ pub(super) fn call(function: usize, at: Arc<Process>, id: u8) -> Calling<Seen> {
         UNPROVEN => Box::pin(unproven(at, id)),
         HASTY => Box::pin(hasty(at, id)),
         FLEET => Box::pin(fleet(at, id)),
+        FLEET_AHEAD => Box::pin(fleet_ahead(at, id)),
         _ => Box::pin(next(at, id)),
     }
 }
@@ -184,6 +224,7 @@ pub(in crate::simulation) fn call_many(
         match function {
             MANY_AHEAD => many_ahead(at, &ids).await,
             MANY_HASTY => many_hasty(at, &ids).await,
+            MANY_LENIENT => many_lenient(at, &ids).await,
             _ => many(at, &ids).await,
         }
     })
