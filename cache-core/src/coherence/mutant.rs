@@ -52,6 +52,8 @@ pub(crate) enum Mutant {
     B21,
     /// A server is believed that says less than it has acknowledged.
     B22,
+    /// A version is newer where it is larger.
+    B23,
     /// A cluster is proven to be heard as lately as the primary that proved it last.
     C1,
     /// A cluster is proven to be heard though nobody has said that it has no other primaries.

@@ -95,7 +95,7 @@ impl From<TimedOut> for Failed {
 }
 
 /// The cached functions, by number.
-pub(super) const FUNCTIONS: usize = 20;
+pub(super) const FUNCTIONS: usize = 22;
 
 /// How many of them have nothing special, the first ones.
 pub(super) const PLAIN: usize = 5;
@@ -215,7 +215,7 @@ const NAMING: usize = 8;
 pub(super) const INHERITING: usize = 9;
 pub(super) const NESTED: usize = 21;
 
-/// Those that are called in a cluster only, where what they are made of depends on another event than they do.
+/// Those that are called at random in a cluster only, where what they are made of may depend on another event than they do.
 pub(super) const IN_CLUSTER: [usize; 2] = [TWIN, NESTED];
 const TWIN: usize = 20;
 
@@ -239,14 +239,18 @@ async fn inheriting(at: Arc<Process>, id: u8) -> Result<Seen, Failed> {
     })
 }
 
-// What it calls is asked of the shared tier each time: what it is made of is as new as that is there.
+// Of twins, what it calls is asked of the shared tier each time: what it is made of is as new as that is there.
 #[cached_function(
     ttl = at.ttl(),
     skip(at),
     invalidate_on = RowChanged { group: group_of(id), row: id },
 )]
 async fn nested(at: Arc<Process>, id: u8) -> Result<Seen, Failed> {
-    let inner = twin(Arc::clone(&at), id).await?;
+    let inner = if is_twin(id) {
+        twin(Arc::clone(&at), id).await?
+    } else {
+        item(Arc::clone(&at), id).await?
+    };
     let own = at.load(NESTED, id).await?;
     Ok(Seen {
         load: own.load,

@@ -3,11 +3,9 @@
 mod cluster;
 mod scenarios;
 
-use std::ops::Range;
-
 use super::{
     cluster::faults::InCluster,
-    functions::{FUNCTIONS, IN_CLUSTER, OTHERS, PLAIN, WITH_STRATEGY},
+    functions::{OTHERS, PLAIN, WITH_STRATEGY},
     history::{PROCESSES, ROWS},
     random::Random,
 };
@@ -41,12 +39,6 @@ pub(super) struct Setup {
 }
 
 impl Setup {
-    /// The functions that are called.
-    pub(super) fn functions(&self) -> Range<usize> {
-        let more = if self.is_cluster { IN_CLUSTER.len() } else { 0 };
-        0..FUNCTIONS + more
-    }
-
     /// How long it takes until a process knows who has which slot, in milliseconds.
     pub(super) fn learns(&self) -> u64 {
         if self.is_cluster { 2_500 } else { 0 }
@@ -164,6 +156,7 @@ pub(super) const RETURN: u64 = 20;
 pub(super) const GUARDED: u64 = 24;
 pub(super) const APART: u64 = 27;
 pub(super) const OVERTAKEN: u64 = 37;
+pub(super) const AHEAD: u64 = 38;
 /// In a cluster: all kinds, and those by which alone some rules of clusters are noticed.
 pub(super) const CLUSTER: u64 = 100;
 pub(super) const DEAF: u64 = 101;
@@ -294,7 +287,7 @@ impl Plan {
         let at = random.below(self.setup.horizon);
         let process = random.index(PROCESSES);
         let soon = random.between(1, self.setup.bound * 3);
-        let any = random.below(38);
+        let any = random.below(39);
         match kind.unwrap_or(any) {
             0 => self.fault(at, Fault::Reset(Some(process))),
             1 => self.fault(at, Fault::Reset(None)),
@@ -359,6 +352,7 @@ impl Plan {
             30..=33 => self.add_moved(random),
             34..=36 => self.add_forgotten(random),
             OVERTAKEN => self.add_overtaken(random),
+            AHEAD => self.add_ahead(random),
             16 => {
                 self.fault(at, Fault::Full(true));
                 self.fault(at + soon, Fault::Full(false));

@@ -240,8 +240,7 @@ impl Process {
         style: Style,
         polls: Option<u64>,
     ) {
-        let has_twins = self.world.plan.setup.is_cluster;
-        let changes = changes_of(&rows, breadth, has_twins);
+        let changes = changes_of(&rows, breadth);
         self.has_cause();
         match style {
             Style::Emitted => self.emits(&rows, &changes, polls).await,
@@ -348,7 +347,7 @@ impl Process {
 /// In milliseconds.
 pub(super) const UNKNOWN_OUTCOME: u64 = 1_000;
 
-fn changes_of(rows: &[u8], breadth: Breadth, has_twins: bool) -> Changes {
+fn changes_of(rows: &[u8], breadth: Breadth) -> Changes {
     let mut changes = Changes::default();
     for row in rows {
         match breadth {
@@ -356,7 +355,7 @@ fn changes_of(rows: &[u8], breadth: Breadth, has_twins: bool) -> Changes {
             Breadth::Group => changes.add(&RowChanged::anywhere_in(group_of(*row))),
             Breadth::All => changes.add(&RowChanged::anywhere()),
         }
-        if !has_twins || !is_twin(*row) {
+        if !is_twin(*row) {
             continue;
         }
         match breadth {

@@ -13,7 +13,7 @@ pub(super) use super::process::Process;
 use super::{
     asking::{Asking, Given},
     cluster::whole::{Told, WholeStore},
-    functions::serves_unproven,
+    functions::{FUNCTIONS, serves_unproven},
     history::{PROCESSES, ROWS, Who},
     network::{MS, Network, Outage, ms},
     plan::{Action, Fault, How, Plan},
@@ -331,7 +331,7 @@ impl World {
                     "I12: process {process} has {unsent} bumps left"
                 )));
             }
-            for function in self.plan.setup.functions() {
+            for function in 0..FUNCTIONS {
                 for id in 0..u8::try_from(ROWS).expect("rows are few") {
                     let asking = Asking {
                         function,

@@ -32,7 +32,7 @@ use super::{
 };
 use crate::{
     atomic::{AtomicU32, AtomicU64},
-    clock::{Nanos, system_now},
+    clock::{Nanos, after, system_now},
     coherence::{Standing, mutant, mutant::Mutant},
     l2::{Lineage, Listener, StoreError},
     lock::RwLock,
@@ -119,6 +119,8 @@ pub(super) struct Live {
     driver: Driver,
     since: Instant,
     standing: Standing,
+    /// When it was last asked whether it is the primary, and said so.
+    checked: AtomicU64,
     timeouts: AtomicU32,
     /// Since when it is of another history than the other connections; zero while it is not.
     stray_since: AtomicU64,
@@ -142,6 +144,7 @@ impl Live {
             driver: opened.driver,
             since: Instant::now(),
             standing: Standing::new(opened.pulse.origin.lineage),
+            checked: AtomicU64::new(opened.pulse.sent),
             timeouts: AtomicU32::new(0),
             stray_since: AtomicU64::new(0),
         }
@@ -157,6 +160,12 @@ impl Live {
 
     pub(super) fn lineage(&self) -> Lineage {
         self.standing.lineage()
+    }
+
+    /// Since when an answer counts that is asked for now.
+    fn dated(&self, beat: Option<Duration>) -> Nanos {
+        let now = system_now();
+        beat.map_or(now, |beat| now.min(after(self.checked.load(Relaxed), beat)))
     }
 
     pub(super) fn node(&self) -> &Node {
@@ -350,6 +359,7 @@ impl Link {
             self.lose(live.generation, "it is a replica now");
             return self.tell_believer(|listener| listener.misled());
         }
+        live.checked.fetch_max(sent, Relaxed);
         let is_changed = live.standing.beat(origin.lineage);
         if is_changed {
             live.stray_since.store(0, Relaxed);
@@ -452,7 +462,7 @@ impl Link {
         within: Duration,
     ) -> Result<Stamped, StoreError> {
         let mut connection = live.connection();
-        let (lineage, sent) = (live.lineage(), system_now());
+        let (lineage, sent) = (live.lineage(), live.dated(self.beat()));
         let answer = timeout(within, connection.send_packed_command(command)).await;
         Ok(Stamped {
             value: self.judge(live, within, answer.ok())?,
@@ -480,7 +490,7 @@ impl Link {
         commands: &Pipeline,
         within: Duration,
     ) -> Result<Stamped<Vec<Value>>, StoreError> {
-        let (lineage, sent) = (live.lineage(), system_now());
+        let (lineage, sent) = (live.lineage(), live.dated(self.beat()));
         let value = self.ask_all(live, commands, within).await?;
         if value.len() != commands.len() {
             return Err(fault::odd_reply());

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use super::{Action, Breadth, Fault, How, Plan, Step, Style, call};
 use crate::simulation::{
-    functions::{IN_MEMORY, PLAIN},
+    functions::{IN_MEMORY, NESTED, PLAIN},
     history::PROCESSES,
     random::Random,
 };
@@ -221,6 +221,40 @@ impl Plan {
             ] {
                 for call in 0..PLAIN * times {
                     self.get(random, &span, (process, call % PLAIN, row));
+                }
+            }
+        }
+    }
+
+    /// The clock of the server is ahead while a row is read, and its tags are evicted when that is over; then it is changed, which
+    /// a process does not hear of that makes something else of what it has.
+    pub(super) fn add_ahead(&mut self, random: &mut Random) {
+        self.setup.bound = 2_000;
+        self.setup.slowest_message = 1;
+        self.setup.slowest_load = 5;
+        self.setup.steps_clock = true;
+        // Another change would have what is wrong forgotten before it is seen.
+        self.steps.clear();
+        let process = random.index(PROCESSES);
+        let writer = (process + 1) % PROCESSES;
+        for (round, row) in [0, 2].into_iter().enumerate() {
+            let at = 1_000 + 4_000 * round as u64;
+            let ahead = i64::try_from(random.between(1_000_000, 10_000_000)).unwrap_or(0);
+            self.fault(at, Fault::StepClock(ahead));
+            self.get(random, &(at + 50..=at + 90), (process, 0, row));
+            self.fault(at + 200, Fault::StepClock(-ahead));
+            for tag in 0..8 {
+                self.fault(at + 201 + tag, Fault::EvictTag);
+            }
+            let changed = at + random.between(300, 400);
+            let listens = true;
+            self.fault(changed - 2, Fault::Part { process, listens });
+            self.change(changed, writer, vec![row]);
+            let made = changed + 5..=changed + 60;
+            let late = changed + 2_200..=changed + 2_500;
+            for span in [made, late] {
+                for by in 0..PROCESSES {
+                    self.get(random, &span, (by, NESTED, row));
                 }
             }
         }
