@@ -155,7 +155,7 @@ impl Lookup<'_> {
         }
     }
 
-    /// The same for a call in a load that has to know what it is made of, or with a question.
+    /// As `find`, for a call inside a load that has to know what it is made of, or with a question.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! The invalidation protocol: a state machine without I/O, and without a clock or randomness of its own. What
-//! happens is handed in, with the time; what is to be sent is handed out.
+//! The invalidation protocol: a state machine without I/O and randomness of its own. What happens is handed in, with the
+//! time (but for the moment a cell was last invalidated, which it reads from `clock` itself); what is to be sent is handed out.
 //!
 //! Its five rules, and where they are:
 //!
@@ -10,7 +10,7 @@
 //! 4. *Join only flights of your own generation*: [`Snapshot::may_answer`].
 //! 5. *Versions are unique and never come back*, and each names its [`Lineage`]: [`Stamps::are`].
 //!
-//! Flights, both tiers and the connections call it; it calls nobody.
+//! Flights, both tiers and the connections call it; it calls none of them.
 
 mod beat;
 mod cell;

@@ -1,9 +1,9 @@
-//! The one error type of building and installing a cache, which a cached call never returns; and what a user's own error
-//! is made of where a load takes too long.
+//! The error of building and installing a cache and of emitting events, which a cached call never returns; and `TimedOut`,
+//! from which a user's own error is made where a load takes too long.
 
 use std::{fmt, time::Duration};
 
-/// Why a [`Cache`](crate::Cache) could not be built or installed.
+/// Why a [`Cache`](crate::Cache) could not be built or installed, or an event was not acknowledged.
 ///
 /// A cached function never returns this error: a tier that fails is a miss.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -23,7 +23,7 @@ pub enum ErrorKind {
     AlreadyInstalled,
     /// Redis answered and refuses: the user or password, the database, or because it is too old.
     Refused,
-    /// Redis does not answer, and the cache was to require it.
+    /// Redis does not answer: while building a cache that requires it, or when asked to acknowledge an event.
     Unreachable,
 }
 

@@ -111,9 +111,11 @@
 //! at once), `watchdog` (who is no longer polled), `l1` (the entries in memory), `l2` (those in Redis: what
 //! is read and written, their bytes, the client), `invalidate` (an event's way to all of them), `coherence` (the
 //! protocol by which nothing stale comes back, without I/O), `event`, `key`, `value` and `site` (what
-//! is known of arguments, return types and functions), `stats`, `spans`, `clock` and `error`. `cache` is what holds
+//! is known of arguments, return types and functions), `batch` (functions of many keys), `strategy` and `policy` (what
+//! becomes of old values), `warm`, `stats`, `spans`, `clock` and `error`. `cache` is what holds
 //! them together, `health`, `export` and `advice` what it tells of itself, `handle`, `explain`, `traced` and `testing` what users
-//! call, `graph` what a program knows of itself before it runs, `__private` what expansions call.
+//! call, `graph` what a program knows of itself before it runs, `__private` what expansions call. `tasks`, `function`,
+//! `process`, `lock`, `atomic` and `local` are leaves that the others use.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(

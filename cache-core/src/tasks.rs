@@ -21,7 +21,7 @@ use crate::{
 /// For so long a load in the background takes a place: those that hang do not keep all others from it for good.
 const COUNTS_FOR: Duration = Duration::from_mins(1);
 
-/// Begins a task. All tasks of a cache begin here.
+/// Begins a task. All tasks of a cache begin here, but those that ask sentinels.
 pub(crate) fn spawn<F>(runtime: &Handle, task: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,

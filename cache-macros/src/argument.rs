@@ -161,7 +161,7 @@ fn is_static(reference: &TypeReference) -> bool {
     lifetime.is_some_and(|name| name.ident == "static")
 }
 
-/// The first of these inside a type, or behind the reference that it is.
+/// The first borrow (as [`find_borrow`]) inside a type, or behind the reference that it is.
 pub(crate) fn find_inner_borrow(ty: &Type) -> Option<TokenTree> {
     find_borrow(referent(ty).unwrap_or(ty).to_token_stream())
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask test | sim | soak | chaos | servers | bench | demo`: sets up what the suites need, and runs them.
+//! `cargo xtask test | sim | interleavings | soak | chaos | servers | bench | demo`: sets up what the suites need, and runs them.
 
 mod again;
 mod server;

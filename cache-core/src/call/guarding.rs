@@ -1,5 +1,4 @@
-//! What events have a call do: it captures what its entry depends on before anything is read, and guards by that what
-//! it keeps. A table that only functions with events hold: programs without have no code for it.
+//! What a call does about events: it captures the tags before anything is read, and guards the entry with them. A table that only functions with events hold: programs without have no code for it.
 
 use std::{fmt, sync::Arc, time::Duration};
 

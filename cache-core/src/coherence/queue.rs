@@ -102,7 +102,7 @@ impl Job {
         Self::of(whole.iter().map(|tag| registry.get_or_create(tag)))
     }
 
-    /// The same of the cells of another registry.
+    /// This job, on the cells of another registry.
     fn in_registry(mut self, registry: &Arc<Registry>) -> Self {
         let cells = self
             .cells
@@ -396,7 +396,7 @@ impl Queue {
         }
     }
 
-    /// When the next job is due that is not ready yet.
+    /// When there is something to send next: zero where something is ready.
     pub(super) fn next_due(&self) -> Option<Nanos> {
         if !self.ready.is_empty() {
             return Some(0);

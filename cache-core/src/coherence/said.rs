@@ -1,5 +1,5 @@
-//! The versions that a server has said of tags lately: one that says less has forgotten them, or is no longer the one that
-//! said so.
+//! The highest version each server has reported per tag lately: a server that reports less has lost writes, or is another
+//! one.
 
 use std::{collections::HashMap, hash::BuildHasher};
 

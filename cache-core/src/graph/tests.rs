@@ -1,3 +1,5 @@
+//! What a graph shows of hand-made registries, in each form, and which of its ends are loose.
+
 use std::panic;
 
 use serde_json::{Value, json};

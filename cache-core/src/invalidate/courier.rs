@@ -1,5 +1,5 @@
-//! Who carries bumps to the shared tier, and hears those of others: one task for each cache, on the runtime that
-//! built it, and on the next one that calls when that is gone.
+//! The courier carries bumps to the shared tier, and hears those of others: one task for the caches of this process that
+//! share entries, on the runtime that built the first, and on the next one that calls when that is gone.
 
 use std::{
     fmt,

@@ -1,5 +1,5 @@
-//! What a thread was served of late, in its own hands: a hit that is found here takes no lock and counts no reference, so
-//! threads that ask for one key do not meet.
+//! A small cache per thread in front of the tier: a hit here takes no lock and touches no reference count, so threads that
+//! ask for one key do not meet.
 //!
 //! The tier stays the only one to say what is there: an entry that has left it answers nobody, whoever holds it. A thread
 //! holds [`PLACES`] entries at most, small ones. It lets go of one when it needs its place, or finds that it has left while it

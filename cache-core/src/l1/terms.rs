@@ -29,7 +29,7 @@ struct Aging {
     refreshing_until: AtomicU64,
     /// Until when it stands in for loads, as the last one failed.
     standing_in_until: AtomicU64,
-    /// Why nobody is, in that time: a [`Trouble`], or zero.
+    /// Why nobody loads its successor until `refreshing_until`: a [`Trouble`], or zero.
     trouble: AtomicU8,
 }
 

@@ -1,5 +1,4 @@
-//! What those caches of one process stand on that share entries: one store, which all of them ask and by which they hear others,
-//! and what is on its way there.
+//! The store and outbox that caches of one process share when they share entries.
 
 use std::sync::{Arc, Weak};
 

@@ -77,7 +77,7 @@ pub(crate) struct Probe(Nanos);
 #[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
-    reason = "a store has two breakers, and they are closed"
+    reason = "there are few breakers, and they are closed"
 )]
 enum State {
     Closed(Failures),

@@ -44,7 +44,7 @@ impl Method {
     }
 }
 
-/// The same in at least a tenth fewer bytes, or nothing.
+/// `raw` compressed, where that saves at least a tenth.
 pub(super) fn compress(raw: &[u8]) -> Option<(Method, Vec<u8>)> {
     let method = Method::for_length(raw.len())?;
     let most = raw.len() - raw.len().div_ceil(10);

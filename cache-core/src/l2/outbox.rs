@@ -343,8 +343,7 @@ impl State {
         }
     }
 
-    /// A delete that did not arrive, unless a later change has taken its place: a fill that does not arrive either is then
-    /// to be made good as well.
+    /// Takes out the fills that wait. Where one was to replace an entry, a delete takes its place.
     fn forget_fills(&mut self) -> Vec<Letter> {
         let fills = self.waiting.iter().filter_map(|(ticket, letter)| {
             let is_fill = matches!(letter.change, Change::Fill(_));
@@ -364,6 +363,8 @@ impl State {
         left
     }
 
+    /// A delete that did not arrive, unless a later change has taken its place: a fill that does not arrive either is then
+    /// to be made good as well.
     fn put_back(&mut self, key: EntryKey) {
         let later = self.tickets.get(&key.name);
         match later.and_then(|ticket| self.waiting.get_mut(ticket)) {

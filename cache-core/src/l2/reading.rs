@@ -295,7 +295,7 @@ impl L2 {
         Stamps::of(reading.snapshot, &tagged.versions, tagged.lineage)
     }
 
-    /// The same of versions that were to be made where there were none, which a server refuses that takes no writes.
+    /// As `judge_get`, for versions that were to be made: a server that takes no writes refuses those.
     fn judge_ensured<T>(
         &self,
         ensured: Result<T, StoreError>,

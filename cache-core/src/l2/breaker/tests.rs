@@ -1,3 +1,5 @@
+//! When a breaker opens, probes and closes, and what it logs.
+
 mod lines;
 
 use std::{

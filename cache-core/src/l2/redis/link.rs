@@ -454,7 +454,7 @@ impl Link {
         }
     }
 
-    /// The same, an error of the server as what it is.
+    /// As `ask`, with errors of the server as values.
     pub(super) async fn ask_raw(
         &self,
         live: &Live,

@@ -1,4 +1,4 @@
-//! What whoever stands in for the nodes of a cluster works with, in tests.
+//! What the simulator needs of this folder to stand in for cluster nodes. Tests only.
 
 pub(crate) use super::{
     address::{Moved, Node},

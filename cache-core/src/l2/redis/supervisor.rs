@@ -1,5 +1,5 @@
-//! Keeps one connection up, in a task of its own: connects, asks twice a second whether it is alive,
-//! replaces it, and says so once for every change.
+//! Keeps one connection up, in a task of its own: connects, asks at every beat whether it is alive (twice a second
+//! or more; a listening connection four times in the bound, at least once a second), replaces it, and logs every change once.
 
 use std::{
     future::{Future, pending, poll_fn},
@@ -20,6 +20,7 @@ use super::{
 };
 use crate::l2::Lineage;
 
+/// The longest beat of a connection that does not listen.
 const CHECK_EVERY: Duration = Duration::from_millis(500);
 const CHECK_WITHIN: Duration = Duration::from_millis(250);
 const MOST_MISSES: u32 = 2;
@@ -27,7 +28,7 @@ const MOST_MISSES: u32 = 2;
 const ATTEMPT: Duration = Duration::from_secs(1);
 const SHORTEST_WAIT: Duration = Duration::from_millis(40);
 const LONGEST_WAIT: Duration = Duration::from_millis(1_500);
-/// The same where others name a server, as sentinels or a cluster do: while it is no longer there, they elect another one.
+/// As [`ATTEMPT`], where sentinels or a cluster name the server: while it is no longer there, they elect another one.
 const ATTEMPT_AT_ELECTED: Duration = Duration::from_millis(500);
 const LONGEST_WAIT_FOR_ELECTION: Duration = Duration::from_millis(400);
 /// While it may well be that sentinels are about to elect one: so many attempts take a minute about. And how often they are

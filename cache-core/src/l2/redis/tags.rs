@@ -135,7 +135,7 @@ pub(super) async fn get_together(
     })
 }
 
-/// Together with others, where it is for as long as mostly.
+/// Joins the batched ensures where `life` is the usual [`TAG_LIFE`]; runs alone otherwise.
 pub(super) async fn ensure(
     ensures: &Arc<Reads>,
     link: &Arc<Link>,

@@ -39,7 +39,7 @@ pub(crate) fn slot_of_bucket(bucket: u16) -> u16 {
     BUCKET_SLOTS[usize::from(bucket)]
 }
 
-/// A tag as a key of a cluster, of the key that it is elsewhere; and its bucket.
+/// The key of a tag in a cluster, made from its ordinary key, and its bucket.
 pub(crate) fn key_of_tag(key: &str) -> (String, u16) {
     // Behind the namespace and what kind of key it is.
     let mut colons = key.match_indices(':').map(|(at, _)| at + 1);

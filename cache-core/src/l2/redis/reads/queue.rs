@@ -11,8 +11,9 @@ use crate::clock::{Nanos, after, system_now};
 pub(in crate::l2::redis) const PLACES: usize = 8;
 /// Batches among them, where those are not let go together.
 const MOST_BATCHES: usize = 2;
+/// Keys in one command, of reads that come one by one.
 const MOST_KEYS: usize = 64;
-/// The same where they were held back to go together: readers of such an amount know what they ask for.
+/// Keys in one command, of reads that were held back to go together: readers of such an amount know what they ask for.
 const MOST_HELD: usize = 4_096;
 /// Of a script, which holds up the server for longer.
 const MOST_HELD_ENSURED: usize = 512;

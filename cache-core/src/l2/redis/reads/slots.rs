@@ -1,5 +1,5 @@
-//! The same of one node of a cluster, which takes a command for keys of one slot only: a command for each slot, on the wire
-//! together.
+//! Reads and ensures on one node of a cluster: a command takes keys of one slot only, so there is one per slot, all
+//! pipelined.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
