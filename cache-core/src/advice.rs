@@ -30,7 +30,7 @@ impl Cache {
     ///     receipt(order).await; // nobody asks for one twice
     /// }
     /// let advice = Cache::current().advice();
-    /// assert_eq!(advice[0].symptom, Symptom::HardlyAskedAgain);
+    /// assert_eq!(advice[0].symptom, Symptom::RarelyReused);
     /// println!("{}", advice[0]); // `..::receipt`: 0 of 2000 calls were answered without a load: ..
     /// # }
     /// ```
@@ -78,7 +78,7 @@ pub enum Symptom {
     /// Redis does not answer, or not in time.
     RedisFails,
     /// The connection that hears of changes is lost often.
-    HearingIsLost,
+    UnstableSubscription,
     /// What is in Redis cannot be used: damaged, or of another version of the value.
     UnusableEntries,
     /// Loads fail, and nothing stands in for them.
@@ -90,7 +90,7 @@ pub enum Symptom {
     /// Values are larger than what the cache takes to Redis.
     TooLargeValues,
     /// An event on which nothing depended, however often it was emitted.
-    UnheededEvent,
+    EventWithoutListeners,
     /// Entries are made void more often than they are used.
     InvalidationStorm,
     /// Values that were made void, and loaded again, were the same as before.
@@ -100,19 +100,19 @@ pub enum Symptom {
     /// Calls wait for entries that expire while they are in use.
     WaitsAtExpiry,
     /// Hardly any call is answered without a load.
-    HardlyAskedAgain,
+    RarelyReused,
     /// To ask Redis takes longer than to load.
     SlowRedis,
     /// To encode and decode takes longer than to load.
-    DearCodec,
+    SlowCodec,
     /// One key is asked for much more than all others.
     HotKey,
     /// Loads in the background, and prefetches, find no room.
     CrowdedBackground,
     /// Loads take longer than they may.
-    OftenLate,
+    FrequentTimeouts,
     /// A policy of a function that was never called.
-    PolicyOfNothing,
+    UnusedPolicy,
     /// Cached functions that were never called: only with the feature `graph`, and not of methods that name no
     /// event, of which that does not know.
     NeverCalled,

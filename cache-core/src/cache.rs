@@ -299,9 +299,9 @@ impl Cache {
     }
 
     /// Whether there is a shared tier that is worth asking.
-    pub(crate) fn is_worth_asking(&self) -> bool {
+    pub(crate) fn admit_read(&self) -> bool {
         self.shared()
-            .is_some_and(|shared| Arc::clone(shared).is_worth_asking())
+            .is_some_and(|shared| Arc::clone(shared).admit_read())
     }
 
     pub(crate) fn coherence(&self) -> &Arc<Coherence> {

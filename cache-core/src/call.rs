@@ -193,7 +193,7 @@ impl Lookup<'_> {
         question.reply.with(|reply| reply.is_taken = true);
         let text = Text {
             text: self.text(),
-            is_worth_asking: cache.is_worth_asking(),
+            admit_read: cache.admit_read(),
         };
         Err(Box::new(Missed {
             question: Some(Box::new(question)),
@@ -235,10 +235,10 @@ impl Lookup<'_> {
         due: Option<Arc<Node>>,
         lack: Option<Lack>,
     ) -> Box<Missed> {
-        let is_worth_asking = self.instance.site.is_shared() && cache.is_worth_asking();
-        let text = is_worth_asking.then(|| Text {
+        let admit_read = self.instance.site.is_shared() && cache.admit_read();
+        let text = admit_read.then(|| Text {
             text: self.text(),
-            is_worth_asking,
+            admit_read,
         });
         Box::new(Missed {
             lack,
@@ -503,14 +503,14 @@ struct Dropped<'a> {
 }
 
 impl Dropped<'_> {
-    fn has_answered(mut self) {
+    fn disarm(mut self) {
         self.outer = None;
     }
 }
 
 impl Drop for Dropped<'_> {
     fn drop(&mut self) {
-        self.call.is_absent(self.outer.as_ref());
+        self.call.note_absence(self.outer.as_ref());
     }
 }
 
@@ -571,7 +571,7 @@ impl Opened {
                             outer: Some(outer),
                         };
                         let flown = call.answer(due, Place::Any, body).await;
-                        dropped.has_answered();
+                        dropped.disarm();
                         flown.answer
                     }),
                 }

@@ -377,7 +377,7 @@ impl Coherence {
     }
 
     /// The versions of what a snapshot was captured of were read.
-    pub(crate) fn has_read(&self, snapshot: &Snapshot, versions: &[Version], now: Nanos) {
+    pub(crate) fn note_versions(&self, snapshot: &Snapshot, versions: &[Version], now: Nanos) {
         for ((cell, generation), version) in snapshot.captured.0.iter().zip(versions) {
             if *version == Version::Marked {
                 // What was heard since may have been that it is gone.
@@ -398,7 +398,7 @@ impl Coherence {
     }
 
     /// They were read.
-    pub(crate) fn has_asked(&self, doubted: &DoubtedMarks, versions: &[Version], now: Nanos) {
+    pub(crate) fn settle_marks(&self, doubted: &DoubtedMarks, versions: &[Version], now: Nanos) {
         let are_marked = versions.iter().map(|version| *version == Version::Marked);
         let are_marked: Vec<_> = are_marked.collect();
         self.marks.settle(doubted, &are_marked, now);

@@ -21,7 +21,7 @@ pub(crate) use self::{
     peers::{Peers, Place},
 };
 pub use self::{
-    ended::{CanFail, Ended, ProbeAny, ProbeResult, Refusable, can_fail},
+    ended::{CanFail, Ended, ProbeAny, ProbeResult, Refusable, assert_can_fail},
     mutation::{Mutation, Refused},
 };
 use crate::{

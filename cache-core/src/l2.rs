@@ -142,7 +142,7 @@ impl L2 {
 
     /// Whether it is worth asking. Every miss asks this first, and pays next to nothing for a no: the
     /// question whether the store has recovered is asked by a task of its own, not by a call.
-    pub(crate) fn is_worth_asking(self: &Arc<Self>) -> bool {
+    pub(crate) fn admit_read(self: &Arc<Self>) -> bool {
         let store = self.store();
         if !store.is_ready() {
             return false;

@@ -22,7 +22,7 @@ pub use crate::{
         ProbeEvents, ProbeOther, Unmarked, describe, owned, prefix, rest, whole,
     },
     handle::{may_prefetch, prefetch},
-    invalidate::{CanFail, Ended, Mutation, ProbeAny, ProbeResult, Refusable, can_fail},
+    invalidate::{CanFail, Ended, Mutation, ProbeAny, ProbeResult, Refusable, assert_can_fail},
     key::{CacheKey, KeyWriter, WriteKey, Written},
     site::{Aging, Instance, Site, Tiers},
     strategy::Strategy,

@@ -36,8 +36,8 @@ use crate::{
 pub(crate) struct Counters {
     pub(crate) hits: Striped,
     pub(crate) loads: AtomicU64,
-    pub(crate) successors: AtomicU64,
-    pub(crate) bodies: AtomicU64,
+    pub(crate) background_loads: AtomicU64,
+    pub(crate) batch_loads: AtomicU64,
     pub(crate) failures: AtomicU64,
     pub(crate) shared: AtomicU64,
     pub(crate) stale: ByReason<Stale, 5>,
@@ -83,8 +83,8 @@ impl Counters {
             name: name.to_owned(),
             hits: self.hits.sum(),
             loads: self.loads.load(Relaxed),
-            successors: self.successors.load(Relaxed),
-            bodies: self.bodies.load(Relaxed),
+            background_loads: self.background_loads.load(Relaxed),
+            batch_loads: self.batch_loads.load(Relaxed),
             failures: self.failures.load(Relaxed),
             shared_loads: self.shared.load(Relaxed),
             missed: self.missed.snapshot(),
@@ -141,9 +141,9 @@ pub struct FunctionStats {
     pub loads: u64,
     /// Those of the loads that nobody waited for when they began: of values that were still served. Fewer than the
     /// [`refreshes`](Self::refreshes), as another process may have loaded one by then.
-    pub successors: u64,
+    pub background_loads: u64,
     /// Of a function of many keys, how often the body ran; else nothing.
-    pub bodies: u64,
+    pub batch_loads: u64,
     /// Loads that ended in an error, or inside a flight in a panic.
     pub failures: u64,
     /// Calls that memory did not answer, though the function uses it, by reason: those that there were.
@@ -228,7 +228,7 @@ impl FunctionStats {
     #[must_use]
     pub fn hit_ratio(&self) -> Option<f64> {
         let saved = self.answered();
-        let all = saved + self.loads.saturating_sub(self.successors);
+        let all = saved + self.loads.saturating_sub(self.background_loads);
         #[expect(clippy::cast_precision_loss, reason = "a ratio of counts")]
         let ratio = saved as f64 / all as f64;
         (all > 0).then_some(ratio)
@@ -239,9 +239,9 @@ impl FunctionStats {
     #[must_use]
     pub fn time_saved(&self) -> Duration {
         let mut nanos = self.load_times.mean().as_nanos() * u128::from(self.answered());
-        if self.bodies > 0 {
+        if self.batch_loads > 0 {
             // Keys are loaded together, and would have been.
-            nanos = nanos * u128::from(self.bodies) / u128::from(self.loads.max(1));
+            nanos = nanos * u128::from(self.batch_loads) / u128::from(self.loads.max(1));
         }
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
             .saturating_sub(self.redis_times.total() + self.wait_times.total())
@@ -253,8 +253,8 @@ impl FunctionStats {
             name: _,
             hits,
             loads,
-            successors,
-            bodies,
+            background_loads,
+            batch_loads,
             failures,
             missed,
             ghosts,
@@ -295,8 +295,8 @@ impl FunctionStats {
         let counts = [
             (hits, other.hits),
             (loads, other.loads),
-            (successors, other.successors),
-            (bodies, other.bodies),
+            (background_loads, other.background_loads),
+            (batch_loads, other.batch_loads),
             (failures, other.failures),
             (bypassed, other.bypassed),
             (shared_loads, other.shared_loads),

@@ -135,9 +135,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for planted in [
         Symptom::RedisFails,
         Symptom::ShortTtl,
-        Symptom::DearCodec,
+        Symptom::SlowCodec,
         Symptom::HotKey,
-        Symptom::UnheededEvent,
+        Symptom::EventWithoutListeners,
     ] {
         assert!(found.contains(&planted), "{planted:?} in {found:?}");
     }

@@ -151,9 +151,9 @@ async fn a_connection_that_is_lost_often() {
         }
     };
     ask(2).await;
-    assert!(!symptoms(&cache).contains(&Symptom::HearingIsLost));
+    assert!(!symptoms(&cache).contains(&Symptom::UnstableSubscription));
     ask(15).await;
-    assert!(symptoms(&cache).contains(&Symptom::HearingIsLost));
+    assert!(symptoms(&cache).contains(&Symptom::UnstableSubscription));
 }
 
 #[tokio::test(start_paused = true)]
@@ -376,7 +376,7 @@ async fn what_is_hardly_asked_for_again() {
         for n in 0..2_000 {
             let _ = Cache::scope(cache.clone(), fallible(n % keys, false)).await;
         }
-        let found = symptoms(&cache).contains(&Symptom::HardlyAskedAgain);
+        let found = symptoms(&cache).contains(&Symptom::RarelyReused);
         assert_eq!(found, is_in_vain);
     }
 }
@@ -421,11 +421,11 @@ async fn a_codec_that_is_dearer_than_the_load() {
     }
     redis.until(|redis| redis.writes() >= 120).await;
     assert!(
-        symptoms(&other).contains(&Symptom::DearCodec),
+        symptoms(&other).contains(&Symptom::SlowCodec),
         "{}",
         other.stats()
     );
-    assert!(!symptoms(&one).contains(&Symptom::DearCodec));
+    assert!(!symptoms(&one).contains(&Symptom::SlowCodec));
 }
 
 #[tokio::test]
@@ -478,7 +478,7 @@ async fn loads_that_take_longer_than_they_may() {
         for id in 0..150 {
             let _ = Cache::scope(cache.clone(), limited(id, takes)).await;
         }
-        let found = symptoms(&cache).contains(&Symptom::OftenLate);
+        let found = symptoms(&cache).contains(&Symptom::FrequentTimeouts);
         assert_eq!(found, is_late);
     }
 }
@@ -499,7 +499,7 @@ async fn an_event_on_which_nothing_depends() {
         let advice = cache.advice();
         let unheeded = advice
             .iter()
-            .filter(|it| it.symptom == Symptom::UnheededEvent);
+            .filter(|it| it.symptom == Symptom::EventWithoutListeners);
         let about: Vec<_> = unheeded.map(|it| it.about.as_deref()).collect();
         assert_eq!(about, [Some("NobodyMinds")]);
     }
@@ -514,7 +514,7 @@ async fn a_policy_of_a_function_that_is_never_called() {
     for n in 0..1_200 {
         let _ = Cache::scope(cache.clone(), fallible(n, false)).await;
     }
-    assert!(symptoms(&cache).contains(&Symptom::PolicyOfNothing));
+    assert!(symptoms(&cache).contains(&Symptom::UnusedPolicy));
 }
 
 #[test]
@@ -533,7 +533,7 @@ fn what_is_most_urgent_comes_first() {
     let found = thread::spawn(move || symptoms(&cache)).join().unwrap();
     let urgent = [
         Symptom::TooHeavyValues,
-        Symptom::HardlyAskedAgain,
+        Symptom::RarelyReused,
         Symptom::NeverCalled,
     ];
     assert_eq!(found, urgent);

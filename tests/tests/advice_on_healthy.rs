@@ -138,7 +138,7 @@ async fn of_a_ttl_that_is_shorter_than_the_time_between_calls_it_is_not_said_tha
         }
     })
     .await;
-    assert!(!symptoms(&cache).contains(&Symptom::HardlyAskedAgain));
+    assert!(!symptoms(&cache).contains(&Symptom::RarelyReused));
 }
 
 #[tokio::test(start_paused = true)]

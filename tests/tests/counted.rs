@@ -253,12 +253,12 @@ async fn what_is_loaded_or_read_in_the_background_answers_no_call() {
     ask_fifty(&one, 0).await;
     ask_fifty(&other, 0).await;
     let it = row(&one, "ahead");
-    assert_eq!((it.hits, it.loads, it.successors), (50, 100, 50));
+    assert_eq!((it.hits, it.loads, it.background_loads), (50, 100, 50));
     assert_ratio(&it, 0.5);
     ask_fifty(&other, 1_000).await;
     let it = row(&other, "ahead");
     assert_eq!(
-        (it.hits, it.redis_answers, it.loads, it.successors),
+        (it.hits, it.redis_answers, it.loads, it.background_loads),
         (50, 50, 50, 0)
     );
     assert_ratio(&it, 2.0 / 3.0);
@@ -279,7 +279,7 @@ async fn a_batch_saves_no_more_than_its_callers_would_have_waited() {
         Cache::scope(cache.clone(), many(&ids)).await;
     }
     let it = row(&cache, "many");
-    assert_eq!((it.loads, it.bodies, it.hits), (1_000, 1, 2_000));
+    assert_eq!((it.loads, it.batch_loads, it.hits), (1_000, 1, 2_000));
     let saved = it.time_saved().as_millis();
     assert!((15..=30).contains(&saved), "{saved} ms of 20");
 }

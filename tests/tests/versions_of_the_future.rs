@@ -41,11 +41,11 @@ async fn served(step: i64, evicts: bool) -> [u64; 3] {
     within(&there, card(&table, 1)).await;
     sleep(ms(4_000)).await;
     let other = on(server.other_url(), ms(2_000)).await;
-    let mut served = [0; 3];
-    for (value, cache) in served.iter_mut().zip([&there, &other, &here]) {
+    let mut values = [0; 3];
+    for (value, cache) in values.iter_mut().zip([&there, &other, &here]) {
         *value = explained(cache, card(&table, 1)).await.value;
     }
-    served
+    values
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

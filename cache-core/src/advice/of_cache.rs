@@ -41,7 +41,7 @@ fn hearing_is_lost(stats: &Stats) -> Vec<Advice> {
         let evidence = format!(
             "{gaps} times something may have been missed of what others changed, and {suspects} entries had to be asked about"
         );
-        Advice::new(Symptom::HearingIsLost, evidence, fix)
+        Advice::new(Symptom::UnstableSubscription, evidence, fix)
     };
     is_so.then(advice).into_iter().collect()
 }
@@ -60,7 +60,7 @@ fn unheeded_events(stats: &Stats) -> Vec<Advice> {
         );
         let fix = "does a function lack it in `invalidate_on`, or name it with other fields? Where it is for other processes, \
                    all is well";
-        Advice::new(Symptom::UnheededEvent, evidence, fix).about(name)
+        Advice::new(Symptom::EventWithoutListeners, evidence, fix).about(name)
     };
     unheeded.map(advice).collect()
 }
@@ -71,7 +71,7 @@ fn policies_of_nothing(stats: &Stats) -> Vec<Advice> {
     let advice = |name: &String| {
         let evidence = "no function of this name was called".to_owned();
         let fix = "is it misspelt? `cache.stats()` has the names";
-        Advice::new(Symptom::PolicyOfNothing, evidence, fix).about(name)
+        Advice::new(Symptom::UnusedPolicy, evidence, fix).about(name)
     };
     unused.map(advice).collect()
 }

@@ -184,7 +184,7 @@ fn hardly_asked_again(row: &FunctionStats) -> Option<Advice> {
     let is_gone = gone.iter().sum::<u64>() > all / 2;
     (all >= 1_000 && saved * 100 < all * 5 && !is_gone).then(|| {
         Advice::new(
-            Symptom::HardlyAskedAgain,
+            Symptom::RarelyReused,
             format!("{saved} of {all} calls were answered without a load"),
             "is something in its key that is another one each time, as a time or a request's number? `key = ..` says what \
              counts; where nothing is asked for twice, remove `#[cached]`",
@@ -211,7 +211,7 @@ fn dear_codec(row: &FunctionStats) -> Option<Advice> {
     let is_known = row.decode_times.count() >= 20 && row.load_times.count() >= 20;
     (is_known && travel > load).then(|| {
         Advice::new(
-            Symptom::DearCodec,
+            Symptom::SlowCodec,
             format!("to encode and decode a value takes {travel:.1?}, and to load it {load:.1?}"),
             "`codec = postcard` without `compress` is the quickest; `tiers = memory` does without",
         )
@@ -246,7 +246,7 @@ fn often_late(row: &FunctionStats) -> Option<Advice> {
     let calls = row.answered() + loads;
     (is_much(late, 10, loads, 100) && is_much(late, 1, calls, 100)).then(|| {
         Advice::new(
-            Symptom::OftenLate,
+            Symptom::FrequentTimeouts,
             format!("{late} calls waited in vain within their `timeout`, with {loads} loads"),
             format!(
                 "loads take {}: allow them more, or serve what was before with `soft_timeout` and a stale strategy",

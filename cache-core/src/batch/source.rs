@@ -271,7 +271,7 @@ where
         for load in requests.iter().filter_map(|request| request.load()) {
             load.asks(now);
         }
-        Counters::add(&self.site.counters.bodies);
+        Counters::add(&self.site.counters.batch_loads);
         let keys = requests.iter().map(|request| request.key.clone());
         let Some(make) = &self.make else {
             return;
@@ -344,7 +344,7 @@ impl Whole {
 impl Drop for Whole {
     fn drop(&mut self) {
         if let Some(load) = &self.0 {
-            load.has_ended();
+            load.forget_parts();
         }
     }
 }

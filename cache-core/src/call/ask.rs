@@ -68,10 +68,10 @@ impl Opened {
             outer: outer.clone().filter(|_| call.site.is_late),
         };
         let asked = call.ask(ask, &text, body).await;
-        dropped.has_answered();
+        dropped.disarm();
         if asked.is_none() && is_peek {
-            call.is_absent(outer.as_ref());
-            if let Some(outer) = outer.filter(|outer| !call.site.may_be_part_of(Some(outer))) {
+            call.note_absence(outer.as_ref());
+            if let Some(outer) = outer.filter(|outer| !call.site.try_join_load(Some(outer))) {
                 // There may be something, and what that is made of is not known.
                 outer.settles_at(call.cache.clock().now());
             }
@@ -110,13 +110,13 @@ impl Call {
             events.reaches(outer, &self.capture(), &self.site);
         }
         let flown = match (ask, looked) {
-            (Ask::Peek, Ok(node)) if self.may_rely_on(outer.as_ref(), &node) => {
+            (Ask::Peek, Ok(node)) if self.try_rely_on(outer.as_ref(), &node) => {
                 node.entry().count_hit();
                 Flown::by(Answer::Hit(node), Source::Memory)
             }
             (Ask::Explain | Ask::Warm, Ok(node))
                 if node.entry().is_quiet(self.cache.clock())
-                    && self.may_rely_on(outer.as_ref(), &node) =>
+                    && self.try_rely_on(outer.as_ref(), &node) =>
             {
                 node.entry().count_hit();
                 Flown::by(Answer::Hit(node), Source::Memory)
@@ -128,8 +128,8 @@ impl Call {
                 let is_fresh = |node: &Arc<Node>| node.entry().is_usable(self.cache.clock());
                 let node = read.found.ok().filter(is_fresh)?;
                 let outer = outer.as_ref();
-                if !self.site.may_be_part_of(outer)
-                    || read.is_unsent && !self.may_rely_on(outer, &node)
+                if !self.site.try_join_load(outer)
+                    || read.is_unsent && !self.try_rely_on(outer, &node)
                 {
                     return None;
                 }
@@ -141,7 +141,7 @@ impl Call {
                 let flown = self.answer(None, Place::Any, body).await;
                 if let (Err(lack), false) = (looked, flown.source == Source::Memory) {
                     self.count_miss(lack);
-                    if self.remote.is_some() && !self.cache.is_worth_asking() {
+                    if self.remote.is_some() && !self.cache.admit_read() {
                         self.count_unasked();
                     }
                 }

@@ -24,7 +24,7 @@ pub(crate) trait Guarding: fmt::Debug + Sync {
     fn capture(&self, call: &Call) -> Snapshot;
 
     /// Whether a load may be made of an entry. It is, if so.
-    fn may_rely_on(&self, load: &Load, entry: &Entry) -> bool;
+    fn try_rely_on(&self, load: &Load, entry: &Entry) -> bool;
 
     /// A load is made of an entry that was read for it, after it began.
     fn take(&self, load: &Load, entry: &Entry);
@@ -47,7 +47,7 @@ pub(crate) trait Guarding: fmt::Debug + Sync {
     fn guard_put(&self, call: &Call, entry: &mut Entry, tags: &[Tag]) -> bool;
 
     /// What is made of the absence of a value, which would have told what it depends on, is good for no longer than now.
-    fn is_absent(&self, call: &Call, outer: &Load);
+    fn note_absence(&self, call: &Call, outer: &Load);
 
     /// What is made of a value that is not kept depends on what only the value told, and is good for no longer than it
     /// would have been.
@@ -79,8 +79,8 @@ impl Guarding for ByEvents {
         }
     }
 
-    fn may_rely_on(&self, load: &Load, entry: &Entry) -> bool {
-        load.may_rely_on(entry)
+    fn try_rely_on(&self, load: &Load, entry: &Entry) -> bool {
+        load.try_rely_on(entry)
     }
 
     fn take(&self, load: &Load, entry: &Entry) {
@@ -150,7 +150,7 @@ impl Guarding for ByEvents {
         !call.site.inherits && !snapshot.is_held() && coherence.may_keep(&snapshot, None)
     }
 
-    fn is_absent(&self, call: &Call, outer: &Load) {
+    fn note_absence(&self, call: &Call, outer: &Load) {
         if call.site.is_late {
             outer.settles_at(call.cache.clock().now());
         }
@@ -190,7 +190,7 @@ pub(super) fn may_serve(
     entry: &Entry,
     clock: &Clock,
 ) -> bool {
-    outer.is_none() || entry.known(clock) == Known::Valid && site.may_rely_on(outer, entry)
+    outer.is_none() || entry.known(clock) == Known::Valid && site.try_rely_on(outer, entry)
 }
 
 /// Whether nothing happened from one moment to the other, by the end of which it is known what `snapshot` depends on.

@@ -136,8 +136,8 @@ impl Call {
     }
 
     /// Whether the load that the call is part of may be made of what others have read.
-    pub(super) fn may_rely_on(&self, outer: Option<&Arc<Load>>, node: &Node) -> bool {
-        self.site.may_rely_on(outer, node.entry())
+    pub(super) fn try_rely_on(&self, outer: Option<&Arc<Load>>, node: &Node) -> bool {
+        self.site.try_rely_on(outer, node.entry())
     }
 
     /// The load that the call is part of is made of what was read for this call, after that load began.
@@ -167,9 +167,9 @@ impl Call {
     }
 
     /// The load that the call is part of goes on without its value.
-    pub(super) fn is_absent(&self, outer: Option<&Arc<Load>>) {
+    pub(super) fn note_absence(&self, outer: Option<&Arc<Load>>) {
         if let (Some(events), Some(outer)) = (self.site.events, outer) {
-            events.is_absent(self, outer);
+            events.note_absence(self, outer);
         }
     }
 
@@ -245,7 +245,7 @@ impl Call {
     ) -> Result<Member, Arc<Node>> {
         let (flights, clock) = (self.cache.flights(), self.cache.clock());
         match flights.join(&self.key, &self.site, clock, snapshot, came) {
-            Joined::Hit(node) if self.may_rely_on(outer, &node) => {
+            Joined::Hit(node) if self.try_rely_on(outer, &node) => {
                 node.entry().count_hit();
                 Err(node)
             }
@@ -259,7 +259,7 @@ impl Call {
     /// function does not list all that it is made of.
     fn anew(&self, outer: Option<&Arc<Load>>, snapshot: &Snapshot) -> Member {
         let flights = self.cache.flights();
-        if self.site.may_be_part_of(outer) {
+        if self.site.try_join_load(outer) {
             flights.read_anew(&self.key, &self.site, snapshot)
         } else {
             flights.renew(&self.key, &self.site, snapshot)
@@ -301,7 +301,7 @@ impl Call {
                     }
                     continue;
                 }
-                Turn::Answer(node) if self.may_rely_on(outer, &node) => {
+                Turn::Answer(node) if self.try_rely_on(outer, &node) => {
                     return self.share(node, since);
                 }
                 Turn::Answer(_) => {
@@ -334,8 +334,8 @@ impl Call {
             // In this task also where the load has one of its own: an answer is worth no task.
             match self.read(&**remote, &mut underway).await {
                 Ok(Found { node, is_unsent })
-                    if self.site.may_be_part_of(outer)
-                        && (!is_unsent || self.may_rely_on(outer, &node)) =>
+                    if self.site.try_join_load(outer)
+                        && (!is_unsent || self.try_rely_on(outer, &node)) =>
                 {
                     self.take(outer, &node);
                     return self.found(&node, body);

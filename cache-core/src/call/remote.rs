@@ -36,7 +36,7 @@ const DRIFT: Nanos = 1_000;
 pub(crate) struct Text {
     pub(super) text: String,
     /// Whether the shared tier was well when the call began.
-    pub(super) is_worth_asking: bool,
+    pub(super) admit_read: bool,
 }
 
 /// The shared tier of a cache. A table, made where one is described: programs without one hold nothing of it.
@@ -47,7 +47,7 @@ pub(crate) trait Shared: Teller {
     fn budget(&self) -> Duration;
 
     /// Whether it is worth asking. Every miss asks this first, and pays next to nothing for a no.
-    fn is_worth_asking(self: Arc<Self>) -> bool;
+    fn admit_read(self: Arc<Self>) -> bool;
 
     /// The entry of a call with this key; nothing where the codec cannot carry the type.
     fn entry(
@@ -87,8 +87,8 @@ impl Shared for L2 {
         self.budget()
     }
 
-    fn is_worth_asking(self: Arc<Self>) -> bool {
-        L2::is_worth_asking(&self)
+    fn admit_read(self: Arc<Self>) -> bool {
+        L2::admit_read(&self)
     }
 
     fn entry(
@@ -106,7 +106,7 @@ impl Shared for L2 {
         let route = route(self, call, site, text, (wire, compress_from))?;
         Some(Arc::new(Elsewhere {
             route,
-            is_worth_asking: text.is_worth_asking,
+            admit_read: text.admit_read,
             receive,
             lease: Mutex::default(),
         }))
@@ -176,7 +176,7 @@ pub(crate) trait Remote: Send + Sync {
 /// The entry of one call in Redis, or in what stands in for it.
 struct Elsewhere {
     route: Route,
-    is_worth_asking: bool,
+    admit_read: bool,
     receive: Receiver,
     /// What this process has taken, so that others wait for its load.
     lease: Mutex<Option<Lease>>,
@@ -208,7 +208,7 @@ impl Remote for Elsewhere {
 
     fn only_reads(&self, cache: &Cache, load: &Load) -> bool {
         let budget = self.budget();
-        self.is_worth_asking
+        self.admit_read
             && !load.site().is_fleet
             && !load.is_renewal()
             && Self::suspect(cache, load).is_none()
@@ -241,7 +241,7 @@ impl Elsewhere {
         within: Duration,
         purpose: Purpose,
     ) -> Read {
-        if !self.is_worth_asking {
+        if !self.admit_read {
             return Read::without(RedisMiss::Unavailable);
         }
         let reading = self.reading(cache, snapshot, within, purpose);
@@ -398,7 +398,7 @@ impl Elsewhere {
                 })
             }
             Err(miss) => {
-                load.has_read(miss, read.stamps.map(|(stamps, _)| stamps));
+                load.note_miss(miss, read.stamps.map(|(stamps, _)| stamps));
                 load.slot.resume(load.site().is_batched);
                 Err(miss)
             }

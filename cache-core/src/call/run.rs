@@ -118,7 +118,7 @@ impl<'a> Run<'a> {
         let site = load.site();
         Counters::add(&site.counters.loads);
         if load.is_succession() {
-            Counters::add(&site.counters.successors);
+            Counters::add(&site.counters.background_loads);
         }
         // Those of a batch are loaded in one go, which has a span.
         if !site.is_batched {

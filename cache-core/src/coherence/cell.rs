@@ -113,7 +113,7 @@ impl Cell {
         self.pending.fetch_add(1, Ordering::AcqRel);
     }
 
-    pub(super) fn has_ack(&self) {
+    pub(super) fn acknowledged(&self) {
         self.pending.fetch_sub(1, Ordering::AcqRel);
     }
 

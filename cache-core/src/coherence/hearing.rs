@@ -373,6 +373,6 @@ mod tests {
         cell.expect_ack();
         coherence.heard(b"A:1 5 here x", 2);
         assert_eq!(coherence.invalidations.load(Relaxed), 1, "it is late");
-        cell.has_ack();
+        cell.acknowledged();
     }
 }

@@ -144,7 +144,7 @@ impl Coherence {
             for mut job in jobs {
                 self.invalidate(job.tags(), || job.emitted.clone(), now);
                 // Nobody else has to know of it.
-                job.has_ack();
+                job.acknowledged();
                 if let Some(due) = job.said_again_at(now, self.bounds.unknown_outcome) {
                     state.queue.push_later(job, due, &self.registry);
                 }
@@ -344,7 +344,7 @@ impl Outgoing {
             if !mutant::is(Mutant::B2) {
                 coherence.invalidate(job.tags(), || job.emitted.clone(), now);
             }
-            job.has_ack();
+            job.acknowledged();
         }
         let mut answers = Answers::default();
         for mut job in jobs {

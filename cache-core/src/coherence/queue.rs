@@ -86,9 +86,9 @@ impl Job {
         }
     }
 
-    pub(super) fn has_ack(&mut self) {
+    pub(super) fn acknowledged(&mut self) {
         if std::mem::take(&mut self.is_pending) {
-            self.cells.iter().for_each(|(cell, _)| cell.has_ack());
+            self.cells.iter().for_each(|(cell, _)| cell.acknowledged());
         }
     }
 
@@ -135,7 +135,7 @@ impl Job {
         for (cell, nonces) in std::mem::take(&mut other.cells) {
             let is_covered = cell.tag().event() == event;
             match (is_pending, self.is_pending && !is_covered) {
-                (true, false) => cell.has_ack(),
+                (true, false) => cell.acknowledged(),
                 (false, true) => cell.expect_ack(),
                 _ => {}
             }
@@ -202,7 +202,7 @@ impl Answers {
 
 impl Drop for Job {
     fn drop(&mut self) {
-        self.has_ack();
+        self.acknowledged();
     }
 }
 

@@ -317,7 +317,7 @@ impl Load {
     }
 
     /// What was made in one go is over.
-    pub(crate) fn has_ended(&self) {
+    pub(crate) fn forget_parts(&self) {
         // From here on nobody records it any more.
         if self.has_recorded.swap(true, Relaxed) {
             forget_parts(self.beside.iter().map(|load| &**load), &self.slot);
@@ -416,7 +416,7 @@ impl Load {
     }
 
     /// The shared tier had no answer: no other load of this flight need ask.
-    pub(crate) fn has_read(&self, miss: RedisMiss, stamps: Option<Stamps>) {
+    pub(crate) fn note_miss(&self, miss: RedisMiss, stamps: Option<Stamps>) {
         let mut state = self.flight.state.lock();
         state.redis = Some(miss);
         // The first are the oldest: no load of the flight had begun before, but such as are not stamped.
@@ -432,7 +432,7 @@ impl Load {
         let answer = self.flight.state.lock().answer.clone();
         let outer = self.outer.as_ref();
         if let Some(answer) = answer
-            && self.site().may_rely_on(outer, answer.entry())
+            && self.site().try_rely_on(outer, answer.entry())
             // Whoever waits for this load may have come behind what made it void.
             && !answer.entry().is_void()
             && (!self.came_behind || tells_of_events(&answer))

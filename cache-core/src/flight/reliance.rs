@@ -62,7 +62,7 @@ impl Load {
     }
 
     /// Whether the value of this load, and of those it was called from, may be made of an entry. It is, if so.
-    pub(crate) fn may_rely_on(&self, entry: &Entry) -> bool {
+    pub(crate) fn try_rely_on(&self, entry: &Entry) -> bool {
         let is_good_enough = |load: &Load| {
             let guard = entry.guard();
             guard.is_none_or(|guard| load.is_no_newer_than(guard))
@@ -138,7 +138,7 @@ impl Load {
         drop(state);
         let inner = guard.snapshot();
         self.inherit(&inner);
-        self.may_outlive(&inner);
+        self.mark_if_unlisted(&inner);
     }
 
     /// The value of this load is made of what depends on that, whatever comes of it.
@@ -160,7 +160,7 @@ impl Load {
             {
                 lister.site().warn_of_unlisted(function, cell.tag().event());
             }
-            lister.may_outlive(inner);
+            lister.mark_if_unlisted(inner);
         }
     }
 
@@ -175,7 +175,7 @@ impl Load {
     }
 
     /// This load is made of what depends on that. Its function is known from here on, where it does not list all of it.
-    fn may_outlive(&self, inner: &Snapshot) {
+    fn mark_if_unlisted(&self, inner: &Snapshot) {
         let site = self.site();
         if site.inherits || site.outlives.is_so() {
             return;

@@ -293,7 +293,7 @@ impl Drop for Courier {
             LEFT.lock().push(Arc::clone(&self.route));
             // It may have been sent meanwhile.
             if self.route.coherence.unsent() == 0 {
-                is_no_longer_left(&self.route);
+                take_from_left(&self.route);
             }
         }
         self.route.coherence.work.notify_one();
@@ -304,7 +304,7 @@ impl Drop for Courier {
 /// runtime that would have sent it may be gone.
 static LEFT: Mutex<Vec<Arc<Route>>> = Mutex::new(Vec::new());
 
-fn is_no_longer_left(route: &Arc<Route>) {
+fn take_from_left(route: &Arc<Route>) {
     let mut left = LEFT.lock();
     let (gone, kept) = std::mem::take(&mut *left)
         .into_iter()
@@ -327,7 +327,7 @@ impl Rest {
     /// Goes on where that ended: what it has not sent is known to be unsent.
     pub(super) fn resume(&self) -> Option<Courier> {
         let route = self.0.upgrade()?;
-        is_no_longer_left(&route);
+        take_from_left(&route);
         (route.coherence.unsent() > 0).then(|| Courier::of(route))
     }
 }
@@ -398,7 +398,7 @@ impl InCharge {
                 continue;
             }
             if route.couriers.load(Relaxed) == 0 && route.coherence.unsent() == 0 {
-                return is_no_longer_left(&self.route);
+                return take_from_left(&self.route);
             }
             // Woken early or not, there is something to see.
             let _ = timeout(route.wait(), route.coherence.work.notified()).await;
@@ -476,7 +476,7 @@ impl Route {
         span.record("outcome", outcome_of(&bumped));
         match bumped {
             Ok(bumped) => {
-                self.is_allowed();
+                self.note_accepted();
                 outgoing.acknowledged(&bumped.versions, bumped.lineage, system_now());
             }
             Err(error) => {
@@ -491,7 +491,7 @@ impl Route {
     }
 
     /// Redis takes bumps and marks.
-    pub(super) fn is_allowed(&self) {
+    pub(super) fn note_accepted(&self) {
         if self.has_warned.load(Relaxed) {
             self.has_warned.store(false, Relaxed);
         }

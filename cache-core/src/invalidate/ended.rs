@@ -53,7 +53,7 @@ pub trait CanFail {}
 impl<T, E> CanFail for Result<T, E> {}
 
 /// Asserts that an output can say that the call failed.
-pub fn can_fail(_output: &impl CanFail) {}
+pub fn assert_can_fail(_output: &impl CanFail) {}
 
 /// Return types that can say that a mutation was refused.
 #[diagnostic::on_unimplemented(

@@ -57,7 +57,7 @@ impl Mark {
     }
 
     /// It was made to last longer at `now`, if so, and was there before, if so.
-    fn is_renewed(&self, now: Nanos, was_there: Option<bool>) {
+    fn note_renewal(&self, now: Nanos, was_there: Option<bool>) {
         let is_whole = match was_there {
             Some(was_there) => {
                 self.ends.store(after(now, GUARD), Relaxed);
@@ -170,7 +170,7 @@ impl Route {
         if self.coherence.listens_elsewhere(marked.lineage).is_some() {
             return None;
         }
-        self.is_allowed();
+        self.note_accepted();
         // Its own message is not listened to.
         let now = system_now();
         let emitted = || Some(Emitted::here(by.clone(), now));
@@ -233,7 +233,7 @@ impl Route {
                     own.filter(|was| **was != Version::Marked).count() == 0
                 });
                 if !mark.has_ended() {
-                    mark.is_renewed(now, was_there);
+                    mark.note_renewal(now, was_there);
                     continue;
                 }
                 // Its end may have arrived before this did.
@@ -259,7 +259,7 @@ impl Route {
         if let Ok(read) = self.store().get_tagged(asked, WITHIN).await
             && coherence.listens_elsewhere(read.lineage).is_none()
         {
-            coherence.has_asked(&doubted, &read.versions, system_now());
+            coherence.settle_marks(&doubted, &read.versions, system_now());
         }
     }
 }

@@ -288,7 +288,7 @@ impl L2 {
             return None;
         }
         coherence.observe(tagged.lineage, now);
-        coherence.has_read(reading.snapshot, &tagged.versions, now);
+        coherence.note_versions(reading.snapshot, &tagged.versions, now);
         if coherence.has_forgotten(reading.snapshot, &tagged.versions, tagged.lineage, now) {
             return None;
         }

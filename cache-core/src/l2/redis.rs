@@ -185,7 +185,7 @@ impl RedisStore {
                 ear = ear.in_parts(parts());
             }
             for asked in [&self.data, &self.bulk] {
-                asked.is_believed_by(listener, ear.beat());
+                asked.set_believer(listener, ear.beat());
             }
             let link = Link::new(Arc::clone(&self.data.address), CHANNEL, Some(ear));
             link.is_doubted.store(true, Relaxed);

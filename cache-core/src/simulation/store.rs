@@ -220,7 +220,7 @@ impl SimulatedStore {
     }
 
     /// Somebody believes what is answered from here on.
-    pub(super) fn is_believed_by(&self, listener: &Arc<dyn Listener>, beat: Duration) {
+    pub(super) fn set_believer(&self, listener: &Arc<dyn Listener>, beat: Duration) {
         self.state.lock().believer = Some((Arc::downgrade(listener), beat));
     }
 
@@ -489,7 +489,7 @@ impl Store for Arc<SimulatedStore> {
         }
         let runtime = Handle::current();
         let (store, listener) = (Arc::clone(self), Arc::clone(listener));
-        self.is_believed_by(&listener, beat);
+        self.set_believer(&listener, beat);
         let data = Arc::clone(self);
         runtime.spawn(async move { data.keep_data().await });
         runtime.spawn(async move {

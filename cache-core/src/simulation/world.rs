@@ -385,7 +385,8 @@ impl World {
         for process in &processes {
             process.cache.clear();
         }
-        sleep(ms(3_000)).await;
+        // What runs in the background has its questions answered first.
+        sleep(ms(3_000 + 4 * self.plan.setup.slowest_caller)).await;
         for process in &processes {
             let cells = process.cache.coherence().stats().tags;
             if cells > 0 {

@@ -204,10 +204,10 @@ impl SiteState {
     }
 
     /// Whether a load that a call of the function is part of may be made of an entry that this has found. It is, if so.
-    pub(crate) fn may_rely_on(&self, outer: Option<&Arc<Load>>, entry: &Entry) -> bool {
+    pub(crate) fn try_rely_on(&self, outer: Option<&Arc<Load>>, entry: &Entry) -> bool {
         match (self.events, outer) {
-            _ if !self.may_be_part_of(outer) => false,
-            (Some(events), Some(outer)) => events.may_rely_on(outer, entry),
+            _ if !self.try_join_load(outer) => false,
+            (Some(events), Some(outer)) => events.try_rely_on(outer, entry),
             (None, Some(outer)) => {
                 outer.settles_with(entry);
                 true
@@ -218,7 +218,7 @@ impl SiteState {
 
     /// Whether a load may be made of what is kept of the function. Not one that events make void, where the function does not
     /// list all that it is made of: that is asked for anew, as a part of the load. Of another load the same is true from here on.
-    pub(crate) fn may_be_part_of(&self, outer: Option<&Arc<Load>>) -> bool {
+    pub(crate) fn try_join_load(&self, outer: Option<&Arc<Load>>) -> bool {
         let Some(outer) = outer.filter(|_| self.outlives.is_so()) else {
             return true;
         };

@@ -187,12 +187,11 @@ impl Mutation<'_> {
         } else {
             quote_spanned!(mixed=> __cached_mutation.silenced())
         };
-        let can_fail =
-            self.options.on_ok.as_ref().map(
-                |on_ok| quote_spanned!(at(on_ok.span())=> __cached::can_fail(&__cached_output);),
-            );
+        let assert_can_fail = self.options.on_ok.as_ref().map(
+            |on_ok| quote_spanned!(at(on_ok.span())=> __cached::assert_can_fail(&__cached_output);),
+        );
         quote_spanned! {mixed=>
-            #can_fail
+            #assert_can_fail
             let __cached_ended = {
                 use __cached::{ProbeAny as _, ProbeResult as _, Unmarked as _};
                 match (&&__cached::Ended::of(&__cached_output)).__cached_ok() {

@@ -212,7 +212,7 @@ impl Link {
 
     /// Somebody believes its answers from here on, who is told within a beat where they were those of a server that had been
     /// replaced.
-    pub(super) fn is_believed_by(&self, listener: &Arc<dyn Listener>, beat: Duration) {
+    pub(super) fn set_believer(&self, listener: &Arc<dyn Listener>, beat: Duration) {
         let listener = Arc::downgrade(listener);
         let _ = self.believer.set(Believer { listener, beat });
         // The next question may be due by now.
@@ -301,7 +301,7 @@ impl Link {
     }
 
     /// The supervisor of this epoch shows that it is alive. Gives whether it is still in charge.
-    pub(super) fn is_seen(&self, epoch: u64) -> bool {
+    pub(super) fn sign_of_life(&self, epoch: u64) -> bool {
         let is_in_charge = self.state.read().epoch == epoch;
         if is_in_charge {
             self.seen.store(system_now().max(1), Relaxed);
@@ -311,7 +311,7 @@ impl Link {
 
     /// The supervisor of this epoch is gone. After a panic it is not replaced at once: the next one
     /// would meet the same.
-    pub(super) fn is_left(&self, epoch: u64) {
+    pub(super) fn leave(&self, epoch: u64) {
         let mut state = self.state.write();
         if state.epoch != epoch {
             return;

@@ -62,13 +62,13 @@ fn who_is_replaced_is_not_in_charge_whether_it_comes_back_or_goes() {
     in_orders(|| {
         let (link, runtime) = (link(), runtime());
         let before = link.dismiss();
-        assert!(link.is_seen(before));
+        assert!(link.sign_of_life(before));
         let (shared, handle) = (Arc::clone(&link), runtime.handle().clone());
         let late = system_now() + ABANDONED;
         threads(3, move |number| match number {
             0 => shared.attend(&handle, late),
             1 => {
-                let was_in_charge = shared.is_seen(before);
+                let was_in_charge = shared.sign_of_life(before);
                 assert!(was_in_charge || shared.epoch() > before);
             }
             _ => drop(Supervisor::new(Arc::clone(&shared), before)),
@@ -76,6 +76,6 @@ fn who_is_replaced_is_not_in_charge_whether_it_comes_back_or_goes() {
         // Where it had gone or was seen before it was looked for, the next call sees to it.
         link.attend(runtime.handle(), late);
         assert!(link.epoch() > before, "somebody else is in charge");
-        assert!(!link.is_seen(before));
+        assert!(!link.sign_of_life(before));
     });
 }

@@ -86,7 +86,7 @@ pub(super) struct Supervisor {
 
 impl Drop for Supervisor {
     fn drop(&mut self) {
-        self.link.is_left(self.epoch);
+        self.link.leave(self.epoch);
     }
 }
 
@@ -105,7 +105,7 @@ impl Supervisor {
     pub(super) async fn run(mut self) {
         while let Some(live) = self.connect().await {
             self.look_after(&live).await;
-            if !self.link.is_seen(self.epoch) {
+            if !self.link.sign_of_life(self.epoch) {
                 return;
             }
             self.tell_loss();
@@ -121,7 +121,7 @@ impl Supervisor {
             if self.attempts > 0 {
                 self.wait().await;
             }
-            if !self.link.is_seen(self.epoch) {
+            if !self.link.sign_of_life(self.epoch) {
                 return None;
             }
             self.attempts = self.attempts.saturating_add(1);
@@ -129,7 +129,7 @@ impl Supervisor {
                 Ok(live) => return Some(live),
                 Err(failure) => self.tell_failure(failure),
             }
-            self.link.is_seen(self.epoch);
+            self.link.sign_of_life(self.epoch);
         }
     }
 
@@ -155,7 +155,7 @@ impl Supervisor {
                 // That of the one that most of them name.
                 Err(why) => failure = failure.or(Some(why)),
             }
-            self.link.is_seen(self.epoch);
+            self.link.sign_of_life(self.epoch);
         }
         Err(failure.unwrap_or_else(|| Failure::Unreachable("no sentinel names a primary".into())))
     }
@@ -223,7 +223,7 @@ impl Supervisor {
             // Somebody may have begun to listen.
             let rhythm = Rhythm::of(&self.link);
             pause = rhythm.every;
-            if !self.link.is_seen(self.epoch) || !self.link.is_current(live) {
+            if !self.link.sign_of_life(self.epoch) || !self.link.is_current(live) {
                 return;
             }
             let mut connection = live.connection();

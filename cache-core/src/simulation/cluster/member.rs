@@ -94,7 +94,7 @@ impl Primary for Member {
         if self.is_listening.swap(true, Relaxed) {
             return;
         }
-        self.store.is_believed_by(listener, beat);
+        self.store.set_believer(listener, beat);
         let (parts, store) = (parts(), Arc::clone(&self.store));
         let listener = Arc::downgrade(listener);
         let listening = Handle::current()

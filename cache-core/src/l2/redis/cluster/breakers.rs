@@ -79,7 +79,7 @@ impl Breakers {
 
 impl Member {
     /// Whether a read may be sent to it. One that finds out how it is, is a task's and no call's.
-    fn may_be_read(&self) -> Result<(), StoreError> {
+    fn admit_read(&self) -> Result<(), StoreError> {
         if !self.store.is_ready() {
             return Err(StoreError::Unavailable);
         }
@@ -98,7 +98,7 @@ impl Member {
         expected: usize,
         within: Duration,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        self.may_be_read()?;
+        self.admit_read()?;
         let got = self.store.get(key, expected, within).await;
         self.breakers.count_read(&got, within, system_now());
         got
@@ -109,7 +109,7 @@ impl Member {
         asked: AskedTogether<'_>,
         within: Duration,
     ) -> Result<TaggedTogether, StoreError> {
-        self.may_be_read()?;
+        self.admit_read()?;
         let got = self.store.get_together(asked, within).await;
         self.breakers.count_read(&got, within, system_now());
         got

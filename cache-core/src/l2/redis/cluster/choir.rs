@@ -69,7 +69,7 @@ impl Choir {
         })
     }
 
-    /// One more, which has these buckets: what is to be told of it. It is part of the whole as soon as [`is_of`](Self::is_of)
+    /// One more, which has these buckets: what is to be told of it. It is part of the whole as soon as [`set_whole`](Self::set_whole)
     /// names it.
     pub(super) fn voice(self: &Arc<Self>, buckets: &[u16]) -> Arc<Voice> {
         let mut state = self.state.lock();
@@ -92,7 +92,7 @@ impl Choir {
     }
 
     /// The whole is these from here on.
-    pub(super) fn is_of<'a>(&self, voices: impl Iterator<Item = &'a Voice>) {
+    pub(super) fn set_whole<'a>(&self, voices: impl Iterator<Item = &'a Voice>) {
         let parts: Vec<u64> = voices.map(|voice| voice.part).collect();
         let mut state = self.state.lock();
         for (part, known) in &mut state.parts {
@@ -233,7 +233,7 @@ mod tests {
         let buckets: Vec<u16> = (0..BUCKETS).collect();
         let (low, high) = buckets.split_at(buckets.len() / 2);
         let voices = [choir.voice(low), choir.voice(high)];
-        choir.is_of(voices.iter().map(|voice| &**voice));
+        choir.set_whole(voices.iter().map(|voice| &**voice));
         (notes, choir, voices)
     }
 
@@ -328,7 +328,7 @@ mod tests {
         high.connected(Lineage(2));
         let all: Vec<u16> = (0..BUCKETS).collect();
         let only = choir.voice(&all);
-        choir.is_of([&*only].into_iter());
+        choir.set_whole([&*only].into_iter());
         let before = notes.changes().len();
         low.connected(Lineage(3));
         high.lost();

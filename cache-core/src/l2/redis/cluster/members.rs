@@ -236,7 +236,7 @@ impl Cluster {
         let live = all.filter(|(_, primary)| !primary.is_failed);
         hearing
             .choir
-            .is_of(live.filter_map(|(member, _)| member.voice.as_deref()));
+            .set_whole(live.filter_map(|(member, _)| member.voice.as_deref()));
     }
 
     pub(super) fn listen(&self, channel: &str, beat: Duration, listener: &Arc<dyn Listener>) {
