@@ -6,6 +6,7 @@ mod body;
 mod guarding;
 mod miss;
 mod mode;
+mod overdue;
 pub(crate) mod remote;
 mod run;
 mod together;

@@ -66,8 +66,6 @@ pub struct Aging {
     pub(crate) fly: Fly,
     /// Loads in a task of its own, for a caller who may not wait for it to the end.
     pub(crate) lead: Lead,
-    /// Gives up a load that nobody waits for, where it takes too long.
-    pub(crate) bound: fn(Arc<SiteState>, BoxFuture<'static, ()>) -> BoxFuture<'static, ()>,
     /// Begins to load the successor of an entry that is served.
     pub(crate) refresh: fn(&Call, &Arc<Node>, Body<'_>),
     /// What is served since a load has failed that the call waited for.
@@ -85,7 +83,6 @@ impl Aging {
             terms: terms::terms,
             fly: aging::fly,
             lead: aging::lead,
-            bound: aging::bound,
             refresh: aging::refresh,
             stand_in: aging::stand_in,
             put_off: aging::put_off,

@@ -22,7 +22,7 @@ use crate::{
 /// How often those who wait are looked after.
 const TICK: Duration = Duration::from_millis(25);
 
-static WATCHED: Mutex<Vec<Weak<dyn Watched>>> = Mutex::new(Vec::new());
+static WATCHED: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
 static ARRIVED: Condvar = Condvar::new();
 
 /// Something that calls wait for, or that waits for its time.
@@ -32,15 +32,29 @@ pub(crate) trait Watched: Send + Sync {
     fn check(&self, now: Nanos) -> bool;
 }
 
+enum Entry {
+    OfOthers(Weak<dyn Watched>),
+    Own(Arc<dyn Watched>),
+}
+
 /// Looks after something until nobody waits for it.
 pub(crate) fn watch(watched: &Arc<dyn Watched>) {
+    look_after(Entry::OfOthers(Arc::downgrade(watched)));
+}
+
+/// The same for what nobody else holds.
+pub(crate) fn keep(watched: impl Watched + 'static) {
+    look_after(Entry::Own(Arc::new(watched)));
+}
+
+fn look_after(entry: Entry) {
     static THREAD: OnceLock<()> = OnceLock::new();
     // Its thread knows no time but the system's.
     #[cfg(test)]
     if crate::clock::simulated::is_on() {
         return;
     }
-    WATCHED.lock().push(Arc::downgrade(watched));
+    WATCHED.lock().push(entry);
     ARRIVED.notify_one();
     THREAD.get_or_init(|| {
         let started = thread::Builder::new().name("cached-watchdog".into()).spawn(run);
@@ -67,11 +81,13 @@ fn run() {
 }
 
 /// A value that panics when it is dropped here must not end the thread.
-fn is_waited_for(watched: &Weak<dyn Watched>) -> bool {
+fn is_waited_for(entry: &Entry) -> bool {
     let checked = panic::catch_unwind(AssertUnwindSafe(|| {
-        watched
-            .upgrade()
-            .is_some_and(|watched| watched.check(system_now()))
+        let watched = match entry {
+            Entry::OfOthers(watched) => watched.upgrade(),
+            Entry::Own(watched) => Some(Arc::clone(watched)),
+        };
+        watched.is_some_and(|watched| watched.check(system_now()))
     }));
     checked.unwrap_or(true)
 }

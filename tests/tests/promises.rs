@@ -10,6 +10,8 @@ mod chance;
 mod commands;
 #[path = "promises/ends.rs"]
 mod ends;
+#[path = "promises/hung.rs"]
+mod hung;
 #[path = "promises/policies.rs"]
 mod policies;
 #[path = "promises/puts.rs"]

@@ -17,6 +17,7 @@ use super::{
     body::{Body, Running},
     guarding,
     miss::{Call, Flown, Place, Rider},
+    overdue::deadline_of,
     run::joined,
 };
 use crate::{
@@ -32,23 +33,6 @@ use crate::{
     tasks::{self, Awaited},
     value::Answer,
 };
-
-/// A load in the background that takes longer, and so much longer than the last one took, is given up: its slot is free
-/// again, and what it gives is kept nowhere.
-const DEADLINE: Duration = Duration::from_mins(1);
-const LONGER_THAN_THE_LAST: u32 = 4;
-
-/// When a load in the background is given up, where the last one `took` so long. Not before its callers would have been: what
-/// comes behind a `timeout` is kept.
-fn deadline(timeout: Option<Duration>, took: Duration) -> Duration {
-    let of_last = took.saturating_mul(LONGER_THAN_THE_LAST);
-    DEADLINE.max(of_last).max(timeout.unwrap_or_default())
-}
-
-fn deadline_of(site: &SiteState, took: Duration) -> Duration {
-    let timeout = site.aging.and_then(|aging| aging.strategy.timeout);
-    deadline(timeout, took.max(site.load_time.get()))
-}
 
 /// How often a value is looked at whose successor could not be loaded as too many loads ran in the background.
 const LATER: Duration = Duration::from_millis(100);
@@ -174,15 +158,6 @@ pub(crate) fn lead(
         let led = joined(task).await;
         drop(waiting);
         led.expect("it is not given up while this waits for it")
-    })
-}
-
-/// What runs in the background for a call that nobody waits for.
-pub(crate) fn bound(site: Arc<SiteState>, load: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {
-    Box::pin(async move {
-        // Late or not, there is nobody to know.
-        let deadline = deadline_of(&site, Duration::ZERO);
-        let _ = while_waited_for(&site, (load, deadline), None).await;
     })
 }
 
@@ -369,22 +344,5 @@ impl Aged<'_> {
             terms.put_off(until, Some(Trouble::Late), true);
         }
         Some(flown)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_load_in_the_background_may_take_longer_than_the_last_one_and_than_its_timeout() {
-        let minutes = Duration::from_mins;
-        assert_eq!(deadline(None, Duration::ZERO), minutes(1));
-        assert_eq!(deadline(None, minutes(2)), minutes(8));
-        assert_eq!(
-            deadline(Some(Duration::from_secs(2)), Duration::ZERO),
-            minutes(1)
-        );
-        assert_eq!(deadline(Some(minutes(5)), minutes(1)), minutes(5));
     }
 }

@@ -12,6 +12,7 @@ use super::{
     BoxFuture, Dropped, Lack, Opened,
     body::{Body, Leaving, Running},
     miss::{Call, Flown, Place},
+    overdue,
     remote::Remote,
     run::Run,
 };
@@ -314,11 +315,8 @@ impl Call {
             }
         };
         let load: BoxFuture<'static, ()> = Box::pin(load);
-        let load = match &self.site.aging {
-            Some(aging) => (aging.bound)(Arc::clone(&self.site), load),
-            None => load,
-        };
-        tasks::spawn(runtime, load);
+        let task = tasks::spawn(runtime, load);
+        overdue::limit(task.abort_handle(), &self.site);
     }
 
     /// Removes the entry in both tiers; waits until Redis was told, within the budget.

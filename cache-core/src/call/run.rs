@@ -11,7 +11,7 @@ use std::{
 
 use tokio::{runtime::Handle, task::JoinHandle, time::Instant};
 
-use super::{body::Running, remote::Remote};
+use super::{body::Running, overdue::Attended, remote::Remote};
 use crate::{
     cache::Cache,
     clock::{Nanos, system_now},
@@ -242,7 +242,13 @@ impl Future for Run<'_> {
 impl Run<'static> {
     /// Goes on in a task of its own, which nobody has to wait for.
     pub(super) fn detach(self, runtime: &Handle) -> Detached {
-        Detached(tasks::spawn(runtime, self.apart()))
+        let site = self.underway.load().map(|load| Arc::clone(load.site()));
+        let task = tasks::spawn(runtime, self.apart());
+        let attended = site.map(|site| Attended {
+            task: task.abort_handle(),
+            site,
+        });
+        Detached { task, attended }
     }
 
     /// What a task of its own runs. A load that has its slot by now has begun; one that has to wait for it
@@ -261,7 +267,10 @@ impl Run<'static> {
 }
 
 /// A run in a task of its own.
-pub(super) struct Detached(JoinHandle<Ended>);
+pub(super) struct Detached {
+    task: JoinHandle<Ended>,
+    attended: Option<Attended>,
+}
 
 impl Detached {
     /// How the run ended.
@@ -270,7 +279,8 @@ impl Detached {
     ///
     /// With the panic of the body, and when the runtime was shut down under it.
     pub(super) async fn ended(self) -> Ended {
-        joined(self.0).await
+        let _attended = self.attended;
+        joined(self.task).await
     }
 }
 
