@@ -45,6 +45,37 @@ fn parts(path: &str) -> impl Iterator<Item = (char, bool)> {
     })
 }
 
+/// Whether the path in the name of a function ends in `name`, by whole segments.
+pub(crate) fn is_called(function: &str, name: &str) -> bool {
+    let rest = path_in(function).strip_suffix(name);
+    rest.is_some_and(|rest| rest.is_empty() || rest.ends_with("::"))
+}
+
+/// The name of a function without version and type parameters.
+pub(crate) fn path_in(name: &str) -> &str {
+    let path = without_version(name);
+    let mut depth = 0_usize;
+    // From the end: an earlier list belongs to the type that the function is a method of.
+    let start_of_list = path.char_indices().rev().find(|&(_, c)| {
+        depth += usize::from(c == '>');
+        depth -= usize::from(c == '<' && depth > 0);
+        depth == 0
+    });
+    match start_of_list {
+        Some((at, '<')) => &path[..at],
+        _ => path,
+    }
+}
+
+/// The name of a function without the version of its values, which is a number.
+pub(crate) fn without_version(name: &str) -> &str {
+    let is_version =
+        |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let versioned = name.rsplit_once('@');
+    let versioned = versioned.filter(|(_, version)| is_version(version));
+    versioned.map_or(name, |(path, _)| path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,6 +102,23 @@ mod tests {
                 without_parameters(path).len() + parameters.len(),
                 path.len()
             );
+        }
+    }
+
+    #[test]
+    fn a_path_has_neither_version_nor_the_type_parameters_of_its_function() {
+        for (name, path) in [
+            ("shop::users::user", "shop::users::user"),
+            ("shop::user@2", "shop::user"),
+            ("user@home", "user@home"),
+            ("shop::user<alloc::vec::Vec<u8>>@2", "shop::user"),
+            ("shop::Store<u8>::find", "shop::Store<u8>::find"),
+            (
+                "<shop::Store as shop::Named>::find",
+                "<shop::Store as shop::Named>::find",
+            ),
+        ] {
+            assert_eq!(path_in(name), path);
         }
     }
 }

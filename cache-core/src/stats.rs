@@ -28,6 +28,7 @@ pub use times::Times;
 
 use crate::{
     explain::{Miss, Stale},
+    function::is_called,
     l2::RedisMiss,
 };
 
@@ -388,28 +389,6 @@ impl Stats {
     }
 }
 
-/// Whether the path in the name of a function ends in `name`, by whole segments.
-pub(crate) fn is_called(function: &str, name: &str) -> bool {
-    let rest = path_in(function).strip_suffix(name);
-    rest.is_some_and(|rest| rest.is_empty() || rest.ends_with("::"))
-}
-
-/// The name of a function without version and type parameters.
-pub(crate) fn path_in(name: &str) -> &str {
-    let path = name.rsplit_once('@').map_or(name, |(path, _)| path);
-    let mut depth = 0_usize;
-    // From the end: an earlier list belongs to the type that the function is a method of.
-    let start_of_list = path.char_indices().rev().find(|&(_, c)| {
-        depth += usize::from(c == '>');
-        depth -= usize::from(c == '<' && depth > 0);
-        depth == 0
-    });
-    match start_of_list {
-        Some((at, '<')) => &path[..at],
-        _ => path,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -420,18 +399,6 @@ mod tests {
             name: name.into(),
             ..FunctionStats::default()
         };
-        for (name, path) in [
-            ("shop::users::user", "shop::users::user"),
-            ("shop::user@2", "shop::user"),
-            ("shop::user<alloc::vec::Vec<u8>>@2", "shop::user"),
-            ("shop::Store<u8>::find", "shop::Store<u8>::find"),
-            (
-                "<shop::Store as shop::Named>::find",
-                "<shop::Store as shop::Named>::find",
-            ),
-        ] {
-            assert_eq!(path_in(name), path);
-        }
         let stats = Stats {
             functions: vec![named("shop::superuser"), named("shop::user<u8>")],
             ..Stats::default()

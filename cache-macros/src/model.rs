@@ -96,11 +96,8 @@ impl Model {
 
     /// Whether an expression in an option may mean the argument of this name.
     pub(crate) fn is_mentioned(&self, name: &Ident) -> bool {
-        // In a text it may be captured: `format!("{name}")`.
-        let captured = format!("{{{}", name.unraw());
-        self.expressions().any(|tokens| {
-            tokens.to_string().contains(&captured) || find(tokens, &|ident| ident == name).is_some()
-        })
+        let name = name.to_string();
+        self.expressions().any(|tokens| mentions(&tokens, &name))
     }
 
     fn expressions(&self) -> impl Iterator<Item = TokenStream> {
@@ -160,6 +157,14 @@ fn refuse_odd_batch(options: &Options, arguments: &[Argument], mistakes: &mut Mi
     }
 }
 
+/// Whether an expression may mean what has this name, raw or not.
+fn mentions(tokens: &TokenStream, name: &str) -> bool {
+    let name = name.trim_start_matches("r#");
+    // In a text it may be captured: `format!("{name}")`.
+    tokens.to_string().contains(&format!("{{{name}"))
+        || find(tokens.clone(), &|ident| ident.unraw() == name).is_some()
+}
+
 /// What the keys of one load have in common are the parts of the key that do not name one of them: a part that names
 /// both would be lost.
 fn refuse_mixed_parts(
@@ -180,13 +185,8 @@ fn refuse_mixed_parts(
             continue;
         };
         let tokens = expr.to_token_stream();
-        let text = tokens.to_string();
-        // In a text it may be captured: `format!("{name}")`.
-        let mentions = |name: &str| {
-            text.contains(&format!("{{{name}"))
-                || find(tokens.clone(), &|ident| ident == name).is_some()
-        };
-        if mentions(&batch.element.to_string()) && names.iter().any(|name| mentions(name)) {
+        let is_of_all = || names.iter().any(|name| mentions(&tokens, name));
+        if mentions(&tokens, &batch.element.to_string()) && is_of_all() {
             mistakes.at(
                 expr,
                 format_args!(

@@ -5,8 +5,7 @@ use std::{any, collections::BTreeMap, fmt};
 use super::{Direction, Graph, KnownEvent, Link};
 use crate::{
     event::{Described, Event},
-    function::{CLOSURE, without_parameters},
-    stats::path_in,
+    function::{CLOSURE, path_in, without_parameters, without_version},
 };
 
 /// What an expansion has the linker gather: a function that tells of an event, or of what a function does with some.
@@ -198,13 +197,7 @@ pub(super) fn pattern(event: &str, fields: &[&str], named: &[&str]) -> String {
 
 /// What a cached function is called in `Registry::cached`, by its name in statistics.
 pub(super) fn cached_name(name: &str) -> String {
-    let is_version =
-        |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let versioned = name
-        .rsplit_once('@')
-        .filter(|(_, version)| is_version(version));
-    let name = versioned.map_or(name, |(name, _)| name);
-    without_parameters(name).replace(CLOSURE, "")
+    without_parameters(without_version(name)).replace(CLOSURE, "")
 }
 
 /// The path of the function around an item, without what the compiler calls its blocks.

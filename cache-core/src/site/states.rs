@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{Aging, Instance, Site, SiteState};
-use crate::{error::Error, lock::RwLock, policy::Policy, stats::is_called, strategy::Strategy};
+use crate::{error::Error, function::is_called, lock::RwLock, policy::Policy, strategy::Strategy};
 
 /// The states of all functions that a cache has met, in the order of their types.
 #[derive(Debug)]

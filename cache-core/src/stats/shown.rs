@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Display};
 
-use super::{EventStats, FunctionStats, Stats, path_in};
-use crate::{explain::Miss, l2::RedisMiss};
+use super::{EventStats, FunctionStats, Stats};
+use crate::{explain::Miss, function::path_in, l2::RedisMiss};
 
 /// One column of the table: its title, and what it shows of a function.
 type Column = (&'static str, fn(&FunctionStats) -> Number);

@@ -236,7 +236,8 @@ fn why_not_set_up(error: &RedisError) -> Failure {
         .detail()
         .is_some_and(|details| details.contains(TOO_MANY_CLIENTS));
     match code {
-        "LOADING" | "MASTERDOWN" | "BUSY" | "CLUSTERDOWN" | "DENIED" => {
+        "DENIED" => Failure::Refused(format!("it says `{code}`")),
+        "LOADING" | "MASTERDOWN" | "BUSY" | "CLUSTERDOWN" => {
             Failure::Unreachable(format!("it says `{code}`"))
         }
         _ if is_crowded => Failure::Unreachable(format!("it has the {TOO_MANY_CLIENTS}")),
