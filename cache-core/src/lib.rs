@@ -117,6 +117,14 @@
 //! call, `graph` what a program knows of itself before it runs, `__private` what expansions call. `tasks`, `function`,
 //! `process`, `lock`, `atomic` and `local` are leaves that the others use.
 
+#![cfg_attr(
+    not(feature = "redis"),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "without a second tier much of the first one has nothing to do"
+    )
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     all(test, not(feature = "redis")),
