@@ -34,7 +34,7 @@ pub use self::output::Output;
 pub(crate) use self::output::{BatchKey, Each, KeyOf, Map};
 use self::{
     calls::Calls,
-    handle::{Asked, Handled},
+    handle::{BatchHandle, Handled},
     source::{Begun, Make, Source},
 };
 use crate::{
@@ -147,7 +147,7 @@ where
                 Some(source) => Driving::new(source).drive(calls).await,
                 None => calls.into_answers(),
             };
-            if asked.is_some_and(Asked::ends_without) {
+            if asked.is_some_and(BatchHandle::ends_without) {
                 std::future::pending::<()>().await;
             }
             collect(answers)

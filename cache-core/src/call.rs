@@ -23,8 +23,8 @@ use std::{
 pub(crate) use ask::act;
 pub(crate) use body::{Body, Leavers, Leaving, Running};
 pub(crate) use guarding::{ByEvents, Guarding};
-pub(crate) use miss::{Call, Flown, Place};
-pub use mode::{Detached, Held, HoldProbe, Inline, Mode, ProbeBorrow, ProbeHold};
+pub(crate) use miss::{Call, FlightChoice, Flown};
+pub use mode::{Detached, HeldArgument, HoldProbe, Inline, Mode, ProbeBorrow, ProbeHold};
 pub(crate) use together::{Beginning, Going, HasRead, Readers, read};
 
 use self::{body::Given, remote::Text};
@@ -399,7 +399,7 @@ impl Missed {
     ///
     /// What is generic over the body is compiled for each cached function, what is generic over the value for
     /// each type, the rest, as this, once: each does as little as it can.
-    fn open(self: Box<Self>, keep: &dyn Judge) -> (Opened, Maker) {
+    fn open(self: Box<Self>, keep: &dyn Judge) -> (OpenCall, Maker) {
         let Self {
             cache,
             instance,
@@ -416,7 +416,7 @@ impl Missed {
             .as_ref()
             .and_then(|question| question.record.as_ref());
         let notice = record.and_then(|record| cache.notice(&site.name, record));
-        let mut opened = Opened {
+        let mut opened = OpenCall {
             call: Call {
                 cache,
                 site,
@@ -516,7 +516,7 @@ impl Drop for Dropped<'_> {
 }
 
 /// A call that memory did not answer, in the engine.
-pub(crate) struct Opened {
+pub(crate) struct OpenCall {
     call: Call,
     function: &'static Site,
     text: Option<Text>,
@@ -526,7 +526,7 @@ pub(crate) struct Opened {
     put: Option<Loaded>,
 }
 
-impl Opened {
+impl OpenCall {
     fn is_bypass(&self) -> bool {
         let question = self.question.as_ref();
         question.is_some_and(|question| matches!(question.ask, Ask::Bypass))
@@ -564,14 +564,16 @@ impl Opened {
                 let (call, due) = (self.call, self.due);
                 match context::load().filter(|_| call.site.is_late) {
                     None => {
-                        Box::pin(async move { call.answer(due, Place::Any, body).await.answer })
+                        Box::pin(
+                            async move { call.answer(due, FlightChoice::Any, body).await.answer },
+                        )
                     }
                     Some(outer) => Box::pin(async move {
                         let dropped = Dropped {
                             call: &call,
                             outer: Some(outer),
                         };
-                        let flown = call.answer(due, Place::Any, body).await;
+                        let flown = call.answer(due, FlightChoice::Any, body).await;
                         dropped.disarm();
                         flown.answer
                     }),

@@ -174,7 +174,7 @@ pub(crate) struct Counters {
     pub(crate) gaps: Counter,
     pub(crate) lineages: Counter,
     pub(crate) suspects: Counter,
-    pub(crate) blessed: Counter,
+    pub(crate) revalidated: Counter,
     emitted: ByName,
     unheeded: ByName,
 }
@@ -358,7 +358,7 @@ impl Coherence {
     }
 
     /// Whether versions say nothing of a suspect that was created at `created`: a bump from an outage since then may
-    /// still be on its way. Asked before they are, under a snapshot from before: who comes later has another gap.
+    /// still be on its way. ReadRequest before they are, under a snapshot from before: who comes later has another gap.
     pub(crate) fn doubts(&self, created: Nanos, now: Nanos) -> bool {
         self.doubted().has_suspect(created, now)
     }
@@ -443,7 +443,7 @@ impl Coherence {
     }
 
     /// Something is about to change: until the hold is dropped nothing is kept that depends on it.
-    pub(crate) fn hold(self: &Arc<Self>, tags: &[Tag]) -> Held {
+    pub(crate) fn hold(self: &Arc<Self>, tags: &[Tag]) -> ChangeHold {
         let cells: Vec<_> = tags
             .iter()
             .map(|tag| self.registry.get_or_create(tag))
@@ -451,7 +451,7 @@ impl Coherence {
         for cell in &cells {
             cell.hold();
         }
-        Held(cells)
+        ChangeHold(cells)
     }
 
     /// To be held while these are invalidated; nothing where nothing depends on any of them, nor can be made of what does.
@@ -501,7 +501,7 @@ impl Coherence {
             gaps: counters.gaps.load(Relaxed),
             lineages: counters.lineages.load(Relaxed),
             suspects: counters.suspects.load(Relaxed),
-            revalidated: counters.blessed.load(Relaxed),
+            revalidated: counters.revalidated.load(Relaxed),
             tags: self.registry.len() as u64,
             emitted: counters.emitted.snapshot(),
             unheeded: counters.unheeded.snapshot(),
@@ -525,15 +525,15 @@ impl Coherence {
 
 /// Something that is about to change, until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Held(Vec<Arc<Cell>>);
+pub(crate) struct ChangeHold(Vec<Arc<Cell>>);
 
-impl Held {
+impl ChangeHold {
     pub(crate) fn cells(&self) -> &[Arc<Cell>] {
         &self.0
     }
 }
 
-impl Drop for Held {
+impl Drop for ChangeHold {
     fn drop(&mut self) {
         self.0.iter().for_each(|cell| cell.let_go());
     }

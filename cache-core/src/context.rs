@@ -16,7 +16,7 @@ use std::{
 use crate::local::{OfCell as _, OfRefCell as _};
 use crate::{
     cache::Cache,
-    call::{Body, BoxFuture, Opened},
+    call::{Body, BoxFuture, OpenCall},
     explain::Trace,
     flight::Load,
     local::thread_local,
@@ -59,7 +59,7 @@ pub(crate) struct Question {
 }
 
 /// Answers a call; never, where a handle wants no answer.
-pub(crate) type Act = for<'a> fn(Opened, Body<'a>) -> BoxFuture<'a, Answer>;
+pub(crate) type Act = for<'a> fn(OpenCall, Body<'a>) -> BoxFuture<'a, Answer>;
 
 /// Where the engine leaves what the output alone does not say.
 #[derive(Clone, Debug, Default)]

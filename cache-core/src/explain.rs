@@ -10,7 +10,7 @@ use crate::{
     l2::RedisMiss,
     process,
     stats::Reason,
-    strategy::{Known, Trouble},
+    strategy::{Trouble, Validity},
 };
 
 /// A value, and where it came from.
@@ -161,10 +161,10 @@ impl Stale {
     pub(crate) fn of(entry: &Entry, clock: &Clock) -> Option<Self> {
         let now = clock.now();
         match entry.known(clock) {
-            Known::Invalidated { .. } => Some(Self::Invalidated),
-            Known::Unproven => Some(Self::Unproven),
-            Known::Valid if entry.is_fresh(now) => None,
-            Known::Valid => {
+            Validity::Invalidated { .. } => Some(Self::Invalidated),
+            Validity::Unproven => Some(Self::Unproven),
+            Validity::Valid if entry.is_fresh(now) => None,
+            Validity::Valid => {
                 let trouble = entry.terms().and_then(|terms| terms.trouble(now));
                 Some(trouble.map_or(Self::Revalidating, Self::from))
             }
@@ -181,7 +181,7 @@ impl Stale {
 
     /// Of what stands in for a load.
     pub(crate) fn in_place(entry: &Entry, clock: &Clock, trouble: Trouble) -> Self {
-        if entry.known(clock) == Known::Unproven {
+        if entry.known(clock) == Validity::Unproven {
             Self::Unproven
         } else {
             trouble.into()

@@ -12,7 +12,7 @@ mod text;
 
 use std::{collections::HashSet, fmt};
 
-use self::registry::{Place, Registered, Registry, cached_name};
+use self::registry::{Registered, Registry, SourceLine, cached_name};
 use crate::stats::FunctionStats;
 
 /// The graph of this program: which functions emit which events, and which listen to them.
@@ -116,7 +116,7 @@ pub struct KnownEvent {
     name: &'static str,
     fields: &'static [&'static str],
     /// Where it is derived, if it is.
-    place: Option<Place>,
+    place: Option<SourceLine>,
     is_used_elsewhere: bool,
 }
 
@@ -166,7 +166,7 @@ pub struct Link {
     direction: Direction,
     function: String,
     pattern: String,
-    place: Place,
+    place: SourceLine,
 }
 
 impl Link {

@@ -58,7 +58,7 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     ///
     /// Safe: it changes nothing, and no other caller waits for what it reads.
     fn peek(self) -> impl Future<Output = Option<Self::Output>> {
-        let asked = Asked::new(self, Ask::Peek);
+        let asked = HandleFuture::new(self, Ask::Peek);
         async move {
             match asked.await {
                 Ok(Answered::Output(output, _)) => Some(output),
@@ -86,7 +86,7 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     /// `max_concurrent_loads` never begins, and an inline one ends: a caller that waits for it loads in its place,
     /// else the old entry stays. Loads that began before are not kept in any case.
     fn refresh(self) -> impl Future<Output = Result<Self::Output, NotCached>> {
-        output_of(Asked::new(self, Ask::Refresh))
+        output_of(HandleFuture::new(self, Ask::Refresh))
     }
 
     /// Removes the entry in both tiers. Loads of this key that began before are not kept.
@@ -107,7 +107,7 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     /// Done with the first poll, for memory and for all that this process reads: what follows is the wait for Redis,
     /// which is told all the same.
     fn evict(self) -> impl Future<Output = Result<(), NotCached>> {
-        done(Asked::new(self, Ask::Evict))
+        done(HandleFuture::new(self, Ask::Evict))
     }
 
     /// Keeps `output` in both tiers as if the body had just returned it: what a load would not keep, this
@@ -134,7 +134,7 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
         Self::Output: Send,
     {
         let output: Box<dyn Any + Send> = Box::new(Some(output));
-        done(Asked::new(self, Ask::Put(Some(output))))
+        done(HandleFuture::new(self, Ask::Put(Some(output))))
     }
 
     /// Runs the body and touches no tier. Cached functions that it calls answer as ever: also with what a load would not be made
@@ -148,7 +148,7 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     ///
     /// As that of the body, which is dropped half way also where loads are detached. No other call notices.
     fn bypass(self) -> impl Future<Output = Result<Self::Output, NotCached>> {
-        output_of(Asked::new(self, Ask::Bypass))
+        output_of(HandleFuture::new(self, Ask::Bypass))
     }
 
     /// Reads Redis or loads, in the background, if memory has no fresh entry. A function whose loads run inline loads
@@ -167,7 +167,7 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     /// Where loads are detached, it is over with its first poll, and what it began runs on. An inline load, or its
     /// read of Redis, ends, and the next caller loads.
     fn prefetch(self) -> impl Future<Output = Result<(), NotCached>> {
-        done(Asked::new(self, Ask::Prefetch))
+        done(HandleFuture::new(self, Ask::Prefetch))
     }
 
     /// The value, where it came from, and why neither memory nor Redis answered. A hit that is explained takes about a
@@ -199,7 +199,7 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     /// while it reads Redis, or while its load runs inline, is left to the next caller who waits; else nothing is
     /// kept. A load that it only waits for goes on.
     fn explain(self) -> impl Future<Output = Result<Explained<Self::Output>, NotCached>> {
-        let asked = Asked::new(self, Ask::Explain);
+        let asked = HandleFuture::new(self, Ask::Explain);
         async move {
             match asked.await? {
                 Answered::Output(output, Some(trace)) => Ok(trace.explain(output)),
@@ -237,27 +237,29 @@ pub fn prefetch<F: Future<Output: 'static>>(may_prefetch: bool, call: impl FnOnc
     if !may_prefetch {
         return;
     }
-    let begun = std::pin::pin!(Asked::new(call(), Ask::Prefetch));
+    let begun = std::pin::pin!(HandleFuture::new(call(), Ask::Prefetch));
     // Where the load is detached, all is done with the first poll; where it is not, nothing is begun.
     let _ = context::prefetching(|| begun.poll(&mut Context::from_waker(Waker::noop())));
 }
 
 /// How a call is answered.
 pub(crate) async fn outcome_of<F: Future<Output: 'static>>(call: F) -> Result<Trace, NotCached> {
-    match Asked::new(call, Ask::Warm).await? {
+    match HandleFuture::new(call, Ask::Warm).await? {
         Answered::Output(_, Some(trace)) => Ok(trace),
         Answered::Output(_, None) | Answered::Done => Err(NotCached),
     }
 }
 
-async fn output_of<F: Future<Output: 'static>>(asked: Asked<F>) -> Result<F::Output, NotCached> {
+async fn output_of<F: Future<Output: 'static>>(
+    asked: HandleFuture<F>,
+) -> Result<F::Output, NotCached> {
     match asked.await? {
         Answered::Output(output, _) => Ok(output),
         Answered::Done => Err(NotCached),
     }
 }
 
-async fn done<F: Future<Output: 'static>>(asked: Asked<F>) -> Result<(), NotCached> {
+async fn done<F: Future<Output: 'static>>(asked: HandleFuture<F>) -> Result<(), NotCached> {
     asked.await.map(|_| ())
 }
 
@@ -269,7 +271,7 @@ enum Answered<T> {
 
 pin_project_lite::pin_project! {
     /// A call with a question for the cached function in it.
-    struct Asked<F> {
+    struct HandleFuture<F> {
         #[pin]
         call: F,
         question: Option<Question>,
@@ -277,7 +279,7 @@ pin_project_lite::pin_project! {
     }
 }
 
-impl<F: Future<Output: 'static>> Asked<F> {
+impl<F: Future<Output: 'static>> HandleFuture<F> {
     fn new(call: F, ask: Ask) -> Self {
         let reply = Reply::default();
         let question = Question {
@@ -295,7 +297,7 @@ impl<F: Future<Output: 'static>> Asked<F> {
     }
 }
 
-impl<F: Future> Future for Asked<F> {
+impl<F: Future> Future for HandleFuture<F> {
     type Output = Result<Answered<F::Output>, NotCached>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {

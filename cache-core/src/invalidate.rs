@@ -18,16 +18,16 @@ use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 pub(crate) use self::{
     courier::{Carrier, SIGN_EVERY},
     hearers::Hearer,
-    peers::{Peers, Place},
+    peers::{Peers, SharedPlace},
 };
 pub use self::{
-    ended::{CanFail, Ended, ProbeAny, ProbeResult, Refusable, assert_can_fail},
+    ended::{CanFail, OkProbe, ProbeAny, ProbeResult, Refusable, assert_can_fail},
     mutation::{Mutation, Refused},
 };
 use crate::{
     cache::Cache,
     clock::{Nanos, system_now},
-    coherence::{Ack, Coherence, Emitted, Emitter, Held, Outcome},
+    coherence::{Ack, ChangeHold, Coherence, Emitted, Emitter, Outcome},
     context,
     error::{Error, ErrorKind},
     event::{Changes, Events, Tag},
@@ -252,7 +252,7 @@ pub struct Hold {
     cache: Cache,
     tags: Vec<Tag>,
     by: Emitter,
-    held: Option<Held>,
+    held: Option<ChangeHold>,
 }
 
 impl fmt::Debug for Hold {

@@ -27,7 +27,7 @@ use smallvec::SmallVec;
 use self::{
     evicted::EvictedKeys,
     lru::LruTier,
-    unweighed::{Place, Unweighed},
+    unweighed::{Unweighed, UnweighedEntry},
 };
 use crate::key::{Key, KeyHasher, KeyRef};
 
@@ -189,7 +189,7 @@ impl L1 {
     /// Evicts the oldest of a function's unweighed entries, beyond as many as it may have.
     fn make_room(&self, key: &Key, node: &Arc<Node>, evicted: &mut Evicted) {
         let is_at = |node: &Arc<Node>, address| address_of(node) == address;
-        let is_there = |(key, address): &Place| {
+        let is_there = |(key, address): &UnweighedEntry| {
             let mut is_there = false;
             let stays = self.remove_if(key, |node| {
                 is_there = is_at(node, *address);

@@ -37,11 +37,11 @@ pub(crate) use self::{
     entries::{Described, Entries, EntryKey},
     notice::{Message, Notice, Teller},
     outbox::{Change, Outbox},
-    reading::{Ended, One, Purpose, Read, Reading, TAG_LIFE},
+    reading::{One, Purpose, Read, ReadOutcome, Reading, TAG_LIFE},
     route::{Lease, Posted, Route, Way},
     store::{
-        Asked, AskedTogether, Batch, Bump, Condition, FREE_FOR, Holder, Lineage, Listener, NOBODY,
-        Store, StoreError, Tagged, TaggedTogether, Version, Versions, Write,
+        AskedTogether, Batch, Bump, Condition, FREE_FOR, Holder, Lineage, Listener, NOBODY,
+        ReadRequest, Store, StoreError, Tagged, TaggedTogether, Version, Versions, Write,
     },
 };
 use crate::{clock::system_now, l1::Node, tasks};

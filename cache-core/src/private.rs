@@ -15,14 +15,17 @@ pub use crate::l2::codec::Msgpack;
 pub use crate::{
     batch::{Batch, Element, Output},
     cache::Cache,
-    call::{Detached, Held, HoldProbe, Inline, Missed, Mode, ProbeBorrow, ProbeHold, begin, part},
+    call::{
+        Detached, HeldArgument, HoldProbe, Inline, Missed, Mode, ProbeBorrow, ProbeHold, begin,
+        part,
+    },
     coherence::Emitter,
     event::{
         Changes, Described, Event, EventIn, Events, Interests, Named, OutOfOrder, Prefix,
         ProbeEvents, ProbeOther, Unmarked, describe, owned, prefix, rest, whole,
     },
     handle::{may_prefetch, prefetch},
-    invalidate::{CanFail, Ended, Mutation, ProbeAny, ProbeResult, Refusable, assert_can_fail},
+    invalidate::{CanFail, Mutation, OkProbe, ProbeAny, ProbeResult, Refusable, assert_can_fail},
     key::{CacheKey, KeyWriter, WriteKey, Written},
     site::{Aging, Instance, Site, Tiers},
     strategy::Strategy,

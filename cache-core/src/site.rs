@@ -16,7 +16,7 @@ pub(crate) use self::{
 };
 use crate::{
     cache::Cache,
-    call::{Body, BoxFuture, ByEvents, Call, Flown, Guarding, Place, Running, aging},
+    call::{Body, BoxFuture, ByEvents, Call, FlightChoice, Flown, Guarding, Running, aging},
     flight::{Load, Member, Underway},
     l1::{Node, Terms, terms},
     strategy::{Life, Strategy},
@@ -92,7 +92,7 @@ impl Aging {
 
 /// Answers a call; by the entry, where one is found that is to be served while its successor is loaded.
 pub(crate) type Fly =
-    for<'a> fn(&'a Call, Option<Arc<Node>>, Place, Body<'a>) -> BoxFuture<'a, Flown>;
+    for<'a> fn(&'a Call, Option<Arc<Node>>, FlightChoice, Body<'a>) -> BoxFuture<'a, Flown>;
 
 pub(crate) type Lead = fn(
     &Call,

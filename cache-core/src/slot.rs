@@ -40,12 +40,12 @@ fn gone_after(is_detached: bool) -> Nanos {
 #[derive(Debug)]
 pub(crate) struct Slots {
     limit: usize,
-    taken: Mutex<Taken>,
+    taken: Mutex<SlotsState>,
     is_watched: AtomicBool,
 }
 
 #[derive(Debug, Default)]
-struct Taken {
+struct SlotsState {
     /// Few: a vector.
     holders: Vec<Arc<Slot>>,
     queue: Sleepers,
@@ -147,7 +147,7 @@ impl Slots {
     }
 }
 
-impl Taken {
+impl SlotsState {
     fn stop_gone(&mut self, now: Nanos) -> Vec<Arc<Slot>> {
         self.holders
             .extract_if(.., |slot| slot.is_gone(now))

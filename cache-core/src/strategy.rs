@@ -152,13 +152,19 @@ impl Strategy {
     }
 
     /// What is done with a value at some moment of its life.
-    pub(crate) fn decide(&self, life: &Life, known: Known, now: Nanos, moment: Moment) -> Decision {
+    pub(crate) fn decide(
+        &self,
+        life: &Life,
+        known: Validity,
+        now: Nanos,
+        moment: Moment,
+    ) -> Decision {
         let is_stale_by_less_than =
             |grace| now < after(life.fresh_until, grace).min(life.kept_until);
         let may_stand_in = match known {
-            Known::Valid => true,
-            Known::Unproven => self.serves_unproven,
-            Known::Invalidated { .. } => false,
+            Validity::Valid => true,
+            Validity::Unproven => self.serves_unproven,
+            Validity::Invalidated { .. } => false,
         };
         let stands_in = may_stand_in
             && !self.stale_if_error.is_zero()
@@ -178,9 +184,9 @@ impl Strategy {
         };
         let is_fresh = now < life.fresh_until;
         let is_served = match known {
-            Known::Valid => is_stale_by_less_than(self.stale_while_revalidate),
-            Known::Unproven => false,
-            Known::Invalidated { ago } => ago < self.stale_if_invalidated && is_fresh,
+            Validity::Valid => is_stale_by_less_than(self.stale_while_revalidate),
+            Validity::Unproven => false,
+            Validity::Invalidated { ago } => ago < self.stale_if_invalidated && is_fresh,
         };
         if !is_served {
             return if is_throttled && stands_in {
@@ -190,7 +196,7 @@ impl Strategy {
             };
         }
         let is_due =
-            known != Known::Valid || !is_fresh || self.is_due(life, now, quiet_until, draw);
+            known != Validity::Valid || !is_fresh || self.is_due(life, now, quiet_until, draw);
         if is_due && !is_refreshing && !is_throttled {
             Decision::ServeAndRefresh
         } else {
@@ -243,7 +249,7 @@ impl Life {
 
 /// What is known of a value besides its age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Known {
+pub(crate) enum Validity {
     Valid,
     /// Nobody can say whether an event has made it void.
     Unproven,

@@ -233,7 +233,7 @@ impl Woken {
     }
 
     fn waker(self: &Arc<Self>, place: usize) -> Waker {
-        Waker::from(Arc::new(Place {
+        Waker::from(Arc::new(FutureWaker {
             place,
             woken: Arc::clone(self),
         }))
@@ -241,12 +241,12 @@ impl Woken {
 }
 
 /// One of many futures.
-struct Place {
+struct FutureWaker {
     place: usize,
     woken: Arc<Woken>,
 }
 
-impl Wake for Place {
+impl Wake for FutureWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }

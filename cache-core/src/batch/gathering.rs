@@ -191,13 +191,13 @@ impl<K, R> Gathering<K, R> {
 
     /// Takes all keys that a call may load, in loads of up to so many, each once in a load: who asks for one again does so as
     /// it has changed, or as nobody keeps it. What was taken before goes apart from what was not.
-    pub(super) fn take_all(self: &Arc<Self>, most: usize, call: CallId) -> Vec<Taken<K, R>>
+    pub(super) fn take_all(self: &Arc<Self>, most: usize, call: CallId) -> Vec<LoadingKeys<K, R>>
     where
         K: Clone + Eq + Hash,
     {
         // What a key does when it is looked at, it does not do under the lock, and all is given back should it panic.
         let held = self.hold(call);
-        let mut taken: Vec<Taken<K, R>> = Vec::new();
+        let mut taken: Vec<LoadingKeys<K, R>> = Vec::new();
         let (mut times, mut open) = (HashMap::new(), HashMap::new());
         for request in held.requests() {
             let time = held.heard(|| {
@@ -209,7 +209,7 @@ impl<K, R> Gathering<K, R> {
             let place = open.get(&kind).copied();
             let place = place.filter(|place: &usize| taken[*place].len() < most);
             let place = place.unwrap_or_else(|| {
-                taken.push(Taken::new(self));
+                taken.push(LoadingKeys::new(self));
                 open.insert(kind, taken.len() - 1);
                 taken.len() - 1
             });
@@ -219,8 +219,8 @@ impl<K, R> Gathering<K, R> {
     }
 
     /// Everything that a call may load.
-    fn hold(self: &Arc<Self>, call: CallId) -> Taken<K, R> {
-        let held = Taken::new(self);
+    fn hold(self: &Arc<Self>, call: CallId) -> LoadingKeys<K, R> {
+        let held = LoadingKeys::new(self);
         let (mut waiting, mut gone) = self.wanted();
         if mutant::is(Mutant::S4) {
             let seen = waiting.clone();
@@ -245,8 +245,8 @@ impl<K, R> Gathering<K, R> {
 
 impl<K, R> Gathering<K, R> {
     /// Up to so many of those that wait for a slot. Loads that are left with nothing are over.
-    fn hold_queued(self: &Arc<Self>, most: usize) -> Taken<K, R> {
-        let held = Taken::new(self);
+    fn hold_queued(self: &Arc<Self>, most: usize) -> LoadingKeys<K, R> {
+        let held = LoadingKeys::new(self);
         let mut idle: Vec<Waker> = Vec::new();
         let queued = self.queued.lock();
         for loading in &*queued {
@@ -287,7 +287,7 @@ type Waiting<'a, K, R> = MutexGuard<'a, VecDeque<Arc<Request<K, R>>>>;
 
 /// Keys that are being loaded in one go. What is not answered in the end waits again.
 #[derive(Debug)]
-pub(super) struct Taken<K, R>(Arc<Loading<K, R>>);
+pub(super) struct LoadingKeys<K, R>(Arc<Loading<K, R>>);
 
 #[derive(Debug)]
 struct Loading<K, R> {
@@ -299,7 +299,7 @@ struct Loading<K, R> {
     panic: Mutex<Option<String>>,
 }
 
-impl<K, R> Taken<K, R> {
+impl<K, R> LoadingKeys<K, R> {
     fn new(gathering: &Arc<Gathering<K, R>>) -> Self {
         Self(Arc::new(Loading {
             gathering: Arc::clone(gathering),
@@ -415,7 +415,7 @@ impl<K, R> Taken<K, R> {
     }
 }
 
-impl<K, R> Taken<K, R>
+impl<K, R> LoadingKeys<K, R>
 where
     K: Send + Sync + 'static,
     R: Send + 'static,
@@ -470,7 +470,7 @@ impl<K, R> Loading<K, R> {
     }
 }
 
-impl<K, R> Drop for Taken<K, R> {
+impl<K, R> Drop for LoadingKeys<K, R> {
     fn drop(&mut self) {
         self.0.give_back(true);
     }

@@ -10,13 +10,13 @@ use crate::{
 
 /// What a handle asks of a call.
 pub(super) struct Handled<O: Output> {
-    asked: Asked,
+    asked: BatchHandle,
     /// What is put: the values that are left, or the error of all.
     put: Option<Result<O::Map, O::Error>>,
 }
 
 /// What is left of it once all keys were asked.
-pub(super) struct Asked {
+pub(super) struct BatchHandle {
     question: Question,
     /// The answers of the keys, where they are to be explained.
     explained: Vec<Reply>,
@@ -38,7 +38,7 @@ where
             _ => None,
         };
         Some(Self {
-            asked: Asked {
+            asked: BatchHandle {
                 question,
                 explained: Vec::new(),
             },
@@ -92,12 +92,12 @@ where
     }
 
     /// Lets go of what was put.
-    pub(super) fn into_asked(self) -> Asked {
+    pub(super) fn into_asked(self) -> BatchHandle {
         self.asked
     }
 }
 
-impl Asked {
+impl BatchHandle {
     /// Answers the handle. Gives whether that is all, as it has no output.
     pub(super) fn ends_without(self) -> bool {
         let is_done = matches!(self.question.ask, Ask::Evict | Ask::Put(_) | Ask::Prefetch);

@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 
 use super::{
     Each, KeyOf, Map, Output,
-    gathering::{Apart, Asking, CallId, Gathering, Taken},
+    gathering::{Apart, Asking, CallId, Gathering, LoadingKeys},
 };
 use crate::{
     cache::Cache,
@@ -202,7 +202,7 @@ where
         taken.into_iter().map(|taken| self.begin(taken)).collect()
     }
 
-    fn begin(self: &Arc<Self>, taken: Taken<KeyOf<O>, Each<O>>) -> Begun {
+    fn begin(self: &Arc<Self>, taken: LoadingKeys<KeyOf<O>, Each<O>>) -> Begun {
         let is_own = Arc::new(AtomicBool::new(taken.call() == Some(self.call)));
         let running = (!self.is_uncached).then(|| self.tasks.enter());
         if !self.is_uncached {
@@ -220,9 +220,9 @@ where
 
     /// Waits for a slot of the function, and takes along what waits for one then. The slot is free again when what this
     /// gives is dropped.
-    async fn slot(&self, taken: &Taken<KeyOf<O>, Each<O>>) -> Held<'_> {
+    async fn slot(&self, taken: &LoadingKeys<KeyOf<O>, Each<O>>) -> SlotGuard<'_> {
         let (slots, slot) = (&self.site.slots, taken.slot());
-        let held = Held(slots, Arc::clone(slot));
+        let held = SlotGuard(slots, Arc::clone(slot));
         if slots.try_take(slot) {
             return held;
         }
@@ -253,7 +253,7 @@ where
     }
 
     /// Runs a body for the keys that were taken, as part of the load of each.
-    async fn load(self: Arc<Self>, taken: Taken<KeyOf<O>, Each<O>>, is_own: Arc<AtomicBool>) {
+    async fn load(self: Arc<Self>, taken: LoadingKeys<KeyOf<O>, Each<O>>, is_own: Arc<AtomicBool>) {
         let _held = if self.is_uncached {
             None
         } else {
@@ -334,7 +334,7 @@ pub(super) struct Begun {
 struct Whole(Option<Arc<Load>>);
 
 impl Whole {
-    fn of<K, R>(taken: &Taken<K, R>) -> Self {
+    fn of<K, R>(taken: &LoadingKeys<K, R>) -> Self {
         let requests = taken.requests();
         let loads = requests.iter().filter_map(|request| request.load());
         Self(Load::of_all(&loads.collect::<Vec<_>>(), taken.slot()))
@@ -350,9 +350,9 @@ impl Drop for Whole {
 }
 
 /// A slot of the function, or the wait for one, until the load is over.
-struct Held<'a>(&'a Arc<Slots>, Arc<Slot>);
+struct SlotGuard<'a>(&'a Arc<Slots>, Arc<Slot>);
 
-impl Drop for Held<'_> {
+impl Drop for SlotGuard<'_> {
     fn drop(&mut self) {
         self.0.free(&self.1);
     }

@@ -22,7 +22,7 @@ use crate::{
 };
 #[cfg(any(test, feature = "redis", feature = "testing"))]
 use crate::{
-    invalidate::Place,
+    invalidate::SharedPlace,
     l2::{L2, Store},
 };
 
@@ -315,7 +315,7 @@ impl CacheBuilder {
 
     /// The shared tier on this store. Caches of one `place` are one process to others.
     #[cfg(any(test, feature = "redis", feature = "testing"))]
-    fn sharing(&self, store: Arc<dyn Store>, place: Option<Place>) -> Result<Sharing, Error> {
+    fn sharing(&self, store: Arc<dyn Store>, place: Option<SharedPlace>) -> Result<Sharing, Error> {
         let (peers, backing) = Peers::of(place, &self.namespace, self.bounds, store)?;
         let l2 = L2::new(backing, &self.namespace, self.redis_limits);
         // What those before have left.
@@ -386,7 +386,7 @@ impl Source for Redis {
                 ),
                 None => {}
             }
-            let place = Place {
+            let place = SharedPlace {
                 shared: (server, cache.namespace.clone()),
                 access: self.access(),
             };

@@ -16,7 +16,7 @@ use super::{
     BoxFuture,
     body::{Body, Running},
     guarding,
-    miss::{Call, Flown, Place, Rider},
+    miss::{Call, FlightChoice, Flown, Rider},
     overdue::deadline_of,
     run::joined,
 };
@@ -41,7 +41,7 @@ const LATER: Duration = Duration::from_millis(100);
 pub(crate) fn fly<'a>(
     call: &'a Call,
     due: Option<Arc<Node>>,
-    place: Place,
+    place: FlightChoice,
     body: Body<'a>,
 ) -> BoxFuture<'a, Flown> {
     Box::pin(async move {
@@ -52,7 +52,7 @@ pub(crate) fn fly<'a>(
             call,
             strategy: aging.strategy,
             // Whoever asks for a new value does not want an old one.
-            may_be_old: !matches!(place, Place::New),
+            may_be_old: !matches!(place, FlightChoice::New),
             outer: context::load(),
         };
         aged.answer(due, place, body).await
@@ -234,7 +234,7 @@ struct Aged<'a> {
 }
 
 impl Aged<'_> {
-    async fn answer(&self, due: Option<Arc<Node>>, place: Place, body: Body<'_>) -> Flown {
+    async fn answer(&self, due: Option<Arc<Node>>, place: FlightChoice, body: Body<'_>) -> Flown {
         let call = self.call;
         // Whoever cannot have it loaded in the background waits for its load once it is no longer fresh.
         let has_background = body.background().is_some();
@@ -298,11 +298,11 @@ impl Aged<'_> {
     }
 
     /// Waits for no longer than the function says. The load goes on.
-    async fn fly_within(&self, place: Place, body: Body<'_>) -> Flown {
+    async fn fly_within(&self, place: FlightChoice, body: Body<'_>) -> Flown {
         let (call, asked) = (self.call, system_now());
         let began = match &place {
-            Place::This(.., since) => *since,
-            Place::Any | Place::New => Instant::now(),
+            FlightChoice::This(.., since) => *since,
+            FlightChoice::Any | FlightChoice::New => Instant::now(),
         };
         let mut flight = std::pin::pin!(call.fly(place, body));
         let is_sooner = |soft: &Duration| self.strategy.timeout.is_none_or(|hard| *soft < hard);

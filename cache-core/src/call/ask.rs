@@ -9,9 +9,9 @@ use tokio::{
 };
 
 use super::{
-    BoxFuture, Dropped, Lack, Opened,
+    BoxFuture, Dropped, Lack, OpenCall,
     body::{Body, Leaving, Running},
-    miss::{Call, Flown, Place},
+    miss::{Call, FlightChoice, Flown},
     overdue,
     remote::Remote,
     run::Run,
@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// Does what a handle asks. Gives nothing, ever, where that has no output.
-pub(crate) fn act(opened: Opened, body: Body<'_>) -> BoxFuture<'_, Answer> {
+pub(crate) fn act(opened: OpenCall, body: Body<'_>) -> BoxFuture<'_, Answer> {
     Box::pin(async move {
         match opened.ask(body).await {
             Some(answer) => answer,
@@ -43,7 +43,7 @@ pub(crate) fn act(opened: Opened, body: Body<'_>) -> BoxFuture<'_, Answer> {
     })
 }
 
-impl Opened {
+impl OpenCall {
     async fn ask(self, body: Body<'_>) -> Option<Answer> {
         let Self {
             call,
@@ -139,7 +139,7 @@ impl Call {
                 Flown::by(Answer::Shared(node), Source::Redis)
             }
             (Ask::Explain | Ask::Warm, looked) => {
-                let flown = self.answer(None, Place::Any, body).await;
+                let flown = self.answer(None, FlightChoice::Any, body).await;
                 if let (Err(lack), false) = (looked, flown.source == Source::Memory) {
                     self.count_miss(lack);
                     if self.remote.is_some() && !self.cache.admit_read() {
@@ -148,7 +148,7 @@ impl Call {
                 }
                 flown
             }
-            (Ask::Refresh, _) => self.answer(None, Place::New, body).await,
+            (Ask::Refresh, _) => self.answer(None, FlightChoice::New, body).await,
             (Ask::Bypass, _) => self.run_uncached(body, None).await,
             (Ask::Evict, _) => {
                 self.evict().await;
@@ -232,7 +232,7 @@ impl Call {
                 return;
             }
             if !flights.is_loading(&self.key, &self.capture()) {
-                self.fly(Place::Any, body).await;
+                self.fly(FlightChoice::Any, body).await;
             }
             return;
         };

@@ -11,7 +11,7 @@ use crate::{
     flight::{Guarded, Load},
     l1::Entry,
     site::SiteState,
-    strategy::Known,
+    strategy::Validity,
     value::Loaded,
 };
 
@@ -190,7 +190,7 @@ pub(super) fn may_serve(
     entry: &Entry,
     clock: &Clock,
 ) -> bool {
-    outer.is_none() || entry.known(clock) == Known::Valid && site.try_rely_on(outer, entry)
+    outer.is_none() || entry.known(clock) == Validity::Valid && site.try_rely_on(outer, entry)
 }
 
 /// Whether nothing happened from one moment to the other, by the end of which it is known what `snapshot` depends on.

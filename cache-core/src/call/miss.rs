@@ -12,7 +12,7 @@ use super::{
     body::{Body, Running},
     guarding,
     remote::{Found, Remote},
-    run::{Ended, Run},
+    run::{Run, RunOutcome},
 };
 use crate::{
     cache::Cache,
@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// Which flight answers a call.
-pub(crate) enum Place {
+pub(crate) enum FlightChoice {
     /// The one of its key, begun by whomever.
     Any,
     /// One that begins now, and that later callers join.
@@ -177,7 +177,7 @@ impl Call {
     pub(super) async fn answer(
         &self,
         due: Option<Arc<Node>>,
-        place: Place,
+        place: FlightChoice,
         body: Body<'_>,
     ) -> Flown {
         let flown = match &self.site.aging {
@@ -200,7 +200,7 @@ impl Call {
     }
 
     /// Answers through the flight of the key.
-    pub(super) async fn fly(&self, place: Place, body: Body<'_>) -> Flown {
+    pub(super) async fn fly(&self, place: FlightChoice, body: Body<'_>) -> Flown {
         if !self.is_on() {
             return self.run_uncached(body, Some(Miss::Off)).await;
         }
@@ -210,14 +210,14 @@ impl Call {
             return self.recurse(body).await;
         }
         let (member, underway) = match place {
-            Place::This(member, underway, _) => (member, underway),
-            Place::Any | Place::New => {
+            FlightChoice::This(member, underway, _) => (member, underway),
+            FlightChoice::Any | FlightChoice::New => {
                 // Before anything is read.
                 let snapshot = self.capture();
                 if let (Some(events), Some(outer)) = (self.site.events, &outer) {
                     events.reaches(outer, &snapshot, &self.site);
                 }
-                let joined = if let Place::New = place {
+                let joined = if let FlightChoice::New = place {
                     Ok(flights.renew(&self.key, &self.site, &snapshot))
                 } else {
                     self.join(outer.as_ref(), &snapshot, (&snapshot, false))
@@ -350,15 +350,15 @@ impl Call {
         };
         let around = rider.around.clone().unwrap_or_else(Around::here);
         match self.load(underway, around, (body, runtime)).await {
-            Ended::Loaded(loaded) => {
+            RunOutcome::Loaded(loaded) => {
                 self.take_own(outer, &loaded, began);
                 Flown {
                     redis,
                     ..Flown::loaded(loaded)
                 }
             }
-            Ended::Overtaken(Overtaken::Answered(node)) => self.share(node, since),
-            Ended::Overtaken(Overtaken::Abandoned) => {
+            RunOutcome::Overtaken(Overtaken::Answered(node)) => self.share(node, since),
+            RunOutcome::Overtaken(Overtaken::Abandoned) => {
                 unreachable!(
                     "a load is abandoned when its last caller has gone, and this one is here"
                 )
@@ -381,7 +381,7 @@ impl Call {
         underway: Underway,
         around: Around,
         (body, runtime): (Body<'_>, Option<Handle>),
-    ) -> Ended {
+    ) -> RunOutcome {
         let apart = match runtime {
             Some(runtime) => body.apart().map(|body| (body, runtime)),
             None => Err(body),

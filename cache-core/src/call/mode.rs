@@ -48,9 +48,9 @@ impl Mode for Inline {
 
 /// An argument as the body will borrow it.
 #[derive(Debug)]
-pub struct Held<O, T: ?Sized>(O, PhantomData<fn(&T)>);
+pub struct HeldArgument<O, T: ?Sized>(O, PhantomData<fn(&T)>);
 
-impl<O: Borrow<T>, T: ?Sized> Held<O, T> {
+impl<O: Borrow<T>, T: ?Sized> HeldArgument<O, T> {
     /// The argument.
     #[inline]
     pub fn get(&self) -> &T {
@@ -62,11 +62,11 @@ impl Detached {
     /// An owned copy of an argument.
     // Compiled for each type, not for each function.
     #[inline(never)]
-    pub fn hold<T>(self, argument: &T) -> Held<T::Owned, T>
+    pub fn hold<T>(self, argument: &T) -> HeldArgument<T::Owned, T>
     where
         T: ToOwned<Owned: Send + Sync + 'static> + ?Sized,
     {
-        Held(argument.to_owned(), PhantomData)
+        HeldArgument(argument.to_owned(), PhantomData)
     }
 
     /// Goes on with a call that missed.
@@ -105,8 +105,8 @@ impl Detached {
 impl Inline {
     /// The argument itself.
     #[inline]
-    pub fn hold<T: ?Sized>(self, argument: &T) -> Held<&T, T> {
-        Held(argument, PhantomData)
+    pub fn hold<T: ?Sized>(self, argument: &T) -> HeldArgument<&T, T> {
+        HeldArgument(argument, PhantomData)
     }
 
     /// Goes on with a call that missed.

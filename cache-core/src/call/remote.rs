@@ -273,20 +273,20 @@ impl Elsewhere {
         }
         let node = cache.flights().l1.get(&load.key().as_ref())?;
         let (entry, clock) = (node.entry(), cache.clock());
-        let may_be_blessed = match entry.doubt(clock) {
+        let may_be_revalidated = match entry.doubt(clock) {
             Some(Doubt::Suspect) => true,
             Some(Doubt::Invalidated) => false,
             None => !load.is_succession(),
         };
         let is_suspect = entry.is_fresh(clock.now())
-            && may_be_blessed
+            && may_be_revalidated
             && entry.guard().is_some_and(|guard| guard.stamps().is_some())
             && !cache.coherence().doubts(entry.made(clock), system_now());
         is_suspect.then_some(node)
     }
 
     /// Asks for the versions of tags alone, and whether they are those of a suspect.
-    async fn bless(
+    async fn revalidate(
         &self,
         cache: &Cache,
         load: &Load,
@@ -295,11 +295,13 @@ impl Elsewhere {
     ) -> Option<Arc<Node>> {
         let (coherence, snapshot) = (cache.coherence(), load.snapshot());
         Counters::add(&coherence.counters.suspects);
-        let read = self.read(cache, snapshot, within, Purpose::Bless).await;
-        let is_blessed = Self::is_proven(cache, load, &suspect, &read);
+        let read = self
+            .read(cache, snapshot, within, Purpose::Revalidate)
+            .await;
+        let is_revalidated = Self::is_proven(cache, load, &suspect, &read);
         // The answer may have come late, and the caller too.
         let now = cache.clock().now();
-        Some(suspect).filter(|suspect| is_blessed && suspect.entry().is_fresh(now))
+        Some(suspect).filter(|suspect| is_revalidated && suspect.entry().is_fresh(now))
     }
 
     /// Whether these versions prove a suspect. What they refute does not stand in for a load that fails either.
@@ -308,13 +310,13 @@ impl Elsewhere {
         else {
             return false;
         };
-        let is_blessed = guard.bless(load.snapshot(), *sent, stamps);
-        if is_blessed {
-            Counters::add(&cache.coherence().counters.blessed);
+        let is_revalidated = guard.revalidate(load.snapshot(), *sent, stamps);
+        if is_revalidated {
+            Counters::add(&cache.coherence().counters.revalidated);
         } else if guard.is_refuted_by(stamps) {
             cache.flights().drop_entry(load.key(), suspect);
         }
-        is_blessed
+        is_revalidated
     }
 
     /// What may stand in for a load that fails, if versions that are asked for from here on prove it.
@@ -357,7 +359,7 @@ impl Elsewhere {
         // Whoever is left unpolled loses the turn when the time is over.
         load.slot.pause(within);
         if let Some(suspect) = Self::suspect(cache, &load)
-            && let Some(node) = self.bless(cache, &load, suspect, within).await
+            && let Some(node) = self.revalidate(cache, &load, suspect, within).await
         {
             Self::arrive(cache, underway, &node, Fate::Leave);
             return Ok(Found {

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// How a run ended.
-pub(super) enum Ended {
+pub(super) enum RunOutcome {
     Loaded(Loaded),
     /// Before it began.
     Overtaken(Overtaken),
@@ -209,11 +209,11 @@ impl<'a> Run<'a> {
         loaded
     }
 
-    fn poll_load(&mut self, load: &Arc<Load>, cx: &mut Context<'_>) -> Poll<Ended> {
+    fn poll_load(&mut self, load: &Arc<Load>, cx: &mut Context<'_>) -> Poll<RunOutcome> {
         if !matches!(self.phase, Phase::Loading { .. })
             && let Some(overtaken) = ready!(self.poll_slot(load, cx))
         {
-            return Poll::Ready(Ended::Overtaken(overtaken));
+            return Poll::Ready(RunOutcome::Overtaken(overtaken));
         }
         let loaded = ready!(self.poll_body(load, cx));
         if let Phase::Loading { timed, .. } = self.phase {
@@ -222,14 +222,14 @@ impl<'a> Run<'a> {
         if loaded.has_failed() {
             Counters::add(&load.site().counters.failures);
         }
-        Poll::Ready(Ended::Loaded(self.arrive(load, loaded)))
+        Poll::Ready(RunOutcome::Loaded(self.arrive(load, loaded)))
     }
 }
 
 impl Future for Run<'_> {
-    type Output = Ended;
+    type Output = RunOutcome;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<RunOutcome> {
         let load = self
             .underway
             .load()
@@ -253,7 +253,7 @@ impl Run<'static> {
 
     /// What a task of its own runs. A load that has its slot by now has begun; one that has to wait for it
     /// begins only where somebody still wants it, however late the task is polled.
-    pub(super) fn apart(mut self) -> impl Future<Output = Ended> + Send + 'static {
+    pub(super) fn apart(mut self) -> impl Future<Output = RunOutcome> + Send + 'static {
         let running = self.cache.tasks().enter();
         if let Some(load) = self.underway.load().cloned() {
             load.slot.resume(true);
@@ -268,7 +268,7 @@ impl Run<'static> {
 
 /// A run in a task of its own.
 pub(super) struct Detached {
-    task: JoinHandle<Ended>,
+    task: JoinHandle<RunOutcome>,
     attended: Option<Attended>,
 }
 
@@ -278,7 +278,7 @@ impl Detached {
     /// # Panics
     ///
     /// With the panic of the body, and when the runtime was shut down under it.
-    pub(super) async fn ended(self) -> Ended {
+    pub(super) async fn ended(self) -> RunOutcome {
         let _attended = self.attended;
         joined(self.task).await
     }

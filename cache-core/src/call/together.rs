@@ -6,9 +6,9 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::{
-    BoxFuture, Missed, Opened,
+    BoxFuture, Missed, OpenCall,
     body::Body,
-    miss::{Call, Place},
+    miss::{Call, FlightChoice},
     remote::Remote,
 };
 use crate::{
@@ -49,7 +49,7 @@ pub(crate) enum Beginning {
 
 /// A call that goes on by itself.
 pub(crate) enum Going {
-    Opened(Box<Opened>),
+    Opened(Box<OpenCall>),
     /// In a flight, perhaps with the turn to load, since then.
     InFlight(Box<Call>, Member, Option<Underway>, Instant),
     /// With what the shared tier has, whose successor is to be loaded.
@@ -64,7 +64,7 @@ impl Missed {
     }
 }
 
-impl Opened {
+impl OpenCall {
     /// What is part of a load waits for more than one thing, and a handle for others; and whoever may not wait for as long as
     /// the shared tier may take.
     fn is_plain(&self) -> bool {
@@ -182,7 +182,7 @@ impl Going {
         match self {
             Self::Opened(opened) => opened.answer(body),
             Self::InFlight(call, member, underway, since) => Box::pin(async move {
-                let place = Place::This(member, underway, since);
+                let place = FlightChoice::This(member, underway, since);
                 call.answer(None, place, body).await.answer
             }),
             Self::Refreshing(call, node) => Box::pin(async move {

@@ -432,9 +432,9 @@ impl Guard {
 
     /// The stamps of a suspect were found to be those of the server, asked at `sent`, after `snapshot` was
     /// captured. Gives whether the entry is valid again.
-    pub(crate) fn bless(&self, snapshot: &Snapshot, sent: Nanos, found: &Stamps) -> bool {
+    pub(crate) fn revalidate(&self, snapshot: &Snapshot, sent: Nanos, found: &Stamps) -> bool {
         let are_current = self.stamps.as_ref().is_some_and(|own| own.are(found));
-        if !rules::may_bless(self.is_of(snapshot), are_current) {
+        if !rules::may_revalidate(self.is_of(snapshot), are_current) {
             return false;
         }
         #[cfg(test)]

@@ -28,7 +28,7 @@ pub(crate) enum Mutant {
     B9,
     /// Another lineage is not told of recent bumps.
     B10,
-    /// A suspect is blessed although a generation moved.
+    /// A suspect is revalidated although a generation moved.
     B11,
     /// The fence is looked at last.
     B12,

@@ -27,8 +27,8 @@ pub(super) fn doubt(is_usable: bool, is_current: bool, is_pending: bool) -> Opti
     if is_usable {
         return None;
     }
-    let may_be_blessed = is_current || mutant::is(Mutant::B11);
-    Some(if may_be_blessed && !is_pending {
+    let may_be_revalidated = is_current || mutant::is(Mutant::B11);
+    Some(if may_be_revalidated && !is_pending {
         Doubt::Suspect
     } else {
         Doubt::Invalidated
@@ -36,7 +36,7 @@ pub(super) fn doubt(is_usable: bool, is_current: bool, is_pending: bool) -> Opti
 }
 
 /// Whether a suspect is valid again, whose stamps were compared with the server's under a later snapshot.
-pub(super) fn may_bless(is_of_snapshot: bool, are_stamps_current: bool) -> bool {
+pub(super) fn may_revalidate(is_of_snapshot: bool, are_stamps_current: bool) -> bool {
     (is_of_snapshot || mutant::is(Mutant::B11)) && are_stamps_current
 }
 
@@ -114,7 +114,7 @@ impl Doubted {
         self.covers(created, now) && !mutant::is(Mutant::B14)
     }
 
-    /// Of a suspect in memory: the versions that would bless it are those that would make the shared tier's valid.
+    /// Of a suspect in memory: the versions that would revalidate it are those that would make the shared tier's valid.
     pub(super) fn has_suspect(self, created: Nanos, now: Nanos) -> bool {
         self.covers(created, now) && !mutant::is(Mutant::B16)
     }

@@ -44,7 +44,7 @@ fn an_acknowledgement_by_a_server_that_is_not_listened_to_counts_for_nothing() {
 }
 
 #[test]
-fn a_suspect_is_blessed_as_of_when_it_was_asked_about_and_no_later() {
+fn a_suspect_is_revalidated_as_of_when_it_was_asked_about_and_no_later() {
     let (coherence, tags) = listening();
     let captured = coherence.capture(&tags, 2);
     let stamps = Stamps::of(&captured, &[Version::Number(5)], Lineage(1)).unwrap();
@@ -52,10 +52,10 @@ fn a_suspect_is_blessed_as_of_when_it_was_asked_about_and_no_later() {
     coherence.tear(3);
     let before = coherence.capture(&tags, 4);
     coherence.tear(5);
-    guard.bless(&before, 4, &stamps);
+    guard.revalidate(&before, 4, &stamps);
     assert!(!guard.is_usable(6), "something may have been missed since");
     let after = coherence.capture(&tags, 7);
-    assert!(guard.bless(&after, 7, &stamps) && guard.is_usable(8));
+    assert!(guard.revalidate(&after, 7, &stamps) && guard.is_usable(8));
     assert_eq!(guard.proven(), 7);
 }
 

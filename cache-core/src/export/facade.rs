@@ -2,7 +2,7 @@
 
 use metrics::{Key, Label, Level, Metadata, Recorder, Unit as Named, with_recorder};
 
-use super::table::{Kind, Labels, Row, Taken, Unit, metrics as all};
+use super::table::{Kind, Labels, Row, Scrape, Unit, metrics as all};
 use crate::cache::Cache;
 
 const METADATA: Metadata<'static> = Metadata::new("cache_core", Level::INFO, Some("cache_core"));
@@ -27,7 +27,7 @@ impl Cache {
     /// # }
     /// ```
     pub fn publish_metrics(&self) {
-        let taken = Taken::of(self);
+        let taken = Scrape::of(self);
         with_recorder(|recorder| {
             for rows in all() {
                 describe(recorder, &rows[0]);

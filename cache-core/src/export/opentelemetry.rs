@@ -5,7 +5,7 @@ use opentelemetry::{
     metrics::{AsyncInstrument, AsyncInstrumentBuilder, Meter},
 };
 
-use super::table::{Kind, Row, Taken, Unit, metrics};
+use super::table::{Kind, Row, Scrape, Unit, metrics};
 use crate::cache::{Cache, Distant};
 
 impl Cache {
@@ -61,7 +61,7 @@ fn watching<'a, I, M: 'static>(
         let Some(cache) = cache.upgrade() else {
             return;
         };
-        let taken = Taken::of(&cache);
+        let taken = Scrape::of(&cache);
         for row in rows {
             taken.each(row, |labels, number| {
                 let labels = labels.iter();

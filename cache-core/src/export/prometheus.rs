@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::table::{Kind, Labels, Row, Taken, Unit, metrics};
+use super::table::{Kind, Labels, Row, Scrape, Unit, metrics};
 use crate::cache::Cache;
 
 impl Cache {
@@ -27,11 +27,11 @@ impl Cache {
     /// ```
     #[must_use]
     pub fn prometheus(&self) -> String {
-        text(&Taken::of(self))
+        text(&Scrape::of(self))
     }
 }
 
-fn text(taken: &Taken) -> String {
+fn text(taken: &Scrape) -> String {
     let mut text = String::new();
     for rows in metrics() {
         let (mut series, name) = (String::new(), rows[0].prometheus_name());

@@ -58,7 +58,7 @@ pub(super) enum Unit {
 pub(super) enum Read {
     Function(fn(&FunctionStats) -> u64),
     /// Of a cache; nothing where it has no such thing.
-    Cache(fn(&Taken) -> Option<u64>),
+    Cache(fn(&Scrape) -> Option<u64>),
 }
 
 const fn row(
@@ -86,7 +86,7 @@ impl Row {
 }
 
 /// Of the shared tier of a cache, where it has one.
-fn of_redis(taken: &Taken, read: impl FnOnce(&RedisHealth) -> u64) -> Option<u64> {
+fn of_redis(taken: &Scrape, read: impl FnOnce(&RedisHealth) -> u64) -> Option<u64> {
     taken.health.redis.as_ref().map(read)
 }
 
@@ -145,7 +145,7 @@ pub(super) static ROWS: &[Row] = &[
     row(Counter, "cache.events.failed", Of("{attempt}"), "Attempts that Redis has not acknowledged; each is repeated", C(|it| Some(it.stats.events.failed))),
     row(UpDown, "cache.events.pending", Of("{emission}"), "Emissions that are not acknowledged yet", C(|it| Some(it.stats.events.pending))),
     row(Counter, "cache.events.heard", Of("{tag}"), "Changes that other processes told of, by tag", C(|it| Some(it.stats.events.heard))),
-    row(Gauge, "cache.events.unheard", Seconds, "For how long it has not been known whether all that others changed was heard", C(Taken::unheard)),
+    row(Gauge, "cache.events.unheard", Seconds, "For how long it has not been known whether all that others changed was heard", C(Scrape::unheard)),
     row(Counter, "cache.events.gaps", Of("{gap}"), "Times that something may have been missed", C(|it| Some(it.stats.events.gaps))),
     row(Counter, "cache.events.lineages", Of("{lineage}"), "Times that Redis was another one than before", C(|it| Some(it.stats.events.lineages))),
     row(Counter, "cache.events.suspects", Of("{entry}"), "Entries that had to be asked about, as nobody knew whether they were still valid", C(|it| Some(it.stats.events.suspects))),
@@ -163,13 +163,13 @@ pub(super) fn metrics() -> impl Iterator<Item = &'static [Row]> {
 
 /// The numbers of one cache at one moment.
 #[derive(Debug)]
-pub(crate) struct Taken {
+pub(crate) struct Scrape {
     namespace: String,
     stats: Stats,
     health: Health,
 }
 
-impl Taken {
+impl Scrape {
     pub(super) fn of(cache: &Cache) -> Self {
         Self {
             namespace: cache.namespace().to_owned(),

@@ -16,12 +16,12 @@ inventory::collect!(Registered);
 
 /// A line of the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct SourceLine {
     file: &'static str,
     line: u32,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for SourceLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.file, self.line)
     }
@@ -52,7 +52,7 @@ impl Registry {
         let path = path_in(any::type_name::<E>());
         let ident = path.rsplit("::").next().unwrap_or(path);
         self.types.push((ident.to_owned(), E::NAME));
-        let place = Place { file, line };
+        let place = SourceLine { file, line };
         let event = self.known(E::NAME, E::FIELDS);
         event.is_used_elsewhere |= is_used_elsewhere;
         if event.place.is_none_or(|known| place < known) {
@@ -72,15 +72,15 @@ impl Registry {
 
     /// Tells of a function that emits. `item` is the path of an item in it.
     pub fn emitter(&mut self, item: &str, file: &'static str, line: u32) -> Function<'_> {
-        self.function(Direction::Emits, item, Place { file, line })
+        self.function(Direction::Emits, item, SourceLine { file, line })
     }
 
     /// Tells of a function that listens.
     pub fn listener(&mut self, item: &str, file: &'static str, line: u32) -> Function<'_> {
-        self.function(Direction::Listens, item, Place { file, line })
+        self.function(Direction::Listens, item, SourceLine { file, line })
     }
 
-    fn function(&mut self, direction: Direction, item: &str, place: Place) -> Function<'_> {
+    fn function(&mut self, direction: Direction, item: &str, place: SourceLine) -> Function<'_> {
         Function {
             registry: self,
             direction,
@@ -141,7 +141,7 @@ pub struct Function<'a> {
     registry: &'a mut Registry,
     direction: Direction,
     path: String,
-    place: Place,
+    place: SourceLine,
 }
 
 impl Function<'_> {

@@ -4,16 +4,16 @@ use super::Refused;
 
 /// What a function returned.
 #[derive(Debug)]
-pub struct Ended<'a, R>(&'a R);
+pub struct OkProbe<'a, R>(&'a R);
 
-impl<'a, R> Ended<'a, R> {
-    /// Asks of this output: `(&&Ended::of(&output)).__cached_ok()`.
+impl<'a, R> OkProbe<'a, R> {
+    /// Asks of this output: `(&&OkProbe::of(&output)).__cached_ok()`.
     pub fn of(output: &'a R) -> Self {
         Self(output)
     }
 }
 
-/// The answer of [`Ended`] for a `Result`.
+/// The answer of [`OkProbe`] for a `Result`.
 pub trait ProbeResult {
     /// What there is on success.
     type Ok;
@@ -21,14 +21,14 @@ pub trait ProbeResult {
     fn __cached_ok(&self) -> Option<Self::Ok>;
 }
 
-impl<'a, T, E> ProbeResult for &Ended<'a, Result<T, E>> {
+impl<'a, T, E> ProbeResult for &OkProbe<'a, Result<T, E>> {
     type Ok = &'a T;
     fn __cached_ok(&self) -> Option<&'a T> {
         self.0.as_ref().ok()
     }
 }
 
-/// The answer of [`Ended`] for everything else.
+/// The answer of [`OkProbe`] for everything else.
 pub trait ProbeAny {
     /// What there is on success.
     type Ok;
@@ -36,7 +36,7 @@ pub trait ProbeAny {
     fn __cached_ok(&self) -> Option<Self::Ok>;
 }
 
-impl<'a, R> ProbeAny for Ended<'a, R> {
+impl<'a, R> ProbeAny for OkProbe<'a, R> {
     type Ok = &'a R;
     fn __cached_ok(&self) -> Option<&'a R> {
         Some(self.0)

@@ -17,9 +17,9 @@ use tokio::time::{sleep, timeout};
 use super::courier::{Route, SIGN_EVERY, WITHIN};
 use crate::{
     clock::{Nanos, after, system_now},
-    coherence::{Ack, Coherence, Emitted, Emitter, Emitters, GUARD, Held, Nonces, Outcome},
+    coherence::{Ack, ChangeHold, Coherence, Emitted, Emitter, Emitters, GUARD, Nonces, Outcome},
     event::Tag,
-    l2::{Asked, Batch, StoreError, Tagged, Version},
+    l2::{Batch, ReadRequest, StoreError, Tagged, Version},
     lock::Mutex,
 };
 
@@ -35,7 +35,7 @@ pub(crate) struct Mark {
     ends: AtomicU64,
     is_lost: AtomicBool,
     /// This process keeps nothing of it meanwhile, whether it hears of the mark or not.
-    held: Held,
+    held: ChangeHold,
 }
 
 impl Mark {
@@ -192,7 +192,7 @@ impl Route {
 
     fn marks_of<'a>(
         &self,
-        marks: impl IntoIterator<Item = (&'a Held, &'a Arc<str>)>,
+        marks: impl IntoIterator<Item = (&'a ChangeHold, &'a Arc<str>)>,
         by: &Emitters,
     ) -> Batch {
         let cells = marks.into_iter().flat_map(|(held, nonce)| {
@@ -251,7 +251,7 @@ impl Route {
             return;
         }
         let keys: Vec<&str> = keys.iter().map(|key| &**key).collect();
-        let asked = Asked {
+        let asked = ReadRequest {
             entry: None,
             expected: 0,
             tags: &keys,

@@ -26,7 +26,7 @@ pub(crate) struct Peers {
 }
 
 /// Where entries are shared, and as whom.
-pub(crate) struct Place {
+pub(crate) struct SharedPlace {
     /// A server, with the user, and a namespace.
     pub(crate) shared: Shared,
     /// A hash of all else that lets one in, in this process.
@@ -36,11 +36,11 @@ pub(crate) struct Place {
 type Shared = (String, String);
 
 /// Those of this process by place.
-static KNOWN: Mutex<Option<HashMap<Shared, Known>>> = Mutex::new(None);
+static KNOWN: Mutex<Option<HashMap<Shared, PeerRecord>>> = Mutex::new(None);
 
 /// Peers as long as one of them is there, then until all is sent that they emitted, and until what servers have said to
 /// them is a minute ago.
-struct Known {
+struct PeerRecord {
     peers: Weak<Peers>,
     rest: Rest,
     coherence: Arc<Coherence>,
@@ -72,7 +72,7 @@ impl Peers {
     ///
     /// When those that are known at that place have other bounds.
     pub(crate) fn of(
-        place: Option<Place>,
+        place: Option<SharedPlace>,
         namespace: &str,
         bounds: Bounds,
         store: Arc<dyn Store>,
@@ -82,7 +82,7 @@ impl Peers {
             let backing = Backing::new(Arc::clone(&store), outbox);
             Courier::new(namespace, &coherence, backing)
         };
-        let Some(Place { shared, access }) = place else {
+        let Some(SharedPlace { shared, access }) = place else {
             let courier = make(Arc::default());
             let backing = Arc::clone(courier.backing());
             return Ok((Self::with(courier), backing));
@@ -130,7 +130,7 @@ impl Peers {
                 courier
             }
         };
-        if let Some(Known { coherence, .. }) = at_place
+        if let Some(PeerRecord { coherence, .. }) = at_place
             && !Arc::ptr_eq(coherence, courier.coherence())
         {
             courier.coherence().take_over(coherence);
@@ -141,7 +141,7 @@ impl Peers {
         known.retain(|_, known| {
             known.rest.is_there() || known.coherence.remembers(now) || known.outbox.len() > 0
         });
-        let new = Known {
+        let new = PeerRecord {
             peers: Arc::downgrade(&peers),
             rest,
             coherence: Arc::clone(&peers.coherence),

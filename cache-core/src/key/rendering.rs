@@ -20,13 +20,13 @@ pub(super) enum Rendering {
 }
 
 /// Where it is.
-pub(super) enum Place<'a> {
+pub(super) enum RenderingHolder<'a> {
     Heap(Box<Rendering>),
     /// With whoever writes it.
     There(&'a mut Rendering),
 }
 
-impl Deref for Place<'_> {
+impl Deref for RenderingHolder<'_> {
     type Target = Rendering;
 
     fn deref(&self) -> &Rendering {
@@ -37,7 +37,7 @@ impl Deref for Place<'_> {
     }
 }
 
-impl DerefMut for Place<'_> {
+impl DerefMut for RenderingHolder<'_> {
     fn deref_mut(&mut self) -> &mut Rendering {
         match self {
             Self::Heap(rendering) => rendering,

@@ -6,7 +6,7 @@ use std::fmt::{self, Debug, Display};
 use super::{
     CacheKey,
     bytes::{Bytes, Comparing, Hashing, Kept},
-    rendering::{Place, Rendering},
+    rendering::{Rendering, RenderingHolder},
     text::Text,
 };
 
@@ -20,7 +20,7 @@ pub struct KeyWriter<'a>(Way<'a>);
 enum Way<'a> {
     Hashed(Hashing),
     Compared(Comparing<'a>),
-    Rendered(Place<'a>),
+    Rendered(RenderingHolder<'a>),
 }
 
 /// Writes what a hit needs here, and the rest out of line.
@@ -45,13 +45,15 @@ impl KeyWriter<'static> {
     }
 
     pub(super) fn kept(kept: Kept) -> Self {
-        Self(Way::Rendered(Place::Heap(Box::new(Rendering::Bytes(kept)))))
+        Self(Way::Rendered(RenderingHolder::Heap(Box::new(
+            Rendering::Bytes(kept),
+        ))))
     }
 
     pub(crate) fn for_text() -> Self {
-        Self(Way::Rendered(Place::Heap(Box::new(Rendering::Text(
-            Text::new(),
-        )))))
+        Self(Way::Rendered(RenderingHolder::Heap(Box::new(
+            Rendering::Text(Text::new()),
+        ))))
     }
 }
 
@@ -67,7 +69,7 @@ impl<'a> KeyWriter<'a> {
 
     /// Writes it there.
     pub(super) fn keeping(rendering: &'a mut Rendering) -> Self {
-        Self(Way::Rendered(Place::There(rendering)))
+        Self(Way::Rendered(RenderingHolder::There(rendering)))
     }
 
     /// Whether exactly the bytes were written that it was to be compared with.
@@ -96,7 +98,7 @@ impl<'a> KeyWriter<'a> {
     /// Empty unless the writer is one for text.
     pub(crate) fn into_text(self) -> String {
         match self.0 {
-            Way::Rendered(Place::Heap(rendering)) => match *rendering {
+            Way::Rendered(RenderingHolder::Heap(rendering)) => match *rendering {
                 Rendering::Text(text) => text.finish(),
                 Rendering::Bytes(_) => String::new(),
             },

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use super::unweighed::Place;
+use super::unweighed::UnweighedEntry;
 use crate::{
     clock::{Clock, Nanos},
     coherence::{
@@ -23,7 +23,7 @@ use crate::{
     explain::Stale,
     key::Key,
     stats::Counters,
-    strategy::{Decision, Known, Life, Trouble},
+    strategy::{Decision, Life, Trouble, Validity},
 };
 
 /// What an entry costs beside its value and the heap of its key: the map's slot with the key in it, the
@@ -133,10 +133,10 @@ pub(crate) trait Terms: fmt::Debug + Send + Sync {
     fn end_at(&mut self, time: Nanos);
 
     /// What a call does that finds it.
-    fn on_read(&self, known: Known, now: Nanos) -> Decision;
+    fn on_read(&self, known: Validity, now: Nanos) -> Decision;
 
     /// Whether it stands in where a load has failed, or is late.
-    fn stands_in(&self, known: Known, now: Nanos) -> bool;
+    fn stands_in(&self, known: Validity, now: Nanos) -> bool;
 
     /// Whether the caller is the one to load its successor, which is to have come by `until`.
     fn claim(&self, now: Nanos, until: Nanos) -> bool;
@@ -244,18 +244,18 @@ impl Entry {
     }
 
     /// What is known of it besides its age.
-    pub(crate) fn known(&self, clock: &Clock) -> Known {
+    pub(crate) fn known(&self, clock: &Clock) -> Validity {
         let now = clock.system_at(clock.now());
         if mutant::is(Mutant::B20) {
-            return Known::Valid;
+            return Validity::Valid;
         }
         let doubt = self
             .guard()
             .and_then(|guard| Some((guard, guard.doubt(now)?)));
         match doubt {
-            None => Known::Valid,
-            Some((_, Doubt::Suspect)) => Known::Unproven,
-            Some((guard, Doubt::Invalidated)) => Known::Invalidated {
+            None => Validity::Valid,
+            Some((_, Doubt::Suspect)) => Validity::Unproven,
+            Some((guard, Doubt::Invalidated)) => Validity::Invalidated {
                 ago: guard.invalidated_ago(now),
             },
         }
@@ -357,7 +357,7 @@ impl Entry {
         let places = if self.is_weighed() {
             0
         } else {
-            size_of::<Place>()
+            size_of::<UnweighedEntry>()
         };
         let terms = if self.terms().is_some() {
             TERMS_OVERHEAD

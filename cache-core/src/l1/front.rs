@@ -51,7 +51,7 @@ thread_local! {
     static SWEEP: Cell<usize> = const { Cell::new(0) };
 }
 
-struct Front(Option<Box<[Option<Held>; PLACES]>>);
+struct Front(Option<Box<[Option<FrontEntry>; PLACES]>>);
 
 /// A thread ends: where a value's own `Drop` panics then, the process would.
 impl Drop for Front {
@@ -65,7 +65,7 @@ impl Drop for Front {
 
 /// An entry with its key. It fills a cache line: beside it a hit reads that of the entry, and the value.
 #[repr(align(64))]
-struct Held {
+struct FrontEntry {
     node: Arc<Node>,
     function: TypeId,
     key: SmallVec<[u8; 16]>,
@@ -79,7 +79,7 @@ struct Held {
     told: Cell<u8>,
 }
 
-impl Held {
+impl FrontEntry {
     /// As [`Option::take_if`] asks.
     fn has_left(&mut self) -> bool {
         !self.node.entry().is_in_tier()
@@ -166,7 +166,7 @@ impl L1 {
         if !(1..=MOST_BYTES).contains(&node.entry().known_weight()) {
             return;
         }
-        let held = Held {
+        let held = FrontEntry {
             node: Arc::clone(node),
             function: key.function,
             key: SmallVec::from_slice(&key.bytes()),
@@ -202,7 +202,7 @@ pub(super) fn let_go() {
     let left = FRONT.try_with(|front| {
         let mut front = front.try_borrow_mut().ok()?;
         let places = front.0.as_mut()?.iter_mut();
-        let left = places.filter_map(|place| place.take_if(Held::has_left));
+        let left = places.filter_map(|place| place.take_if(FrontEntry::has_left));
         Some(left.collect::<Vec<_>>())
     });
     // Not before: a value's own `Drop` may do anything.
@@ -230,29 +230,29 @@ pub(crate) fn begin_anew() {
     drop(FRONT.replace(Front(None)));
 }
 
-fn nothing() -> Box<[Option<Held>; PLACES]> {
+fn nothing() -> Box<[Option<FrontEntry>; PLACES]> {
     let places: Box<[_]> = (0..PLACES).map(|_| None).collect();
     let places = places.try_into().ok();
     places.expect("there are as many as were made")
 }
 
 /// Takes out what has left its tier, from the next few places.
-fn sweep(front: &mut [Option<Held>; PLACES]) -> SmallVec<[Held; 1]> {
+fn sweep(front: &mut [Option<FrontEntry>; PLACES]) -> SmallVec<[FrontEntry; 1]> {
     let first = SWEEP.get();
     SWEEP.set((first + SWEPT) % PLACES);
     let places = front.iter_mut().skip(first).take(SWEPT);
     places
-        .filter_map(|place| place.take_if(Held::has_left))
+        .filter_map(|place| place.take_if(FrontEntry::has_left))
         .collect()
 }
 
 /// Takes an entry in one of these places: of an older one of its key, or one that nobody has, or of what nobody is served any
 /// more, or of what was asked for least. Gives what was there.
 fn take(
-    front: &mut [Option<Held>; PLACES],
+    front: &mut [Option<FrontEntry>; PLACES],
     places: impl Iterator<Item = usize> + Clone,
-    held: Held,
-) -> Option<Held> {
+    held: FrontEntry,
+) -> Option<FrontEntry> {
     let worth = |place: &usize| match front.get(*place)? {
         None => Some(1),
         Some(old) if old.is_of(&held) => Some(0),

@@ -10,7 +10,7 @@ use std::{
 use super::entry::Terms;
 use crate::{
     clock::Nanos,
-    strategy::{Decision, Known, Life, Moment, Strategy, Trouble},
+    strategy::{Decision, Life, Moment, Strategy, Trouble, Validity},
 };
 
 const NONE: u8 = 0;
@@ -71,7 +71,7 @@ impl Terms for Aging {
         self.quiet_until = time.min(self.quiet_until);
     }
 
-    fn on_read(&self, known: Known, now: Nanos) -> Decision {
+    fn on_read(&self, known: Validity, now: Nanos) -> Decision {
         let moment = Moment::Read {
             quiet_until: self.quiet_until,
             draw: draw(),
@@ -81,7 +81,7 @@ impl Terms for Aging {
         self.strategy.decide(&self.life, known, now, moment)
     }
 
-    fn stands_in(&self, known: Known, now: Nanos) -> bool {
+    fn stands_in(&self, known: Validity, now: Nanos) -> bool {
         let decision = self.strategy.decide(&self.life, known, now, Moment::Missed);
         decision != Decision::Decline
     }
@@ -179,18 +179,24 @@ mod tests {
             load_time: Duration::ZERO,
         };
         let terms = terms(Strategy::new().refresh_ahead(0.5), life, 0.0);
-        assert_eq!(terms.on_read(Known::Valid, 49), Decision::Serve);
-        assert_eq!(terms.on_read(Known::Valid, 50), Decision::ServeAndRefresh);
+        assert_eq!(terms.on_read(Validity::Valid, 49), Decision::Serve);
+        assert_eq!(
+            terms.on_read(Validity::Valid, 50),
+            Decision::ServeAndRefresh
+        );
         assert!(terms.claim(50, 80));
         assert!(!terms.claim(50, 80));
-        assert_eq!(terms.on_read(Known::Valid, 79), Decision::Serve);
-        assert_eq!(terms.on_read(Known::Valid, 80), Decision::ServeAndRefresh);
+        assert_eq!(terms.on_read(Validity::Valid, 79), Decision::Serve);
+        assert_eq!(
+            terms.on_read(Validity::Valid, 80),
+            Decision::ServeAndRefresh
+        );
         assert!(terms.claim(80, 90));
         assert_eq!(terms.trouble(85), None);
         terms.put_off(95, Some(Trouble::Failed), false);
-        assert_eq!(terms.on_read(Known::Valid, 94), Decision::Serve);
+        assert_eq!(terms.on_read(Validity::Valid, 94), Decision::Serve);
         assert_eq!(terms.trouble(94), Some(Trouble::Failed));
         assert_eq!(terms.trouble(95), None);
-        assert_eq!(terms.on_read(Known::Valid, 100), Decision::Decline);
+        assert_eq!(terms.on_read(Validity::Valid, 100), Decision::Decline);
     }
 }

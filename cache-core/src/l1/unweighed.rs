@@ -13,11 +13,11 @@ use crate::{key::Key, lock::Mutex, stats::Counters};
 pub(super) struct Unweighed {
     limit: usize,
     /// By the address of the function's counters, which its cache keeps. A list: few functions have such values.
-    functions: Mutex<Vec<(usize, VecDeque<Place>)>>,
+    functions: Mutex<Vec<(usize, VecDeque<UnweighedEntry>)>>,
 }
 
 /// An entry's key, and the address of its node: a later entry of the key has another one.
-pub(super) type Place = (Key, usize);
+pub(super) type UnweighedEntry = (Key, usize);
 
 /// Places of entries that left by themselves, beyond as many as there are entries.
 const SLACK: usize = 64;
@@ -34,9 +34,9 @@ impl Unweighed {
     pub(super) fn admit(
         &self,
         counters: &Arc<Counters>,
-        place: Place,
-        is_there: &dyn Fn(&Place) -> bool,
-    ) -> Vec<Place> {
+        place: UnweighedEntry,
+        is_there: &dyn Fn(&UnweighedEntry) -> bool,
+    ) -> Vec<UnweighedEntry> {
         let mut functions = self.functions.lock();
         let function = Arc::as_ptr(counters).addr();
         let known = functions.iter().position(|(known, _)| *known == function);

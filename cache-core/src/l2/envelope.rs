@@ -185,7 +185,7 @@ impl Draft {
 
 /// What was in an envelope.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Opened<'a> {
+pub(crate) struct OpenedEnvelope<'a> {
     pub(crate) header: Header,
     pub(crate) full_key: Option<&'a str>,
     /// Copied only where it was compressed.
@@ -207,7 +207,7 @@ pub(crate) enum Damage {
 }
 
 /// Opens what [`Draft::finish`] made, with a payload of at most `limit` bytes.
-pub(crate) fn open(bytes: &[u8], limit: usize) -> Result<Opened<'_>, Damage> {
+pub(crate) fn open(bytes: &[u8], limit: usize) -> Result<OpenedEnvelope<'_>, Damage> {
     if !bytes.starts_with(&MAGIC) {
         return Err(Damage::NotOurs);
     }
@@ -243,7 +243,7 @@ pub(crate) fn open(bytes: &[u8], limit: usize) -> Result<Opened<'_>, Damage> {
     } else {
         Some(reader.text()?)
     };
-    Ok(Opened {
+    Ok(OpenedEnvelope {
         header,
         full_key,
         payload: payload(method, reader.0, raw_length)?,

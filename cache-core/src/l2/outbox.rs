@@ -90,7 +90,7 @@ impl Change {
 
 /// An entry that has not arrived.
 #[derive(Clone, Debug)]
-pub(crate) struct Known {
+pub(crate) struct UnsentEntry {
     pub(crate) node: Arc<Node>,
     /// Whose it is: functions that share a name may hold their values differently.
     pub(crate) entries: Arc<Entries>,
@@ -100,14 +100,14 @@ pub(crate) struct Known {
 /// What a change that has not arrived makes of an entry.
 #[derive(Clone, Debug)]
 pub(crate) enum Latest {
-    Entry(Known),
+    Entry(UnsentEntry),
     Deleted,
 }
 
 impl Latest {
     fn of(letter: &Letter) -> Self {
         match &letter.change {
-            Change::Fill(fill) => Self::Entry(Known {
+            Change::Fill(fill) => Self::Entry(UnsentEntry {
                 node: Arc::clone(&fill.node),
                 entries: Arc::clone(&fill.entries),
                 check: letter.key.check,

@@ -15,7 +15,7 @@ use super::{
     breaker::Admission,
     envelope::{self, Damage, Header},
     outbox::Latest,
-    store::{Asked, StoreError, Tagged},
+    store::{ReadRequest, StoreError, Tagged},
 };
 use crate::{
     clock::{Clock, Nanos, after, before, system_now},
@@ -46,7 +46,7 @@ pub(crate) enum Purpose {
     /// The versions that a load is made under.
     Renew,
     /// The versions as they are.
-    Bless,
+    Revalidate,
 }
 
 impl Purpose {
@@ -127,19 +127,19 @@ enum Begun<'a> {
 }
 
 /// A read with what the store answered.
-pub(crate) struct Ended {
+pub(crate) struct ReadOutcome {
     pub(crate) read: Read,
     /// Set where its tags are to have versions, under which a load is made: when they were asked for.
     wants_versions: Option<Nanos>,
 }
 
-impl Ended {
+impl ReadOutcome {
     pub(crate) fn wants_versions(&self) -> bool {
         self.wants_versions.is_some()
     }
 }
 
-impl From<Read> for Ended {
+impl From<Read> for ReadOutcome {
     fn from(read: Read) -> Self {
         Self {
             read,
@@ -217,7 +217,7 @@ impl L2 {
     async fn read_guarded(&self, one: &One<'_>, entry: Option<&str>, tags: &[&str]) -> Read {
         let within = one.reading.within;
         let until = after(system_now(), within);
-        let asked = Asked {
+        let asked = ReadRequest {
             entry,
             expected: entry.map_or(0, |_| one.entries.expected()),
             tags,
@@ -227,7 +227,7 @@ impl L2 {
             Ok(tagged) => tagged,
             Err(miss) => return Read::without(miss),
         };
-        let Ended {
+        let ReadOutcome {
             mut read,
             wants_versions,
         } = self.end(one, &tagged);
@@ -244,11 +244,11 @@ impl L2 {
     }
 
     /// What an answer makes of a read.
-    fn end(&self, one: &One<'_>, tagged: &Tagged) -> Ended {
+    fn end(&self, one: &One<'_>, tagged: &Tagged) -> ReadOutcome {
         let (snapshot, purpose) = (one.reading.snapshot, one.reading.purpose);
         if snapshot.is_empty() {
             let bytes = tagged.entry.as_ref().ok_or(RedisMiss::Absent);
-            return Ended::from(Read {
+            return ReadOutcome::from(Read {
                 found: bytes.and_then(|bytes| self.accept(one, bytes, None)),
                 stamps: None,
                 is_unsent: false,
@@ -257,7 +257,7 @@ impl L2 {
         let stamps = self.stamp(tagged, &one.reading);
         // Where that server was to be told something, it is not yet to be believed.
         if snapshot.is_pending() {
-            return Ended::from(Read::without(RedisMiss::Pending));
+            return ReadOutcome::from(Read::without(RedisMiss::Pending));
         }
         let found = match (&tagged.entry, &stamps) {
             (None, _) => Err(RedisMiss::Absent),
@@ -270,7 +270,7 @@ impl L2 {
             && !is_marked
             && purpose.precedes_load()
             && !mutant::is(Mutant::B5);
-        Ended {
+        ReadOutcome {
             wants_versions: wants_versions.then_some(tagged.sent),
             read: Read {
                 found,

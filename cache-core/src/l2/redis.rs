@@ -53,7 +53,9 @@ pub use tls::Tls;
 
 use super::{
     LARGE, Lineage, Pending, Store, StoreError, StoreTime, Write,
-    store::{Asked, AskedTogether, Batch, Condition, HeldBack, Listener, Tagged, TaggedTogether},
+    store::{
+        AskedTogether, Batch, Condition, HeldBack, Listener, ReadRequest, Tagged, TaggedTogether,
+    },
 };
 use crate::{
     clock::system_now,
@@ -263,7 +265,7 @@ impl Store for RedisStore {
 
     fn get_tagged<'a>(
         &'a self,
-        asked: Asked<'a>,
+        asked: ReadRequest<'a>,
         within: Duration,
     ) -> Pending<'a, Result<Tagged, StoreError>> {
         Box::pin(tags::get(&self.reads, asked, within))

@@ -53,7 +53,7 @@ pub(crate) trait Store: fmt::Debug + Send + Sync {
     /// The bytes of an entry, where one is asked for, and the versions of tags, read at one moment.
     fn get_tagged<'a>(
         &'a self,
-        asked: Asked<'a>,
+        asked: ReadRequest<'a>,
         within: Duration,
     ) -> Pending<'a, Result<Tagged, StoreError>>;
 
@@ -142,7 +142,7 @@ impl Condition {
 
 /// What a read asks for. All keys are whole.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct ReadRequest<'a> {
     pub(crate) entry: Option<&'a str>,
     /// About how many bytes the entry has.
     pub(crate) expected: usize,

@@ -27,7 +27,7 @@ use crate::{
         mutant::{self, Mutant},
     },
     l2::{
-        Asked, AskedTogether, Batch, Listener, Pending, Store, StoreError, StoreTime, Tagged,
+        AskedTogether, Batch, Listener, Pending, ReadRequest, Store, StoreError, StoreTime, Tagged,
         TaggedTogether, Write,
     },
     lock::Mutex,
@@ -422,7 +422,7 @@ impl Store for Arc<SimulatedStore> {
 
     fn get_tagged<'a>(
         &'a self,
-        asked: Asked<'a>,
+        asked: ReadRequest<'a>,
         within: Duration,
     ) -> Pending<'a, Result<Tagged, StoreError>> {
         let command = Command::Read {

@@ -335,7 +335,7 @@ fn is_noticed(mutant: Mutant) {
     debug_assertions,
     ignore = "`cargo xtask sim` runs it, ten times as fast"
 )]
-fn b11_a_suspect_blessed_with_a_moved_generation_is_noticed() {
+fn b11_a_suspect_revalidated_with_a_moved_generation_is_noticed() {
     // With it another rule is broken, which shows nothing there by itself.
     let found = first_that_fails(200, haunt(Mutant::B11), Some(Mutant::B22));
     assert_eq!(found.map(|(seed, _)| seed), None);

@@ -37,13 +37,13 @@ fn strategies() -> Vec<Strategy> {
     all
 }
 
-const KNOWN: [Known; 4] = [
-    Known::Valid,
-    Known::Unproven,
-    Known::Invalidated {
+const KNOWN: [Validity; 4] = [
+    Validity::Valid,
+    Validity::Unproven,
+    Validity::Invalidated {
         ago: Duration::from_secs(5),
     },
-    Known::Invalidated {
+    Validity::Invalidated {
         ago: Duration::from_secs(30),
     },
 ];
@@ -72,7 +72,7 @@ fn moments(strategy: &Strategy) -> Vec<Moment> {
     all
 }
 
-fn for_all(mut check: impl FnMut(&Strategy, Known, Nanos, Moment, Decision)) {
+fn for_all(mut check: impl FnMut(&Strategy, Validity, Nanos, Moment, Decision)) {
     let mut checked = 0;
     for strategy in strategies() {
         for known in KNOWN {
@@ -95,7 +95,7 @@ fn stale_by(now: Nanos) -> Duration {
 #[test]
 fn what_an_event_made_void_is_served_only_where_the_function_says_so_and_not_for_longer() {
     for_all(|strategy, known, now, moment, decision| {
-        if let Known::Invalidated { ago } = known
+        if let Validity::Invalidated { ago } = known
             && decision != Decision::Decline
         {
             assert!(ago < strategy.stale_if_invalidated, "{strategy:?}");
@@ -108,7 +108,7 @@ fn what_an_event_made_void_is_served_only_where_the_function_says_so_and_not_for
 #[test]
 fn what_nobody_can_prove_is_served_only_for_an_error_and_where_the_function_says_so() {
     for_all(|strategy, known, now, moment, decision| {
-        if known == Known::Unproven && decision != Decision::Decline {
+        if known == Validity::Unproven && decision != Decision::Decline {
             assert!(strategy.serves_unproven && stale_by(now) < strategy.stale_if_error);
             assert_eq!(decision, Decision::Serve);
             if let Moment::Read { is_throttled, .. } = moment {
@@ -130,7 +130,7 @@ fn nothing_is_served_past_every_period() {
 #[test]
 fn a_fresh_and_valid_value_is_always_served_to_who_reads_it() {
     for_all(|_, known, now, moment, decision| {
-        if known == Known::Valid && now < FRESH_UNTIL && matches!(moment, Moment::Read { .. }) {
+        if known == Validity::Valid && now < FRESH_UNTIL && matches!(moment, Moment::Read { .. }) {
             assert_ne!(decision, Decision::Decline);
         }
     });
@@ -139,7 +139,7 @@ fn a_fresh_and_valid_value_is_always_served_to_who_reads_it() {
 #[test]
 fn a_stale_and_valid_value_is_served_by_the_periods_alone() {
     for_all(|strategy, known, now, moment, decision| {
-        if known != Known::Valid || now < FRESH_UNTIL {
+        if known != Validity::Valid || now < FRESH_UNTIL {
             return;
         }
         let stale_by = stale_by(now);
@@ -215,7 +215,10 @@ fn without_a_strategy_there_is_nothing_but_fresh_and_gone() {
             } else {
                 Decision::Decline
             };
-            assert_eq!(strategy.decide(&LIFE, Known::Valid, now, moment), expected);
+            assert_eq!(
+                strategy.decide(&LIFE, Validity::Valid, now, moment),
+                expected
+            );
         }
     }
 }
@@ -234,7 +237,7 @@ fn refresh_ahead_is_due_from_its_part_of_the_life_on() {
     let at = |second: u64, spread| {
         let quiet_until = strategy.quiet_until(&LIFE, spread);
         let now = CREATED + second * SECOND;
-        strategy.decide(&LIFE, Known::Valid, now, read(quiet_until))
+        strategy.decide(&LIFE, Validity::Valid, now, read(quiet_until))
     };
     assert_eq!(at(79, 0.0), Decision::Serve);
     assert_eq!(at(80, 0.0), Decision::ServeAndRefresh);
@@ -281,7 +284,7 @@ fn nothing_is_served_for_longer_than_redis_said() {
     for strategy in strategies() {
         for moment in moments(&strategy) {
             let now = FRESH_UNTIL + 5 * SECOND;
-            let decision = strategy.decide(&life, Known::Valid, now, moment);
+            let decision = strategy.decide(&life, Validity::Valid, now, moment);
             assert_eq!(decision, Decision::Decline, "{strategy:?}");
         }
     }
@@ -295,10 +298,10 @@ fn drawn(strategy: &Strategy, event: Option<Nanos>, age: Nanos) -> char {
     };
     let now = CREATED + age;
     let known = match event {
-        Some(event) if age >= event => Known::Invalidated {
+        Some(event) if age >= event => Validity::Invalidated {
             ago: Duration::from_nanos(age - event),
         },
-        _ => Known::Valid,
+        _ => Validity::Valid,
     };
     let read = |draw| {
         let moment = Moment::Read {

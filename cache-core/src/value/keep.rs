@@ -27,7 +27,7 @@ pub struct Keep<S: Shape, X> {
     measure: fn(&S::Kept) -> Option<usize>,
     /// The options that are closures, and what asks them: named only where there are some, so that it is compiled
     /// only there.
-    asked: Option<Asked<S, X>>,
+    asked: Option<JudgeFn<S, X>>,
     ttl: Option<fn(&S::Inner) -> Duration>,
     keep_if: Option<fn(&S::Inner) -> bool>,
     weight: Option<fn(&S::Inner) -> usize>,
@@ -166,7 +166,7 @@ impl Judged {
 }
 
 /// Asks what is given as closures.
-type Asked<S, X> = fn(&Keep<S, X>, &<S as Shape>::Kept, &Maker) -> Box<Judged>;
+type JudgeFn<S, X> = fn(&Keep<S, X>, &<S as Shape>::Kept, &Maker) -> Box<Judged>;
 
 /// The same of an error.
 type AskedOfError<S, X> = fn(&Keep<S, X>, &<S as Shape>::Error, &Maker) -> Box<Judged>;

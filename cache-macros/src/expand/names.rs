@@ -27,7 +27,7 @@ impl Context<'_> {
         if self.model.holds_self {
             let renamed = Ident::new(RENAMED, mixed);
             bindings.extend(
-                quote_spanned!(mixed=> let #renamed = __cached::Held::get(&__cached_held_self);),
+                quote_spanned!(mixed=> let #renamed = __cached::HeldArgument::get(&__cached_held_self);),
             );
         }
         for (position, argument) in self.model.arguments.iter().enumerate() {
@@ -36,7 +36,7 @@ impl Context<'_> {
                 elements_of(argument)
             } else if self.is_held(argument) {
                 let held = held(position, argument);
-                quote_spanned!(mixed=> __cached::Held::get(&#held))
+                quote_spanned!(mixed=> __cached::HeldArgument::get(&#held))
             } else {
                 outer.clone()
             };

@@ -194,7 +194,7 @@ impl Mutation<'_> {
             #assert_can_fail
             let __cached_ended = {
                 use __cached::{ProbeAny as _, ProbeResult as _, Unmarked as _};
-                match (&&__cached::Ended::of(&__cached_output)).__cached_ok() {
+                match (&&__cached::OkProbe::of(&__cached_output)).__cached_ok() {
                     #some(#bound) => #some(#changes),
                     #none => #none,
                 }

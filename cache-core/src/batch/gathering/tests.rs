@@ -55,7 +55,7 @@ fn what_waits_for_a_slot_goes_with_the_next_that_has_one_each_key_once() {
         (take(&[1, 2]), take(&[2, 3]), take(&[4, 5]));
     let queued = (waits.queue(), waits_too.queue());
     has_slot.fill_up(4);
-    let answer = |taken: &Taken<Key, u64>| taken.answer(|key| key.id * 10);
+    let answer = |taken: &LoadingKeys<Key, u64>| taken.answer(|key| key.id * 10);
     answer(&has_slot);
     let answers = |asking: &mut Vec<Asking<Key, u64>>| -> Vec<Poll<u64>> {
         asking.iter_mut().map(polled).collect()

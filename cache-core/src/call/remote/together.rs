@@ -6,7 +6,7 @@ use super::Elsewhere;
 use crate::{
     call::together::{HasRead, Reader, Readers},
     clock::{after, system_now},
-    l2::{Ended, L2, One},
+    l2::{L2, One, ReadOutcome},
 };
 
 pub(super) async fn answer_all(l2: Arc<L2>, mut readers: Readers) -> Vec<HasRead> {
@@ -51,7 +51,7 @@ fn ones(readers: &Readers) -> Vec<One<'_>> {
 }
 
 /// Ends the flight of a reader with what was read for it, or has it go on.
-fn end(mut reader: Box<Reader>, Ended { read, .. }: Ended) -> HasRead {
+fn end(mut reader: Box<Reader>, ReadOutcome { read, .. }: ReadOutcome) -> HasRead {
     let (cache, load) = (reader.cache().clone(), Arc::clone(reader.load()));
     let read = Elsewhere::sifted(&cache, &load, reader.suspect.take(), read);
     let found = Elsewhere::end(&cache, reader.underway(), &load, read);

@@ -203,8 +203,8 @@ impl World {
     /// The server answers, or nobody asks it.
     pub(super) fn read(&self, p: usize, f: usize) -> Option<Self> {
         let phase = self.phase(p, f)?;
-        let may_bless = matches!(phase, Phase::Begun);
-        if !may_bless && phase != Phase::Unblessed {
+        let may_revalidate = matches!(phase, Phase::Begun);
+        if !may_revalidate && phase != Phase::Unchecked {
             return None;
         }
         let process = &self.processes[p];
@@ -221,14 +221,14 @@ impl World {
             connection,
             sent: self.now,
         };
-        let suspect = may_bless.then(|| process.suspect(self.now)).flatten();
+        let suspect = may_revalidate.then(|| process.suspect(self.now)).flatten();
         Some(match suspect {
             Some(suspect) => {
                 let reply = Reply {
                     entry: None,
                     ..reply
                 };
-                self.enter(p, f, Phase::Blessing(reply, suspect))
+                self.enter(p, f, Phase::Revalidating(reply, suspect))
             }
             None => self.enter(p, f, Phase::Replied(reply)),
         })
@@ -237,7 +237,7 @@ impl World {
     pub(super) fn lose_read(&self, p: usize, f: usize) -> Option<Self> {
         let is_read = matches!(
             self.phase(p, f)?,
-            Phase::Begun | Phase::Unblessed | Phase::Ensuring
+            Phase::Begun | Phase::Unchecked | Phase::Ensuring
         );
         let left = self.left.lost_reads.checked_sub(1).filter(|_| is_read)?;
         let mut next = self.enter(p, f, Phase::Ready(None));
@@ -254,11 +254,11 @@ impl World {
         (!rules::bypasses(self.processes[p].is_pending())).then_some(lineage)
     }
 
-    pub(super) fn bless(&self, p: usize, f: usize) -> Option<Self> {
-        let Phase::Blessing(reply, suspect) = self.phase(p, f)? else {
+    pub(super) fn revalidate(&self, p: usize, f: usize) -> Option<Self> {
+        let Phase::Revalidating(reply, suspect) = self.phase(p, f)? else {
             return None;
         };
-        let mut next = self.enter(p, f, Phase::Unblessed);
+        let mut next = self.enter(p, f, Phase::Unchecked);
         let found = next.accept(p, &reply);
         let Some(found) = found.and_then(|lineage| Stamps::of(reply.tags, lineage)) else {
             return Some(next);
@@ -267,7 +267,7 @@ impl World {
         let snapshot = process.flight(f).snapshot;
         let are_current = suspect.stamps.is_some_and(|own| own.are(found));
         let is_of_snapshot = suspect.snapshot.generations == snapshot.generations;
-        if !rules::may_bless(is_of_snapshot, are_current) {
+        if !rules::may_revalidate(is_of_snapshot, are_current) {
             return Some(next);
         }
         if let Some(memory) = &mut process.memory

@@ -73,9 +73,9 @@ it_shows_when! {
     b8_a_failed_bump_is_not_bypassed: B8 in FAILED_BUMPS,
     b9_a_reply_counts_for_another_connection: B9 in RESTART,
     b10_the_ledger_is_not_replayed: B10 in SPLIT_THERE,
-    b11_a_suspect_is_blessed_with_a_moved_generation: B11 in LEASES,
+    b11_a_suspect_is_revalidated_with_a_moved_generation: B11 in LEASES,
     b12_the_fence_is_looked_at_last: B12 in LOOKS,
     b14_the_shared_tier_is_believed_right_after_an_outage: B14 in OUTAGES,
     b15_a_put_is_stamped_when_it_arrives: B15 in PUTS,
-    b16_a_suspect_is_blessed_right_after_an_outage: B16 in OUTAGES,
+    b16_a_suspect_is_revalidated_right_after_an_outage: B16 in OUTAGES,
 }

@@ -128,9 +128,9 @@ pub(super) struct Reply {
 pub(super) enum Phase {
     Begun,
     /// The versions are on their way, and this is what they are to prove.
-    Blessing(Reply, Memory),
-    /// Nothing was to be blessed.
-    Unblessed,
+    Revalidating(Reply, Memory),
+    /// Nothing was to be revalidated.
+    Unchecked,
     Replied(Reply),
     /// A tag is missing.
     Ensuring,

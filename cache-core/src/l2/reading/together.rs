@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 use tracing::{Instrument, Span};
 
-use super::{Begun, Ended, One, Read, TAG_LIFE};
+use super::{Begun, One, Read, ReadOutcome, TAG_LIFE};
 use crate::{
     l2::{
         AskedTogether, L2, Lineage, RedisMiss, Tagged, TaggedTogether, Version, Versions,
@@ -109,13 +109,13 @@ impl L2 {
         self: &Arc<Self>,
         ones: &[One<'_>],
         within: Duration,
-    ) -> Vec<Ended> {
-        let mut reads: Vec<Option<Ended>> = Vec::new();
+    ) -> Vec<ReadOutcome> {
+        let mut reads: Vec<Option<ReadOutcome>> = Vec::new();
         reads.resize_with(ones.len(), || None);
         let mut parts = vec![Part::default()];
         for (place, one) in ones.iter().enumerate() {
             match self.begin(one) {
-                Begun::Known(read) => reads[place] = Some(Ended::from(read)),
+                Begun::Known(read) => reads[place] = Some(ReadOutcome::from(read)),
                 Begun::Asks { entry, tags } => {
                     if parts.last().is_none_or(Part::is_full) {
                         parts.push(Part::default());
@@ -153,7 +153,7 @@ impl L2 {
         ones: &[One<'_>],
         part: Part<'_>,
         within: Duration,
-    ) -> Vec<(usize, Ended)> {
+    ) -> Vec<(usize, ReadOutcome)> {
         let asked = AskedTogether {
             entries: &part.entries,
             expected: part.expected,
@@ -187,7 +187,12 @@ impl L2 {
     }
 
     /// Gives versions to the tags of these that have none, before a load of what depends on them.
-    pub(crate) async fn ensure_all(&self, ones: &[One<'_>], reads: &mut [Ended], within: Duration) {
+    pub(crate) async fn ensure_all(
+        &self,
+        ones: &[One<'_>],
+        reads: &mut [ReadOutcome],
+        within: Duration,
+    ) {
         let mut tags = Tags::default();
         let own: Vec<SmallVec<[usize; 4]>> = ones
             .iter()

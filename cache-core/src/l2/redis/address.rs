@@ -16,7 +16,7 @@ const LONGEST_HOST: usize = 255;
 /// One database of a Redis, and the credentials for it.
 #[derive(Clone)]
 pub(crate) struct Address {
-    pub(super) place: Place,
+    pub(super) place: Location,
     pub(super) credentials: Option<Credentials>,
     pub(super) database: u32,
     pub(super) tls: Option<Secured>,
@@ -24,7 +24,7 @@ pub(crate) struct Address {
 
 /// How its primary is found.
 #[derive(Clone)]
-pub(super) enum Place {
+pub(super) enum Location {
     /// It is always there.
     Node(Node),
     /// Sentinels say where.
@@ -84,8 +84,8 @@ impl Address {
     /// Whom to tell of slots that moved, where it is part of a cluster.
     pub(super) fn cluster(&self) -> Option<&Arc<Moved>> {
         match &self.place {
-            Place::Node(_) | Place::Elected(_) => None,
-            Place::Member(_, moved) => Some(moved),
+            Location::Node(_) | Location::Elected(_) => None,
+            Location::Member(_, moved) => Some(moved),
         }
     }
 
@@ -123,7 +123,7 @@ impl Seeds {
     /// That of one primary.
     pub(super) fn address_of(&self, node: &Node, moved: &Arc<Moved>) -> Address {
         Address {
-            place: Place::Member(node.clone(), Arc::clone(moved)),
+            place: Location::Member(node.clone(), Arc::clone(moved)),
             credentials: self.credentials.clone(),
             database: 0,
             tls: self.tls.clone(),
@@ -160,9 +160,9 @@ pub(super) fn write_nodes(f: &mut fmt::Formatter<'_>, nodes: &[Node]) -> fmt::Re
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
-            Place::Node(node) => write!(f, "{node}")?,
-            Place::Elected(electorate) => write!(f, "{electorate}")?,
-            Place::Member(node, _) => return write!(f, "{node} of the cluster"),
+            Location::Node(node) => write!(f, "{node}")?,
+            Location::Elected(electorate) => write!(f, "{electorate}")?,
+            Location::Member(node, _) => return write!(f, "{node} of the cluster"),
         }
         write!(f, " (database {})", self.database)
     }

@@ -40,8 +40,9 @@ use crate::{
     coherence::{mutant, mutant::Mutant},
     error::{Error, ErrorKind},
     l2::{
-        Asked, AskedTogether, Batch, Bump, Condition, Lineage, Listener, Message, Pending, Store,
-        StoreError, StoreTime, Tagged, TaggedTogether, Version, Versions, Write, store::HeldBack,
+        AskedTogether, Batch, Bump, Condition, Lineage, Listener, Message, Pending, ReadRequest,
+        Store, StoreError, StoreTime, Tagged, TaggedTogether, Version, Versions, Write,
+        store::HeldBack,
     },
 };
 
@@ -394,7 +395,7 @@ impl Store for ClusterStore {
 
     fn get_tagged<'a>(
         &'a self,
-        asked: Asked<'a>,
+        asked: ReadRequest<'a>,
         within: Duration,
     ) -> Pending<'a, Result<Tagged, StoreError>> {
         Box::pin(async move {

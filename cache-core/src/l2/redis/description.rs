@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    address::{Address, Credentials, Node, Place, Seeds, Target, write_nodes},
+    address::{Address, Credentials, Location, Node, Seeds, Target, write_nodes},
     sentinel::Electorate,
     tls::{self, Tls},
 };
@@ -221,7 +221,7 @@ impl Redis {
                     "there is no TLS on the socket of a file system",
                 ));
             }
-            Named::Node(node) => Place::Node(node),
+            Named::Node(node) => Location::Node(node),
             Named::Cluster(_) => return Err(Error::configuration("a cluster has many addresses")),
             Named::Sentinels { nodes, .. } if nodes.is_empty() => {
                 return Err(Error::configuration("no sentinels are named"));
@@ -232,7 +232,7 @@ impl Redis {
                 credentials,
             } => {
                 let electorate = Electorate::new(nodes, service, credentials, tls.clone());
-                Place::Elected(Arc::new(electorate))
+                Location::Elected(Arc::new(electorate))
             }
         };
         Ok(Address {

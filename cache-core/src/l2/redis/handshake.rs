@@ -10,7 +10,7 @@ use redis::{
 use tokio::{net::TcpStream, runtime::Handle, task::AbortHandle};
 
 use super::{
-    address::{Address, Credentials, Node, Place},
+    address::{Address, Credentials, Location, Node},
     fault::words,
     pulse::{self, Pulse, PulseFault},
     subscriber::Ear,
@@ -40,7 +40,7 @@ pub(super) struct Wiring {
 }
 
 /// A connection that is ready for commands.
-pub(super) struct Opened {
+pub(super) struct SignedIn {
     pub(super) connection: MultiplexedConnection,
     pub(super) driver: Driver,
     pub(super) pulse: Pulse,
@@ -89,7 +89,7 @@ pub(super) async fn open(
     wiring: Wiring,
     ear: Option<&Ear>,
     ended: impl Send + 'static,
-) -> Result<Opened, Failure> {
+) -> Result<SignedIn, Failure> {
     let setup = Setup {
         settings: settings(address, ear),
         config: config(wiring, ear),
@@ -112,18 +112,18 @@ pub(super) async fn open(
     if !pulse.origin.is_primary {
         // It may be promoted at any moment, or the address lead elsewhere.
         let why = match &address.place {
-            Place::Node(_) => "it is a replica: give the address of its primary".into(),
-            Place::Elected(_) => {
+            Location::Node(_) => "it is a replica: give the address of its primary".into(),
+            Location::Elected(_) => {
                 format!("{node} is a replica, whom a sentinel takes for the primary")
             }
-            Place::Member(..) => format!("{node} is a replica by now"),
+            Location::Member(..) => format!("{node} is a replica by now"),
         };
         return Err(Failure::Unreachable(why));
     }
     if let Some(ear) = ear {
         ear.subscribe(&mut connection).await?;
     }
-    Ok(Opened {
+    Ok(SignedIn {
         connection,
         driver,
         pulse,

@@ -24,7 +24,7 @@ use tokio::{
 use super::{
     address::{Address, Node},
     fault::{self, Effect},
-    handshake::{Driver, Failure, Opened, Wiring},
+    handshake::{Driver, Failure, SignedIn, Wiring},
     pulse::Origin,
     subscriber::Ear,
     supervisor::Supervisor,
@@ -136,7 +136,7 @@ pub(super) struct Stamped<T = Value> {
 }
 
 impl Live {
-    pub(super) fn new(generation: u64, node: Node, opened: Opened) -> Self {
+    pub(super) fn new(generation: u64, node: Node, opened: SignedIn) -> Self {
         Self {
             generation,
             node,
@@ -178,12 +178,12 @@ impl Live {
 }
 
 /// Tells a link when the task of one of its connections ends.
-pub(super) struct Ended {
+pub(super) struct EndNotice {
     link: Weak<Link>,
     generation: u64,
 }
 
-impl Drop for Ended {
+impl Drop for EndNotice {
     fn drop(&mut self) {
         if let Some(link) = self.link.upgrade() {
             link.lose(self.generation, "the connection broke");
@@ -325,10 +325,10 @@ impl Link {
     }
 
     /// The number of the next connection, and what tells of its end.
-    pub(super) fn announce(self: &Arc<Self>) -> (u64, Ended) {
+    pub(super) fn announce(self: &Arc<Self>) -> (u64, EndNotice) {
         let generation = self.generations.fetch_add(1, Relaxed) + 1;
         let link = Arc::downgrade(self);
-        (generation, Ended { link, generation })
+        (generation, EndNotice { link, generation })
     }
 
     /// Gives a connection to the callers, if the supervisor of this epoch is in charge.

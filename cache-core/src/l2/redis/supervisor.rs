@@ -13,8 +13,8 @@ use std::{
 use tokio::time::{sleep, timeout};
 
 use super::{
-    address::{Node, Place},
-    handshake::{self, Failure, Opened},
+    address::{Location, Node},
+    handshake::{self, Failure, SignedIn},
     link::{Link, Live, Status},
     pulse::{self, PulseFault},
 };
@@ -136,9 +136,9 @@ impl Supervisor {
     async fn attempt(&mut self) -> Result<Arc<Live>, Failure> {
         let link = Arc::clone(&self.link);
         let electorate = match &link.address.place {
-            Place::Node(node) => return self.attempt_at(node, ATTEMPT).await,
-            Place::Member(node, _) => return self.attempt_at(node, ATTEMPT_AT_ELECTED).await,
-            Place::Elected(electorate) => electorate,
+            Location::Node(node) => return self.attempt_at(node, ATTEMPT).await,
+            Location::Member(node, _) => return self.attempt_at(node, ATTEMPT_AT_ELECTED).await,
+            Location::Elected(electorate) => electorate,
         };
         let mut failure = None;
         for node in electorate.poll(FRESH_ENOUGH).await?.candidates() {
@@ -184,18 +184,18 @@ impl Supervisor {
         let most = self.longest_wait();
         let wait = wait_before(self.attempts, most);
         match &self.link.address.place {
-            Place::Elected(electorate) => electorate.until_elected(wait).await,
-            Place::Node(_) | Place::Member(..) => sleep(wait).await,
+            Location::Elected(electorate) => electorate.until_elected(wait).await,
+            Location::Node(_) | Location::Member(..) => sleep(wait).await,
         }
     }
 
     fn longest_wait(&self) -> Duration {
         match &self.link.address.place {
-            Place::Node(_) => LONGEST_WAIT,
-            Place::Elected(_) if self.attempts < ATTEMPTS_WHILE_ELECTING => {
+            Location::Node(_) => LONGEST_WAIT,
+            Location::Elected(_) if self.attempts < ATTEMPTS_WHILE_ELECTING => {
                 LONGEST_WAIT_FOR_SENTINELS
             }
-            Place::Elected(_) | Place::Member(..) => LONGEST_WAIT_FOR_ELECTION,
+            Location::Elected(_) | Location::Member(..) => LONGEST_WAIT_FOR_ELECTION,
         }
     }
 
@@ -207,7 +207,7 @@ impl Supervisor {
     /// Returns when sentinels have another server for the primary than that of the connection. It may go on for a while,
     /// and not know.
     async fn ask_whether_elected(&self, live: &Live) {
-        let Place::Elected(electorate) = &self.link.address.place else {
+        let Location::Elected(electorate) = &self.link.address.place else {
             return pending().await;
         };
         electorate.until_another(live.node(), ELECTION_EVERY).await;
@@ -296,7 +296,7 @@ impl Supervisor {
         self.link.status.send_replace(Status::Failing(failure));
     }
 
-    fn tell_connected(&mut self, opened: &Opened) {
+    fn tell_connected(&mut self, opened: &SignedIn) {
         let server = &self.link.address;
         self.told = None;
         match self.outage.take() {

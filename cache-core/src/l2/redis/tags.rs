@@ -19,7 +19,7 @@ use super::{
 use crate::{
     clock::system_now,
     l2::{
-        Asked, AskedTogether, Batch, StoreError, TAG_LIFE, Tagged, TaggedTogether, Version,
+        AskedTogether, Batch, ReadRequest, StoreError, TAG_LIFE, Tagged, TaggedTogether, Version,
         Versions,
     },
 };
@@ -76,7 +76,7 @@ static MARK: LazyLock<Publishing> =
 /// Reads an entry and its tags over one connection: only then do they belong together.
 pub(super) async fn get(
     reads: &Arc<Reads>,
-    asked: Asked<'_>,
+    asked: ReadRequest<'_>,
     within: Duration,
 ) -> Result<Tagged, StoreError> {
     let keys = asked.entry.into_iter().chain(asked.tags.iter().copied());

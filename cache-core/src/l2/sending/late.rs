@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Change, L2};
 use crate::{
     coherence::{Stamps, mutant, mutant::Mutant},
-    l2::{Asked, TAG_LIFE},
+    l2::{ReadRequest, TAG_LIFE},
 };
 
 const WITHIN: Duration = Duration::from_secs(1);
@@ -26,7 +26,7 @@ impl L2 {
         let Some(guard) = guard else { return stamps };
         let tags: Vec<&str> = guard.tags().collect();
         let tagged = if mutant::is(Mutant::B1) {
-            let asked = Asked {
+            let asked = ReadRequest {
                 entry: None,
                 expected: 0,
                 tags: &tags,

@@ -13,8 +13,8 @@ use tokio::{runtime::Handle, task::AbortHandle};
 
 use crate::{
     l2::{
-        Asked, AskedTogether, Batch, Lineage, Listener, Pending, Store, StoreError, StoreTime,
-        Tagged, TaggedTogether, Write,
+        AskedTogether, Batch, Lineage, Listener, Pending, ReadRequest, Store, StoreError,
+        StoreTime, Tagged, TaggedTogether, Write,
         redis::stage::{As, Change, Moved, Primary, Status},
     },
     lock::Mutex,
@@ -146,7 +146,7 @@ impl Store for Member {
 
     fn get_tagged<'a>(
         &'a self,
-        asked: Asked<'a>,
+        asked: ReadRequest<'a>,
         within: Duration,
     ) -> Pending<'a, Result<Tagged, StoreError>> {
         Box::pin(async move { self.noted(self.store.get_tagged(asked, within).await) })

@@ -13,8 +13,8 @@ use super::ground::SimulatedGround;
 use crate::{
     clock::Nanos,
     l2::{
-        Asked, AskedTogether, Batch, Lineage, Listener, Pending, Store, StoreError, StoreTime,
-        Tagged, TaggedTogether, Write, redis::stage::ClusterStore,
+        AskedTogether, Batch, Lineage, Listener, Pending, ReadRequest, Store, StoreError,
+        StoreTime, Tagged, TaggedTogether, Write, redis::stage::ClusterStore,
     },
     simulation::{history::Who, world::World},
 };
@@ -135,7 +135,7 @@ impl Store for WholeStore {
 
     fn get_tagged<'a>(
         &'a self,
-        asked: Asked<'a>,
+        asked: ReadRequest<'a>,
         within: Duration,
     ) -> Pending<'a, Result<Tagged, StoreError>> {
         self.inner.get_tagged(asked, within)

@@ -12,8 +12,8 @@ use super::{FakeRedis, State, channel::Ear, faults::Operation};
 use crate::{
     clock::system_now,
     l2::{
-        Asked, AskedTogether, Batch, Condition, Listener, Pending, Store, StoreError, StoreTime,
-        Tagged, TaggedTogether, Versions, Write,
+        AskedTogether, Batch, Condition, Listener, Pending, ReadRequest, Store, StoreError,
+        StoreTime, Tagged, TaggedTogether, Versions, Write,
     },
 };
 
@@ -141,7 +141,7 @@ impl Store for Process {
 
     fn get_tagged<'a>(
         &'a self,
-        asked: Asked<'a>,
+        asked: ReadRequest<'a>,
         within: Duration,
     ) -> Pending<'a, Result<Tagged, StoreError>> {
         self.redis.0.state.lock().reads += u64::from(asked.entry.is_some());

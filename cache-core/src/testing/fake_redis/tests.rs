@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::*;
 use crate::l2::{
-    Asked, Batch, Bump, Listener, Tagged, Version,
+    Batch, Bump, Listener, ReadRequest, Tagged, Version,
     notes::{
         Notes,
         Told::{Connected, Fenced, Lost},
@@ -35,7 +35,7 @@ async fn bump(store: &dyn Store, name: &str) -> Version {
 }
 
 async fn read(store: &dyn Store, tag: &str) -> Result<Tagged, StoreError> {
-    let asked = Asked {
+    let asked = ReadRequest {
         entry: None,
         expected: 0,
         tags: &[tag],

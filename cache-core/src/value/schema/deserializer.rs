@@ -14,14 +14,14 @@ use super::{
     tracer::{Refused, Tracer},
 };
 
-pub(super) struct Place<'t> {
+pub(super) struct ValueDeserializer<'t> {
     pub(super) tracer: &'t mut Tracer,
     pub(super) position: Position,
     /// Whether nothing but newtypes is between this value and an `Option` around it.
     pub(super) is_in_option: bool,
 }
 
-impl Place<'_> {
+impl ValueDeserializer<'_> {
     fn leaf(&mut self, kind: &'static str, count: usize) -> usize {
         self.tracer.choose(self.position, Node::Leaf(kind), count)
     }
@@ -76,7 +76,7 @@ macro_rules! same {
     )+};
 }
 
-impl<'de> Deserializer<'de> for Place<'_> {
+impl<'de> Deserializer<'de> for ValueDeserializer<'_> {
     type Error = Refused;
 
     fn is_human_readable(&self) -> bool {

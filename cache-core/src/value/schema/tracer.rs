@@ -10,7 +10,7 @@ use serde::de::{DeserializeSeed, Error};
 
 use super::{
     Schema,
-    deserializer::Place,
+    deserializer::ValueDeserializer,
     record::{Key, Node, Position, Record, Request},
     rendering::fingerprint,
 };
@@ -207,7 +207,7 @@ impl Tracer {
         &mut self,
         position: Position,
         is_in_option: bool,
-        read: impl FnOnce(Place<'_>) -> Result<T, Refused>,
+        read: impl FnOnce(ValueDeserializer<'_>) -> Result<T, Refused>,
     ) -> Result<T, Refused> {
         self.step()?;
         let first_choice = self.run.choices.len();
@@ -215,7 +215,7 @@ impl Tracer {
         let result = if self.run.stack.len() > DEPTH {
             Err(self.dead_end("values lie too deep in each other"))
         } else {
-            read(Place {
+            read(ValueDeserializer {
                 tracer: self,
                 position,
                 is_in_option,

@@ -30,7 +30,7 @@ pub(super) struct Cluster {
     moved: Arc<Moved>,
     pub(super) duty: Duty,
     members: RwLock<Arc<Members>>,
-    known: Mutex<Known>,
+    known: Mutex<BucketLineages>,
     /// Held while the members change.
     hearing: Mutex<Option<Hearing>>,
     /// Why nobody says which primaries there are.
@@ -62,7 +62,7 @@ pub(super) struct Member {
 }
 
 /// Which history each bucket has; of one whose primary is not there and not taken for dead either, which it had.
-struct Known {
+struct BucketLineages {
     buckets: Vec<Option<Lineage>>,
     whole: Option<Lineage>,
 }
@@ -139,7 +139,7 @@ impl Cluster {
             moved: Arc::default(),
             duty: Duty::default(),
             members: RwLock::default(),
-            known: Mutex::new(Known {
+            known: Mutex::new(BucketLineages {
                 buckets: vec![None; usize::from(BUCKETS)],
                 whole: None,
             }),

@@ -25,7 +25,7 @@ const GRACE: Duration = Duration::from_millis(50);
 
 #[derive(Debug)]
 pub(super) struct Queue {
-    places: [Place; PLACES],
+    places: [ReadSlot; PLACES],
     last_ticket: u64,
     pub(super) waiting: VecDeque<Waiting>,
     /// How many hold back what comes now.
@@ -35,13 +35,13 @@ pub(super) struct Queue {
 
 /// Free with ticket zero.
 #[derive(Clone, Copy, Debug, Default)]
-struct Place {
+struct ReadSlot {
     ticket: u64,
     until: Nanos,
     is_batch: bool,
 }
 
-impl Place {
+impl ReadSlot {
     /// Whether somebody can be trusted to give it back.
     fn is_live(&self, now: Nanos) -> bool {
         self.ticket != 0 && now <= self.until
@@ -104,7 +104,7 @@ impl Queue {
     pub(super) fn take_place(&mut self, now: Nanos, deadline: Nanos) -> Option<u64> {
         let place = self.places.iter_mut().find(|place| !place.is_live(now))?;
         self.last_ticket += 1;
-        *place = Place {
+        *place = ReadSlot {
             ticket: self.last_ticket,
             until: after(deadline, GRACE),
             is_batch: false,
@@ -112,13 +112,13 @@ impl Queue {
         Some(self.last_ticket)
     }
 
-    fn place(&mut self, ticket: u64) -> Option<&mut Place> {
+    fn place(&mut self, ticket: u64) -> Option<&mut ReadSlot> {
         self.places.iter_mut().find(|place| place.ticket == ticket)
     }
 
     pub(super) fn free(&mut self, ticket: u64) {
         if let Some(place) = self.place(ticket) {
-            *place = Place::default();
+            *place = ReadSlot::default();
         }
     }
 
@@ -129,7 +129,7 @@ impl Queue {
     /// Makes the place of a read that goes alone one for batches, or frees it. Gives which.
     pub(super) fn turn_to_batches(&mut self, ticket: u64) -> bool {
         let now = system_now();
-        let is_batch = |place: &&Place| place.is_batch && place.is_live(now);
+        let is_batch = |place: &&ReadSlot| place.is_batch && place.is_live(now);
         let batches = self.places.iter().filter(is_batch).count();
         if self.waiting.is_empty() || batches >= MOST_BATCHES {
             self.free(ticket);

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     corpus::each_is_what_its_name_says,
-    l2::redis::address::{Node, Place},
+    l2::redis::address::{Location, Node},
 };
 
 fn node(host: &str, port: u16) -> Node {
@@ -15,8 +15,8 @@ fn node(host: &str, port: u16) -> Node {
 
 fn node_of(address: &Address) -> Option<&Node> {
     match &address.place {
-        Place::Node(node) => Some(node),
-        Place::Elected(_) | Place::Member(..) => None,
+        Location::Node(node) => Some(node),
+        Location::Elected(_) | Location::Member(..) => None,
     }
 }
 
@@ -231,7 +231,7 @@ fn what_is_said_after_a_url_counts_in_its_place() {
     assert_eq!(credentials.password, "new");
 
     let redis = Redis::from("redis-sentinel://a/b?sentinel_password=old").sentinel_password("new");
-    let Place::Elected(electorate) = redis.address().unwrap().place else {
+    let Location::Elected(electorate) = redis.address().unwrap().place else {
         panic!("sentinels elect");
     };
     assert_eq!(electorate.credentials().unwrap().password, "new");
@@ -274,7 +274,7 @@ fn a_url_of_sentinels_names_them_a_service_a_database_and_two_kinds_of_credentia
     let credentials = address.credentials.unwrap();
     assert_eq!(credentials.user.as_deref(), Some("ada"));
     assert_eq!(credentials.password, "s@cret");
-    let Place::Elected(electorate) = &address.place else {
+    let Location::Elected(electorate) = &address.place else {
         panic!("sentinels elect");
     };
     let own = electorate.credentials().unwrap();

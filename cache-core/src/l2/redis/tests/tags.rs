@@ -33,7 +33,7 @@ async fn ensure(store: &RedisStore, tags: &[&str]) -> Vec<Version> {
 }
 
 async fn read(store: &RedisStore, entry: Option<&str>, tags: &[&str]) -> Tagged {
-    let asked = Asked {
+    let asked = ReadRequest {
         entry,
         expected: 100,
         tags,
@@ -265,7 +265,7 @@ async fn another_history_is_another_lineage() {
 }
 
 async fn read_lineage(store: &RedisStore) -> Option<Lineage> {
-    let asked = Asked {
+    let asked = ReadRequest {
         entry: None,
         expected: 0,
         tags: &["t:a"],
@@ -324,7 +324,7 @@ async fn a_large_value_and_its_tags_take_the_second_connection_together() {
         put(&store, "large", &large).await;
         until(PATIENCE, async || store.bulk.is_up()).await;
         let version = bump(&store, &["a"]).await[0];
-        let asked = Asked {
+        let asked = ReadRequest {
             entry: Some("large"),
             expected: large.len(),
             tags: &["t:a"],
