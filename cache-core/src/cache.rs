@@ -19,13 +19,13 @@ pub use builder::CacheBuilder;
 #[cfg(test)]
 use crate::clock::simulated;
 use crate::{
-    call::remote::Shared,
+    call::l2::Shared,
     clock::Clock,
     coherence::Coherence,
     context::{self, Scoped},
     error::{Error, ErrorKind},
     flight::Flights,
-    invalidate::{Carrier, Hearer, Peers, SIGN_EVERY},
+    invalidate::{Carrier, PeerCache, Peers, SIGN_EVERY},
     key::{Key, KeyWriter},
     l1::L1,
     l2::Notice,
@@ -106,7 +106,7 @@ impl Cache {
         (background_limit, policies): (usize, Policies),
     ) -> Self {
         let number = peers.courier.as_ref();
-        let number = number.map_or(0, |courier| courier.hearers().next_number());
+        let number = number.map_or(0, |courier| courier.peer_caches().next_number());
         let inner = Arc::new(Inner {
             namespace,
             clock,
@@ -122,7 +122,7 @@ impl Cache {
         });
         if let Some(courier) = &inner.peers.courier {
             let inner = Arc::downgrade(&inner);
-            courier.hearers().add(number, inner);
+            courier.peer_caches().add(number, inner);
         }
         Self(inner)
     }
@@ -266,7 +266,7 @@ impl Cache {
 
     /// Whether no other cache of this process shares entries with it, and is open.
     fn is_last(&self) -> bool {
-        let others = |courier: &dyn Carrier| courier.hearers().has_others(self.0.number);
+        let others = |courier: &dyn Carrier| courier.peer_caches().has_others(self.0.number);
         !self.courier().is_some_and(others)
     }
 
@@ -367,7 +367,7 @@ impl Distant {
 }
 
 /// Another cache changed an entry by hand.
-impl Hearer for Inner {
+impl PeerCache for Inner {
     fn forget(&self, function: &str, key: &KeyWriter<'_>) {
         for function in self.sites.named(function) {
             let key = Key::new(function, key);

@@ -2,14 +2,14 @@
 
 pub(crate) mod aging;
 mod ask;
+mod batch_read;
 mod body;
 mod guarding;
+pub(crate) mod l2;
 mod miss;
 mod mode;
 mod overdue;
-pub(crate) mod remote;
 mod run;
-mod together;
 
 use std::{
     any::{Any, TypeId},
@@ -21,13 +21,13 @@ use std::{
 };
 
 pub(crate) use ask::act;
+pub(crate) use batch_read::{Beginning, Going, HasRead, Readers, read};
 pub(crate) use body::{Body, Leavers, Leaving, Running};
 pub(crate) use guarding::{ByEvents, Guarding};
 pub(crate) use miss::{Call, FlightChoice, Flown};
 pub use mode::{Detached, HeldArgument, HoldProbe, Inline, Mode, ProbeBorrow, ProbeHold};
-pub(crate) use together::{Beginning, Going, HasRead, Readers, read};
 
-use self::{body::Given, remote::Text};
+use self::{body::Given, l2::Text};
 use crate::{
     cache::Cache,
     clock::Clock,
@@ -423,7 +423,7 @@ impl Missed {
                 key,
                 tags,
                 notice,
-                remote: None,
+                l2_entry: None,
                 late: None,
                 reading,
             },
@@ -545,7 +545,7 @@ impl OpenCall {
     fn connect(&mut self, travelling: Travelling) {
         if let (Some(text), Some(shared)) = (&self.text, self.call.cache.shared()) {
             let shared = Arc::clone(shared);
-            self.call.remote = shared.entry(&self.call, self.function, text, travelling);
+            self.call.l2_entry = shared.entry(&self.call, self.function, text, travelling);
         }
     }
 

@@ -13,15 +13,15 @@ use std::{
 };
 
 #[cfg(all(test, shuttled))]
-use crate::local::{OfCell as _, OfRefCell as _};
+use crate::thread_locals::{OfCell as _, OfRefCell as _};
 use crate::{
     cache::Cache,
     call::{Body, BoxFuture, OpenCall},
     explain::Trace,
     flight::Load,
-    local::thread_local,
     lock::Mutex,
     spans::Shown,
+    thread_locals::thread_local,
     traced::Recorder,
     value::Answer,
 };

@@ -6,9 +6,9 @@
 mod courier;
 mod ear;
 mod ended;
-mod hearers;
 mod mark;
 mod mutation;
+mod peer_caches;
 mod peers;
 
 use std::{fmt, future::Future, sync::Arc};
@@ -17,7 +17,7 @@ use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 
 pub(crate) use self::{
     courier::{Carrier, SIGN_EVERY},
-    hearers::Hearer,
+    peer_caches::PeerCache,
     peers::{Peers, SharedPlace},
 };
 pub use self::{

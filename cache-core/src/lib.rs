@@ -175,7 +175,6 @@ mod invalidate;
 mod key;
 mod l1;
 mod l2;
-mod local;
 mod lock;
 mod policy;
 mod process;
@@ -191,6 +190,7 @@ mod strategy;
 mod tasks;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod thread_locals;
 mod traced;
 mod value;
 mod warm;

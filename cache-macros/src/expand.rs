@@ -177,7 +177,7 @@ impl<'a> Context<'a> {
             let version = Literal::u32_unsuffixed(version.value);
             site.extend(quote_spanned!(mixed=> .versioned(#version)));
         }
-        if !model.options.is_local() {
+        if !model.options.is_memory_only() {
             let shape = self.key_shape();
             if !shape.is_empty() {
                 site.extend(quote_spanned!(mixed=> .keyed(#shape)));

@@ -201,9 +201,10 @@ fn refuse_mixed_parts(
 
 /// What refers to something else can be written to the shared tier, but not read back.
 fn refuse_static_reference(options: &Options, function: &Function, mistakes: &mut Mistakes) {
-    let is_local = options.is_local() || options.tiers.is_some() != options.is_tried("tiers");
+    let is_memory_only =
+        options.is_memory_only() || options.tiers.is_some() != options.is_tried("tiers");
     if let Some(returned) = &function.output
-        && !is_local
+        && !is_memory_only
         && let Some(token) = argument::find_static_reference(returned.to_token_stream())
     {
         mistakes.at(

@@ -92,7 +92,7 @@ pub(crate) struct Options {
 
 impl Options {
     /// Whether entries never leave the process.
-    pub(crate) fn is_local(&self) -> bool {
+    pub(crate) fn is_memory_only(&self) -> bool {
         self.tiers
             .as_ref()
             .is_some_and(|tiers| tiers.value == Tiers::Memory)

@@ -10,7 +10,7 @@ use crate::l2::redis::{Redis, Target};
 use crate::testing::FakeRedis;
 use crate::{
     cache::Cache,
-    call::{BoxFuture, remote::Shared},
+    call::{BoxFuture, l2::Shared},
     clock::Clock,
     coherence::Bounds,
     error::{Error, ErrorKind},

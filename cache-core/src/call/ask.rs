@@ -11,9 +11,9 @@ use tokio::{
 use super::{
     BoxFuture, Dropped, Lack, OpenCall,
     body::{Body, Leaving, Running},
+    l2::L2Entry,
     miss::{Call, FlightChoice, Flown},
     overdue,
-    remote::Remote,
     run::Run,
 };
 use crate::{
@@ -124,8 +124,8 @@ impl Call {
             }
             (Ask::Peek, _) if miss.is_none_or(Miss::may_be_elsewhere) => {
                 let snapshot = self.capture();
-                let remote = self.remote.as_ref()?;
-                let read = remote.peek(&self.cache, &snapshot).await;
+                let l2_entry = self.l2_entry.as_ref()?;
+                let read = l2_entry.peek(&self.cache, &snapshot).await;
                 let is_fresh = |node: &Arc<Node>| node.entry().is_usable(self.cache.clock());
                 let node = read.found.ok().filter(is_fresh)?;
                 let outer = outer.as_ref();
@@ -142,7 +142,7 @@ impl Call {
                 let flown = self.answer(None, FlightChoice::Any, body).await;
                 if let (Err(lack), false) = (looked, flown.source == Source::Memory) {
                     self.count_miss(lack);
-                    if self.remote.is_some() && !self.cache.admit_read() {
+                    if self.l2_entry.is_some() && !self.cache.admit_read() {
                         self.count_unasked();
                     }
                 }
@@ -155,7 +155,7 @@ impl Call {
                 return None;
             }
             (Ask::Prefetch, Err(lack))
-                if lack.miss == Miss::NotInMemory && self.remote.is_none() =>
+                if lack.miss == Miss::NotInMemory && self.l2_entry.is_none() =>
             {
                 return None;
             }
@@ -286,7 +286,7 @@ impl Call {
             key: self.key.clone(),
             _background: background,
         };
-        let (cache, remote, around) = (self.cache.clone(), self.remote.clone(), Around::here());
+        let (cache, l2_entry, around) = (self.cache.clone(), self.l2_entry.clone(), Around::here());
         let turn = member.try_turn();
         if let (Some(leaving), None) = (leaving, &turn) {
             // Nobody waits for it while it waits for others.
@@ -303,13 +303,13 @@ impl Call {
             let Some(mut underway) = turn else {
                 return;
             };
-            if let Some(remote) = &remote
-                && remote.answer(&cache, &mut underway).await.is_ok()
+            if let Some(l2_entry) = &l2_entry
+                && l2_entry.answer(&cache, &mut underway).await.is_ok()
             {
                 return;
             }
             if cache.is_on() {
-                let run = Run::new(&cache, underway, (remote, None), body, around).apart();
+                let run = Run::new(&cache, underway, (l2_entry, None), body, around).apart();
                 drop(running);
                 run.await;
             }
@@ -322,14 +322,17 @@ impl Call {
     /// Removes the entry in both tiers; waits until Redis was told, within the budget.
     async fn evict(&self) {
         let (done, is_done) = oneshot::channel();
-        let route = self.remote.as_deref().map(|remote| (remote.way(), done));
+        let route = self
+            .l2_entry
+            .as_deref()
+            .map(|l2_entry| (l2_entry.way(), done));
         let flights = self.cache.flights();
         flights.evict(&self.key, route, self.notice.as_ref());
         // Outside a runtime nobody sends it, and late is not an error: it is sent when it can be.
-        if let Some(remote) = &self.remote
+        if let Some(l2_entry) = &self.l2_entry
             && Handle::try_current().is_ok()
         {
-            let _ = timeout(remote.budget(), is_done).await;
+            let _ = timeout(l2_entry.budget(), is_done).await;
         }
     }
 
@@ -355,7 +358,7 @@ impl Call {
             node: &node,
             fate: if is_kept { fate } else { Fate::Forget },
             clock: self.cache.clock(),
-            route: self.remote.as_deref().map(Remote::way),
+            route: self.l2_entry.as_deref().map(L2Entry::way),
             notice: self.notice.as_ref(),
             load_time: Duration::ZERO,
             replaces: true,

@@ -11,7 +11,7 @@ use tracing::{Instrument, Span};
 use super::{
     body::{Body, Running},
     guarding,
-    remote::{Found, Remote},
+    l2::{Found, L2Entry},
     run::{Run, RunOutcome},
 };
 use crate::{
@@ -53,7 +53,7 @@ pub(crate) struct Call {
     /// What others are told, where something is done to the entry by hand.
     pub(super) notice: Option<Notice>,
     /// The entry in the shared tier, where there is one that is worth asking for.
-    pub(super) remote: Option<Arc<dyn Remote>>,
+    pub(super) l2_entry: Option<Arc<dyn L2Entry>>,
     /// What answers where the load takes too long.
     pub(super) late: Option<LateAnswer>,
     /// How many calls of a batch are reading the shared tier.
@@ -275,7 +275,7 @@ impl Call {
         body: Body<'_>,
     ) -> Flown {
         let (runtime, began, since) = (body.runtime(), system_now(), Instant::now());
-        let is_apart = rider.around.is_some() || runtime.is_some() && self.remote.is_none();
+        let is_apart = rider.around.is_some() || runtime.is_some() && self.l2_entry.is_none();
         let outer = rider.outer.clone();
         let outer = outer.as_ref();
         let mut redis = None;
@@ -328,11 +328,11 @@ impl Call {
                     Err(_) => unreachable!("what has a runtime can run in a task of its own"),
                 };
             }
-            let Some(remote) = &self.remote else {
+            let Some(l2_entry) = &self.l2_entry else {
                 break underway;
             };
             // In this task also where the load has one of its own: an answer is worth no task.
-            match self.read(&**remote, &mut underway).await {
+            match self.read(&**l2_entry, &mut underway).await {
                 Ok(Found { node, is_unsent })
                     if self.site.try_join_load(outer)
                         && (!is_unsent || self.try_rely_on(outer, &node)) =>
@@ -368,11 +368,11 @@ impl Call {
 
     async fn read(
         &self,
-        remote: &dyn Remote,
+        l2_entry: &dyn L2Entry,
         underway: &mut Underway,
     ) -> Result<Found, Option<RedisMiss>> {
         let _reading = self.reading.as_deref().map(Reading::begin);
-        remote.answer(&self.cache, underway).await
+        l2_entry.answer(&self.cache, underway).await
     }
 
     /// Runs the body for a flight; in a task of its own, where there is a runtime for that.
@@ -420,7 +420,7 @@ impl Call {
     }
 
     fn run<'a>(&self, underway: Underway, body: Running<'a>, around: Around) -> Run<'a> {
-        let beyond = (self.remote.clone(), self.notice.clone());
+        let beyond = (self.l2_entry.clone(), self.notice.clone());
         Run::new(&self.cache, underway, beyond, body, around)
     }
 

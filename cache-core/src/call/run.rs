@@ -11,7 +11,7 @@ use std::{
 
 use tokio::{runtime::Handle, task::JoinHandle, time::Instant};
 
-use super::{body::Running, overdue::Attended, remote::Remote};
+use super::{body::Running, l2::L2Entry, overdue::Attended};
 use crate::{
     cache::Cache,
     clock::{Nanos, system_now},
@@ -36,7 +36,7 @@ pub(super) enum RunOutcome {
 pub(super) struct Run<'a> {
     cache: Cache,
     /// Where the value goes besides memory.
-    remote: Option<Arc<dyn Remote>>,
+    l2_entry: Option<Arc<dyn L2Entry>>,
     notice: Option<Notice>,
     phase: Phase,
     body: Running<'a>,
@@ -65,13 +65,13 @@ impl<'a> Run<'a> {
     pub(super) fn new(
         cache: &Cache,
         underway: Underway,
-        (remote, notice): (Option<Arc<dyn Remote>>, Option<Notice>),
+        (l2_entry, notice): (Option<Arc<dyn L2Entry>>, Option<Notice>),
         body: Running<'a>,
         around: Around,
     ) -> Self {
         Self {
             cache: cache.clone(),
-            remote,
+            l2_entry,
             notice,
             phase: Phase::New,
             body,
@@ -159,8 +159,8 @@ impl<'a> Run<'a> {
 
     /// Other processes need wait no longer.
     fn let_go(&self) {
-        if let Some(remote) = &self.remote {
-            remote.let_go();
+        if let Some(l2_entry) = &self.l2_entry {
+            l2_entry.let_go();
         }
     }
 
@@ -199,11 +199,11 @@ impl<'a> Run<'a> {
             node,
             fate: *fate,
             clock: self.cache.clock(),
-            route: self.remote.as_deref().map(Remote::way),
+            route: self.l2_entry.as_deref().map(L2Entry::way),
             notice: self.notice.as_ref(),
             load_time,
             replaces: load.is_renewal(),
-            is_absent: self.remote.is_some() && load.redis_miss() == Some(RedisMiss::Absent),
+            is_absent: self.l2_entry.is_some() && load.redis_miss() == Some(RedisMiss::Absent),
         });
         self.let_go();
         loaded

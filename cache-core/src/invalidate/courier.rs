@@ -22,8 +22,8 @@ use tracing::Instrument;
 
 use super::{
     ear::{ByOneStore, Ear},
-    hearers::{self, Hearers},
     mark::{Mark, Marks},
+    peer_caches::{self, PeerCaches},
 };
 use crate::{
     call::BoxFuture,
@@ -69,7 +69,7 @@ pub(crate) trait Carrier: fmt::Debug + Send + Sync {
     fn look_again(&self);
 
     /// The caches that hear what is changed by hand.
-    fn hearers(&self) -> &Hearers;
+    fn peer_caches(&self) -> &PeerCaches;
 
     /// What its caches share.
     fn backing(&self) -> &Arc<Backing>;
@@ -190,8 +190,8 @@ impl Carrier for Courier {
         self.route.begin();
     }
 
-    fn hearers(&self) -> &Hearers {
-        &self.route.ear.hearers
+    fn peer_caches(&self) -> &PeerCaches {
+        &self.route.ear.peer_caches
     }
 
     fn backing(&self) -> &Arc<Backing> {
@@ -208,7 +208,7 @@ impl Carrier for Courier {
         let origin = self.route.coherence.origin();
         Message {
             channel: Arc::clone(&self.route.channel),
-            text: hearers::message((cache, origin), function, record).into(),
+            text: peer_caches::message((cache, origin), function, record).into(),
         }
     }
 

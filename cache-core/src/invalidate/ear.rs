@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use super::hearers::{self, Hearers};
+use super::peer_caches::{self, PeerCaches};
 use crate::{
     clock::{Nanos, system_now},
     coherence::{Coherence, Lineage},
@@ -18,7 +18,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Ear {
     coherence: Arc<Coherence>,
-    pub(super) hearers: Hearers,
+    pub(super) peer_caches: PeerCaches,
     /// It was said what this Redis can promise.
     has_told: AtomicBool,
     /// Somebody listens, as far as was said.
@@ -29,7 +29,7 @@ impl Ear {
     pub(super) fn new(coherence: &Arc<Coherence>) -> Arc<Self> {
         Arc::new(Self {
             coherence: Arc::clone(coherence),
-            hearers: Hearers::default(),
+            peer_caches: PeerCaches::default(),
             has_told: AtomicBool::new(false),
             is_heard: AtomicBool::new(false),
         })
@@ -109,10 +109,12 @@ struct Hearing(Arc<Ear>);
 impl Listener for Hearing {
     fn heard(&self, message: &[u8]) {
         let Ear {
-            coherence, hearers, ..
+            coherence,
+            peer_caches,
+            ..
         } = &*self.0;
-        if hearers::is_of_entry(message) {
-            hearers.heard(message, coherence.origin());
+        if peer_caches::is_of_entry(message) {
+            peer_caches.heard(message, coherence.origin());
         } else {
             coherence.heard(message, system_now());
         }

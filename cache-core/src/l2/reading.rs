@@ -1,6 +1,6 @@
 //! Reads of the shared tier: an entry alone, or with the tags that it depends on; or many of them together.
 
-mod together;
+mod batch;
 
 use std::{
     sync::Arc,

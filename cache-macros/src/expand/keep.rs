@@ -61,20 +61,21 @@ impl Context<'_> {
     /// How the value is weighed and, where it leaves the process, the assertion that it can.
     fn travel(&self) -> TokenStream {
         let options = &self.model.options;
-        let is_local = options.is_local();
+        let is_memory_only = options.is_memory_only();
         // Where there is one, its own bound asks: two would be two errors.
         let codec = options
             .codec
             .as_ref()
             .and_then(|given| codec_type(&given.value));
-        let assertion = (!is_local && codec.is_none()).then(|| {
+        let assertion = (!is_memory_only && codec.is_none()).then(|| {
             quote_spanned! {at(self.output.span)=>
                 let __cached_travel = __cached::travels(__cached_travel);
             }
         });
         // Not asked where it does not matter: the answer for a value with a lifetime, `&'static str`
         // among them, is an error and not a no.
-        let probe = (!is_local).then(|| quote_spanned!(Span::mixed_site()=> ProbeTravel as _,));
+        let probe =
+            (!is_memory_only).then(|| quote_spanned!(Span::mixed_site()=> ProbeTravel as _,));
         // At the place of the assertion, so that what both report is one error.
         let weigh = quote_spanned! {at(self.output.span)=>
             (&&&__cached::TravelProbe::of(&__cached_returned)).__cached_weigh()

@@ -37,7 +37,7 @@ impl Options {
         self.refuse_for_other_tier(mistakes);
         self.refuse_where_nothing_is_shared(mistakes);
         // What is to be removed needs no feature.
-        if !self.is_local() {
+        if !self.is_memory_only() {
             self.refuse_without_features(features, mistakes);
         }
     }
@@ -206,7 +206,7 @@ impl Options {
     /// Refuses what is about the shared tier where values stay in memory for what they depend on.
     fn refuse_where_nothing_is_shared(&self, mistakes: &mut Mistakes) {
         let is_by_value = |given: &Given<Listened>| given.value.by_value.is_some();
-        let why = if self.is_local() {
+        let why = if self.is_memory_only() {
             return;
         } else if self.inherits.is_some() {
             "what `inherits` stays in memory: list the events in `invalidate_on` instead"

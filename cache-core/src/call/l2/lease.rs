@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::Elsewhere;
+use super::EntryInL2;
 use crate::{
     cache::Cache,
     clock::{after, system_now},
@@ -96,7 +96,7 @@ impl Times {
     }
 }
 
-impl Elsewhere {
+impl EntryInL2 {
     /// Waits for another process that loads, if there is one: until its value is there, or it is this process that is to
     /// load. Gives what was read last; this process loads where that is nothing.
     pub(super) async fn wait_for_fleet(

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use super::{
     BoxFuture, Missed, OpenCall,
     body::Body,
+    l2::L2Entry,
     miss::{Call, FlightChoice},
-    remote::Remote,
 };
 use crate::{
     cache::Cache,
@@ -70,9 +70,9 @@ impl OpenCall {
     fn is_plain(&self) -> bool {
         let Self { call, question, .. } = self;
         let limit = call.site.aging.and_then(|aging| aging.strategy.timeout);
-        let has_time = |remote: &Arc<dyn Remote>| limit.is_none_or(|it| it > remote.budget());
+        let has_time = |l2_entry: &Arc<dyn L2Entry>| limit.is_none_or(|it| it > l2_entry.budget());
         question.is_none()
-            && call.remote.as_ref().is_some_and(has_time)
+            && call.l2_entry.as_ref().is_some_and(has_time)
             && call.is_on()
             && context::load().is_none()
             && !self.may_be_old()
@@ -119,8 +119,8 @@ impl OpenCall {
         let Some(underway) = member.try_turn_here() else {
             return Beginning::Goes(Going::InFlight(Box::new(call), member, None, since));
         };
-        let remote = call.remote.as_ref().zip(underway.load());
-        if remote.is_some_and(|(remote, load)| remote.only_reads(&call.cache, load)) {
+        let l2_entry = call.l2_entry.as_ref().zip(underway.load());
+        if l2_entry.is_some_and(|(l2_entry, load)| l2_entry.only_reads(&call.cache, load)) {
             return Beginning::Reads(Box::new(Reader {
                 call,
                 member,
@@ -149,8 +149,8 @@ impl Reader {
     }
 
     pub(super) fn one(&self) -> Option<One<'_>> {
-        let remote = self.call.remote.as_deref()?;
-        Some(remote.one(&self.call.cache, self.load()))
+        let l2_entry = self.call.l2_entry.as_deref()?;
+        Some(l2_entry.one(&self.call.cache, self.load()))
     }
 
     /// It goes on by itself: nobody has its entry, or nobody else reads.

@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::Elsewhere;
+use super::EntryInL2;
 use crate::{
-    call::together::{HasRead, Reader, Readers},
+    call::batch_read::{HasRead, Reader, Readers},
     clock::{after, system_now},
     l2::{L2, One, ReadOutcome},
 };
@@ -15,7 +15,7 @@ pub(super) async fn answer_all(l2: Arc<L2>, mut readers: Readers) -> Vec<HasRead
     for reader in &mut readers {
         // As for one that reads by itself.
         reader.load().slot.pause(budget);
-        reader.suspect = Elsewhere::aged_suspect(reader.cache(), reader.load());
+        reader.suspect = EntryInL2::aged_suspect(reader.cache(), reader.load());
     }
     let reads = l2.read_all(&ones(&readers), budget).await;
     let (mut answers, mut wanting) = (Vec::with_capacity(readers.len()), Vec::new());
@@ -53,7 +53,7 @@ fn ones(readers: &Readers) -> Vec<One<'_>> {
 /// Ends the flight of a reader with what was read for it, or has it go on.
 fn end(mut reader: Box<Reader>, ReadOutcome { read, .. }: ReadOutcome) -> HasRead {
     let (cache, load) = (reader.cache().clone(), Arc::clone(reader.load()));
-    let read = Elsewhere::sifted(&cache, &load, reader.suspect.take(), read);
-    let found = Elsewhere::end(&cache, reader.underway(), &load, read);
+    let read = EntryInL2::sifted(&cache, &load, reader.suspect.take(), read);
+    let found = EntryInL2::end(&cache, reader.underway(), &load, read);
     (reader, found.ok().map(|found| found.node))
 }

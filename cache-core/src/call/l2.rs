@@ -1,13 +1,13 @@
 //! The shared tier as one call sees it: the way to its entry, and how the value comes back.
 
-mod fleet;
-mod together;
+mod batch;
+mod lease;
 
 use std::{sync::Arc, time::Duration};
 
 use super::{
     BoxFuture, Call,
-    together::{HasRead, Readers},
+    batch_read::{HasRead, Readers},
 };
 use crate::{
     cache::Cache,
@@ -56,13 +56,13 @@ pub(crate) trait Shared: Teller {
         site: &'static Site,
         text: &Text,
         travelling: Travelling,
-    ) -> Option<Arc<dyn Remote>>;
+    ) -> Option<Arc<dyn L2Entry>>;
 
     /// Reads for the calls of one batch. Gives each with its answer, where it has one; else it is to load.
     ///
     /// # Cancel safety
     ///
-    /// As that of [`Remote::answer`].
+    /// As that of [`L2Entry::answer`].
     fn answer_all(self: Arc<Self>, readers: Readers) -> BoxFuture<'static, Vec<HasRead>>;
 
     /// How its servers are.
@@ -97,14 +97,14 @@ impl Shared for L2 {
         site: &'static Site,
         text: &Text,
         travelling: Travelling,
-    ) -> Option<Arc<dyn Remote>> {
+    ) -> Option<Arc<dyn L2Entry>> {
         let Travelling {
             wire,
             compress_from,
             receive,
         } = travelling;
         let route = route(self, call, site, text, (wire, compress_from))?;
-        Some(Arc::new(Elsewhere {
+        Some(Arc::new(EntryInL2 {
             route,
             admit_read: text.admit_read,
             receive,
@@ -113,7 +113,7 @@ impl Shared for L2 {
     }
 
     fn answer_all(self: Arc<Self>, readers: Readers) -> BoxFuture<'static, Vec<HasRead>> {
-        Box::pin(together::answer_all(self, readers))
+        Box::pin(batch::answer_all(self, readers))
     }
 
     fn condition(&self) -> Condition {
@@ -141,7 +141,7 @@ pub(crate) struct Found {
 }
 
 /// The entry of one call in the shared tier.
-pub(crate) trait Remote: Send + Sync {
+pub(crate) trait L2Entry: Send + Sync {
     /// The way to the entry.
     fn way(&self) -> &dyn Way;
 
@@ -174,7 +174,7 @@ pub(crate) trait Remote: Send + Sync {
 }
 
 /// The entry of one call in Redis, or in what stands in for it.
-struct Elsewhere {
+struct EntryInL2 {
     route: Route,
     admit_read: bool,
     receive: Receiver,
@@ -182,7 +182,7 @@ struct Elsewhere {
     lease: Mutex<Option<Lease>>,
 }
 
-impl Remote for Elsewhere {
+impl L2Entry for EntryInL2 {
     fn way(&self) -> &dyn Way {
         &self.route
     }
@@ -227,13 +227,13 @@ impl Remote for Elsewhere {
 }
 
 /// A load that was given up holds up no other process.
-impl Drop for Elsewhere {
+impl Drop for EntryInL2 {
     fn drop(&mut self) {
         self.give_back(false);
     }
 }
 
-impl Elsewhere {
+impl EntryInL2 {
     async fn read(
         &self,
         cache: &Cache,
@@ -376,7 +376,7 @@ impl Elsewhere {
             return Err(load.redis_miss());
         };
         let mut read = self.look(cache, &load, within, purpose).await;
-        if purpose == Purpose::Load && fleet::takes_turns(&load) {
+        if purpose == Purpose::Load && lease::takes_turns(&load) {
             read = self.wait_for_fleet(cache, &load, read).await;
         }
         Self::end(cache, underway, &load, read).map_err(Some)

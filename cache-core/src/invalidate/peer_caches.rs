@@ -16,7 +16,7 @@ use crate::{key::KeyWriter, lock::Mutex};
 const MARK: char = ':';
 
 /// A cache that may have an entry of that key.
-pub(crate) trait Hearer: Send + Sync {
+pub(crate) trait PeerCache: Send + Sync {
     fn forget(&self, function: &str, key: &KeyWriter);
 
     /// Whether it has not been closed.
@@ -25,14 +25,14 @@ pub(crate) trait Hearer: Send + Sync {
 
 /// The caches of this process that share entries.
 #[derive(Default)]
-pub(crate) struct Hearers {
-    caches: Mutex<Vec<(u64, Weak<dyn Hearer>)>>,
+pub(crate) struct PeerCaches {
+    caches: Mutex<Vec<(u64, Weak<dyn PeerCache>)>>,
     last: AtomicU64,
 }
 
-impl fmt::Debug for Hearers {
+impl fmt::Debug for PeerCaches {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Hearers").finish()
+        f.debug_tuple("PeerCaches").finish()
     }
 }
 
@@ -87,13 +87,13 @@ pub(super) fn message((cache, origin): (u64, &str), function: &str, record: &str
     told.to_string()
 }
 
-impl Hearers {
+impl PeerCaches {
     /// A number for a cache, which tells its own messages from those of others.
     pub(crate) fn next_number(&self) -> u64 {
         self.last.fetch_add(1, Relaxed)
     }
 
-    pub(crate) fn add(&self, number: u64, cache: Weak<dyn Hearer>) {
+    pub(crate) fn add(&self, number: u64, cache: Weak<dyn PeerCache>) {
         let mut caches = self.caches.lock();
         caches.retain(|(_, cache)| cache.strong_count() > 0);
         caches.push((number, cache));
@@ -146,15 +146,15 @@ mod tests {
 
         #[test]
         fn whatever_is_heard_is_no_harm(bytes in vec(any::<u8>(), 0..64), words in ":[0-9a-f ]{0,64}") {
-            Hearers::default().heard(&bytes, "origin");
-            Hearers::default().heard(words.as_bytes(), "origin");
+            PeerCaches::default().heard(&bytes, "origin");
+            PeerCaches::default().heard(words.as_bytes(), "origin");
         }
     }
 
     #[derive(Default)]
     struct Forgetful(AtomicU64);
 
-    impl Hearer for Forgetful {
+    impl PeerCache for Forgetful {
         fn forget(&self, _function: &str, _key: &KeyWriter) {
             self.0.fetch_add(1, Relaxed);
         }
@@ -167,10 +167,10 @@ mod tests {
     #[test]
     fn of_each_saved_message_nothing_is_forgotten_unless_its_name_says_so() {
         for (name, bytes) in saved("message") {
-            let (hearers, cache) = (Hearers::default(), Arc::new(Forgetful::default()));
-            let hearer: Weak<dyn Hearer> = Arc::downgrade(&cache) as _;
-            hearers.add(0, hearer);
-            hearers.heard(&bytes, "here");
+            let (peer_caches, cache) = (PeerCaches::default(), Arc::new(Forgetful::default()));
+            let peer: Weak<dyn PeerCache> = Arc::downgrade(&cache) as _;
+            peer_caches.add(0, peer);
+            peer_caches.heard(&bytes, "here");
             let is_told = name.starts_with("0-entry-");
             assert_eq!(cache.0.load(Relaxed), u64::from(is_told), "{name}");
         }
