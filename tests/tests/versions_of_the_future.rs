@@ -6,8 +6,9 @@
 use cache_core::cached;
 use tests::{
     proxy::Proxy,
-    rows::{RowChanged, Table, explained, ms, on, row, within},
+    rows::{RowChanged, Table, explained, filled, ms, on, row, within},
     server::{Server, with_own_clocks},
+    until,
 };
 use tokio::time::sleep;
 
@@ -28,9 +29,7 @@ async fn served(step: i64, evicts: bool) -> [u64; 3] {
     assert_eq!(within(&there, row(&table, 1)).await, 0);
     server.step_clock(0);
     if evicts {
-        for tag in server.command(&["KEYS", "test:t:*"]).lines() {
-            server.command(&["DEL", tag]);
-        }
+        evict_tags(&server);
     }
     sleep(ms(300)).await;
     proxy.black_hole_from(&server.clients("cache-core-channel"));
@@ -57,4 +56,60 @@ async fn what_is_made_of_a_value_under_a_version_of_the_future_is_no_newer_than_
         "control: nothing evicted"
     );
     assert_eq!(served(1_000_000, true).await, [1; 3]);
+}
+
+#[cached(ttl = 1h, skip(table), tiers = redis, invalidate_on = RowChanged { id })]
+async fn far_row(table: &Table, id: u64) -> u64 {
+    table.value()
+}
+
+fn evict_tags(server: &Server) {
+    for tag in server.command(&["KEYS", "test:t:*"]).lines() {
+        server.command(&["DEL", tag]);
+    }
+}
+
+/// The least that a process is served that emitted an event, behind a demotion of the server that acknowledged that under one that
+/// never had it. The event before was emitted while the clock was ahead by `step` microseconds.
+async fn served_to_its_emitter(step: i64, evicts: bool) -> u64 {
+    let (a, b) = with_own_clocks(|| (Server::replicable(), Server::replicable()));
+    let table = Table::default();
+    b.follow(&a);
+    b.is_synced().await;
+    let here = on(a.url(), ms(2_000)).await;
+    a.step_clock(step);
+    here.emit(RowChanged { id: 1 }).await.unwrap();
+    assert_eq!(within(&here, row(&table, 1)).await, 0);
+    assert_eq!(within(&here, far_row(&table, 1)).await, 0);
+    filled(&here, "row").await;
+    filled(&here, "far_row").await;
+    until("the replica has both", || {
+        b.command(&["KEYS", "test:e:*"]).lines().count() == 2
+    })
+    .await;
+    b.lead();
+    a.step_clock(0);
+    if evicts {
+        evict_tags(&a);
+    }
+    table.set(1);
+    here.emit(RowChanged { id: 1 }).await.unwrap();
+    a.follow(&b);
+    a.is_synced().await;
+    let mut least = u64::MAX;
+    for _ in 0..400 {
+        let far = within(&here, far_row(&table, 1)).await;
+        least = least.min(far).min(within(&here, row(&table, 1)).await);
+        sleep(ms(2)).await;
+    }
+    least
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_emitted_an_event_believes_no_server_that_has_forgotten_it() {
+    let hour = 3_600_000_000;
+    for (step, evicts) in [(0, false), (0, true), (hour, false), (hour, true)] {
+        let least = served_to_its_emitter(step, evicts).await;
+        assert_eq!(least, 1, "clock ahead by {step} us, evicted: {evicts}");
+    }
 }

@@ -160,10 +160,12 @@ impl Coherence {
         };
         let listens_to = self.state.lock().listens_to;
         let lines: Vec<_> = text.lines().filter_map(Line::read).collect();
+        // What was published before that has been heard.
+        let since = self.beat.fence();
         for line in &lines {
             if let Some(lineage) = listens_to {
                 let version = Version::read(line.version.as_bytes());
-                self.said.add(&line.tag, version, lineage, now);
+                self.said.add(&line.tag, version, lineage, (since, now));
             }
         }
         // Around the invalidation: who captures what comes behind a mark finds it, and who read one before it was

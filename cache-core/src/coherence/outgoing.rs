@@ -337,7 +337,8 @@ impl Outgoing {
             .fetch_add(jobs.len() as u64, Relaxed);
         for ((cell, _), version) in self.cells.iter().zip(versions) {
             state.ledger.add(cell.tag(), lineage, now);
-            coherence.said.add(cell.tag(), *version, lineage, now);
+            let said = (self.since, now);
+            coherence.said.add(cell.tag(), *version, lineage, said);
         }
         for job in &mut jobs {
             // What was read since it was sent may be from before it arrived.

@@ -1,5 +1,5 @@
-//! The highest version each server has reported per tag lately: a server that reports less has lost writes, or is another
-//! one.
+//! The last version each server has reported per tag lately, the highest where their order is unknown: a server that reports
+//! less has lost writes, or is another one.
 
 use std::{collections::HashMap, hash::BuildHasher};
 
@@ -30,12 +30,38 @@ struct State {
     lineage: Lineage,
     hasher: KeyHasher,
     /// By the hashes of tags; those of the time before too.
-    versions: [HashMap<u64, u64>; 2],
+    versions: [HashMap<u64, LastWord>; 2],
     since: Nanos,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct LastWord {
+    version: u64,
+    /// When it was known.
+    at: Nanos,
+    /// A larger number that this one came behind; zero where there is none.
+    larger_before: u64,
+}
+
+impl LastWord {
+    fn is_contradicted_by(&self, says: u64, (own, other): (Lineage, Lineage)) -> bool {
+        let has_forgotten = |known: u64| rules::has_forgotten((known, own), (says, other));
+        // A version never comes back.
+        let is_from_before = says != 0 && says == self.larger_before;
+        has_forgotten(self.version) || is_from_before && has_forgotten(says + 1)
+    }
+}
+
 impl Said {
-    pub(super) fn add(&self, tag: &Tag, version: Version, lineage: Lineage, now: Nanos) {
+    /// The server has said this at `since` or later: behind what was known before that, though it may be a smaller number, as a tag
+    /// gets that was evicted, where the clock was ahead before.
+    pub(super) fn add(
+        &self,
+        tag: &Tag,
+        version: Version,
+        lineage: Lineage,
+        (since, now): (Nanos, Nanos),
+    ) {
         let version = match version {
             // A full server gives it up, and tells of it as of 0.
             Version::Number(0) | Version::Missing | Version::Marked => UNKNOWN,
@@ -47,14 +73,28 @@ impl Said {
         }
         state.forget(now);
         let hash = state.hasher.hash_one(tag);
-        for known in &mut state.versions {
-            if known.get(&hash) == Some(&UNKNOWN) {
-                // It is known now, or is said again below.
-                known.remove(&hash);
+        let mut new = LastWord {
+            version,
+            at: now,
+            larger_before: 0,
+        };
+        for words in &mut state.versions {
+            let is_behind = |known: &LastWord| known.version == UNKNOWN || known.at < since;
+            if !words.get(&hash).is_some_and(is_behind) {
+                continue;
             }
+            // It is known now, or is said again below.
+            let before = words.remove(&hash);
+            let before = before.filter(|before| before.version != UNKNOWN);
+            let larger = before.map(|before| before.version.max(before.larger_before));
+            let larger = larger.filter(|larger| *larger > version);
+            new.larger_before = new.larger_before.max(larger.unwrap_or(0));
         }
-        let known = state.versions[0].entry(hash).or_default();
-        *known = version.max(*known);
+        let known = state.versions[0].entry(hash).or_insert(new);
+        if known.version < version {
+            new.larger_before = new.larger_before.max(known.larger_before);
+            *known = new;
+        }
     }
 
     /// Whether a server of this lineage that says this of a tag has said more.
@@ -71,9 +111,9 @@ impl Said {
         let mut state = self.0.lock();
         state.forget(now);
         let hash = state.hasher.hash_one(tag);
-        let known = state.versions.iter().filter_map(|known| known.get(&hash));
-        let known = known.max().copied().unwrap_or(0);
-        rules::has_forgotten((known, state.lineage), (version, lineage))
+        let lineages = (state.lineage, lineage);
+        let mut words = state.versions.iter().filter_map(|known| known.get(&hash));
+        words.any(|known| known.is_contradicted_by(version, lineages))
     }
 
     /// What another one knows, which has nobody to know it for any more.
@@ -114,7 +154,7 @@ mod tests {
     fn a_server_that_says_less_than_it_has_said_is_not_believed_for_as_long_as_that_is_remembered()
     {
         let (said, tag, start) = (Said::default(), Tag::from_name("E:1"), 1_000 * SECOND);
-        said.add(&tag, Version::Number(7), Lineage(1), start);
+        said.add(&tag, Version::Number(7), Lineage(1), (0, start));
         let says = |version, lineage, then| {
             said.is_contradicted_by(&tag, version, Lineage(lineage), start + then * SECOND)
         };
@@ -135,17 +175,36 @@ mod tests {
                 !says(Version::Number(7)),
                 "of what was only read nothing is remembered"
             );
-            said.add(&tag, given_up, Lineage(1), start);
+            said.add(&tag, given_up, Lineage(1), (0, start));
             assert!(says(Version::Number(7)) && !says(Version::Missing));
-            said.add(&tag, Version::Number(9), Lineage(1), start);
+            said.add(&tag, Version::Number(9), Lineage(1), (0, start));
             assert!(says(Version::Number(7)) && !says(Version::Number(9)));
         }
     }
 
     #[test]
+    fn behind_a_clock_that_was_ahead_the_smaller_version_is_the_later_one() {
+        let (said, tag, start) = (Said::default(), Tag::from_name("E:1"), 1_000 * SECOND);
+        let says = |version| {
+            said.is_contradicted_by(&tag, Version::Number(version), Lineage(1), start + SECOND)
+        };
+        let add = |version, since, now| {
+            said.add(&tag, Version::Number(version), Lineage(1), (since, now));
+        };
+        add(1_000, start, start + 1);
+        add(500, start, start + 2);
+        assert!(says(500) && !says(1_000), "which of both is unknown");
+        add(600, start + 3, start + 4);
+        assert!(!says(600) && says(500) && says(1_000));
+        add(700, start + 5, start + 6);
+        assert!(!says(700) && says(600) && says(1_000));
+        assert!(!says(800), "another process has bumped it");
+    }
+
+    #[test]
     fn a_server_that_has_forgotten_a_mark_is_not_believed_until_it_says_what_came_of_it() {
         let (said, tag, start) = (Said::default(), Tag::from_name("E:1"), 1_000 * SECOND);
-        let add = |version| said.add(&tag, version, Lineage(1), start);
+        let add = |version| said.add(&tag, version, Lineage(1), (0, start));
         let says = |version| said.is_contradicted_by(&tag, version, Lineage(1), start);
         add(Version::Number(7));
         add(Version::Marked);
@@ -160,7 +219,7 @@ mod tests {
         let (said, now) = (Said::default(), 1_000 * SECOND);
         let tag = |id: usize| Tag::from_name(&format!("E:{id}"));
         for id in 0..5 * MOST {
-            said.add(&tag(id), Version::Number(7), Lineage(1), now);
+            said.add(&tag(id), Version::Number(7), Lineage(1), (0, now));
         }
         let says_less = |id| said.is_contradicted_by(&tag(id), Version::Number(6), Lineage(1), now);
         assert!((4 * MOST..5 * MOST).all(says_less));

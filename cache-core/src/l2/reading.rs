@@ -350,9 +350,10 @@ impl L2 {
         let span = |from: u64, to: u64| Duration::from_micros(to.saturating_sub(from));
         let age = Age {
             since_load: span(header.created, now),
-            fresh: span(now, header.soft),
+            // From its creation where that is yet to come: the clock was set back.
+            fresh: span(now.max(header.created), header.soft),
             stale_for: span(header.soft, now),
-            left: span(now, header.hard),
+            left: span(now.max(header.created), header.hard),
             load_time: Duration::from_micros(header.load_time.into()),
         };
         if age.left.is_zero() {
