@@ -191,7 +191,7 @@ pub struct FunctionStats {
     pub redis_unusable: u64,
     /// Reads that Redis did not answer in time, or at all.
     pub redis_faults: u64,
-    /// Reads without an answer, by reason; without reasons that did not occur.
+    /// Reads that gave no value, by reason; without reasons that did not occur.
     pub redis_missed: Vec<(RedisMiss, u64)>,
     /// Calls that skipped Redis, because it cannot be reached, or failed so often that the cache does not use it for a
     /// while.
