@@ -49,7 +49,7 @@ impl Error {
 }
 
 /// A load took longer than its function's `timeout`, and no stale value could stand in for it. The function's own error
-/// is made of it by `From`.
+/// is made from it by `From`.
 ///
 /// ```
 /// use cache_core::{TimedOut, cached};
