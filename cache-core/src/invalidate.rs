@@ -306,7 +306,7 @@ impl Drop for Hold {
 fn not_acknowledged() -> Error {
     Error::new(
         ErrorKind::Unreachable,
-        "Redis has not acknowledged the event: what depends on it is void in this process, and it is sent until Redis \
-         accepts it; nothing is to be emitted again",
+        "Redis has not acknowledged the event: entries that depend on it are invalid in this process, and it is sent \
+         until Redis accepts it: do not emit it again",
     )
 }

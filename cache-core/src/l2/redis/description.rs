@@ -167,7 +167,7 @@ impl Redis {
             Ok(Named::Sentinels { credentials, .. }) => *credentials = Some(own),
             Ok(Named::Node(_) | Named::Cluster(_)) => {
                 self.0 = Err(Error::configuration(
-                    "a user of sentinels is named, and no sentinels are",
+                    "a user for sentinels is given, but no sentinels",
                 ));
             }
             Err(_) => {}
@@ -191,7 +191,7 @@ impl Redis {
             return Ok(Target::Server(self.address()?));
         };
         if nodes.is_empty() {
-            return Err(Error::configuration("no nodes of the cluster are named"));
+            return Err(Error::configuration("no nodes of the cluster are given"));
         }
         if description.database != 0 {
             return Err(Error::configuration("a cluster has no database but 0"));
@@ -219,13 +219,13 @@ impl Redis {
         let place = match place {
             Named::Node(Node::Unix(_)) if tls.is_some() => {
                 return Err(Error::configuration(
-                    "there is no TLS on the socket of a file system",
+                    "TLS does not work over a Unix socket",
                 ));
             }
             Named::Node(node) => Place::Node(node),
             Named::Cluster(_) => return Err(Error::configuration("a cluster has many addresses")),
             Named::Sentinels { nodes, .. } if nodes.is_empty() => {
-                return Err(Error::configuration("no sentinels are named"));
+                return Err(Error::configuration("no sentinels are given"));
             }
             Named::Sentinels {
                 service,

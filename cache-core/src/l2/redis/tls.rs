@@ -109,7 +109,7 @@ impl Tls {
                 let certificates = certificates_of(certificates, "`Tls::client_certificate`")?;
                 let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| {
                     Error::configuration(
-                        "the key of `Tls::client_certificate` is no private key in PEM",
+                        "the key of `Tls::client_certificate` is not a private key in PEM",
                     )
                 })?;
                 config
@@ -122,7 +122,7 @@ impl Tls {
         let name = self.server_name.as_ref().map(|name| {
             ServerName::try_from(name.clone()).map_err(|_| {
                 Error::configuration(
-                    "the name of `Tls::server_name` is none of a host, and no address",
+                    "the name of `Tls::server_name` is neither a host name nor an address",
                 )
             })
         });
@@ -146,8 +146,8 @@ impl Tls {
         authorities.add_parsable_certificates(known.certs);
         if authorities.is_empty() {
             return Err(Error::configuration(
-                "this system believes no authority, so no certificate of Redis could be believed: install them \
-                 (`ca-certificates`), or name the one to believe with `Tls::roots`",
+                "this system trusts no authority, so it can trust no certificate of Redis: install some \
+                 (`ca-certificates`), or name the one to trust with `Tls::roots`",
             ));
         }
         Ok(authorities)
@@ -248,6 +248,6 @@ fn certificates_of(pem: &[u8], option: &str) -> Result<Vec<CertificateDer<'stati
         .ok()
         .filter(|certificates| !certificates.is_empty())
         .ok_or_else(|| {
-            Error::configuration(format_args!("what {option} names is no certificate in PEM"))
+            Error::configuration(format_args!("{option} is given something that is not a certificate in PEM"))
         })
 }
