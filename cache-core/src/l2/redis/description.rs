@@ -218,9 +218,7 @@ impl Redis {
         let tls = tls.map(|tls| tls.secure()).transpose()?;
         let place = match place {
             Named::Node(Node::Unix(_)) if tls.is_some() => {
-                return Err(Error::configuration(
-                    "TLS does not work over a Unix socket",
-                ));
+                return Err(Error::configuration("TLS does not work over a Unix socket"));
             }
             Named::Node(node) => Place::Node(node),
             Named::Cluster(_) => return Err(Error::configuration("a cluster has many addresses")),

@@ -248,6 +248,8 @@ fn certificates_of(pem: &[u8], option: &str) -> Result<Vec<CertificateDer<'stati
         .ok()
         .filter(|certificates| !certificates.is_empty())
         .ok_or_else(|| {
-            Error::configuration(format_args!("{option} is given something that is not a certificate in PEM"))
+            Error::configuration(format_args!(
+                "{option} is given something that is not a certificate in PEM"
+            ))
         })
 }
