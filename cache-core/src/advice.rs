@@ -11,11 +11,11 @@ use crate::{
 };
 
 impl Cache {
-    /// What to change, from what this cache has counted since it was built: most urgent first, and nothing where all is well, or
-    /// too little has happened to tell.
+    /// What to change, from what this cache has counted since it was built, most urgent first. It is empty if all is
+    /// well, or if too little has happened to tell.
     ///
-    /// It looks at counters and at samples, costs no call anything, and takes microseconds. Ask for it after a day of real
-    /// traffic, or under a load test. Hot keys are named, so it belongs where keys may be read.
+    /// It reads counters and samples, costs calls nothing, and takes microseconds. Ask for it after a day of real
+    /// traffic, or under a load test. It names hot keys, so show it only to those who may read keys.
     ///
     /// ```
     /// # use cache_core::{Cache, Symptom, cached};
@@ -41,7 +41,7 @@ impl Cache {
 }
 
 impl Stats {
-    /// What [`Cache::advice`] says of these.
+    /// What [`Cache::advice`] says about these statistics.
     #[must_use]
     pub fn advice(&self) -> Vec<Advice> {
         let of_cache = of_cache::RULES.iter().flat_map(|rule| rule(self));
@@ -57,13 +57,13 @@ impl Stats {
 
 /// One thing to change.
 ///
-/// [`Display`](fmt::Display) says it in a sentence.
+/// [`Display`](fmt::Display) writes it as a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Advice {
     /// What is wrong.
     pub symptom: Symptom,
-    /// What it is about: a cached function, or an event; nothing where it is the whole cache.
+    /// What it is about: a cached function or an event; `None` if it is the whole cache.
     pub about: Option<String>,
     /// What was counted.
     pub evidence: String,
@@ -81,7 +81,7 @@ pub enum Symptom {
     UnstableSubscription,
     /// What is in Redis cannot be used: damaged, or of another version of the value.
     UnusableEntries,
-    /// Loads fail, and nothing stands in for them.
+    /// Loads fail, and no stale value stands in for them.
     FailingLoads,
     /// Entries are evicted that are asked for again.
     TooLittleMemory,
@@ -91,30 +91,30 @@ pub enum Symptom {
     TooLargeValues,
     /// An event on which nothing depended, however often it was emitted.
     EventWithoutListeners,
-    /// Entries are made void more often than they are used.
+    /// Entries are invalidated more often than they are used.
     InvalidationStorm,
-    /// Values that were made void, and loaded again, were the same as before.
+    /// Values that were invalidated and loaded again were the same as before.
     TooBroadEvent,
-    /// Values that had expired, and were loaded again, were the same as before.
+    /// Values that had expired and were loaded again were the same as before.
     ShortTtl,
     /// Calls wait for entries that expire while they are in use.
     WaitsAtExpiry,
     /// Hardly any call is answered without a load.
     RarelyReused,
-    /// To ask Redis takes longer than to load.
+    /// Asking Redis takes longer than loading.
     SlowRedis,
-    /// To encode and decode takes longer than to load.
+    /// Encoding and decoding takes longer than loading.
     SlowCodec,
     /// One key is asked for much more than all others.
     HotKey,
-    /// Loads in the background, and prefetches, find no room.
+    /// Background loads and prefetches find no room.
     CrowdedBackground,
-    /// Loads take longer than they may.
+    /// Loads take longer than allowed.
     FrequentTimeouts,
-    /// A policy of a function that was never called.
+    /// A policy names a function that was never called.
     UnusedPolicy,
-    /// Cached functions that were never called: only with the feature `graph`, and not of methods that name no
-    /// event, of which that does not know.
+    /// Cached functions that were never called. Only with the feature `graph`, which does not know methods that name no
+    /// event.
     NeverCalled,
 }
 

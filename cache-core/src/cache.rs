@@ -39,9 +39,8 @@ static DEFAULT: LazyLock<Cache> = LazyLock::new(|| CacheBuilder::default().build
 
 /// Where cached functions keep their values. Cheap to clone: all clones are one cache.
 ///
-/// A call goes to the cache its function names with `cache = ..`, else to the one of the
-/// [`scope`](Cache::scope) it runs in, else to the [installed](Cache::install) one, else to a default
-/// of 64 MiB that needs no set-up.
+/// A call goes to the cache that its function names with `cache = ..`, otherwise to that of the [`scope`](Cache::scope)
+/// it runs in, otherwise to the [installed](Cache::install) one, otherwise to a default of 64 MiB that needs no set-up.
 ///
 /// ```
 /// use cache_core::{Cache, cached};
@@ -85,11 +84,11 @@ impl Cache {
         CacheBuilder::default()
     }
 
-    /// A cache that keeps nothing and joins no calls: every call runs its function's body.
+    /// A cache that keeps nothing and shares no loads: every call runs its function's body.
     ///
-    /// For [`scope`](Cache::scope) in tests, and to see what a program does without its cache. What is emitted in it, by
-    /// [`emit`](Cache::emit) or by a function with `#[invalidates]`, is told to nobody: processes that do have a cache serve
-    /// what it makes void for their `ttl`.
+    /// For [`scope`](Cache::scope) in tests, and to see what a program does without its cache. It sends events to
+    /// nobody, neither those of [`emit`](Cache::emit) nor those of functions with `#[invalidates]`: processes that do
+    /// have a cache serve the affected entries for their `ttl`.
     #[must_use]
     pub fn disabled() -> Self {
         let cache = CacheBuilder::default().build_now();
@@ -127,9 +126,9 @@ impl Cache {
         Self(inner)
     }
 
-    /// Makes this the cache of all calls in the process that name no other.
+    /// Makes this the cache of all calls in the process that go to no other.
     ///
-    /// Install before the first call: entries made in the default cache stay behind there.
+    /// Install before the first call: entries that are in the default cache by then stay there.
     ///
     /// # Errors
     ///
@@ -161,7 +160,7 @@ impl Cache {
     ///
     /// # Cancel safety
     ///
-    /// As that of the future.
+    /// That of the future.
     ///
     /// ```
     /// # use cache_core::{Cache, cached};
@@ -180,7 +179,7 @@ impl Cache {
         Scoped::new(cache, future)
     }
 
-    /// What this cache did and holds.
+    /// What this cache did, and what it holds.
     #[must_use]
     pub fn stats(&self) -> Stats {
         let l1 = &self.flights().l1;
@@ -200,26 +199,27 @@ impl Cache {
         }
     }
 
-    /// Forgets every entry in memory. Loads that began before are not kept. Redis keeps its entries.
+    /// Drops every entry in memory. Loads that began earlier are not kept. Redis keeps its entries.
     pub fn clear(&self) {
         self.0.flights.clear();
     }
 
-    /// Ends the cache: forgets every entry in memory, lets detached loads end and what is on its way to
-    /// Redis arrive, events first, and gives what was left. What is to be said once more after `unknown_outcome` is said
-    /// now, unless another cache of this process with the same Redis and namespace is open, which says it then.
+    /// Ends the cache: drops every entry in memory, waits for detached loads and for everything that is to be sent to
+    /// Redis, events first, and returns what was left at the deadline. Events that are due again after
+    /// `unknown_outcome` are emitted now, unless this process has another open cache with the same Redis and namespace,
+    /// which emits them then.
     ///
-    /// From the first moment on calls run their bodies, as with [`Cache::disabled`], and what running loads
-    /// return is kept nowhere.
+    /// As soon as it begins, calls run their bodies, as with [`Cache::disabled`], and results of running loads are not
+    /// kept.
     ///
     /// # Panics
     ///
-    /// When loads are running or values on their way, and this is called outside a Tokio runtime with
-    /// its timer enabled.
+    /// If loads are running or values wait to be written, and this is called outside a Tokio runtime with its timer
+    /// enabled.
     ///
     /// # Cancel safety
     ///
-    /// Dropped half way, the cache is closed all the same, loads run on and values are sent.
+    /// If it is dropped half way, the cache is closed all the same, loads run on and values are sent.
     pub async fn close(&self, deadline: Duration) -> Leftover {
         self.0.is_closed.store(true, Relaxed);
         self.flights().turn_off();
@@ -400,9 +400,9 @@ impl fmt::Debug for Cache {
 pub struct Leftover {
     /// Detached loads that were still running at the deadline. Inline loads belong to their callers.
     pub loads: usize,
-    /// Changes of Redis that were still on their way.
+    /// Changes that were still to be written to Redis.
     pub fills: usize,
-    /// Emissions that Redis has not acknowledged: other processes may serve what they make void.
+    /// Emissions that Redis has not acknowledged: other processes may serve what they invalidate.
     pub events: usize,
 }
 

@@ -12,8 +12,8 @@ pub(crate) type Nanos = u64;
 
 /// Where a cache reads the time from.
 ///
-/// The system's clock is monotonic and coarse: it moves in steps of 1 to 4 ms on Linux, which is
-/// what a read of about 5 ns costs in precision. Lifetimes are precise to that step.
+/// The system's clock is monotonic and coarse: on Linux it moves in steps of 1 to 4 ms, so that a read takes only about
+/// 5 ns. Lifetimes are accurate to that step.
 #[derive(Clone, Debug, Default)]
 pub struct Clock(Source);
 

@@ -1,5 +1,5 @@
-//! The error of building and installing a cache and of emitting events, which a cached call never returns; and `TimedOut`,
-//! from which a user's own error is made where a load takes too long.
+//! The error of building and installing a cache and of emitting events, which a cached call never returns; and
+//! `TimedOut`, which becomes the user's own error if a load takes too long.
 
 use std::{fmt, time::Duration};
 
@@ -21,7 +21,7 @@ pub enum ErrorKind {
     Configuration,
     /// A cache is already installed in this process.
     AlreadyInstalled,
-    /// Redis answered and refuses: the user or password, the database, or because it is too old.
+    /// Redis refuses the user, the password or the database, or is too old.
     Refused,
     /// Redis does not answer: while building a cache that requires it, or when asked to acknowledge an event.
     Unreachable,
@@ -48,8 +48,8 @@ impl Error {
     }
 }
 
-/// A load took longer than its function's `timeout`, and no stale value could stand in for it. Becomes the function's own
-/// error by its `From`.
+/// A load took longer than its function's `timeout`, and no stale value could stand in for it. The function's own error
+/// is made from it by `From`.
 ///
 /// ```
 /// use cache_core::{TimedOut, cached};

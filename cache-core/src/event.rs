@@ -33,22 +33,22 @@ use crate::key::KeyWriter;
 /// }
 /// ```
 ///
-/// The order of the fields is a hierarchy: besides the whole event, `OrderChanged { tenant, .. }` names what
-/// changed in all orders of a tenant, and `OrderChanged { .. }` in all orders, where a function listens to
-/// it as well as where it is emitted. Whoever listens to a whole event hears of each of its prefixes, and the
-/// other way round. A field is part of a key: a [`CacheKey`](crate::CacheKey).
+/// The order of the fields is a hierarchy. Besides the whole event, functions can listen to or emit
+/// `OrderChanged { tenant, .. }`, a change of all orders of a tenant, and `OrderChanged { .. }`, a change of all
+/// orders. A function that listens to a whole event hears of each of its prefixes, and the other way round. A field is
+/// part of a key: a [`CacheKey`](crate::CacheKey).
 ///
-/// The name of the type, without its path, is what other processes know the event by;
-/// `#[event(name = "..")]` is another one. Two events of one name hear of each other's changes, which
-/// costs loads and is never wrong. A field can be added at the end while older processes run.
+/// Other processes know the event by the name of its type, without the path, or by `#[event(name = "..")]`. Listeners
+/// of two events with one name hear of both, which costs loads and is never wrong. A field can be added at the end
+/// while older processes run.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an event",
     label = "no `#[derive(Event)]`",
     note = "derive it where the type is defined: `#[derive(cache_core::Event)]`"
 )]
 pub trait Event {
-    /// What other processes know the event by. It is a part of keys and of messages: one with spaces, control characters
-    /// or one of `:/{}`, or none at all, does not compile where the event is emitted or listened to.
+    /// The name by which other processes know the event. It is part of keys and messages: an empty name, or one with
+    /// spaces, control characters or any of `:/{}`, does not compile where the event is emitted or listened to.
     ///
     /// ```compile_fail
     /// # use cache_core::{Cache, Event};
@@ -82,7 +82,8 @@ impl<E: Event + ?Sized> Event for &E {
     }
 }
 
-/// An event of which only the first fields are known: everything below them. [`event!`](macro@crate::event) makes it.
+/// An event of which only the first fields are given: it means all events below them. [`event!`](macro@crate::event)
+/// makes it.
 pub struct Prefix<E> {
     path: Path,
     event: PhantomData<fn() -> E>,

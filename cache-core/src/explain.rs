@@ -15,8 +15,7 @@ use crate::{
 
 /// A value, and where it came from.
 ///
-/// [`CachedCall::explain`](crate::CachedCall::explain) gives it; [`Display`](fmt::Display) says it in
-/// a sentence.
+/// [`CachedCall::explain`](crate::CachedCall::explain) returns it; [`Display`](fmt::Display) writes it as a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Explained<T> {
@@ -28,16 +27,16 @@ pub struct Explained<T> {
     pub key: String,
     /// Who answered.
     pub source: Source,
-    /// Why memory did not answer; nothing where it did.
+    /// Why memory did not answer; `None` if it did.
     pub miss: Option<Miss>,
-    /// Which event made the entry void that memory had, who emitted it, where and when. Nothing where that is not known: it
-    /// was too long ago, or Redis has lost its memory.
+    /// Which event invalidated the entry in memory, who emitted it, where and when. `None` if that is not known: it was
+    /// too long ago, or Redis has lost its data.
     pub cause: Option<Cause>,
-    /// Why Redis did not answer; nothing where it did, or was not to be asked.
+    /// Why Redis did not answer; `None` if it did, or did not have to be asked.
     pub redis: Option<RedisMiss>,
     /// How long ago the value was loaded.
     pub age: Duration,
-    /// How long the entry stays fresh; nothing where the value was not kept.
+    /// How long the entry stays fresh; `None` if the value was not kept.
     pub time_left: Option<Duration>,
     /// Why a value was served that is not fresh.
     pub stale: Option<Stale>,
@@ -54,14 +53,14 @@ pub struct Stamp {
     /// `UserChanged:7` stands for a change of the user 7, or of something below it; `UserChanged/` for a change of all
     /// users at once.
     pub tag: String,
-    /// The version of it that the value was loaded under, as Redis has it under `{namespace}:t:{tag}`: the time of the
-    /// last change in microseconds. Nothing where Redis was not asked.
+    /// The version of the tag when the value was loaded, as Redis holds it under `{namespace}:t:{tag}`: the time of the
+    /// last change in microseconds. `None` if Redis was not asked.
     pub version: Option<u64>,
 }
 
-/// An event that made an entry void: of several the last.
+/// An event that invalidated an entry; the last one if there were several.
 ///
-/// [`Display`](fmt::Display) says it in a sentence: "`UserChanged:7` was emitted by `shop::rename` in process
+/// [`Display`](fmt::Display) writes it as a sentence: "`UserChanged:7` was emitted by `shop::rename` in process
 /// `web-7f9c:4711:5be0cd19137e2179` 120ms ago".
 ///
 /// ```
@@ -93,18 +92,20 @@ pub struct Stamp {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Cause {
-    /// What has changed, as [`Stamp::tag`] has it.
+    /// What has changed, in the form of [`Stamp::tag`].
     pub tag: String,
-    /// The function under `#[invalidates]` that emitted the event: `shop::rename`, `<shop::Shop as shop::Names>::rename`.
-    /// Of [`Cache::emit`](crate::Cache::emit) and [`Cache::hold`](crate::Cache::hold) the line that called it:
-    /// `src/orders.rs:42`. More than one where several events were told at once: one of them. None where that is not known,
-    /// as of more than 64 tags at once, of an older version of this library, or of a name that is longer than 200 bytes.
+    /// The function under `#[invalidates]` that emitted the event: `shop::rename`,
+    /// `<shop::Shop as shop::Names>::rename`. For [`Cache::emit`](crate::Cache::emit) and
+    /// [`Cache::hold`](crate::Cache::hold) it is the calling line: `src/orders.rs:42`. If several events were sent at
+    /// once, all their functions are listed: one of them emitted this event. The list is empty if the function is not
+    /// known: if more than 64 tags were sent at once, an older version of this library sent them, or the name is longer
+    /// than 200 bytes.
     pub functions: Vec<String>,
-    /// The process in which that was: its host, its number there, and a random number.
+    /// The process that emitted it: its host, its process id there, and a random number.
     pub process: String,
-    /// Whether that is this one.
+    /// Whether that is this process.
     pub is_own: bool,
-    /// How long ago it was emitted; of another process, how long ago this one heard of it.
+    /// How long ago it was emitted; for an event of another process, how long ago this process heard of it.
     pub ago: Duration,
 }
 
@@ -135,9 +136,9 @@ pub enum Stale {
     Failed,
     /// It is past its `ttl`, and the load of its successor takes longer than `soft_timeout` or `timeout`.
     Late,
-    /// An event has made it void, and its successor is being loaded: `stale_if_invalidated`.
+    /// An event has invalidated it, and its successor is being loaded: `stale_if_invalidated`.
     Invalidated,
-    /// The load of its successor failed or is late, and it is not known whether an event has made it void:
+    /// The load of its successor failed or is late, and it is not known whether an event has invalidated it:
     /// `stale_if_error(.., unproven)`.
     Unproven,
 }
@@ -198,7 +199,7 @@ impl From<Trouble> for Stale {
     }
 }
 
-/// Who answered a call: who is nearest comes first.
+/// Who answered a call, fastest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Source {
@@ -208,9 +209,9 @@ pub enum Source {
     Redis,
     /// The body, run for this call.
     Load,
-    /// The load, or the read of Redis, of another call that this one waited for.
+    /// The load, or the read of Redis, of another call, for which this call waited.
     SharedLoad,
-    /// The body, past the cache.
+    /// The body, without the cache.
     Uncached,
 }
 
@@ -226,7 +227,7 @@ pub enum Miss {
     Expired,
     /// An event that the entry depends on was emitted since it was loaded.
     Invalidated,
-    /// It is too long ago that it was known whether such an event was emitted in another process.
+    /// This process has not known for too long whether such an event was emitted in another process.
     Unproven,
     /// The function does not use this tier.
     NotInMemory,

@@ -17,8 +17,8 @@ use crate::stats::FunctionStats;
 
 /// The graph of this program: which functions emit which events, and which listen to them.
 ///
-/// It is known without a call: each function that names an event is in it, of all crates that the program is linked from,
-/// in the same order in each build.
+/// It needs no call: each function that names an event is in it, of all crates that the program is linked from, in the
+/// same order in each build.
 ///
 /// ```standalone_crate
 /// use cache_core::{Event, cached, graph, invalidates};
@@ -94,12 +94,12 @@ impl Graph {
         &self.links
     }
 
-    /// Who emits the event of this name, or all events below its first fields.
+    /// The functions that emit the event of this name, or all events below its first fields.
     pub fn emitters_of(&self, event: &str) -> impl Iterator<Item = &Link> {
         self.of(Some(event), Direction::Emits)
     }
 
-    /// Who listens to the event of this name, or to all events below its first fields.
+    /// The functions that listen to the event of this name, or to all events below its first fields.
     pub fn listeners_of(&self, event: &str) -> impl Iterator<Item = &Link> {
         self.of(Some(event), Direction::Listens)
     }
@@ -121,7 +121,7 @@ pub struct KnownEvent {
 }
 
 impl KnownEvent {
-    /// What other processes know it by: `Event::NAME`.
+    /// The name by which other processes know it: `Event::NAME`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
@@ -133,7 +133,7 @@ impl KnownEvent {
         self.fields
     }
 
-    /// Where it is derived, as `file:line`; nothing where `Event` is implemented by hand.
+    /// Where it is derived, as `file:line`; `None` if `Event` is implemented by hand.
     #[must_use]
     pub fn place(&self) -> Option<impl fmt::Display + use<>> {
         self.place
@@ -155,7 +155,7 @@ impl KnownEvent {
 pub enum Direction {
     /// It emits the event.
     Emits,
-    /// The event makes its entries void.
+    /// The event invalidates its entries.
     Listens,
 }
 
@@ -170,7 +170,8 @@ pub struct Link {
 }
 
 impl Link {
-    /// The name of the event. Nothing where only an expression says what it is, which the program does not know before it runs.
+    /// The name of the event. `None` if only an expression says what it is, which the program does not know before it
+    /// runs.
     #[must_use]
     pub fn event(&self) -> Option<&'static str> {
         self.event

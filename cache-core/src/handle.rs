@@ -16,20 +16,20 @@ use crate::{
 
 /// What can be done with a call of a cached function instead of awaiting it.
 ///
-/// It acts on the first cached function that the call reaches when it is polled first and that
-/// returns what the future returns: the function itself, or the one it passes its call on to.
-/// Anything else is [`NotCached`] ([`peek`](Self::peek): `None`), and the future is dropped after its first
-/// poll. What runs in that poll has run: a future that never waits runs to its end.
+/// It acts on the first cached function that the future reaches in its first poll and that returns what the future
+/// returns: the function itself, or the one to which it passes its call on. If there is none, the result is
+/// [`NotCached`] ([`peek`](Self::peek): `None`), and the future is dropped after its first poll. Code in that poll has
+/// run by then: a future that never waits runs to its end.
 ///
-/// So in a future of more than one call:
+/// In a future with more than one call:
 ///
-/// - Cached functions of other types are called as ever. One that has to wait ends the first poll.
-/// - Where the handle has an output, the future goes on behind the function as ever: it may change the output, and
-///   load what it calls next, under `peek` too. `evict`, `put` and `prefetch`, and a `peek` that finds nothing, go
-///   no further, and what is `put` is the function's.
+/// - Cached functions of other types are called as usual. If one has to wait, the first poll ends there.
+/// - If the handle has an output, the future continues after the function as usual: it may change the output, and load
+///   what it calls next, even under `peek`. `evict`, `put` and `prefetch`, and a `peek` that finds nothing, end there,
+///   and a value that is `put` becomes the function's.
 ///
-/// A handle that is dropped before its first poll has done nothing. What it means for a function of many keys, the guide to
-/// [batches](crate::guide::strategies#batches) says.
+/// A handle that is dropped before its first poll has done nothing. The guide to
+/// [batches](crate::guide::strategies#batches) says what handles mean for a function of many keys.
 ///
 /// ```
 /// use cache_core::{CachedCall, NotCached, cached};
@@ -51,8 +51,8 @@ use crate::{
 /// # }
 /// ```
 pub trait CachedCall: Future<Output: 'static> + Sized {
-    /// The value, if memory or Redis has one that is fresh. Never loads, and keeps nothing in memory. Waits
-    /// for Redis within its budget.
+    /// The value, if memory or Redis has a fresh one. It never loads, keeps nothing in memory, and waits for Redis
+    /// within its budget.
     ///
     /// # Cancel safety
     ///
@@ -67,14 +67,14 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
         }
     }
 
-    /// Loads now without a look at either tier, replaces the entry in both and gives the value. A load that
-    /// fails leaves them as they are.
+    /// Loads now without looking in either tier, replaces the entry in both and returns the value. A load that fails
+    /// leaves them as they are.
     ///
-    /// Loads of this key that began before are not kept, and each refresh is a load of its own. Other processes are
-    /// told to forget what they have in memory, once Redis has the new value: as well as it goes, see `evict`.
+    /// Loads of this key that began earlier are not kept, and each refresh is a load of its own. Once Redis has the new
+    /// value, other processes get a message to drop their entry in memory; it may be lost, see `evict`.
     ///
-    /// One that `clear` or a later refresh overtakes gives its value, which is kept nowhere; what was there before is gone all
-    /// the same.
+    /// If `clear` or a later refresh overtakes this one, the value is returned but not kept; the old entry is removed
+    /// all the same.
     ///
     /// # Errors
     ///
@@ -82,21 +82,21 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     ///
     /// # Cancel safety
     ///
-    /// A detached load runs on once it has begun, and replaces the entry. One that still waits for one of the
-    /// `max_concurrent_loads` never begins, and an inline one ends: a caller that waits for it loads in its place,
-    /// else the old entry stays. Loads that began before are not kept in any case.
+    /// A detached load that has begun runs on, and replaces the entry. If it still waits for one of the
+    /// `max_concurrent_loads`, it never begins, and an inline load ends: a caller that waits for it loads in its place,
+    /// otherwise the old entry stays. In any case loads that began earlier are not kept.
     fn refresh(self) -> impl Future<Output = Result<Self::Output, NotCached>> {
         output_of(HandleFuture::new(self, Ask::Refresh))
     }
 
-    /// Removes the entry in both tiers. Loads of this key that began before are not kept.
+    /// Removes the entry in both tiers. Loads of this key that began earlier are not kept.
     ///
-    /// Waits until Redis was told, within its budget. What it could not be told is sent later, and until then
-    /// this process does not read that entry. Of more than 65,536 that wait, the others stay in Redis for their `ttl`,
-    /// and this process reads nothing there that is older.
+    /// It waits for Redis to remove the entry, within its budget. If Redis does not answer in time, the removal is sent
+    /// later, and until then this process does not read that entry. At most 65,536 removals wait; the other entries
+    /// stay in Redis for their `ttl`, and this process reads nothing there that is older.
     ///
-    /// Other processes are told as well, and forget what they have in memory, and what they are loading. A message that
-    /// is lost is not sent again: what must not be stale is a matter of [events](crate::Event).
+    /// Other processes get a message to drop their entry in memory, and what they are loading. A lost message is not
+    /// sent again: use [events](crate::Event) for values that must not be stale.
     ///
     /// # Errors
     ///
@@ -104,23 +104,25 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     ///
     /// # Cancel safety
     ///
-    /// Done with the first poll, for memory and for all that this process reads: what follows is the wait for Redis,
-    /// which is told all the same.
+    /// The first poll does it, for memory and for all that this process reads. The rest is the wait for Redis, which
+    /// gets the removal all the same.
     fn evict(self) -> impl Future<Output = Result<(), NotCached>> {
         done(HandleFuture::new(self, Ask::Evict))
     }
 
-    /// Keeps `output` in both tiers as if the body had just returned it: what a load would not keep, this
-    /// does not. Nobody waits for Redis. Other processes are told to forget what they have in memory, as by `evict`.
+    /// Keeps `output` in both tiers as if the body had just returned it; it keeps nothing that a load would not keep.
+    /// It does not wait for Redis. Other processes get a message to drop their entry in memory, as by `evict`.
     ///
-    /// In Redis it takes the place of the entry only where the function has no events: nobody can say under which versions a
-    /// value was read that somebody made. Else the entry there is removed, and others load.
+    /// In Redis it replaces the entry only if the function has no events. With events, nobody knows under which
+    /// versions the value was read, so the entry there is removed, and other processes load.
     ///
-    /// It counts as loaded now: put no value that was read before an event that may have come since, such as one that a mutation
-    /// returned while another one ran. Behind a mutation [`evict`](Self::evict) or nothing at all is as good, and never wrong.
+    /// It counts as loaded now. So put no value that was read before an event that may have come since, such as one
+    /// that a mutation returned while another one ran. After a mutation, [`evict`](Self::evict) or nothing at all is as
+    /// good, and never wrong.
     ///
-    /// Nobody can say what the value was made of. A function that `inherits` keeps nothing that is put, and its entry is removed: the
-    /// next call loads. What other cached functions with events make of it is kept no longer than it.
+    /// Nobody knows what the value depends on. A function that `inherits` keeps nothing that is put, and its entry is
+    /// removed: the next call loads. Values that other cached functions with events build from it are kept no longer
+    /// than it.
     ///
     /// # Errors
     ///
@@ -128,7 +130,7 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     ///
     /// # Cancel safety
     ///
-    /// Done with the first poll: it waits for nothing, and Redis is told all the same.
+    /// The first poll does it: it waits for nothing, and the change is sent to Redis all the same.
     fn put(self, output: Self::Output) -> impl Future<Output = Result<(), NotCached>>
     where
         Self::Output: Send,
@@ -137,8 +139,8 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
         done(HandleFuture::new(self, Ask::Put(Some(output))))
     }
 
-    /// Runs the body and touches no tier. Cached functions that it calls answer as ever: also with what a load would not be made
-    /// of, such as a void value that `stale_if_invalidated` serves.
+    /// Runs the body and touches no tier. Cached functions that it calls answer as usual, even with values that a load
+    /// would not use, such as an invalid one that `stale_if_invalidated` serves.
     ///
     /// # Errors
     ///
@@ -146,7 +148,7 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     ///
     /// # Cancel safety
     ///
-    /// As that of the body, which is dropped half way also where loads are detached. No other call notices.
+    /// As that of the body, which is dropped half way even if loads are detached. No other call notices.
     fn bypass(self) -> impl Future<Output = Result<Self::Output, NotCached>> {
         output_of(HandleFuture::new(self, Ask::Bypass))
     }
@@ -154,24 +156,24 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     /// Reads Redis or loads, in the background, if memory has no fresh entry. A function whose loads run inline loads
     /// before this returns.
     ///
-    /// Where another call reads or loads already, nothing more is begun, unless that call is dropped half way: then
-    /// this goes on in its place, and begins what it did not end. It does not where loads run inline, or where the
-    /// other's load fails.
+    /// If another call is already reading or loading, nothing more begins, unless that call is dropped half way: then
+    /// this one takes its place, and begins what the other did not finish. It does not take its place if loads run
+    /// inline, or if the other's load fails.
     ///
     /// # Errors
     ///
-    /// [`NotCached`] when the call reaches no cached function. What the load itself returns is not told.
+    /// [`NotCached`] when the call reaches no cached function. What the load itself returns is not reported.
     ///
     /// # Cancel safety
     ///
-    /// Where loads are detached, it is over with its first poll, and what it began runs on. An inline load, or its
-    /// read of Redis, ends, and the next caller loads.
+    /// If loads are detached, its first poll does everything, and what it began runs on. An inline load, or its read of
+    /// Redis, ends, and the next caller loads.
     fn prefetch(self) -> impl Future<Output = Result<(), NotCached>> {
         done(HandleFuture::new(self, Ask::Prefetch))
     }
 
-    /// The value, where it came from, and why neither memory nor Redis answered. A hit that is explained takes about a
-    /// microsecond: it writes the key as text and asks the clock again.
+    /// The value, where it came from, and why neither memory nor Redis answered. Explaining a hit takes about a
+    /// microsecond: it writes the key as text and reads the clock again.
     ///
     /// ```
     /// # use cache_core::{Cache, CachedCall, Source, cached};
@@ -195,9 +197,9 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     ///
     /// # Cancel safety
     ///
-    /// As that of the call itself: a detached load runs on once it has begun and is kept. What is dropped before that,
-    /// while it reads Redis, or while its load runs inline, is left to the next caller who waits; else nothing is
-    /// kept. A load that it only waits for goes on.
+    /// As that of the call itself: a detached load that has begun runs on, and its value is kept. If the call is
+    /// dropped before that, while it reads Redis, or while its load runs inline, the next waiting caller takes over; if
+    /// nobody waits, nothing is kept. A load that it only waits for goes on.
     fn explain(self) -> impl Future<Output = Result<Explained<Self::Output>, NotCached>> {
         let asked = HandleFuture::new(self, Ask::Explain);
         async move {

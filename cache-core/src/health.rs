@@ -4,39 +4,39 @@ use std::{fmt, time::Duration};
 
 use crate::{cache::Cache, clock::system_now, l2::Condition};
 
-/// How a cache is, by [`Cache::health`]. [`Display`](fmt::Display) says it in one line.
+/// The state of a cache, from [`Cache::health`]. [`Display`](fmt::Display) writes it in one line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Health {
     /// It was not [closed](Cache::close).
     pub is_open: bool,
-    /// The shared tier; nothing where the cache has none.
+    /// The shared tier; `None` if the cache has none.
     pub redis: Option<RedisHealth>,
 }
 
-/// How the shared tier of a cache is.
+/// The state of a cache's shared tier.
 ///
-/// A server is one primary of a cluster; else there is one.
+/// In a cluster each primary counts as a server; otherwise there is one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RedisHealth {
-    /// How many servers are known; 0 while nobody has said which are of the cluster.
+    /// How many servers are known; 0 until the cache has learned the primaries of its cluster.
     pub servers: u64,
-    /// Those that a connection is there to.
+    /// Servers that are connected.
     pub connected: u64,
-    /// Those that are not read, as they keep failing. One is tried again after two seconds at most, and is not among these from then
-    /// on until that fails: also where nobody calls, so that nobody finds out that it is well.
+    /// Servers that are not read, because they keep failing. After two seconds at most a server is due to be tried
+    /// again; from then on it does not count here until the attempt fails, even if no call makes the attempt.
     pub reads_stopped: u64,
-    /// Those that nothing is written to, as they keep failing, or are full. They are tried again as for reads.
+    /// Servers that are not written to, because they keep failing or are full. They are tried again as for reads.
     pub writes_stopped: u64,
-    /// For how long it has not been known whether all that other processes changed was heard: less than the time between two
-    /// questions, while the connection that listens is well. Nothing before there was one.
+    /// The time since this process last knew that it had heard all changes by other processes. While the listening
+    /// connection works, it is less than the time between two questions. `None` before the first connection.
     pub unheard_for: Option<Duration>,
-    /// How long that may be: the [`staleness_bound`](crate::CacheBuilder::staleness_bound).
+    /// The limit for `unheard_for`: the [`staleness_bound`](crate::CacheBuilder::staleness_bound).
     pub bound: Duration,
-    /// Emissions that are not acknowledged yet. What depends on them is not read from Redis.
+    /// Emissions that are not acknowledged yet. This process does not read what depends on them from Redis.
     pub pending: u64,
-    /// Changes of entries that are on their way.
+    /// Changes of entries that wait to be written.
     pub unsent: u64,
 }
 
@@ -47,7 +47,7 @@ impl RedisHealth {
         self.unheard_for.is_some_and(|time| time <= self.bound)
     }
 
-    /// Whether all servers are connected and used, and others are heard.
+    /// Whether all servers are connected and used, and other processes are heard.
     #[must_use]
     pub fn is_well(&self) -> bool {
         let is_used = self.reads_stopped == 0 && self.writes_stopped == 0;
@@ -56,15 +56,15 @@ impl RedisHealth {
 }
 
 impl Health {
-    /// Whether the process may be sent requests, as far as its cache goes: it is not closed. Without its Redis a cache still
-    /// answers, from memory and by loading: what that means to your database, you know. Where it is too much, ask
+    /// Whether the process can take requests, as far as its cache goes: it is not closed. Without its Redis a cache
+    /// still answers, from memory and by loading. If that is too much for your database, check
     /// [`is_degraded`](Self::is_degraded) as well.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.is_open
     }
 
-    /// Whether it does less than it could: it has a Redis, which is not reached, keeps failing, or is not heard.
+    /// Whether it has a Redis that is not reached or keeps failing, or over which other processes are not heard.
     #[must_use]
     pub fn is_degraded(&self) -> bool {
         self.redis.as_ref().is_some_and(|redis| !redis.is_well())
@@ -118,7 +118,7 @@ impl fmt::Display for RedisHealth {
 }
 
 impl Cache {
-    /// How the cache is, by what it knows: nothing is asked for this, and it may be called from anywhere.
+    /// The state of the cache, from what it knows. It asks nobody, and may be called from anywhere.
     ///
     /// A readiness probe answers by [`Health::is_ready`]; [`guide::metrics`](crate::guide::metrics) has one.
     ///

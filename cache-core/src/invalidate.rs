@@ -36,12 +36,12 @@ use crate::{
 };
 
 impl Cache {
-    /// Tells every process that something changed: entries that depend on it are not served again. Here that holds
-    /// from the moment when this returns; elsewhere when the message arrives, and at the latest the
-    /// [bound](crate::CacheBuilder::staleness_bound) after Redis had it.
+    /// Tells every process that something changed: entries that depend on it are not served again. In this process that
+    /// holds once this returns; in others when the message arrives, at the latest the
+    /// [bound](crate::CacheBuilder::staleness_bound) after Redis received it.
     ///
-    /// Emit after the source was written, and after its transaction was committed. To emit before is to have the
-    /// old value loaded again: see [`hold`](Self::hold).
+    /// Emit after the source was written and its transaction committed. If you emit earlier, callers may load the old
+    /// value again: see [`hold`](Self::hold).
     ///
     /// ```
     /// use cache_core::{Cache, Event, cached};
@@ -68,17 +68,17 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unreachable`] when Redis did not acknowledge it within the budget, refuses it, or nobody can wait for
-    /// that, outside a Tokio runtime. The entries of this process are void all the same; it is sent until it arrives, and
-    /// until then this process does not ask Redis for what depends on it.
+    /// [`ErrorKind::Unreachable`] if Redis did not acknowledge the event within the budget, or refuses it, or if this
+    /// is called outside a Tokio runtime, where nobody can wait. Entries of this process are invalid all the same. The
+    /// event is sent until it arrives; until then this process does not ask Redis for what depends on it.
     ///
     /// # Panics
     ///
-    /// With Redis, on a Tokio runtime without its timer, after it was emitted.
+    /// With Redis, on a Tokio runtime without its timer, after the event was emitted.
     ///
     /// # Cancel safety
     ///
-    /// Dropped before its first poll it has done nothing; afterwards it is on its way.
+    /// If it is dropped before its first poll, nothing happens; afterwards the event is on its way.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "an event is made for this: to borrow it would be one character more at each call"
@@ -100,12 +100,12 @@ impl Cache {
         }
     }
 
-    /// Announces a change that may happen, such as one in a transaction: from here on this process keeps nothing
-    /// that depends on it, until the change is [released](Hold::release).
+    /// Announces a change that may happen, such as one in a transaction. Until it is [released](Hold::release), this
+    /// process keeps nothing that depends on it.
     ///
-    /// [`cancel`](Hold::cancel) it only where it is known that nothing was written: a commit that gives an error may have been
-    /// made, as when its answer is lost. Dropped, it counts as one that was, also where the caller is dropped meanwhile; so a hold is
-    /// safer than [`emit`](Self::emit) behind a commit.
+    /// [`cancel`](Hold::cancel) it only if you know that nothing was written: a commit that returns an error may have
+    /// been made, for instance if its answer was lost. If the hold is dropped, also because its caller is, the change
+    /// counts as made; so a hold is safer than [`emit`](Self::emit) after a commit.
     ///
     /// ```
     /// # use cache_core::{Cache, Error, Event};
@@ -245,8 +245,7 @@ impl Drop for Unanswered<'_> {
     }
 }
 
-/// A change that may happen. Dropped without a word, it counts as one that did: the transaction may have been
-/// committed.
+/// A change that may happen. If it is dropped, the change counts as made: the transaction may have been committed.
 #[must_use = "a hold that is dropped is released at once"]
 pub struct Hold {
     cache: Cache,
@@ -274,7 +273,7 @@ impl Hold {
     ///
     /// # Cancel safety
     ///
-    /// The change is on its way.
+    /// If it is dropped, the change is still sent.
     pub async fn release(mut self) -> Result<(), Error> {
         let held = self.held.take();
         let acknowledged = self
@@ -307,7 +306,7 @@ impl Drop for Hold {
 fn not_acknowledged() -> Error {
     Error::new(
         ErrorKind::Unreachable,
-        "Redis has not acknowledged the event: what depends on it is void in this process, and it is sent until Redis \
-         accepts it; nothing is to be emitted again",
+        "Redis has not acknowledged the event: entries that depend on it are invalid in this process, and it is sent \
+         until Redis accepts it: do not emit it again",
     )
 }

@@ -27,11 +27,10 @@ pub use writer::KeyWriter;
 ///
 /// # By hand
 ///
-/// `write` describes the value to a [`KeyWriter`]. Values that are equal make the same calls. Which call comes next
-/// may depend on nothing but what earlier calls have written: then no two different values share a key, and the type
-/// can be nested in any other. A call writes its key two or three times, once more as
-/// text where Redis, a handle or a trace needs that, and each time has to write the same; no lock of the
-/// cache is held meanwhile.
+/// `write` describes the value to a [`KeyWriter`]. Equal values make the same calls. Which call comes next may depend
+/// only on what earlier calls have written: then no two different values share a key, and the type can be nested in any
+/// other. A call writes its key two or three times, and once more as text if Redis, a handle or a trace needs that.
+/// Each time it has to write the same; the cache holds no lock meanwhile.
 ///
 /// ```
 /// use cache_core::{CacheKey, KeyWriter};

@@ -41,12 +41,12 @@ const SMALL_BYTES: u64 = 256;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Eviction {
-    /// S3-FIFO as `quick_cache` has it: one scan of cold keys does not wash out the hot ones, and a
-    /// hit takes only a shared lock. Measured near the best of all policies on most real traces.
+    /// S3-FIFO, as in `quick_cache`: a scan of cold keys does not push out the hot ones, and a hit takes only a shared
+    /// lock. On most real traces it measures near the best of all policies.
     #[default]
     Adaptive,
-    /// The entry that was not used for the longest time. One lock for all keys: slower, predictable. What a thread asks for again
-    /// and again it has at hand, and counts as used at one of 8 to 128 times.
+    /// The least recently used entry leaves. One lock for all keys makes it slower, but predictable. Hits on entries
+    /// that a thread uses often update the order only every 8th to 128th time.
     Lru,
 }
 

@@ -1,4 +1,4 @@
-//! What a configuration says of a function, in place of what its attribute says.
+//! What a configuration sets for a function, in place of its attribute.
 
 use std::{fmt, time::Duration};
 
@@ -13,10 +13,10 @@ use crate::{
     strategy::{Early, Strategy},
 };
 
-/// Lifetimes and strategies of one function, in place of those that its attribute names: what is not set here is as it
-/// is there. [`CacheBuilder::policies`](crate::CacheBuilder::policies) takes them by function.
+/// Lifetimes and strategies of one function, in place of those in its attribute. Fields that are not set leave the
+/// attribute as it is. [`CacheBuilder::policies`](crate::CacheBuilder::policies) takes them by function.
 ///
-/// Read from a configuration, its fields are those below, and a time is written as in the attribute:
+/// A configuration has the fields below, with times written as in the attribute:
 ///
 /// ```
 /// use std::{collections::HashMap, time::Duration};
@@ -47,18 +47,18 @@ use crate::{
 pub struct Policy {
     /// Every call runs the body, and nothing is kept.
     pub off: bool,
-    /// The option `ttl`, also where that is a closure.
+    /// The option `ttl`, even if that is a closure.
     pub ttl: Option<Duration>,
     /// The option `none_ttl`.
     pub none_ttl: Option<Duration>,
-    /// The option `err_ttl`, also where that is a closure. Only for errors that are `Clone`.
+    /// The option `err_ttl`, even if that is a closure. Only for errors that are `Clone`.
     pub err_ttl: Option<Duration>,
-    /// The strategy `refresh_ahead`: from which part of its life on a value is loaded anew in the background, above 0 and
-    /// at most 1; 1 is never. Not for functions whose loads run inline.
+    /// The strategy `refresh_ahead`: the part of its life after which a value is refreshed in the background, above 0
+    /// and at most 1; 1 means never. Not for functions whose loads run inline.
     pub refresh_ahead: Option<f64>,
-    /// The strategy `early_expiration`, in place of `refresh_ahead` where it is true. Not for functions whose loads run inline.
+    /// The strategy `early_expiration`; if true, it replaces `refresh_ahead`. Not for functions whose loads run inline.
     pub early_expiration: Option<bool>,
-    /// The strategy `stale_while_revalidate`. Where loads run inline, a stale value is not served.
+    /// The strategy `stale_while_revalidate`. Functions whose loads run inline serve no stale value.
     pub stale_while_revalidate: Option<Duration>,
     /// The strategy `stale_if_error`.
     pub stale_if_error: Option<Duration>,
@@ -66,7 +66,7 @@ pub struct Policy {
     pub stale_if_invalidated: Option<Duration>,
     /// The option `soft_timeout`, for functions with `stale_if_error`. Not for functions whose loads run inline.
     pub soft_timeout: Option<Duration>,
-    /// The option `timeout`, for functions that have it: for how long instead.
+    /// The option `timeout`: another duration for functions that have it.
     pub timeout: Option<Duration>,
     /// The option `max_concurrent_loads`.
     pub max_concurrent_loads: Option<u32>,

@@ -129,7 +129,7 @@ impl Counters {
 
 /// What one cached function did, since the cache was built.
 ///
-/// Instantiations of a generic function are counted apart.
+/// Each instantiation of a generic function has its own counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FunctionStats {
@@ -137,45 +137,47 @@ pub struct FunctionStats {
     pub name: String,
     /// Calls answered from memory.
     pub hits: u64,
-    /// Times the body began to run, also past the cache: under `bypass` and while the cache is off. Of a function of many keys, how
-    /// many keys it ran for.
+    /// How often the body began to run, also without the cache: under `bypass` and while the cache is off. For a
+    /// function of many keys, the number of keys it ran for.
     pub loads: u64,
-    /// Those of the loads that nobody waited for when they began: of values that were still served. Fewer than the
-    /// [`refreshes`](Self::refreshes), as another process may have loaded one by then.
+    /// Background loads: those that began while the old value was still served. Can be fewer than
+    /// [`refreshes`](Self::refreshes), because another process may have loaded the value first.
     pub background_loads: u64,
-    /// Of a function of many keys, how often the body ran; else nothing.
+    /// For a function of many keys, how often the body ran; otherwise 0.
     pub batch_loads: u64,
-    /// Loads that ended in an error, or inside a flight in a panic.
+    /// Loads that ended in an error, or, inside a flight, in a panic.
     pub failures: u64,
-    /// Calls that memory did not answer, though the function uses it, by reason: those that there were.
+    /// Calls that memory did not answer, though the function uses it, by reason; without reasons that did not occur.
     pub missed: Vec<(Miss, u64)>,
-    /// How many of them more memory would have spared.
+    /// How many of them more memory would have avoided.
     pub ghosts: GhostCurve,
-    /// Those of them that an event had made void, by the event's name.
+    /// Those of them whose entry an event had invalidated, by the event's name.
     pub invalidated_by: Vec<(String, u64)>,
-    /// Calls that ran past the cache: under `bypass`, while the cache or the function was off, or in a load of the same key.
+    /// Calls that ran without the cache: under `bypass`, while the cache or the function was off, or in a load of the
+    /// same key.
     pub bypassed: u64,
     /// Calls answered by the load, or the read of Redis, of another caller: stampedes prevented.
     pub shared_loads: u64,
-    /// Calls that were served a value past its `ttl`, or one that was void, because a strategy said so.
+    /// Calls that got an expired or invalidated value, because a strategy allows it.
     pub stale: u64,
-    /// The stale ones by reason: those that there were.
+    /// `stale` by reason; without reasons that did not occur.
     pub stale_by: Vec<(Stale, u64)>,
-    /// Those of the stale ones of which it was not known whether an event had made them void: `stale_if_error(.., unproven)`.
+    /// Those of `stale` whose value an event may have invalidated, without the cache knowing:
+    /// `stale_if_error(.., unproven)`.
     pub unproven: u64,
-    /// Loads that were begun in the background for a value that was still served.
+    /// Refreshes that were begun in the background for a value that was still served.
     pub refreshes: u64,
     /// Calls whose load took longer than `soft_timeout` or `timeout`.
     pub timeouts: u64,
-    /// Loads in the background, and prefetches, that were not begun since as many as may run already did.
+    /// Background loads and prefetches that were not begun because as many as may run were already running.
     pub skipped: u64,
     /// Entries that left because there was no room.
     pub evictions: u64,
     /// Values that were too heavy to be kept at all.
     pub rejected: u64,
-    /// Entries in memory now, expired ones that nobody asked for again included.
+    /// Entries in memory now, including expired ones that no call asked for again.
     pub entries: u64,
-    /// Those of them whose weight nobody knows, which `unweighed_limit` bounds.
+    /// Those of them whose weight the cache cannot know; `unweighed_limit` bounds them.
     pub unweighed: u64,
     /// The weight of those entries in bytes.
     pub bytes: u64,
@@ -183,35 +185,36 @@ pub struct FunctionStats {
     pub redis_answers: u64,
     /// Reads answered by such an entry, also in the background.
     pub redis_hits: u64,
-    /// Reads that found nothing, or an entry past its time.
+    /// Reads that found nothing, or an expired entry.
     pub redis_misses: u64,
-    /// Reads that found what could not be used: damaged, or of another key, type or format.
+    /// Reads that found an unusable entry: damaged, or of another key, type or format.
     pub redis_unusable: u64,
     /// Reads that Redis did not answer in time, or at all.
     pub redis_faults: u64,
-    /// The reads that did not help, by reason: those that there were.
+    /// Reads that gave no value, by reason; without reasons that did not occur.
     pub redis_missed: Vec<(RedisMiss, u64)>,
-    /// Calls that did not ask Redis, as it cannot be reached, or failed so often that it is left alone for a while.
+    /// Calls that skipped Redis, because it cannot be reached, or failed so often that the cache does not use it for a
+    /// while.
     pub redis_unasked: u64,
     /// Values that were written to Redis.
     pub redis_fills: u64,
-    /// Values that were to be written to Redis and were not.
+    /// Values that should have been written to Redis and were not.
     pub redis_fills_lost: u64,
     /// Those of the lost ones that were larger than the cache's limit for one value.
     pub redis_too_large: u64,
     /// How long bodies ran, from their first poll to their end.
     pub load_times: Times,
-    /// How long calls waited for what they asked of Redis.
+    /// How long calls waited for Redis.
     pub redis_times: Times,
-    /// How long calls waited that the load of another one answered.
+    /// How long calls waited for the load of another call that answered them.
     pub wait_times: Times,
-    /// How long it took to make values what travels, compression included. Nobody waits for that.
+    /// How long it took to encode values, including compression. No call waits for that.
     pub encode_times: Times,
-    /// How long it took to make values of what came, decompression included.
+    /// How long it took to decode values, including decompression.
     pub decode_times: Times,
-    /// Of some keys: how many values were loaded again that go to Redis.
+    /// How many reloads, of values that go to Redis, were compared with the value before; for some of the keys.
     pub reloads_compared: u64,
-    /// How many of them were the ones before, to the last byte.
+    /// How many of them gave the same bytes as before.
     pub reloads_same: u64,
     /// Keys that are asked for much more than others, from a sample of one in 1,024 hits; the hottest first.
     pub hot_keys: Vec<HotKey>,
@@ -225,7 +228,7 @@ impl FunctionStats {
         found.map_or(0, |(_, count)| *count)
     }
 
-    /// The part of the calls that was answered without a load of their own, from 0 to 1; nothing where there were none.
+    /// The part of the calls that was answered without a load of their own, from 0 to 1; `None` without calls.
     #[must_use]
     pub fn hit_ratio(&self) -> Option<f64> {
         let saved = self.answered();
@@ -235,8 +238,8 @@ impl FunctionStats {
         (all > 0).then_some(ratio)
     }
 
-    /// About how long callers would have waited in addition without the cache: as long as a load takes on average, for each
-    /// call that was answered without one.
+    /// About how much longer callers would have waited without the cache: the average time of a load, for each call
+    /// that was answered without one.
     #[must_use]
     pub fn time_saved(&self) -> Duration {
         let mut nanos = self.load_times.mean().as_nanos() * u128::from(self.answered());
@@ -344,7 +347,7 @@ impl FunctionStats {
     }
 }
 
-/// What a cache did, by function and in all. [`Display`](std::fmt::Display) shows it as a table.
+/// What a cache did, by function and in total. [`Display`](std::fmt::Display) shows it as a table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -358,14 +361,14 @@ pub struct Stats {
     pub memory_limit: u64,
     /// How invalidation went.
     pub events: EventStats,
-    /// Names in [`policies`](crate::CacheBuilder::policies) by which no function goes that was called so far: misspelt, or of a
-    /// function that is yet to be called.
+    /// Names in [`policies`](crate::CacheBuilder::policies) that fit no function called so far: they are misspelt, or
+    /// their function has not been called yet.
     pub unused_policies: Vec<String>,
 }
 
 impl Stats {
-    /// What all functions did together. Its name is empty. It takes the loads of all for alike, so its own `time_saved` is not
-    /// [that of all](Self::time_saved).
+    /// What all functions did together, under an empty name. Its own `time_saved` averages the loads of all functions,
+    /// so it differs from [the sum](Self::time_saved).
     #[must_use]
     pub fn total(&self) -> FunctionStats {
         let mut total = FunctionStats::default();
@@ -373,7 +376,7 @@ impl Stats {
         total
     }
 
-    /// About how long callers would have waited in addition without the cache, in all functions.
+    /// About how much longer callers would have waited without the cache, in all functions.
     #[must_use]
     pub fn time_saved(&self) -> Duration {
         self.functions.iter().map(FunctionStats::time_saved).sum()

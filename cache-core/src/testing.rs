@@ -1,5 +1,5 @@
-//! What tests of cached code need: time that moves by hand, a Redis that fails when it is told to, and a
-//! layer that gives each test its own cache. The page [`guide::testing`](crate::guide::testing) shows them at work.
+//! What tests of cached code need: time that moves by hand, a Redis that fails on demand, and a layer that gives each
+//! test its own cache. The page [`guide::testing`](crate::guide::testing) shows them at work.
 
 mod fake_redis;
 mod layer;
@@ -19,9 +19,9 @@ use crate::clock::{Clock, after};
 
 /// Time that stands still until it is moved.
 ///
-/// It is the time of entries: how old they are, and when they expire. What waits (the budget of a read, a
-/// [delay](FakeRedis::delay), a body that sleeps) goes by Tokio's time, and what measures faults and calls
-/// that are no longer polled goes by the system's.
+/// Entries go by this clock: how old they are, and when they expire. Waits (the budget of a read, a
+/// [delay](FakeRedis::delay), a body that sleeps) go by Tokio's time. The counting of faults, and of calls that nobody
+/// polls, goes by the system's time.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -63,7 +63,7 @@ impl ManualClock {
         Clock::manual(Arc::clone(&self.0))
     }
 
-    /// Moves the time on.
+    /// Moves the time forward.
     pub fn advance(&self, span: Duration) {
         // Time only ever moves here, so a failed exchange is another `advance`: its step counts too.
         let _ = self

@@ -21,14 +21,14 @@ use crate::{
 const MOST_STEPS: usize = 10_000;
 
 impl Cache {
-    /// Runs a future in the scope of this cache, and gives what the cache did for it beside what it gives: each call of a
-    /// cached function, by whom it was answered, why no one nearer did, and how long it took; and each event.
+    /// Runs a future in the scope of this cache, and returns its output together with what the cache did: each call of
+    /// a cached function, which tier answered it, why the faster ones did not, and how long it took; and each event.
     ///
-    /// What loads of these calls call in turn is among it, and what they emit. What the future spawns is not, unless that runs
-    /// under a trace of its own. Calls of a handle are told where they have an output.
+    /// Calls and events within the loads of these calls are included. Tasks that the future spawns are not, unless they
+    /// run under a trace of their own. Calls of a handle are included if they have an output.
     ///
-    /// A traced call costs about a microsecond more, and one of many keys reads and loads them less well together; what it
-    /// gives is the same.
+    /// A traced call costs about a microsecond more, and a call of many keys reads and loads fewer of them together;
+    /// the output is the same.
     ///
     /// ```
     /// use cache_core::{Cache, Source, cached};
@@ -73,17 +73,17 @@ impl Cache {
     }
 }
 
-/// What a future gave, and what the cache did for it.
+/// The output of a future, and what the cache did for it.
 ///
 /// [`Display`](fmt::Display) shows it as text, a line for each step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Traced<T> {
-    /// What the future gave.
+    /// The output of the future.
     pub value: T,
-    /// In the order in which they were begun.
+    /// The steps, in the order in which they began.
     pub steps: Vec<Step>,
-    /// How many more there were: of 10,000 each is told.
+    /// How many more there were: the first 10,000 are kept.
     pub left_out: u64,
 }
 
@@ -109,7 +109,7 @@ pub enum Step {
         /// The cached function whose load made it, where one did.
         within: Option<String>,
     },
-    /// A call that had no answer by then: it was dropped, or panicked, or there was none to give.
+    /// A call without an answer by then: it was dropped, or panicked, or had none to give.
     #[non_exhaustive]
     Unfinished {
         /// The cached function.
@@ -124,7 +124,7 @@ pub enum Step {
     Emitted {
         /// What: `UserChanged:7` is a change of the user 7, and `UserChanged` one of all users at once.
         events: Vec<String>,
-        /// Whether Redis had acknowledged it before its caller went on; where there is none, whether it was done.
+        /// Whether Redis had acknowledged it before its caller went on; without Redis, whether it was done.
         is_acknowledged: bool,
     },
 }

@@ -18,11 +18,11 @@ use crate::{
 const AT_ONCE: usize = 16;
 
 impl Cache {
-    /// Describes calls of cached functions that are to be made before somebody waits for their values;
-    /// [`run`](Warming::run) makes them.
+    /// Describes calls of cached functions to make before any caller waits for their values; [`run`](Warming::run)
+    /// makes them.
     ///
-    /// Some run at once, in the task that awaits them, as any other call in the scope of this cache: what is fresh is
-    /// not loaded again, and loads are shared with others who call.
+    /// Some run at once, in the task that awaits them, like any other call in the scope of this cache: fresh values are
+    /// not loaded again, and loads are shared with other callers.
     ///
     /// ```
     /// # use cache_core::{Cache, cached};
@@ -78,13 +78,13 @@ impl<I> fmt::Debug for Warming<I> {
 }
 
 impl<I> Warming<I> {
-    /// How many calls run at once; at least 1. Default: 16. A function's `max_concurrent_loads` holds all the same.
+    /// How many calls run at once; at least 1. Default: 16. A function's `max_concurrent_loads` still applies.
     pub fn at_once(mut self, calls: usize) -> Self {
         self.at_once = calls.max(1);
         self
     }
 
-    /// Tells after each call how it went so far: for a progress bar, or a log.
+    /// Reports after each call how warming goes: for a progress bar, or a log.
     pub fn on_progress(mut self, tell: impl FnMut(&Warmed) + Send + 'static) -> Self {
         self.progress = Some(Box::new(tell));
         self
@@ -92,15 +92,16 @@ impl<I> Warming<I> {
 }
 
 impl<I: Iterator<Item: Future<Output: 'static>>> Warming<I> {
-    /// Makes the calls, and says how that went.
+    /// Makes the calls, and reports how that went.
     ///
     /// # Cancel safety
     ///
-    /// Dropped half way, no further call begins. Detached loads that have begun run on and are kept; inline ones end.
+    /// If it is dropped half way, no further call begins. Detached loads that have begun run on and are kept; inline
+    /// ones end.
     ///
     /// # Panics
     ///
-    /// As the calls do: the first that panics ends it.
+    /// If a call panics: the first one that does ends it.
     pub async fn run(mut self) -> Warmed {
         let (least, most) = self.calls.size_hint();
         let mut warmed = Warmed {
@@ -142,18 +143,18 @@ fn first_of<F: Future>(running: &mut Vec<Pin<Box<F>>>, cx: &mut Context<'_>) -> 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Warmed {
-    /// How many calls there are, where that is known before the last.
+    /// How many calls there are, if that is known before the last.
     pub total: Option<usize>,
-    /// Calls that ran the body, or waited for another one's.
+    /// Calls that ran the body, or waited for the load of another call.
     pub loaded: usize,
     /// Calls that memory answered.
     pub in_memory: usize,
     /// Calls that Redis answered.
     pub in_redis: usize,
-    /// Calls that a value answered that was too old, by a strategy that serves such: its successor is being loaded in the
-    /// background, or could not be loaded, or [`background_limit`](crate::CacheBuilder::background_limit) had no room for it.
+    /// Calls that a strategy answered with a stale value: its successor is being loaded in the background, or could not
+    /// be loaded, or [`background_limit`](crate::CacheBuilder::background_limit) had no room for it.
     pub stale: usize,
-    /// Calls that gave an error.
+    /// Calls that returned an error.
     pub failed: usize,
     /// Calls that reached no cached function, whose cache is off, or that were for many keys and had none.
     pub uncached: usize,

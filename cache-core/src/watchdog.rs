@@ -59,7 +59,7 @@ fn look_after(entry: Entry) {
     THREAD.get_or_init(|| {
         let started = thread::Builder::new().name("cached-watchdog".into()).spawn(run);
         if let Err(error) = started {
-            tracing::warn!(%error, "no thread for the watchdog: a caller that stops polling a load stalls its waiters");
+            tracing::warn!(%error, "cannot start the watchdog's thread: a caller that stops polling a load stalls its waiters");
         }
     });
 }

@@ -56,47 +56,48 @@ use self::features::Features;
 /// | option | forms | meaning |
 /// |---|---|---|
 /// | `ttl` | `5m`, `1h30m`, `500ms`, an expression of type `Duration`, `\|value\| expr` | how long an entry is fresh; required |
-/// | `key` | `id`, `(tenant, id)`, `()`, `"user:{tenant}:{id}"` | what identifies the value; all arguments where it is not given |
+/// | `key` | `id`, `(tenant, id)`, `()`, `"user:{tenant}:{id}"` | what identifies the value; by default all arguments |
 /// | `skip(..)` | names of arguments, `self` | what is not part of the default key: pools, clients |
-/// | `invalidate_on` | `UserChanged { id }`, `OrderChanged { tenant, .. }`, `[A { id }, B { .. }]`, `\|value\| UserChanged { id: value.id }` | the events that kill an entry: struct literals over the arguments, or over the value |
-/// | `inherits` | | the events of cached functions that the body calls kill its entries too, which stay in memory |
-/// | `settle` | like `none_ttl`, and constant | how long the source may lag behind an event: what is loaded sooner is not kept for longer |
-/// | `fleet` | | one process of all loads what none of them has, and the others wait for it |
-/// | `strategy` | `read_through`, `refresh_ahead(0.8)`, `early_expiration`, `stale_while_revalidate(1m)`, `stale_if_error(1h)`, `stale_if_error(1h, \|error\| expr)`, `stale_if_error(1h, unproven)`, `stale_if_invalidated(5s)`, several in `[..]` | what becomes of a value as it grows old: the guide to strategies says it |
-/// | `soft_timeout` | like `settle` | serves a stale value where the load takes longer; beside `stale_if_error` |
-/// | `timeout` | like `settle` | gives an error where the load takes longer, which is made of `TimedOut` by `From` |
-/// | `prefetch` | a call | another call that begins in the background |
+/// | `invalidate_on` | `UserChanged { id }`, `OrderChanged { tenant, .. }`, `[A { id }, B { .. }]`, `\|value\| UserChanged { id: value.id }` | the events that invalidate an entry: struct literals over the arguments, or over the value |
+/// | `inherits` | | the events of cached functions that the body calls invalidate its entries too, which stay in memory |
+/// | `settle` | like `none_ttl`, and constant | how long the source may lag behind an event; a value loaded within that time is not kept for longer |
+/// | `fleet` | | one process loads what no process has, and the others wait for it |
+/// | `strategy` | `read_through`, `refresh_ahead(0.8)`, `early_expiration`, `stale_while_revalidate(1m)`, `stale_if_error(1h)`, `stale_if_error(1h, \|error\| expr)`, `stale_if_error(1h, unproven)`, `stale_if_invalidated(5s)`, several in `[..]` | what becomes of a value as it grows old; see the guide to strategies |
+/// | `soft_timeout` | like `settle` | serves a stale value if the load takes longer; beside `stale_if_error` |
+/// | `timeout` | like `settle` | gives an error if the load takes longer, made from `TimedOut` by `From` |
+/// | `prefetch` | a call | another call to begin in the background |
 /// | `batch(..)` | `id in ids`, `id in ids, max = 100` | the argument that holds many keys, and what one is called in `key` and `invalidate_on`; the function returns a map, or a `Result` of one. Strategies and handles are those of each key |
-/// | `tiers` | `both`, `memory`, `redis` | where entries are kept; `memory` needs no serde, `redis` keeps nothing while there is no shared tier |
-/// | `none_ttl` | like `ttl`, without the closure | how long `None` is fresh; like any other value where it is not given |
-/// | `err_ttl` | like `none_ttl`, `\|error\| expr` | how long `Err` is fresh; not kept where it is not given |
+/// | `tiers` | `both`, `memory`, `redis` | where entries are kept; `memory` needs no serde, `redis` keeps nothing while there is no Redis |
+/// | `none_ttl` | like `ttl`, without the closure | how long `None` is fresh; by default like any other value |
+/// | `err_ttl` | like `none_ttl`, `\|error\| expr` | how long `Err` is fresh; by default not kept |
 /// | `keep_if` | `\|value\| expr`, a path | whether a value is kept |
 /// | `weight` | `\|value\| expr`, a path | how many bytes an entry counts for in memory |
-/// | `max_concurrent_loads` | a number from 1 | how many loads of this function run at once, 16 where it is not given |
+/// | `max_concurrent_loads` | a number from 1 | how many loads of this function run at once, by default 16 |
 /// | `version` | a number | another version starts with no entries |
 /// | `name` | text | stands for `module::function` in keys, so that a move keeps the entries |
-/// | `codec` | `postcard`, `json`, `msgpack`, the path of a type | how values are written for the shared tier; `json` and `msgpack` need the feature of their name, `postcard` is taken where it is not given |
-/// | `compress` | a number of bytes: `4096`, `4KiB`, `1MiB` | the least size of a value that is compressed for the shared tier; needs the feature `lz4` or `zstd` |
+/// | `codec` | `postcard`, `json`, `msgpack`, the path of a type | how values are written for Redis; `json` and `msgpack` need the feature of their name, `postcard` is the default |
+/// | `compress` | a number of bytes: `4096`, `4KiB`, `1MiB` | the least size of a value that is compressed for Redis; needs the feature `lz4` or `zstd` |
 /// | `inline`, `detached` | | where the load runs: in the caller's task, or in its own with owned copies of the arguments |
 /// | `cache` | an expression that derefs to `Cache` | another cache than the installed one |
 /// | `crate` | a path | where `cache_core` is, if not at `::cache_core` |
 ///
-/// A method says whether `self` identifies the value, by `skip(self)` or `key`. In closures `value` is
-/// what is kept: `&T` of `T`, `Option<T>`, `Result<T, E>` and `Result<Option<T>, E>`.
+/// A method says whether `self` identifies the value, by `skip(self)` or `key`. In closures `value` is what is kept: `&T`
+/// of `T`, `Option<T>`, `Result<T, E>` and `Result<Option<T>, E>`.
 ///
-/// `weight`, `err_ttl`, `inherits` and strategies are about memory and refused beside `tiers = redis`; `codec`, `compress`,
-/// `version` and `fleet` are about the shared tier and refused beside `tiers = memory`, `inherits`, and an `invalidate_on` that
-/// only the value tells.
+/// `weight`, `err_ttl`, `inherits` and strategies are about memory and refused beside `tiers = redis`. `codec`,
+/// `compress`, `version` and `fleet` are about Redis and refused beside `tiers = memory`, `inherits`, and an
+/// `invalidate_on` that only the value tells.
 ///
-/// The expressions in options are evaluated in the caller: `cache` once for every call, `key` two or three times, and once
-/// more where Redis, a handle or a trace needs it as text, `ttl`, `none_ttl` and `err_ttl` for every call that
-/// memory does not answer. They do not leave it: no `.await`, no `?`, no `return`.
+/// The caller evaluates the expressions in options: `cache` once for every call; `key` two or three times, and once more
+/// if Redis, a handle or a trace needs it as text; `ttl`, `none_ttl` and `err_ttl` for every call that memory does not
+/// answer. They cannot leave it: no `.await`, no `?`, no `return`.
 ///
 /// # Which functions
 ///
-/// An `async fn` whose future is `Send` and whose value is owned and has a name: free, associated, a method, in a trait implementation or the
-/// provided method of a trait, generic or not; not `unsafe`, `extern` or with `&mut self`. Each
-/// instantiation has entries of its own. Under `#[async_trait]` the attribute goes on the methods, as on those of any other trait.
+/// An `async fn` whose future is `Send` and whose value is owned and has a name: free, associated, a method, in a trait
+/// implementation or the provided method of a trait, generic or not; not `unsafe`, `extern` or with `&mut self`. Each
+/// instantiation has entries of its own. Under `#[async_trait]` write the attribute on the methods, as in any other
+/// trait.
 ///
 /// A function that returns `Pin<Box<dyn Future<Output = T> + Send>>`, or `BoxFuture<'_, T>`, counts as an
 /// `async fn` that returns `T`; its body runs when the future is first polled. A function that calls itself
@@ -110,15 +111,14 @@ use self::features::Features;
 /// }
 /// ```
 ///
-/// Free functions whose arguments are owned, or `&T` with a `T` that can be cloned, load in a task of their
-/// own; with `inline` they do not. The type parameters of an `impl` are not seen: an associated function
-/// with arguments of such a type writes `inline`, or `T: 'static`.
+/// Free functions whose arguments are owned, or `&T` with a `T` that can be cloned, load in a task of their own, unless
+/// they say `inline`. The macro cannot see the type parameters of an `impl`: an associated function with arguments of
+/// such a type needs `inline`, or `T: 'static`.
 ///
 /// # Beside other attributes
 ///
-/// Above `#[cached]`, `#[tracing::instrument]` makes a span for each load: a hit has none. Below it,
-/// it makes one for each call, hits and handles included, and a load runs inside the span of the call that
-/// began it.
+/// Above `#[cached]`, `#[tracing::instrument]` makes a span for each load: a hit has none. Below it, it makes one for
+/// each call, hits and handles included, and a load runs inside the span of the call that began it.
 #[proc_macro_attribute]
 pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
     cached::expand(options.into(), item.into()).into()
@@ -132,8 +132,7 @@ pub fn derive_cache_key(input: TokenStream) -> TokenStream {
     cache_key::expand(input.into()).into()
 }
 
-/// Makes a struct an event: something that can change. Its name and its fields are what functions listen to and
-/// emit.
+/// Makes a struct an event: something that can change. Functions listen to it and emit it by its name and fields.
 ///
 /// ```text
 /// /// An order was placed, changed or cancelled.
@@ -145,35 +144,35 @@ pub fn derive_cache_key(input: TokenStream) -> TokenStream {
 /// ```
 ///
 /// Each field is a `CacheKey`. Their order is a hierarchy: `OrderChanged { tenant, .. }` is all orders of a tenant,
-/// `OrderChanged { .. }` all orders. A field can be added at the end while processes run that do not know it; one in front of others
-/// makes another event, which those do not hear: give it another name, and emit both until they are gone.
+/// `OrderChanged { .. }` all orders. You can add a field at the end while processes run that do not know it. A field in
+/// front of others makes another event, which those do not hear: give it another name, and emit both until they are gone.
 ///
 /// | option | meaning |
 /// |---|---|
-/// | `#[event(name = "orders")]` | what other processes know the event by, in place of the name of the type; it has no spaces and none of `:/{}` |
-/// | `#[event(used_elsewhere)]` | silences the warnings below, and makes it no orphan of the graph that the feature `graph` knows |
+/// | `#[event(name = "orders")]` | the name by which other processes know the event, in place of the type's name; without spaces and `:/{}` |
+/// | `#[event(used_elsewhere)]` | silences the warnings below, and makes it no orphan of the graph (feature `graph`) |
 /// | `#[event(crate = path)]` | where `cache_core` is, if not at `::cache_core` |
 ///
 /// # Events that lead nowhere
 ///
-/// Of an event that only its own crate can see, the compiler knows who uses it. ``method `nobody_emits_this` is never
-/// used`` says that no entry will ever die by it, ``method `nobody_listens_to_this` is never used`` that
-/// emitting it is for nothing. An event counts as
+/// If only its own crate can see an event, the compiler knows who uses it. ``method `nobody_emits_this` is never used``
+/// means that nothing ever emits it, so it invalidates no entry. ``method `nobody_listens_to_this` is never used`` means
+/// that emitting it has no effect. An event counts as
 ///
 /// - emitted where `#[invalidates(..)]` or `event!(..)` names it, and where the expression in `#[invalidates(..)]` is
 ///   an event, or an `Option`, `Vec` or slice of some;
 /// - listened to where `invalidate_on` names it.
 ///
-/// The compiler does not see what becomes of a plain value: where the only one who emits it is
-/// `cache.emit(UserChanged { id })`, write `cache.emit(event!(UserChanged { id }))`. Where other programs emit it or
-/// listen to it, write `#[event(used_elsewhere)]`. The events of a library that are public never warn.
+/// The compiler does not see what becomes of a plain value: if only `cache.emit(UserChanged { id })` emits the event,
+/// write `cache.emit(event!(UserChanged { id }))`. If other programs emit it or listen to it, write
+/// `#[event(used_elsewhere)]`. Public events of a library never warn.
 #[proc_macro_derive(Event, attributes(event))]
 pub fn derive_event(input: TokenStream) -> TokenStream {
     event::expand(input.into(), Features::BUILT).into()
 }
 
-/// Says what an async function changes: every cached function that listens to one of these events forgets the
-/// entries that depend on it, in every process.
+/// Declares what an async function changes: in every process, each cached function that listens to one of these events
+/// drops the entries that depend on it.
 ///
 /// ```text
 /// #[invalidates(UserChanged { id })]
@@ -186,22 +185,22 @@ pub fn derive_event(input: TokenStream) -> TokenStream {
 /// |---|---|
 /// | an event | `UserChanged { id }`, as a struct literal in the function's own scope |
 /// | all below some fields | `OrderChanged { tenant, .. }`, `OrderChanged { .. }` |
-/// | what the function returned | `result`, which is an event, an `Option` or a `Vec` of some; of a `Result` its `Ok` |
+/// | what the function returned | `result`: an event, or an `Option` or a `Vec` of events; for a `Result`, its `Ok` |
 /// | several | `A { id }, B { tenant, .. }`, or an expression that gives an `Option`, a `Vec`, an array or a tuple of events |
 /// | `on_ok` | an `Err` emits nothing: the function knows that a failed call has written nothing |
-/// | `guarded` | the other processes know before the body runs, and where they cannot the call is refused: `Result<_, E>` with `E: From<cache_core::Refused>`. What only `result` says is not guarded |
+/// | `guarded` | the other processes know before the body runs, and if they cannot, the call is refused: `Result<_, E>` with `E: From<cache_core::Refused>`. What only `result` names is not guarded |
 /// | `cache = expr` | another cache than the installed one |
 /// | `crate = path` | where `cache_core` is, if not at `::cache_core` |
 ///
-/// The events are emitted when the body has ended, whether in `Ok` or in `Err` (a write that failed may have
-/// written), when it panics, and when the call is dropped half way. The caller gets the output after that. An event that
-/// only `result` says is not known where there is none: a call that fails, panics or is dropped does not emit it.
+/// The events are emitted when the body has ended, whether in `Ok` or in `Err` (a write that failed may have written),
+/// when it panics, and when the call is dropped half way. The caller gets the output after that. An event that only
+/// `result` names is not known without one: a call that fails, panics or is dropped does not emit it.
 ///
-/// Arguments are read before the body runs, once; an argument or a field of one is cloned, so that the body still has
-/// it. Other expressions stay as they are written.
+/// Arguments are read once, before the body runs; an argument or a field of one is cloned, so that the body still has it.
+/// Other expressions stay as they are written.
 ///
-/// `result` in a field is what the function returned, of a `Result` the `Ok`, by reference. As long as there is none
-/// the event ends before that field:
+/// `result` in a field is what the function returned, by reference; for a `Result`, the `Ok`. While there is none, the
+/// event ends before that field:
 ///
 /// ```text
 /// #[invalidates(OrderChanged { tenant, id: result.id })]    // `OrderChanged { tenant, .. }` until the order is there
@@ -210,14 +209,14 @@ pub fn derive_event(input: TokenStream) -> TokenStream {
 ///
 /// # Which functions
 ///
-/// An `async fn`, free, associated, a method with any `self`, or in a trait; one that returns a boxed future; the
-/// methods of `#[async_trait]`. Where a function is not async, its caller awaits `cache.emit(..)`. A function is
-/// either cached or changes something, not both.
+/// An `async fn`, free, associated, a method with any `self`, or in a trait; one that returns a boxed future; the methods
+/// of `#[async_trait]`. For a function that is not async, its caller awaits `cache.emit(..)`. A function is either cached
+/// or changes something, not both.
 ///
 /// # Beside other attributes
 ///
-/// Attributes below `#[invalidates]` are part of its body, and those above are around it: one that commits a transaction goes
-/// below, so that the event comes behind the commit.
+/// Attributes below `#[invalidates]` are part of its body, and those above are around it: put one that commits a
+/// transaction below, so that the event comes after the commit.
 #[proc_macro_attribute]
 pub fn invalidates(options: TokenStream, item: TokenStream) -> TokenStream {
     invalidates::expand(options.into(), item.into()).into()

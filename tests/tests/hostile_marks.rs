@@ -275,7 +275,9 @@ async fn one_that_an_acl_refuses_says_so_each_time_that_it_is_written_anew() {
             assert!(refused.to_string().contains("ACL"), "{refused}");
         }
         let words = said.take();
-        let told = words.iter().filter(|it| it.contains("refuses to be told"));
+        let told = words
+            .iter()
+            .filter(|it| it.contains("refuses invalidations"));
         let told: Vec<_> = told.collect();
         assert_eq!(told.len(), 1, "{words:?}");
         assert!(told[0].contains("ACL SETUSER .. &test:b"), "{words:?}");

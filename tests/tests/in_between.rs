@@ -132,7 +132,7 @@ async fn control_a_page_inherits_through_one_without_events_that_it_loads() {
     assert_eq!(over_micro(false).await, 1);
 }
 
-/// README: "`inherits` takes over those of cached functions that are called inside".
+/// README: "`inherits` adds the events of the cached functions that this one calls".
 #[tokio::test]
 async fn a_page_inherits_through_one_without_events_that_was_in_memory() {
     assert_eq!(over_micro(true).await, 1);

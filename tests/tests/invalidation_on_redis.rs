@@ -310,7 +310,7 @@ async fn a_user_whom_redis_refuses_the_channel_is_told_what_to_write_and_loses_n
     within(&here, write(&table, 1)).await;
     assert_eq!(explained(&here, row(&table, 1)).await.value, 1);
     assert_eq!(here.stats().events.pending, 1);
-    let refused = "Redis refuses to be told";
+    let refused = "Redis refuses invalidations";
     let words = said.take();
     let words: Vec<_> = words
         .iter()

@@ -39,7 +39,9 @@ async fn one_line_says_what_invalidations_can_rely_on_with_this_redis() {
     let promised = lines.iter().filter(|line| line.contains("bound=2s"));
     assert_eq!(promised.count(), 1, "{lines:?}");
     assert!(
-        lines.iter().any(|line| line.contains("but for a failover")),
+        lines
+            .iter()
+            .any(|line| line.contains("but after a failover")),
         "{lines:?}"
     );
 }

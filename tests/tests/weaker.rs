@@ -93,7 +93,7 @@ async fn a_server_without_resp3_is_told_of_once_and_asked_instead() {
     set_user(&server, &[]);
     let one = build(user(&server.url())).await;
     let lines = said_until("`HELLO 3`", &said).await;
-    let told = |line: &&String| line.contains("Redis refuses the connection: trying on");
+    let told = |line: &&String| line.contains("Redis refuses the connection: still trying");
     let told: Vec<_> = lines.iter().filter(told).collect();
     assert!(told.len() == 1 && told[0].contains(DEAF), "{lines:#?}");
     // Redis quotes the command that it does not know.
@@ -116,7 +116,7 @@ async fn nodes_of_a_cluster_without_resp3_are_told_of_once_each() {
     }
     let one = build(user(&cluster.url())).await;
     let lines = said_until("`HELLO 3`", &said).await;
-    let warned = count(&lines, "Redis refuses the connection: trying on");
+    let warned = count(&lines, "Redis refuses the connection: still trying");
     assert_eq!((warned, count(&lines, "hush")), (3, 0), "{lines:#?}");
     let other = build(user(&cluster.other_url())).await;
     both_are_right(&one, &other).await;
@@ -215,7 +215,7 @@ async fn a_user_behind_sentinels_without_info_is_told_what_does_not_hold() {
         set_user(server, &["-info"]);
     }
     let one = build(user(&watched.url())).await;
-    let lines = said_until("but for a failover", &said).await;
+    let lines = said_until("but after a failover", &said).await;
     assert_eq!(count(&lines, HIDDEN), 1, "{lines:#?}");
     assert_eq!(count(&lines, "also across failovers"), 0, "{lines:#?}");
     let elsewhere = watched.url().replace("127.0.0.1", "localhost");
@@ -233,7 +233,7 @@ async fn a_user_of_a_cluster_without_info_is_told_what_does_not_hold() {
         set_user(node, &["-info"]);
     }
     let one = build(user(&cluster.url())).await;
-    let lines = said_until("but for a failover", &said).await;
+    let lines = said_until("but after a failover", &said).await;
     assert_eq!(count(&lines, HIDDEN), 3, "one for each: {lines:#?}");
     assert_eq!(count(&lines, "also across failovers"), 0, "{lines:#?}");
     both_are_right(&one, &build(user(&cluster.other_url())).await).await;

@@ -20,11 +20,11 @@ fn redis_fails(stats: &Stats) -> Vec<Advice> {
     let faults = total.redis_faults + total.redis_unasked;
     let all = faults + total.redis_hits + total.redis_misses + total.redis_unusable;
     let is_so = is_much(faults, 2, all, 50) && faults >= 20;
-    let fix = "look at `cache.health()`, at the server and the network; while it is so, memory serves what it has up to the \
+    let fix = "look at `cache.health()`, the server and the network; until it recovers, memory serves what it has up to the \
                `staleness_bound`, and every miss loads";
     let advice = || {
         let evidence = format!(
-            "of {all} reads of Redis that were due {} had no answer in time, and {} were left out, as it had failed before",
+            "of {all} reads of Redis, {} had no answer in time, and {} were skipped, because it had failed before",
             total.redis_faults, total.redis_unasked
         );
         Advice::new(Symptom::RedisFails, evidence, fix)
@@ -35,11 +35,11 @@ fn redis_fails(stats: &Stats) -> Vec<Advice> {
 fn hearing_is_lost(stats: &Stats) -> Vec<Advice> {
     let (gaps, suspects) = (stats.events.gaps, stats.events.suspects);
     let is_so = gaps >= 10 && suspects >= 100;
-    let fix = "see who ends the connection that hears of it: `timeout` and `client-output-buffer-limit pubsub` of the server, a proxy that closes what is \
-               idle, or a primary that is replaced again and again";
+    let fix = "find out what ends the listening connection: `timeout` or `client-output-buffer-limit pubsub` of the server, a \
+               proxy that closes idle connections, or a primary that is replaced again and again";
     let advice = || {
         let evidence = format!(
-            "{gaps} times something may have been missed of what others changed, and {suspects} entries had to be asked about"
+            "this process may have missed changes by others {gaps} times, and asked about {suspects} entries"
         );
         Advice::new(Symptom::UnstableSubscription, evidence, fix)
     };
@@ -55,11 +55,11 @@ fn unheeded_events(stats: &Stats) -> Vec<Advice> {
     let unheeded = unheeded.filter(|(name, count)| is_much(*count, 99, emitted(name), 200));
     let advice = |(name, count): &(String, u64)| {
         let evidence = format!(
-            "{count} of {} times that it was emitted nothing in this process depended on it",
+            "{count} of {} times that it was emitted, nothing in this process depended on it",
             emitted(name)
         );
-        let fix = "does a function lack it in `invalidate_on`, or name it with other fields? Where it is for other processes, \
-                   all is well";
+        let fix = "does a function lack it in `invalidate_on`, or name it with other fields? If it is for other processes, all is \
+                   well";
         Advice::new(Symptom::EventWithoutListeners, evidence, fix).about(name)
     };
     unheeded.map(advice).collect()
@@ -100,8 +100,7 @@ fn never_called(stats: &Stats) -> Vec<Advice> {
             never.len(),
             named.join(", ")
         ),
-        "does something that is like them answer instead, or are they no longer of use? Where another program or another cache \
-         calls them, all is well",
+        "has another function replaced them, or are they unused? If another program or another cache calls them, all is well",
     );
     (!never.is_empty()).then_some(advice).into_iter().collect()
 }

@@ -30,9 +30,9 @@ fn unusable_entries(row: &FunctionStats) -> Option<Advice> {
     is_much(unusable, 5, all, 100).then(|| {
         Advice::new(
             Symptom::UnusableEntries,
-            format!("{unusable} of {all} reads of Redis found what cannot be used"),
-            "do two versions of its value run side by side, or does another program write under `namespace`? A new \
-             `version` keeps them apart",
+            format!("{unusable} of {all} reads of Redis found an unusable entry"),
+            "do programs with two versions of its value run side by side, or does another program write under `namespace`? \
+             A new `version` keeps them apart",
         )
     })
 }
@@ -48,7 +48,7 @@ fn failing_loads(row: &FunctionStats) -> Option<Advice> {
         Advice::new(
             Symptom::FailingLoads,
             format!("{failures} of {loads} loads failed"),
-            "`strategy = stale_if_error(1h)` serves the value before meanwhile; `err_ttl = 5s` spares the source where the \
+            "`strategy = stale_if_error(1h)` serves the old value meanwhile; `err_ttl = 5s` spares the source if the \
              error is an answer",
         )
     })
@@ -63,8 +63,8 @@ fn too_little_memory(row: &FunctionStats) -> Option<Advice> {
         return Some(Advice::new(
             Symptom::TooLittleMemory,
             format!(
-                "{again} of {all} misses were of entries that had been evicted a short while before, as {} are there whose weight \
-                 nobody knows",
+                "{again} of {all} misses were of entries evicted a short while before, because memory holds {} whose weight \
+                 the cache cannot know",
                 row.unweighed
             ),
             "say what a value weighs with `weight = ..`, or raise `unweighed_limit`",
@@ -80,11 +80,11 @@ fn too_little_memory(row: &FunctionStats) -> Option<Advice> {
         };
         let fix = match enough {
             Some(_) => "raise `memory_limit`, or give values that are large and cheap to load a `tiers = redis`",
-            None => "give values that are large and cheap to load a `tiers = redis`: what is asked for again is too much for memory",
+            None => "give values that are large and cheap to load a `tiers = redis`: too much is asked for again to fit into memory",
         };
         Advice::new(
             Symptom::TooLittleMemory,
-            format!("{again} of {all} misses were of entries that had been evicted a short while before; {more}"),
+            format!("{again} of {all} misses were of entries evicted a short while before; {more}"),
             fix,
         )
     })
@@ -106,7 +106,7 @@ fn too_large_values(row: &FunctionStats) -> Option<Advice> {
     is_much(too_large, 5, row.redis_fills + too_large, 20).then(|| {
         Advice::new(
             Symptom::TooLargeValues,
-            format!("{too_large} values were larger than what this cache takes to Redis, so each process loads them"),
+            format!("{too_large} values were larger than this cache writes to Redis, so each process loads them"),
             "`compress = 4KiB` makes them smaller, `redis_value_limit` lets them through, `tiers = memory` spares the attempt",
         )
     })
@@ -120,11 +120,11 @@ fn invalidation_storm(row: &FunctionStats) -> Option<Advice> {
         Advice::new(
             Symptom::InvalidationStorm,
             format!(
-                "entries were made void {void} times and used {used} times, most by `{}`",
+                "entries were invalidated {void} times and used {used} times, mostly by `{}`",
                 by.0
             ),
             "name the event with more of its fields, or take what changes often out of the value; \
-             `strategy = stale_if_invalidated(1s)` where a second is soon enough",
+             `strategy = stale_if_invalidated(1s)` if a second is soon enough",
         )
     })
 }
@@ -135,7 +135,7 @@ fn same_again(row: &FunctionStats, why: Miss, other: Miss) -> Option<String> {
     // What is loaded again by hand had not expired.
     let is_why = row.missed(why) > row.missed(other) && row.missed(why) * 4 >= row.loads;
     let is_so = is_much(same, 90, all, 50) && is_why;
-    is_so.then(|| format!("{same} of {all} values that were loaded again were those before"))
+    is_so.then(|| format!("{same} of {all} reloads gave the same value as before"))
 }
 
 fn too_broad_event(row: &FunctionStats) -> Option<Advice> {
@@ -144,10 +144,10 @@ fn too_broad_event(row: &FunctionStats) -> Option<Advice> {
     Some(Advice::new(
         Symptom::TooBroadEvent,
         format!(
-            "{evidence}, though an event had made them void, mostly `{}`",
+            "{evidence}, though an event had invalidated it, mostly `{}`",
             by.0
         ),
-        "emit it where something did change, and name it with more of its fields",
+        "emit it only where something did change, and name it with more of its fields",
     ))
 }
 
@@ -186,8 +186,8 @@ fn hardly_asked_again(row: &FunctionStats) -> Option<Advice> {
         Advice::new(
             Symptom::RarelyReused,
             format!("{saved} of {all} calls were answered without a load"),
-            "is something in its key that is another one each time, as a time or a request's number? `key = ..` says what \
-             counts; where nothing is asked for twice, remove `#[cached]`",
+            "does its key hold something that differs each time, as a time or a request's number? `key = ..` says what \
+             counts; if nothing is asked for twice, remove `#[cached]`",
         )
     })
 }
@@ -212,8 +212,8 @@ fn dear_codec(row: &FunctionStats) -> Option<Advice> {
     (is_known && travel > load).then(|| {
         Advice::new(
             Symptom::SlowCodec,
-            format!("to encode and decode a value takes {travel:.1?}, and to load it {load:.1?}"),
-            "`codec = postcard` without `compress` is the quickest; `tiers = memory` does without",
+            format!("encoding and decoding a value takes {travel:.1?}, loading it {load:.1?}"),
+            "`codec = postcard` without `compress` is the quickest; `tiers = memory` needs none",
         )
     })
 }
@@ -223,9 +223,9 @@ fn hot_key(row: &FunctionStats) -> Option<Advice> {
     (hot.percent >= 25 && row.hits >= 100_000 && row.refreshes == 0).then(|| {
         Advice::new(
             Symptom::HotKey,
-            format!("about {} % of the hits are of the key `{}`", hot.percent, hot.key),
-            "in memory that costs nothing, but at its expiry all wait for one load: `strategy = refresh_ahead(0.8)`, and with \
-             several processes `fleet`",
+            format!("about {} % of the hits are for the key `{}`", hot.percent, hot.key),
+            "in memory that costs nothing, but when it expires all wait for one load: write `strategy = refresh_ahead(0.8)`, \
+             and with several processes `fleet`",
         )
     })
 }
@@ -235,7 +235,7 @@ fn crowded_background(row: &FunctionStats) -> Option<Advice> {
     is_much(skipped, 20, skipped + begun, 100).then(|| {
         Advice::new(
             Symptom::CrowdedBackground,
-            format!("{skipped} loads in the background found no room, {begun} did"),
+            format!("{skipped} background loads found no room, {begun} did"),
             "raise `background_limit`, or see why loads take so long",
         )
     })
@@ -247,9 +247,9 @@ fn often_late(row: &FunctionStats) -> Option<Advice> {
     (is_much(late, 10, loads, 100) && is_much(late, 1, calls, 100)).then(|| {
         Advice::new(
             Symptom::FrequentTimeouts,
-            format!("{late} calls waited in vain within their `timeout`, with {loads} loads"),
+            format!("{late} calls timed out, with {loads} loads"),
             format!(
-                "loads take {}: allow them more, or serve what was before with `soft_timeout` and a stale strategy",
+                "loads take {}: allow them more time, or serve the old value with `soft_timeout` and a stale strategy",
                 row.load_times
             ),
         )

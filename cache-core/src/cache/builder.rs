@@ -97,7 +97,7 @@ impl Default for CacheBuilder {
 }
 
 impl CacheBuilder {
-    /// What tells this program's entries from those of others. Default: `cache`.
+    /// Separates this program's entries from those of others. Default: `cache`.
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
         self.namespace = namespace.into();
         self
@@ -105,14 +105,15 @@ impl CacheBuilder {
 
     /// The bound on the weight of all entries in memory, in bytes. Default: 64 MiB.
     ///
-    /// An entry weighs about what an allocator counts for it: 200 bytes, the part of its key beyond 40
-    /// bytes, and its value. A value weighs what the option `weight` says; else the sum of what serde
-    /// shows of it (numbers by their type, texts and collections by what is in them), which is less
-    /// than the truth where capacity is spare, where serde skips a field, and for many small boxes, enums
-    /// of very different variants and `serde_json::Value`: give those a `weight`; else its `size_of`.
+    /// An entry weighs about what an allocator counts for it: 200 bytes, the part of its key beyond 40 bytes, and its
+    /// value. The option `weight` sets the weight of a value. Without it, the cache adds up what serde shows of the
+    /// value (numbers by their type, texts and collections by their content). That is too little for spare capacity,
+    /// fields that serde skips, many small boxes, enums of very different variants and `serde_json::Value`: give those
+    /// a `weight`. A value without serde weighs its `size_of`.
     ///
-    /// From 8 MiB on, each thread that makes calls keeps what it is served again and again at hand, beside that: up to 2,048 entries
-    /// of up to 2 KiB and a table of 128 KiB. Those that have left memory answer nobody, and are let go of as others come.
+    /// From 8 MiB on, each calling thread also keeps references to the small entries it uses most, outside this bound:
+    /// up to 2,048 entries of up to 2 KiB each, in a table of 128 KiB. Evicted entries are never served from there, and
+    /// are released as new ones arrive.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.memory_limit = bytes;
         self
@@ -124,27 +125,27 @@ impl CacheBuilder {
         self
     }
 
-    /// How many entries one function may have whose heap memory nobody can see: values that are not
-    /// `Serialize`, in functions without the option `weight`, and errors kept by `err_ttl`. The oldest
-    /// leaves. Default: 10,000.
+    /// How many entries one function may have whose heap memory the cache cannot see: values that are not `Serialize`,
+    /// in functions without the option `weight`, and errors kept by `err_ttl`. Beyond that the oldest leaves. Default:
+    /// 10,000.
     pub fn unweighed_limit(mut self, entries: usize) -> Self {
         self.unweighed_limit = entries;
         self
     }
 
-    /// How many loads may run or be queued at once that nobody waits for: those that a strategy such as `refresh_ahead` begins
-    /// for a value that is still served, and prefetches. Beyond that the value is served as it is, and looked at again 100 ms
-    /// later; a prefetch is not begun. Loads that went on when their caller's `timeout` or `soft_timeout` was over count too,
-    /// though they are not stopped. Each cache of a process has as many. Default: 64; 0 begins none.
+    /// How many background loads may run or be queued at once: prefetches, and loads that a strategy such as
+    /// `refresh_ahead` begins for a value that is still served. Beyond that no prefetch begins, and the value is served
+    /// as it is and checked again 100 ms later. Loads that outlast their caller's `timeout` or `soft_timeout` count
+    /// too, but are not stopped. Each cache of a process has its own limit. Default: 64; 0 begins none.
     pub fn background_limit(mut self, loads: usize) -> Self {
         self.background_limit = loads;
         self
     }
 
-    /// What a configuration says of functions in place of their attributes: lifetimes, strategies, or that one is not to be
-    /// cached. A function is named as by [`Stats::function`](crate::Stats::function): by the end of its path. Of several
-    /// that fit the longest name counts. Which functions there are is known only as they are called:
-    /// [`Stats::unused_policies`](crate::Stats::unused_policies) has the names by which none of those goes.
+    /// Settings for functions that replace those of their attributes: lifetimes, strategies, or that one is not cached.
+    /// A name is the end of a function's path, as in [`Stats::function`](crate::Stats::function); if several fit, the
+    /// longest counts. The cache learns of a function only when it is called:
+    /// [`Stats::unused_policies`](crate::Stats::unused_policies) lists the names that fit none so far.
     pub fn policies(mut self, policies: impl IntoIterator<Item = (String, Policy)>) -> Self {
         self.policies = Some(Arc::new(policies.into_iter().collect::<Named>()));
         self
@@ -169,14 +170,14 @@ impl CacheBuilder {
     ///
     /// `valkey` means the same as `redis` in all of them.
     ///
-    /// Of Redis Sentinel, the hosts are sentinels (port 26379 unless said), `service` is what `sentinel monitor` calls the primary,
-    /// and user and password are those of the servers; sentinels that have their own are given them by
-    /// `?sentinel_user=..&sentinel_password=..`. Name all sentinels: what most of those that are named say counts. They are asked
-    /// all at once when a connection is made, and once a second whether the primary is still the same.
+    /// For Redis Sentinel, the hosts are sentinels (default port 26379), `service` is the primary's name in
+    /// `sentinel monitor`, and user and password are those of the servers. If sentinels have their own, add
+    /// `?sentinel_user=..&sentinel_password=..`. Name all sentinels: the majority of the named ones decides. The cache
+    /// asks all at once when it connects, and then once a second whether the primary is still the same.
     ///
-    /// A Redis that cannot be reached, is slow, full or damaged costs calls no more than the
-    /// [budget](Self::redis_budget): they load as if there were none, and it is used again as soon as
-    /// it answers.
+    /// If Redis cannot be reached, or is slow, full or damaged, a call loses no more than the
+    /// [budget](Self::redis_budget): it loads as if there were no Redis. The cache uses Redis again as soon as it
+    /// answers.
     ///
     /// Every runtime that calls run on needs its timer (`enable_all`): a call that waits for Redis on one
     /// without panics. Outside a runtime Redis is not used.
@@ -186,14 +187,14 @@ impl CacheBuilder {
         self
     }
 
-    /// Makes it an error of [`build`](Self::build) that Redis cannot be reached. Without it the cache
-    /// works on memory until it can.
+    /// Makes [`build`](Self::build) fail if Redis cannot be reached. Without it the cache works on memory until Redis
+    /// can be reached.
     pub fn require_redis(mut self) -> Self {
         self.requires_redis = true;
         self
     }
 
-    /// How long a call may be held for Redis before it loads, in all. Default: 100 ms.
+    /// How long in total a call may wait for Redis before it loads. Default: 100 ms.
     pub fn redis_budget(mut self, budget: Duration) -> Self {
         self.redis_limits.budget = budget;
         self
@@ -206,20 +207,21 @@ impl CacheBuilder {
         self
     }
 
-    /// How long another process may serve a value after an event that makes it void has reached Redis, whatever
+    /// How long another process may serve a value after an event that invalidates it has reached Redis, whatever
     /// happens to connections. Default: 2 s; at least 100 ms.
     ///
-    /// Without a failure it is a few milliseconds: as long as a message takes. What this process cannot prove to be
-    /// younger it asks Redis for, so a shorter bound costs more questions (four in each bound, and one a second at least) and
-    /// notices a broken connection sooner. Caches of one process with one Redis and [namespace](Self::namespace) have one bound.
+    /// Without a failure it is a few milliseconds, the time of a message. This process asks Redis about entries for
+    /// which it has no proof within the bound. So a shorter bound costs more questions (four in each bound, and at
+    /// least one a second) and notices a broken connection sooner. Caches of one process with one Redis and
+    /// [namespace](Self::namespace) share one bound.
     pub fn staleness_bound(mut self, bound: Duration) -> Self {
         self.bounds.staleness = bound;
         self
     }
 
-    /// When the events of a mutation are emitted once more whose outcome nobody saw, because it failed, panicked or
-    /// was dropped half way: its write may be committed later. Default: 5 s. Caches of one process with one Redis and
-    /// [namespace](Self::namespace) have one such time.
+    /// How long after a mutation with an unknown outcome (it failed, panicked or was dropped half way) its events are
+    /// emitted a second time, as its write may be committed later. Default: 5 s. Caches of one process with one Redis
+    /// and [namespace](Self::namespace) share this time.
     pub fn unknown_outcome(mut self, after: Duration) -> Self {
         self.bounds.unknown_outcome = after;
         self
@@ -232,22 +234,21 @@ impl CacheBuilder {
         self
     }
 
-    /// Builds the cache, and connects it to Redis, which takes a second at most.
+    /// Builds the cache and connects it to Redis, which takes at most a second.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`] when an option has a value that cannot work, here or beside the other caches of this
-    /// process,
-    /// [`ErrorKind::Refused`] when Redis refuses the user, the password or the database, or is too old,
-    /// and with [`require_redis`](Self::require_redis) [`ErrorKind::Unreachable`] when it does not answer.
+    /// [`ErrorKind::Configuration`] when an option has a value that cannot work, alone or together with the other
+    /// caches of this process, [`ErrorKind::Refused`] when Redis refuses the user, the password or the database, or is
+    /// too old, and with [`require_redis`](Self::require_redis) [`ErrorKind::Unreachable`] when it does not answer.
     ///
     /// # Panics
     ///
-    /// With a URL of Redis, when the runtime has its timer or its I/O disabled.
+    /// With a URL of Redis, if the runtime has its timer or its I/O disabled.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is left behind.
+    /// If it is dropped, nothing is left behind.
     pub async fn build(self) -> Result<Cache, Error> {
         self.check()?;
         let tier = match &self.source {

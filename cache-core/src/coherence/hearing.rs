@@ -77,7 +77,7 @@ impl Coherence {
         }
         tracing::info!(
             told_again = tags.len(),
-            "Redis is another one than before, restarted or replaced: what is there from before is not used"
+            "Redis is another one than before, restarted or replaced: the cache does not use its older entries"
         );
     }
 

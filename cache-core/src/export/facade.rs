@@ -8,11 +8,11 @@ use crate::cache::Cache;
 const METADATA: Metadata<'static> = Metadata::new("cache_core", Level::INFO, Some("cache_core"));
 
 impl Cache {
-    /// Hands what this cache did and holds to the recorder of the `metrics` facade, with names as `cache.hits`: counters by
-    /// their absolute values, all else as gauges.
+    /// Hands what this cache did and holds to the recorder of the `metrics` facade, under names such as `cache.hits`:
+    /// counters as absolute values, everything else as gauges.
     ///
-    /// Nothing is handed over by itself, so that a hit costs nothing more. Call it before each scrape, or now and then from a task,
-    /// as often as whoever reads the recorder does:
+    /// The cache publishes nothing by itself, so a hit costs nothing more. Call this before each scrape, or from a task
+    /// as often as the recorder is read:
     ///
     /// ```no_run
     /// # use std::time::Duration;

@@ -9,10 +9,10 @@ use super::table::{Kind, Row, Scrape, Unit, metrics};
 use crate::cache::{Cache, Distant};
 
 impl Cache {
-    /// Makes an observable instrument of `meter` for each metric of this cache: whatever collects them reads what the cache
+    /// Makes an observable instrument of `meter` for each metric of this cache: a collector then reads what the cache
     /// did and holds. Call it once for each cache and meter.
     ///
-    /// The instruments do not keep the cache: once it is gone they observe nothing.
+    /// The instruments do not keep the cache alive: once it is gone, they observe nothing.
     ///
     /// ```
     /// use cache_core::Cache;

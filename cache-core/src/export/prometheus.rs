@@ -9,10 +9,10 @@ use crate::cache::Cache;
 impl Cache {
     /// What this cache did and holds, as text that Prometheus scrapes: `Content-Type: text/plain; version=0.0.4`.
     ///
-    /// Each metric has the label `cache_namespace`, and `cache_function` where it is of a function; never a key.
-    /// [`guide::metrics`](crate::guide::metrics) lists them, says how to serve this, and has a dashboard. Caches of one process
-    /// are told apart by their [namespaces](crate::CacheBuilder::namespace): serve two of the same one under two paths, and two
-    /// of different ones as well, as a text has each metric once.
+    /// Each metric has the label `cache_namespace`, and those of a function have `cache_function`; none has a key.
+    /// [`guide::metrics`](crate::guide::metrics) lists them, says how to serve this, and has a dashboard. The
+    /// [namespace](crate::CacheBuilder::namespace) tells the caches of one process apart. Serve each cache under a path
+    /// of its own, also if their namespaces differ, as a text has each metric once.
     ///
     /// ```
     /// # use cache_core::{Cache, cached};

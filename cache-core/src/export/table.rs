@@ -96,8 +96,9 @@ use Unit::{Bytes, Flag, Of, Seconds};
 
 const READS: &str = "Reads of Redis, by what they found";
 const MISSES: &str = "Calls that memory did not answer, by reason";
-const FILLS: &str = "Values that were to be written to Redis, by what became of them";
-const STOPPED: &str = "Servers that are not asked, or not written to, as they keep failing";
+const FILLS: &str = "Values to be written to Redis, by outcome";
+const STOPPED: &str =
+    "Servers that the cache does not read, or not write to, because they keep failing";
 
 /// A metric is added by a line here, and by its line in the guide.
 #[rustfmt::skip]
@@ -109,17 +110,17 @@ pub(super) static ROWS: &[Row] = &[
     row(Counter, "cache.misses", Of("{call}"), MISSES, F(|it| it.missed(Miss::Invalidated))).with(REASON, "invalidated"),
     row(Counter, "cache.misses", Of("{call}"), MISSES, F(|it| it.missed(Miss::Unproven))).with(REASON, "unproven"),
     row(Counter, "cache.bypassed", Of("{call}"), "Calls that ran past the cache", F(|it| it.bypassed)),
-    row(Counter, "cache.loads", Of("{load}"), "Times that the body of the function began to run", F(|it| it.loads)),
+    row(Counter, "cache.loads", Of("{load}"), "How often the function's body began to run", F(|it| it.loads)),
     row(UpDown, "cache.load.time", Seconds, "How long loads took, in all", F(|it| nanos(it.load_times.total()))),
     row(UpDown, "cache.wait.time", Seconds, "How long calls waited for the load of another one, in all", F(|it| nanos(it.wait_times.total()))),
     row(UpDown, "cache.time_saved", Seconds, "About how much longer callers would have waited without the cache, in all", F(|it| nanos(it.time_saved()))),
     row(Counter, "cache.failures", Of("{load}"), "Loads that ended in an error or a panic", F(|it| it.failures)),
     row(Counter, "cache.shared_loads", Of("{call}"), "Calls answered by the load or the read of another caller: stampedes prevented", F(|it| it.shared_loads)),
-    row(Counter, "cache.stale", Of("{call}"), "Calls that were served a value past its time, or one that was void, by a strategy", F(|it| it.stale)),
-    row(Counter, "cache.unproven", Of("{call}"), "Stale ones of which nobody knew whether they were void", F(|it| it.unproven)),
-    row(Counter, "cache.refreshes", Of("{load}"), "Loads that were begun in the background for a value that was still served", F(|it| it.refreshes)),
+    row(Counter, "cache.stale", Of("{call}"), "Calls that got an expired or invalidated value, because a strategy allows it", F(|it| it.stale)),
+    row(Counter, "cache.unproven", Of("{call}"), "Those of the stale ones that an event may have invalidated, without the cache knowing", F(|it| it.unproven)),
+    row(Counter, "cache.refreshes", Of("{load}"), "Loads begun in the background for a value that was still served", F(|it| it.refreshes)),
     row(Counter, "cache.timeouts", Of("{call}"), "Calls whose load took longer than `soft_timeout` or `timeout`", F(|it| it.timeouts)),
-    row(Counter, "cache.skipped", Of("{load}"), "Loads in the background that were not begun, as too many ran", F(|it| it.skipped)),
+    row(Counter, "cache.skipped", Of("{load}"), "Background loads that were not begun, because too many ran", F(|it| it.skipped)),
     row(Counter, "cache.evictions", Of("{entry}"), "Entries that left memory because there was no room", F(|it| it.evictions)),
     row(Counter, "cache.rejected", Of("{value}"), "Values that were too heavy for memory", F(|it| it.rejected)),
     row(UpDown, "cache.entries", Of("{entry}"), "Entries in memory", F(|it| it.entries)),
@@ -130,13 +131,13 @@ pub(super) static ROWS: &[Row] = &[
     row(Counter, "cache.redis.reads", Of("{read}"), READS, F(|it| it.redis_misses)).with(OUTCOME, "miss"),
     row(Counter, "cache.redis.reads", Of("{read}"), READS, F(|it| it.redis_unusable)).with(OUTCOME, "unusable"),
     row(Counter, "cache.redis.reads", Of("{read}"), READS, F(|it| it.redis_faults)).with(OUTCOME, "fault"),
-    row(Counter, "cache.redis.unasked", Of("{call}"), "Calls that did not ask Redis, as it cannot be reached or has failed too often", F(|it| it.redis_unasked)),
-    row(UpDown, "cache.redis.read.time", Seconds, "How long calls waited for what they asked of Redis, in all", F(|it| nanos(it.redis_times.total()))),
+    row(Counter, "cache.redis.unasked", Of("{call}"), "Calls that skipped Redis, because it cannot be reached or has failed too often", F(|it| it.redis_unasked)),
+    row(UpDown, "cache.redis.read.time", Seconds, "How long calls waited for Redis, in all", F(|it| nanos(it.redis_times.total()))),
     row(Counter, "cache.redis.fills", Of("{value}"), FILLS, F(|it| it.redis_fills)).with(OUTCOME, "written"),
     row(Counter, "cache.redis.fills", Of("{value}"), FILLS, F(|it| it.redis_fills_lost)).with(OUTCOME, "lost"),
     row(Counter, "cache.redis.too_large", Of("{value}"), "Lost fills that were larger than the limit for one value", F(|it| it.redis_too_large)),
     row(UpDown, "cache.redis.servers", Of("{server}"), "Servers of Redis that are known: the primaries of a cluster, else one", C(|it| of_redis(it, |redis| redis.servers))),
-    row(UpDown, "cache.redis.connected", Of("{server}"), "Servers that there is a connection to", C(|it| of_redis(it, |redis| redis.connected))),
+    row(UpDown, "cache.redis.connected", Of("{server}"), "Servers that are connected", C(|it| of_redis(it, |redis| redis.connected))),
     row(UpDown, "cache.redis.stopped", Of("{server}"), STOPPED, C(|it| of_redis(it, |redis| redis.reads_stopped))).with(DIRECTION, "reads"),
     row(UpDown, "cache.redis.stopped", Of("{server}"), STOPPED, C(|it| of_redis(it, |redis| redis.writes_stopped))).with(DIRECTION, "writes"),
     row(UpDown, "cache.redis.unsent", Of("{change}"), "Changes of entries that are on their way to Redis", C(|it| of_redis(it, |redis| redis.unsent))),
@@ -144,15 +145,15 @@ pub(super) static ROWS: &[Row] = &[
     row(Counter, "cache.events.acknowledged", Of("{emission}"), "Emissions that Redis has acknowledged", C(|it| Some(it.stats.events.acknowledged))),
     row(Counter, "cache.events.failed", Of("{attempt}"), "Attempts that Redis has not acknowledged; each is repeated", C(|it| Some(it.stats.events.failed))),
     row(UpDown, "cache.events.pending", Of("{emission}"), "Emissions that are not acknowledged yet", C(|it| Some(it.stats.events.pending))),
-    row(Counter, "cache.events.heard", Of("{tag}"), "Changes that other processes told of, by tag", C(|it| Some(it.stats.events.heard))),
-    row(Gauge, "cache.events.unheard", Seconds, "For how long it has not been known whether all that others changed was heard", C(Scrape::unheard)),
-    row(Counter, "cache.events.gaps", Of("{gap}"), "Times that something may have been missed", C(|it| Some(it.stats.events.gaps))),
-    row(Counter, "cache.events.lineages", Of("{lineage}"), "Times that Redis was another one than before", C(|it| Some(it.stats.events.lineages))),
-    row(Counter, "cache.events.suspects", Of("{entry}"), "Entries that had to be asked about, as nobody knew whether they were still valid", C(|it| Some(it.stats.events.suspects))),
+    row(Counter, "cache.events.heard", Of("{tag}"), "Changes heard from other processes, by tag", C(|it| Some(it.stats.events.heard))),
+    row(Gauge, "cache.events.unheard", Seconds, "Time since this process last knew that it had heard all changes by others", C(Scrape::unheard)),
+    row(Counter, "cache.events.gaps", Of("{gap}"), "How often this process may have missed a change", C(|it| Some(it.stats.events.gaps))),
+    row(Counter, "cache.events.lineages", Of("{lineage}"), "How often Redis was another one than before", C(|it| Some(it.stats.events.lineages))),
+    row(Counter, "cache.events.suspects", Of("{entry}"), "Entries that the cache had to ask Redis about, because they may have become invalid", C(|it| Some(it.stats.events.suspects))),
     row(Counter, "cache.events.revalidated", Of("{entry}"), "Suspects that were still valid", C(|it| Some(it.stats.events.revalidated))),
-    row(UpDown, "cache.events.tags", Of("{tag}"), "Things that can change and that something in memory depends on", C(|it| Some(it.stats.events.tags))),
+    row(UpDown, "cache.events.tags", Of("{tag}"), "Tags that something in memory depends on", C(|it| Some(it.stats.events.tags))),
 
-    row(Gauge, "cache.degraded", Flag, "1 while the cache has a Redis that is not reached, keeps failing, or is not heard", C(|it| Some(it.health.is_degraded().into()))),
+    row(Gauge, "cache.degraded", Flag, "1 while the cache cannot reach its Redis, does not hear it, or sees it fail again and again", C(|it| Some(it.health.is_degraded().into()))),
     row(Gauge, "cache.ready", Flag, "1 until the cache is closed", C(|it| Some(it.health.is_ready().into()))),
 ];
 

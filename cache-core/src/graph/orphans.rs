@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use super::{Direction, Graph, KnownEvent};
 
 impl Graph {
-    /// The events that some function emits and none listens to, and the other way round, less those that say
-    /// `#[event(used_elsewhere)]`. One with which nobody does anything is none of them.
+    /// The events that some function emits and none listens to, and the other way round, except those with
+    /// `#[event(used_elsewhere)]`. An event that no function names is no orphan.
     pub fn orphans(&self) -> impl Iterator<Item = &KnownEvent> {
         self.events.iter().filter(|event| self.is_orphan(event))
     }
@@ -15,7 +15,7 @@ impl Graph {
     ///
     /// # Panics
     ///
-    /// Where there are [orphans](Self::orphans). The message names each of them with who uses it where, and says what to write.
+    /// If there are [orphans](Self::orphans). The message names each one, who uses it and where, and what to write.
     #[track_caller]
     pub fn assert_no_orphans(&self) {
         let orphans: Vec<_> = self.orphans().collect();

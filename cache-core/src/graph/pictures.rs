@@ -4,9 +4,9 @@
 use super::{Direction, Graph, KnownEvent, Link};
 
 impl Graph {
-    /// The graph as a flowchart of [Mermaid](https://mermaid.js.org/syntax/flowchart.html), which many viewers of Markdown
-    /// draw: from functions that emit to events to functions that listen. Where a function names only the first fields, they
-    /// are at its arrow. An event that leads nowhere has a dashed frame.
+    /// The graph as a flowchart of [Mermaid](https://mermaid.js.org/syntax/flowchart.html), which many viewers of
+    /// Markdown draw: from functions that emit to events to functions that listen. If a function names only the first
+    /// fields, its arrow shows them. An event that leads nowhere has a dashed frame.
     #[must_use]
     pub fn to_mermaid(&self) -> String {
         let Drawing { nodes, arrows } = self.drawing();

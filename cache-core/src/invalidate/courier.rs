@@ -368,7 +368,7 @@ impl InCharge {
                 // Its clock stood still, and the world did not.
                 route.coherence.tear(system_now());
                 tracing::info!(
-                    "this machine has slept: what may have been missed meanwhile is asked about"
+                    "this machine has slept: the cache asks about what it may have missed meanwhile"
                 );
             }
             slept = asleep();
@@ -500,13 +500,13 @@ impl Route {
     /// Redis did not take a bump or a mark.
     pub(super) fn tell(&self, error: &StoreError) {
         if error.may_pass() || self.has_warned.swap(true, Relaxed) {
-            tracing::debug!(%error, "Redis was not told what is invalidated, or is about to be");
+            tracing::debug!(%error, "Redis did not take an invalidation or a mark");
         } else {
             tracing::warn!(
                 %error,
-                "Redis refuses to be told what is invalidated: until its user may do that (`ACL SETUSER .. &{}`, and \
-                 scripts on the keys of the namespace), other processes do not hear of it, this one does not ask Redis \
-                 for what depends on it, and mutations that are `guarded` are refused",
+                "Redis refuses invalidations: until its user may send them (`ACL SETUSER .. &{}`, and scripts on the keys of \
+                 the namespace), other processes do not hear of them, this one does not ask Redis for what depends on them, \
+                 and `guarded` mutations are refused",
                 self.channel
             );
         }

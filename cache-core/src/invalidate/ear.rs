@@ -43,11 +43,11 @@ impl Ear {
             self.tell_promise(lineage);
         } else if was_heard {
             tracing::info!(
-                "another connection listens for invalidations by other processes: what may have been missed is asked about"
+                "another connection listens for invalidations by other processes: the cache asks about what it may have missed"
             );
         } else {
             tracing::info!(
-                "other processes are heard again: what may have been missed meanwhile is asked about"
+                "other processes are heard again: the cache asks about what it may have missed meanwhile"
             );
         }
     }
@@ -62,7 +62,7 @@ impl Ear {
             let bound = self.coherence.bounds().staleness;
             tracing::info!(
                 ?bound,
-                "other processes are not heard any more: what can change is served from memory no longer than the bound"
+                "other processes are not heard any more: memory serves what can change no longer than the bound"
             );
         }
     }
@@ -72,14 +72,14 @@ impl Ear {
         if lineage == Lineage::UNKNOWN {
             tracing::info!(
                 ?bound,
-                "listening for invalidations by other processes: what they change is served here no longer than the \
-                 bound, but for a failover of Redis, which says nothing of its history: there it is the `ttl`"
+                "listening for invalidations by other processes: this one serves what they change no longer than the bound, \
+                 but after a failover for the `ttl`, because this Redis does not tell its history"
             );
         } else {
             tracing::info!(
                 ?bound,
-                "listening for invalidations by other processes: what they change is served here no longer than the \
-                 bound, also across failovers of Redis"
+                "listening for invalidations by other processes: this one serves what they change no longer than the bound, \
+                 also across failovers of Redis"
             );
         }
     }
@@ -141,7 +141,7 @@ impl Listener for Hearing {
     fn misled(&self) {
         self.0.coherence.tear(system_now());
         tracing::info!(
-            "a server that was asked had been replaced unnoticed: what may have been missed is asked about"
+            "a server had been replaced unnoticed: the cache asks about what it may have missed"
         );
     }
 }

@@ -81,9 +81,9 @@ impl Mark {
         events.dedup();
         tracing::warn!(
             ?events,
-            "the mark of a guarded mutation was lost while it ran, as Redis evicts keys, was emptied or replaced, or has not \
-             answered for 30 s: what others loaded meanwhile may be outdated until the mutation ends, and for its `ttl` if \
-             this process dies before that; with `maxmemory-policy noeviction` marks are not evicted"
+            "Redis lost the mark of a guarded mutation while it ran: it evicts keys, was emptied or replaced, or has not answered \
+             for 30 s. What others loaded meanwhile may be outdated until the mutation ends, and for its `ttl` if this \
+             process dies before that. With `maxmemory-policy noeviction` Redis evicts no marks"
         );
     }
 }

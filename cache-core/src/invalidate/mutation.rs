@@ -9,7 +9,7 @@ use crate::{
     event::{Changes, Tag},
 };
 
-/// A `guarded` mutation did not begin, as the other processes could not be told that it would: nothing was written.
+/// A `guarded` mutation did not begin, because Redis could not inform the other processes of it: nothing was written.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the mutation was refused, and nothing was written: the other processes could not be told that it would begin, as \

@@ -123,8 +123,8 @@ impl Peers {
                     return Err(Error::new(
                         ErrorKind::Configuration,
                         "the cache before this one, with the same Redis and `namespace` and another `staleness_bound` or \
-                         `unknown_outcome`, was dropped with an event on its way: build this one in a second, or close the one \
-                         before (`Cache::close`) instead of dropping it",
+                         `unknown_outcome`, was dropped with an event on its way: build this one a second later, or close the earlier \
+                         one (`Cache::close`) instead of dropping it",
                     ));
                 }
                 courier
@@ -164,8 +164,8 @@ impl Peers {
             ErrorKind::Configuration,
             format_args!(
                 "caches of one process with one Redis and `namespace` hear each other's events as one: write \
-                 `staleness_bound` {staleness:?} and `unknown_outcome` {unknown_outcome:?} as for the one that was \
-                 built first, or another `namespace`"
+                 `staleness_bound` {staleness:?} and `unknown_outcome` {unknown_outcome:?}, as for the first one, \
+                 or another `namespace`"
             ),
         ))
     }

@@ -10,7 +10,7 @@ use super::{
     text::Text,
 };
 
-/// What [`CacheKey::write`] describes a value to.
+/// The writer to which [`CacheKey::write`] describes a value.
 ///
 /// The same calls make the bytes of a key, for memory, and a readable text, for Redis. Every method ends its value by
 /// itself: values that follow one another need nothing between them.
@@ -126,7 +126,7 @@ impl<'a> KeyWriter<'a> {
         }
     }
 
-    /// A value of `N` bytes. Its text is `text`, escaped, which must be another one when `bytes` are others.
+    /// A value of `N` bytes. Its text is `text`, escaped; different `bytes` need a different `text`.
     #[inline(always)]
     pub fn fixed<const N: usize>(&mut self, bytes: [u8; N], text: &dyn Display) {
         write_to!(self, out => out.fixed(bytes), out => out.fixed(&bytes, text));

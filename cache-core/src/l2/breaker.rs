@@ -217,7 +217,7 @@ impl Breaker {
             direction = &*self.name,
             failures,
             %reason,
-            "the shared tier keeps failing: calls go on without it until it answers again"
+            "Redis keeps failing: calls skip it until it answers again"
         );
     }
 
@@ -262,7 +262,7 @@ impl Breaker {
         tracing::info!(
             direction = &*self.name,
             ?open_for,
-            "the shared tier answers again: calls use it"
+            "Redis answers again: calls use it"
         );
     }
 

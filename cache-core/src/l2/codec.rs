@@ -21,10 +21,10 @@ const MOST_NESTED: usize = 128;
 /// Why a codec did not do it, in its own words.
 pub(crate) type CodecError = Box<dyn std::error::Error + Send + Sync>;
 
-/// How the values of a function travel to the shared tier.
+/// How the values of a function are written to Redis.
 ///
-/// [`Postcard`] is the default. Write one of your own for values that are not serde's, or for bytes that
-/// other programs share, and name it at the function: `#[cached(ttl = 5m, codec = Csv)]`.
+/// [`Postcard`] is the default. Write one of your own for values that are not serde's, or for bytes that other programs
+/// share, and name it at the function: `#[cached(ttl = 5m, codec = Csv)]`.
 ///
 /// ```
 /// use std::error::Error;
@@ -66,8 +66,8 @@ pub(crate) type CodecError = Box<dyn std::error::Error + Send + Sync>;
     note = "for a value that cannot travel, write `tiers = memory`"
 )]
 pub trait Codec<T> {
-    /// Part of every shared key, so that two codecs never read each other's bytes: one of its own, not
-    /// `postcard`, `json` or `msgpack`. Change it when the encoding changes.
+    /// Part of every shared key, so that two codecs never read each other's bytes. It has to be unique, not `postcard`,
+    /// `json` or `msgpack`. Change it when the encoding changes.
     const NAME: &'static str;
 
     /// Appends the encoding of `value` to `bytes`.
@@ -82,39 +82,38 @@ pub trait Codec<T> {
 
     /// Reads what `encode` wrote.
     ///
-    /// The bytes come from a server that others write to, and must not be trusted: whatever they are, do
-    /// not panic, recurse no deeper for them than the stack allows, and allocate no more than they are
-    /// worth. A length that they claim is not yet one that they have.
+    /// The bytes come from a server that others write to, and must not be trusted: whatever they are, do not panic,
+    /// recurse no deeper than the stack allows, and allocate no more than they are worth. Do not trust a length that
+    /// they claim.
     ///
     /// # Errors
     ///
-    /// The entry then counts as absent, and the value is loaded. Refuse what `encode` would not have
-    /// written, bytes left over at the end too.
+    /// The entry then counts as absent, and the value is loaded. Refuse what `encode` would not have written, including
+    /// bytes left over at the end.
     fn decode(bytes: &[u8]) -> Result<T, Box<dyn std::error::Error + Send + Sync>>;
 }
 
 /// The default [`Codec`]: the fewest bytes and the least time.
 ///
-/// A value is read only by what mirrors how it was written: the same kinds in the same order, under the
-/// same names of structs, fields and variants. Everything else is an entry that counts as absent, never a
-/// wrong value. Types that are read by looking at the bytes first need `codec = json`: those
-/// with `#[serde(untagged)]`, `tag`, `flatten` or `skip_serializing_if`, and `serde_json::Value`.
+/// A value is read only by a type that mirrors how it was written: the same kinds in the same order, under the same
+/// names of structs, fields and variants. Everything else is an entry that counts as absent, never a wrong value. Types
+/// that are read by looking at the bytes first need `codec = json`: those with `#[serde(untagged)]`, `tag`, `flatten`
+/// or `skip_serializing_if`, and `serde_json::Value`.
 ///
-/// Refused in writing: more than 128 levels of values within values, and more than 4,096 elements that
-/// take no bytes, such as `()`. It costs 8 bytes a value, and 2 for each enum in it. A type
-/// with `#[serde(alias)]` takes three times as long to read.
+/// It refuses to write more than 128 levels of values within values, and more than 4,096 elements that take no bytes,
+/// such as `()`. It costs 8 bytes a value, and 2 for each enum in it. A type with `#[serde(alias)]` takes three times
+/// as long to read.
 #[derive(Clone, Copy, Debug)]
 pub struct Postcard;
 
 /// A [`Codec`] for what [`Postcard`] refuses, and for eyes: JSON, by `serde_json`, behind 8 bytes.
 ///
-/// Those say which names and kinds of values were written: fields, variants, keys of maps, what was there
-/// and what was not. A value that is read with others is an entry that counts as absent: one written
-/// before a field behind `#[serde(flatten)]` had its present name, or one that JSON cannot tell from
-/// another, such as `Some(None)`, `Some(serde_json::Value::Null)` and a float that is not finite. Two
-/// variants of an `untagged` enum that are written alike stay alike.
+/// Those say which names and kinds of values were written: fields, variants, keys of maps, what was there and what was
+/// not. A value that is read with others counts as absent: one written before a field behind `#[serde(flatten)]` had
+/// its present name, or one that JSON cannot tell from another, such as `Some(None)`, `Some(serde_json::Value::Null)`
+/// and a float that is not finite. Two variants of an `untagged` enum that are written alike stay alike.
 ///
-/// More than 128 levels of values within values are not read.
+/// It does not read more than 128 levels of values within values.
 #[cfg(feature = "json")]
 #[cfg_attr(docsrs, doc(cfg(feature = "json")))]
 #[derive(Clone, Copy, Debug)]
@@ -123,8 +122,8 @@ pub struct Json;
 /// A [`Codec`] for what [`Postcard`] refuses, in fewer bytes than JSON: `MessagePack`, by `rmp-serde`,
 /// structs as maps, behind the same 8 bytes as in [`Json`].
 ///
-/// What is read as something else than was written counts as absent here too, `Some(None)` among it.
-/// More than 128 levels of values within values are not read.
+/// A value that would be read as something else than was written counts as absent here too, including `Some(None)`. It
+/// does not read more than 128 levels of values within values.
 #[cfg(feature = "msgpack")]
 #[cfg_attr(docsrs, doc(cfg(feature = "msgpack")))]
 #[derive(Clone, Copy, Debug)]

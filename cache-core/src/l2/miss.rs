@@ -12,17 +12,17 @@ pub enum RedisMiss {
     Absent,
     /// The entry is older than its lifetime.
     Expired,
-    /// An event that the entry depends on was emitted since it was loaded, or it cannot be shown that none was.
+    /// An event that the entry depends on was emitted since it was loaded, or nothing proves that none was.
     Invalidated,
-    /// It was not asked: a change of what the entry depends on is still on its way there.
+    /// It was not asked: Redis has not yet acknowledged an event that the entry depends on.
     Pending,
-    /// What lies under the key is not an entry that was written whole: damaged, or of another program.
+    /// The bytes under the key are not a complete entry: they are damaged, or another program wrote them.
     Damaged,
     /// The entry was written for another key, another type, or by a newer version of this library.
     Foreign,
     /// The value is larger than this cache takes.
     TooLarge,
-    /// There is no connection, or so many faults that it is not asked for a while.
+    /// There is no connection, or it failed so often that calls skip it for a while.
     Unavailable,
     /// It did not answer within the budget.
     Late,

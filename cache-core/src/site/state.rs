@@ -255,7 +255,7 @@ impl SiteState {
         tracing::warn!(
             function = self.name,
             inner = inner.name,
-            "its loads call a function that `{event}` invalidates, which it does not list: its own entries outlive \
+            "its loads call a function that `{event}` invalidates, but it does not list `{event}`: its own entries outlive \
              that event. Add `{event}` to its `invalidate_on`, or write `inherits`"
         );
     }
@@ -267,7 +267,7 @@ impl SiteState {
         if could_be && !self.warned_of_inline_prefetch.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 function = self.name,
-                "`prefetch` names a function whose loads run in their callers, and begins none: write `detached` there"
+                "`prefetch` begins no load, because the function that it names loads inline: write `detached` there"
             );
         }
     }
@@ -282,7 +282,7 @@ impl SiteState {
         {
             tracing::warn!(
                 function = self.name,
-                "a load in the background takes longer than {deadline:?}, and is given up"
+                "a background load took longer than {deadline:?}, and is given up"
             );
         }
     }

@@ -28,10 +28,10 @@ impl Ghosts {
     }
 }
 
-/// How many misses more memory would have spared: of entries that had been evicted, and were asked for again.
+/// How many misses more memory would have avoided: those of entries that had been evicted and were asked for again.
 ///
-/// It is an estimate, from what was evicted in between. Only about 16,000 evicted entries are remembered at a time, so of
-/// millions of small ones it knows the quick returns alone; and some would have expired meanwhile.
+/// It is an estimate, from what was evicted in between. The cache remembers only about 16,000 evicted entries at a
+/// time, so among millions of small ones it sees only those that return quickly; and some would have expired meanwhile.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GhostCurve([u64; STEPS.len()]);
 

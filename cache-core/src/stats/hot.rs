@@ -86,7 +86,7 @@ struct Counted {
 pub struct HotKey {
     /// The key, readable: `7:Ada`.
     pub key: String,
-    /// About how many of a hundred hits of its function are of it.
+    /// The key's share of the hits of its function, in percent.
     pub percent: u64,
 }
 

@@ -47,8 +47,8 @@ impl Timer {
 
 /// How long something took, and how often.
 ///
-/// A histogram whose buckets end at 1 us, 2 us, 4 us, and so on up to 33 s, so that no time is off by more than the factor
-/// two; behind that all are alike.
+/// A histogram whose buckets end at 1 us, 2 us, 4 us, and so on up to 33 s, so that no time is off by more than a
+/// factor of two; longer ones share one bucket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Times {
     buckets: [u64; BUCKETS],
@@ -63,27 +63,27 @@ impl Times {
         self.total += other.total;
     }
 
-    /// How many times were taken.
+    /// How many times were measured.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.buckets.iter().sum()
     }
 
-    /// All of them together.
+    /// The sum of all times.
     #[must_use]
     pub fn total(&self) -> Duration {
         self.total
     }
 
-    /// Exactly, not from the buckets; zero where there are none.
+    /// The exact mean, not from the buckets; zero if there are no times.
     #[must_use]
     pub fn mean(&self) -> Duration {
         let nanos = u64::try_from(self.total.as_nanos()).unwrap_or(u64::MAX);
         Duration::from_nanos(nanos.checked_div(self.count()).unwrap_or(0))
     }
 
-    /// So large a part took no longer than this: `quantile(0.99)` is what one in a hundred exceeds. Within its bucket it is
-    /// taken to be where an even spread would have it. Zero where there are none.
+    /// The time that this part did not exceed: one in a hundred exceeds `quantile(0.99)`. Within a bucket, times are
+    /// taken to be evenly spread. Zero if there are no times.
     #[must_use]
     pub fn quantile(&self, part: f64) -> Duration {
         #[expect(
@@ -113,7 +113,7 @@ impl Times {
     }
 }
 
-/// The mean, the median and what one in a hundred exceeds.
+/// The mean, the median, and the time that one in a hundred exceeds.
 impl fmt::Display for Times {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [mean, half, most] = [self.mean(), self.quantile(0.5), self.quantile(0.99)];

@@ -33,14 +33,14 @@ use crate::{
 /// How long [`FakeRedis::until`] waits before it gives up.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A Redis in the memory of the test: several caches can share one, as processes do, and it fails, hangs
-/// or is slow when it is told to.
+/// A Redis in the memory of the test. Several caches can share one, as processes do; it fails, hangs or is slow on
+/// demand.
 ///
-/// Of [`fail`](Self::fail), [`hang`](Self::hang), [`delay`](Self::delay) and [`inject`](Self::inject) the last
-/// word counts.
+/// The last call of [`fail`](Self::fail), [`hang`](Self::hang), [`delay`](Self::delay) and [`inject`](Self::inject)
+/// counts.
 ///
-/// Five faults within ten seconds, and no fewer than there were answers, make a cache give it up for a
-/// while, as it would a real one: it asks again in the background after 200 ms of the system's time.
+/// After five faults within ten seconds, if these are at least as many as the answers, a cache stops using it, as it
+/// would a real Redis. The cache asks again in the background after 200 ms of the system's time.
 ///
 /// ```
 /// use cache_core::{Cache, CachedCall, cached, testing::FakeRedis};
@@ -98,13 +98,13 @@ impl fmt::Debug for Replica {
 }
 
 impl FakeRedis {
-    /// An empty one, on the system's clock.
+    /// An empty Redis, on the system's clock.
     #[must_use]
     pub fn new() -> Self {
         Self::with(None)
     }
 
-    /// An empty one whose entries grow old by `clock`.
+    /// An empty Redis whose entries age by `clock`.
     #[must_use]
     pub fn on(clock: &ManualClock) -> Self {
         Self::with(Some(clock.clone()))
@@ -118,7 +118,7 @@ impl FakeRedis {
         }))
     }
 
-    /// Answers at once, from here on. What hangs already stays so.
+    /// Answers at once from now on. Operations that already hang keep hanging.
     pub fn recover(&self) {
         let mut state = self.0.state.lock();
         for faults in state.all_faults() {
@@ -129,22 +129,22 @@ impl FakeRedis {
         self.0.ears.reconnect(Fault::NONE, lineage);
     }
 
-    /// Fails whatever it is asked, from here on.
+    /// Fails every operation from now on.
     pub fn fail(&self) {
         for operation in Operation::ALL {
             self.inject(operation, Fault::Fail);
         }
     }
 
-    /// Answers nothing, from here on.
+    /// Answers nothing from now on.
     pub fn hang(&self) {
         for operation in Operation::ALL {
             self.inject(operation, Fault::Hang);
         }
     }
 
-    /// Answers reads, invalidates, and takes no entries, from here on, after a delay where there is one; what was to
-    /// fail or hang no longer does.
+    /// From now on answers reads and invalidates, but takes no entries. A delay stays; what was to fail or hang no
+    /// longer does.
     pub fn fill_up(&self) {
         let mut state = self.0.state.lock();
         for faults in state.all_faults() {
@@ -155,15 +155,15 @@ impl FakeRedis {
         self.0.ears.reconnect(standing, lineage);
     }
 
-    /// Answers after so long, from here on; what was to fail or hang no longer does. What is full stays so.
+    /// Answers after this delay from now on; what was to fail or hang no longer does. A full Redis stays full.
     pub fn delay(&self, by: Duration) {
         for operation in Operation::ALL {
             self.inject(operation, Fault::Delay(by));
         }
     }
 
-    /// What is wrong with all operations of one kind, from here on, in place of what was before: a delay
-    /// lifts a failure, as a failure does a delay.
+    /// Sets the fault of all operations of one kind from now on. It replaces the one before: a delay ends a failure,
+    /// and a failure ends a delay.
     pub fn inject(&self, operation: Operation, fault: Fault) {
         let mut state = self.0.state.lock();
         state.faults(operation).set(fault);
@@ -173,8 +173,8 @@ impl FakeRedis {
         }
     }
 
-    /// What is wrong with the next operations of one kind, so many; then all is as it was. Several are met
-    /// one after the other.
+    /// Sets the fault of the next `times` operations of one kind; afterwards all is as before. Several calls take
+    /// effect one after the other.
     ///
     /// ```
     /// use cache_core::{Cache, CachedCall, RedisMiss, cached};
@@ -202,27 +202,27 @@ impl FakeRedis {
         self.0.state.lock().faults(operation).add(times, fault);
     }
 
-    /// Loses all that it holds.
+    /// Loses everything that it holds.
     pub fn clear(&self) {
         self.0.state.lock().held = Held::default();
     }
 
-    /// Breaks the connections over which caches hear of invalidations. They are made anew at once, but what a cache
-    /// keeps in memory has to be asked about.
+    /// Breaks the connections over which caches hear of invalidations. The caches reconnect at once, but have to ask
+    /// about what they keep in memory.
     pub fn disconnect(&self) {
         let state = self.0.state.lock();
         let (standing, lineage) = (state.message_faults.standing(), state.lineage());
         self.0.ears.interrupt(standing, lineage);
     }
 
-    /// What a replica has now. It gets nothing of what comes after.
+    /// A copy of what it holds now, as on a replica. Later changes do not reach it.
     #[must_use]
     pub fn replica(&self) -> Replica {
         Replica(self.0.state.lock().held.clone())
     }
 
-    /// Goes on with what a replica has, as after the loss of the primary: what came in between is lost,
-    /// invalidations among it.
+    /// Continues with the content of a replica, as after the loss of the primary: everything since then is lost, also
+    /// invalidations.
     ///
     /// ```
     /// use cache_core::testing::FakeRedis;
@@ -239,12 +239,12 @@ impl FakeRedis {
         self.0.ears.interrupt(standing, lineage);
     }
 
-    /// Waits until something is so, such as `|redis| redis.keys().len() == 1`: values are written behind
-    /// their callers, unless their cache was dropped before.
+    /// Waits until a condition holds, such as `|redis| redis.keys().len() == 1`: callers do not wait for values to be
+    /// written, and a dropped cache writes none.
     ///
     /// # Panics
     ///
-    /// When it is not so within ten seconds of Tokio's time, at the line of the caller, and outside a Tokio
+    /// If it does not hold within ten seconds of Tokio's time (the panic names the caller's line), and outside a Tokio
     /// runtime with its timer enabled.
     ///
     /// # Cancel safety
@@ -267,19 +267,19 @@ impl FakeRedis {
         }
     }
 
-    /// How often it was asked for an entry.
+    /// How often a cache asked for an entry.
     #[must_use]
     pub fn reads(&self) -> u64 {
         self.0.state.lock().reads
     }
 
-    /// How many entries it was to take or to remove, also where it did not.
+    /// How many entries caches tried to write or remove, whether it did so or not.
     #[must_use]
     pub fn writes(&self) -> u64 {
         self.0.state.lock().writes
     }
 
-    /// The keys of its entries, sorted, without those past their time.
+    /// The keys of its entries, sorted, without expired ones.
     #[must_use]
     pub fn keys(&self) -> Vec<String> {
         let now = self.now();
@@ -287,8 +287,7 @@ impl FakeRedis {
         sorted(state.held.fresh_entries(now).map(|(key, _)| key))
     }
 
-    /// The keys of its tags, sorted, without those past their time: what its entries depend on, and what was
-    /// invalidated.
+    /// The keys of its tags, sorted, without expired ones: what its entries depend on, and what was invalidated.
     #[must_use]
     pub fn tags(&self) -> Vec<String> {
         let now = self.now();
@@ -296,7 +295,7 @@ impl FakeRedis {
         sorted(state.held.fresh_tags(now))
     }
 
-    /// How many bytes its entries have in all, without those past their time.
+    /// The size of all its entries in bytes, without expired ones.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let now = self.now();

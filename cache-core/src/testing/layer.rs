@@ -1,4 +1,4 @@
-//! A layer that lets each request of a service go to one cache.
+//! A layer that gives all requests of a service one cache.
 
 use std::{
     future::Future,
@@ -16,8 +16,8 @@ use crate::{
 
 /// A layer of `tower` that runs each request in the [`scope`](Cache::scope) of one cache.
 ///
-/// In a test of an axum app, `router.layer(CacheLayer::new(cache))` isolates it from all others. Of two layers, the inner one decides. Tasks that
-/// a handler spawns by itself are outside, as they are of every scope.
+/// In a test of an axum app, `router.layer(CacheLayer::new(cache))` isolates it from all others. If there are two
+/// layers, the inner one decides. Tasks that a handler spawns are outside the scope, as of every scope.
 ///
 /// ```
 /// use std::{convert::Infallible, future::{Ready, ready}, pin::Pin, task::{Context, Poll}};
@@ -79,7 +79,7 @@ impl<S> Layer<S> for CacheLayer {
     }
 }
 
-/// The service that [`CacheLayer`] makes of another one.
+/// The service in which [`CacheLayer`] wraps another one.
 #[derive(Clone, Debug)]
 pub struct CacheService<S> {
     cache: Cache,
@@ -105,8 +105,8 @@ impl<S: Service<R>, R> Service<R> for CacheService<S> {
 }
 
 pin_project_lite::pin_project! {
-    /// A response under way in the scope of a [`CacheLayer`]'s cache. Dropped half way, it drops that of the
-    /// inner service.
+    /// A pending response, in the scope of a [`CacheLayer`]'s cache. Dropping it drops the response of the inner
+    /// service.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless they are polled"]
     pub struct ResponseFuture<F> {

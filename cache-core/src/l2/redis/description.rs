@@ -1,4 +1,4 @@
-//! Which Redis, as users describe it: by a URL, or piece by piece. What is wrong with it is said when it is used.
+//! Which Redis, as users describe it: by a URL, or piece by piece. Mistakes are reported when it is used.
 
 mod url;
 
@@ -18,8 +18,8 @@ use crate::error::Error;
 
 /// Which Redis a cache shares its entries through: what [`CacheBuilder::redis`](crate::CacheBuilder::redis) takes.
 ///
-/// A URL says most of it. Where a part of it comes from elsewhere, such as a password with characters that a URL would have to
-/// write as `%40`, it is said after it, and counts in place of what the URL says.
+/// A URL says most of it. Methods set parts that come from elsewhere, such as a password with characters that a URL has
+/// to write as `%40`; they take precedence over the URL.
 ///
 /// ```no_run
 /// # #[tokio::main(flavor = "current_thread")]
@@ -84,12 +84,12 @@ impl Redis {
         Self::at(Named::Node(Node::Tcp { host, port }))
     }
 
-    /// The server behind this socket of the file system, for `unix:///path`.
+    /// The server behind this Unix socket, for `unix:///path`.
     pub fn socket(path: impl Into<PathBuf>) -> Self {
         Self::at(Named::Node(Node::Unix(path.into())))
     }
 
-    /// The primary of a service, as most of its sentinels have it, for `redis-sentinel://host:port,host:port/service`.
+    /// The primary of a service, as most of its sentinels name it, for `redis-sentinel://host:port,host:port/service`.
     pub fn sentinels<H: Into<String>>(
         service: impl Into<String>,
         sentinels: impl IntoIterator<Item = (H, u16)>,
@@ -101,7 +101,7 @@ impl Redis {
         })
     }
 
-    /// The cluster that these nodes are of, for `redis-cluster://host:port,host:port`. One of them that answers is enough.
+    /// The cluster of these nodes, for `redis-cluster://host:port,host:port`. It is enough if one of them answers.
     pub fn cluster<H: Into<String>>(nodes_of_it: impl IntoIterator<Item = (H, u16)>) -> Self {
         Self::at(Named::Cluster(nodes(nodes_of_it)))
     }
@@ -138,7 +138,8 @@ impl Redis {
         self.with(|it| it.database = number)
     }
 
-    /// Signs in at the sentinels as this user. Without it nobody does: that of the servers is not theirs.
+    /// Signs in at the sentinels as this user. Without it the cache does not sign in there: the servers' user is not
+    /// used for sentinels.
     pub fn sentinel_user(self, name: impl Into<String>, password: impl Into<String>) -> Self {
         self.with_sentinels(Credentials {
             user: Some(name.into()),
@@ -154,7 +155,7 @@ impl Redis {
         })
     }
 
-    /// All of it over TLS, sentinels too, and how.
+    /// Uses TLS for all connections, also to sentinels, with these settings.
     #[cfg(feature = "tls")]
     pub fn tls(self, tls: Tls) -> Self {
         self.with(|it| it.tls = Some(tls))
@@ -166,7 +167,7 @@ impl Redis {
             Ok(Named::Sentinels { credentials, .. }) => *credentials = Some(own),
             Ok(Named::Node(_) | Named::Cluster(_)) => {
                 self.0 = Err(Error::configuration(
-                    "a user of sentinels is named, and no sentinels are",
+                    "a user for sentinels is given, but no sentinels",
                 ));
             }
             Err(_) => {}
@@ -190,7 +191,7 @@ impl Redis {
             return Ok(Target::Server(self.address()?));
         };
         if nodes.is_empty() {
-            return Err(Error::configuration("no nodes of the cluster are named"));
+            return Err(Error::configuration("no nodes of the cluster are given"));
         }
         if description.database != 0 {
             return Err(Error::configuration("a cluster has no database but 0"));
@@ -217,14 +218,12 @@ impl Redis {
         let tls = tls.map(|tls| tls.secure()).transpose()?;
         let place = match place {
             Named::Node(Node::Unix(_)) if tls.is_some() => {
-                return Err(Error::configuration(
-                    "there is no TLS on the socket of a file system",
-                ));
+                return Err(Error::configuration("TLS does not work over a Unix socket"));
             }
             Named::Node(node) => Location::Node(node),
             Named::Cluster(_) => return Err(Error::configuration("a cluster has many addresses")),
             Named::Sentinels { nodes, .. } if nodes.is_empty() => {
-                return Err(Error::configuration("no sentinels are named"));
+                return Err(Error::configuration("no sentinels are given"));
             }
             Named::Sentinels {
                 service,
@@ -245,7 +244,7 @@ impl Redis {
 }
 
 impl From<&str> for Redis {
-    /// The one of this URL, as [`CacheBuilder::redis`](crate::CacheBuilder::redis) has them.
+    /// The Redis of this URL, in the forms that [`CacheBuilder::redis`](crate::CacheBuilder::redis) lists.
     fn from(url: &str) -> Self {
         Self(Description::parse(url))
     }

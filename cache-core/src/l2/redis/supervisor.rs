@@ -268,7 +268,7 @@ impl Supervisor {
         if self.is_quiet() {
             tracing::debug!(%server, why, "lost a connection to Redis");
         } else {
-            tracing::warn!(%server, why, "lost the connection to Redis: calls do without it");
+            tracing::warn!(%server, why, "lost the connection to Redis: calls work without it");
         }
     }
 
@@ -277,15 +277,15 @@ impl Supervisor {
         let server = &self.link.address;
         match &failure {
             Failure::Refused(why) if self.tells_refusals() && self.told.as_ref() != Some(why) => {
-                tracing::warn!(%server, why, "Redis refuses the connection: trying on");
+                tracing::warn!(%server, why, "Redis refuses the connection: still trying");
                 self.told = Some(why.clone());
             }
             Failure::Unreachable(why) if self.told.is_none() && self.is_deaf() => {
                 tracing::warn!(
                     %server,
                     why,
-                    "Redis answers, and no connection that listens to it lasts: until one does, processes do not hear \
-                     each other's invalidations, and ask instead",
+                    "Redis answers, but ends each connection that listens: until one lasts, processes do not hear each other's \
+                     invalidations, and ask instead",
                 );
                 self.told = Some(why.clone());
             }
@@ -317,7 +317,7 @@ impl Supervisor {
             tracing::warn!(
                 %server,
                 "Redis does not say which history of writes it has (`INFO replication` without a `master_replid`): \
-                 what was invalidated just before a failover may come back after it, until its `ttl` is over",
+                 a value that was invalidated just before a failover may come back after it, until its `ttl` is over",
             );
         }
     }

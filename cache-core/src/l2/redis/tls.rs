@@ -22,11 +22,10 @@ use crate::error::Error;
 /// Bytes of a line.
 const LONGEST_ANSWER: usize = 1_024;
 
-/// Whom to believe, and as whom to sign in, where Redis is reached over TLS 1.2 or 1.3.
+/// Trusted roots and the client certificate, for a Redis that is reached over TLS 1.2 or 1.3.
 ///
-/// Without more than [`new`](Self::new), as for a URL that begins with `rediss://`, the certificate of the server has to be
-/// signed by an authority that this system believes, and to be for the host that the URL names. There is no way to believe
-/// any certificate.
+/// By default, as for a URL that begins with `rediss://`, the server's certificate has to be signed by an authority
+/// that this system trusts, and has to name the host of the URL. There is no way to trust every certificate.
 ///
 /// ```no_run
 /// # #[tokio::main(flavor = "current_thread")]
@@ -66,19 +65,19 @@ impl Tls {
         )
     }
 
-    /// The authorities of this system, no certificate of our own, and the names of the hosts.
+    /// Trusts the authorities of this system, sends no client certificate, and checks for the names of the hosts.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The certificates, in PEM, of the authorities to believe, in place of those of this system.
+    /// The certificates, in PEM, of the authorities to trust, in place of those of this system.
     pub fn roots(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.roots = Some(pem.into());
         self
     }
 
-    /// The certificate to sign in with, the authorities between it and the root behind it, and its private key; each in PEM.
-    /// A server with `tls-auth-clients yes`, which is the default, asks for one.
+    /// The client certificate, followed by the authorities between it and the root, and its private key; each in PEM. A
+    /// server with `tls-auth-clients yes`, which is the default, asks for one.
     pub fn client_certificate(
         mut self,
         certificates: impl Into<Vec<u8>>,
@@ -88,8 +87,8 @@ impl Tls {
         self
     }
 
-    /// The name that certificates are to be for, in place of that of the host: with Redis Sentinel, which names addresses,
-    /// that of all servers and sentinels.
+    /// The name that certificates have to carry, in place of the host's. With Redis Sentinel, which names addresses, it
+    /// is the name of all servers and sentinels.
     pub fn server_name(mut self, name: impl Into<String>) -> Self {
         self.server_name = Some(name.into());
         self
@@ -110,7 +109,7 @@ impl Tls {
                 let certificates = certificates_of(certificates, "`Tls::client_certificate`")?;
                 let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| {
                     Error::configuration(
-                        "the key of `Tls::client_certificate` is no private key in PEM",
+                        "the key of `Tls::client_certificate` is not a private key in PEM",
                     )
                 })?;
                 config
@@ -123,7 +122,7 @@ impl Tls {
         let name = self.server_name.as_ref().map(|name| {
             ServerName::try_from(name.clone()).map_err(|_| {
                 Error::configuration(
-                    "the name of `Tls::server_name` is none of a host, and no address",
+                    "the name of `Tls::server_name` is neither a host name nor an address",
                 )
             })
         });
@@ -147,8 +146,8 @@ impl Tls {
         authorities.add_parsable_certificates(known.certs);
         if authorities.is_empty() {
             return Err(Error::configuration(
-                "this system believes no authority, so no certificate of Redis could be believed: install them \
-                 (`ca-certificates`), or name the one to believe with `Tls::roots`",
+                "this system trusts no authority, so it can trust no certificate of Redis: install some \
+                 (`ca-certificates`), or name the one to trust with `Tls::roots`",
             ));
         }
         Ok(authorities)
@@ -249,6 +248,8 @@ fn certificates_of(pem: &[u8], option: &str) -> Result<Vec<CertificateDer<'stati
         .ok()
         .filter(|certificates| !certificates.is_empty())
         .ok_or_else(|| {
-            Error::configuration(format_args!("what {option} names is no certificate in PEM"))
+            Error::configuration(format_args!(
+                "{option} is given something that is not a certificate in PEM"
+            ))
         })
 }

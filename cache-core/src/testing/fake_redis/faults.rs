@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-/// What a [`FakeRedis`](super::FakeRedis) is asked for.
+/// A kind of operation of a [`FakeRedis`](super::FakeRedis).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Operation {
@@ -10,8 +10,9 @@ pub enum Operation {
     Read,
     /// A round trip that takes, removes or invalidates entries, however many.
     Write,
-    /// The message that tells all caches of an invalidation, and the proof that none was missed. To fail is to lose the
-    /// message and the connections over which caches would have heard it; to hang is to lose it without a word.
+    /// The message that tells all caches of an invalidation, and the proof that none was missed. If it fails, the
+    /// message is lost, and so are the connections over which caches would have heard it; if it hangs, the message is
+    /// lost silently.
     Message,
 }
 
@@ -25,9 +26,9 @@ impl Operation {
 pub enum Fault {
     /// It fails at once, as without a connection.
     Fail,
-    /// It is never answered: who asked gives up when its time is over.
+    /// It is never answered: the caller gives up when its time is over.
     Hang,
-    /// It is answered after so long.
+    /// It is answered after this delay.
     Delay(Duration),
 }
 
