@@ -358,7 +358,7 @@ impl Coherence {
     }
 
     /// Whether versions say nothing of a suspect that was created at `created`: a bump from an outage since then may
-    /// still be on its way. ReadRequest before they are, under a snapshot from before: who comes later has another gap.
+    /// still be on its way. Asked before they are, under a snapshot from before: who comes later has another gap.
     pub(crate) fn doubts(&self, created: Nanos, now: Nanos) -> bool {
         self.doubted().has_suspect(created, now)
     }

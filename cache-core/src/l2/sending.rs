@@ -203,7 +203,7 @@ impl L2 {
             Change::Nothing => return None,
             Change::Fill(fill) => fill,
         };
-        // ReadRequest when there is something to write: what cannot be encoded is no probe.
+        // Asked when there is something to write: what cannot be encoded is no probe.
         let admitted = self.encode(key, &fill, stamps).and_then(|write| {
             let store = self.store();
             let admission = if store.has_breakers() {

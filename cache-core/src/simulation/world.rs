@@ -124,7 +124,7 @@ impl World {
         self.told.lock().push((who, told, system_now()));
     }
 
-    /// A process has a reason to load anew. ReadRequest from anywhere, also from within the network.
+    /// A process has a reason to load anew. Asked from anywhere, also from within the network.
     pub(super) fn has_cause(&self, process: usize) {
         if let Some(mut network) = self.network.try_lock() {
             network.has_cause(process);

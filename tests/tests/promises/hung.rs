@@ -1,7 +1,7 @@
 //! Loads that hang, of functions without a time limit, when nobody waits for them any more.
 
 use super::{Arc, AtomicU64, Cache, Duration, MS, SECOND, SeqCst, cached};
-use cache_core::CachedCall;
+use cache_core::{CachedCall, TimedOut};
 use tokio::time::{Instant, sleep, timeout};
 
 /// It hangs when it is asked for the first time, and then gives how often it was asked.
@@ -28,6 +28,11 @@ async fn one_at_a_time(source: Hanging, id: u64) -> u64 {
     source.ask().await + id
 }
 
+#[cached(ttl = 1h, skip(source), timeout = 9s)]
+async fn limited(source: Hanging) -> Result<u64, TimedOut> {
+    Ok(source.ask().await)
+}
+
 #[cached(ttl = 1h)]
 async fn slow(takes: Duration) -> bool {
     sleep(takes).await;
@@ -47,6 +52,17 @@ async fn behind_a_prefetch() -> (u64, Duration) {
     (value(source).await, began.elapsed())
 }
 
+/// Each call waits for the hung load, in vain, until that is given up.
+async fn behind_a_prefetch_with_a_timeout() -> (u64, Duration) {
+    let (source, began) = (Hanging::default(), Instant::now());
+    let _ = limited(source.clone()).prefetch().await;
+    loop {
+        if let Ok(value) = limited(source.clone()).await {
+            return (value, began.elapsed());
+        }
+    }
+}
+
 async fn behind_its_slot() -> (u64, Duration) {
     let (source, began) = (Hanging::default(), Instant::now());
     let gone = one_at_a_time(source.clone(), 0);
@@ -61,13 +77,14 @@ async fn alone<F: Future>(call: F) -> F::Output {
 
 #[tokio::test]
 async fn a_load_that_hangs_is_given_up_a_minute_after_its_caller() {
-    let (gone, prefetch, slot, waited_for) = tokio::join!(
+    let (gone, prefetch, limited, slot, waited_for) = tokio::join!(
         alone(behind_one_that_has_gone()),
         alone(behind_a_prefetch()),
+        alone(behind_a_prefetch_with_a_timeout()),
         alone(behind_its_slot()),
         alone(timeout(66 * SECOND, slow(63 * SECOND))),
     );
-    for (value, after) in [gone, prefetch, slot] {
+    for (value, after) in [gone, prefetch, limited, slot] {
         assert_eq!(value, 2);
         assert!(after > 59 * SECOND && after < 65 * SECOND, "{after:?}");
     }
