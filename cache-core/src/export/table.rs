@@ -97,7 +97,8 @@ use Unit::{Bytes, Flag, Of, Seconds};
 const READS: &str = "Reads of Redis, by what they found";
 const MISSES: &str = "Calls that memory did not answer, by reason";
 const FILLS: &str = "Values to be written to Redis, by outcome";
-const STOPPED: &str = "Servers that the cache does not read, or not write to, because they keep failing";
+const STOPPED: &str =
+    "Servers that the cache does not read, or not write to, because they keep failing";
 
 /// A metric is added by a line here, and by its line in the guide.
 #[rustfmt::skip]
