@@ -266,7 +266,7 @@ fn loads_of_batches_that_have_not_begun_when_their_callers_have_timed_out_are_no
         tokio::time::sleep(6 * SECOND).await;
         let behind = source.begun() - begun;
         assert!(
-            4 * behind <= late,
+            4 * behind <= late as u64,
             "{late} were late, and {behind} loads of ten keys were begun for which nobody waited any more"
         );
     });

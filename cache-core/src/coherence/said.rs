@@ -5,6 +5,7 @@ use std::{collections::HashMap, hash::BuildHasher};
 
 use super::{
     ledger::WINDOW,
+    mutant::{self, Mutant},
     rules,
     version::{Lineage, Version},
 };
@@ -79,7 +80,9 @@ impl Said {
             larger_before: 0,
         };
         for words in &mut state.versions {
-            let is_behind = |known: &LastWord| known.version == UNKNOWN || known.at < since;
+            let is_behind = |known: &LastWord| {
+                known.version == UNKNOWN || known.at < since && !mutant::is(Mutant::B24)
+            };
             if !words.get(&hash).is_some_and(is_behind) {
                 continue;
             }

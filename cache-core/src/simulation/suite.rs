@@ -22,7 +22,7 @@ fn from_environment(name: &str) -> Option<u64> {
     env::var(name).ok()?.parse().ok()
 }
 
-const MUTANTS: [(&str, Mutant); 28] = [
+const MUTANTS: [(&str, Mutant); 29] = [
     ("b1", Mutant::B1),
     ("b2", Mutant::B2),
     ("b3", Mutant::B3),
@@ -46,6 +46,7 @@ const MUTANTS: [(&str, Mutant); 28] = [
     ("b21", Mutant::B21),
     ("b22", Mutant::B22),
     ("b23", Mutant::B23),
+    ("b24", Mutant::B24),
     ("c1", Mutant::C1),
     ("c2", Mutant::C2),
     ("c3", Mutant::C3),
@@ -63,7 +64,7 @@ fn broken() -> Option<Mutant> {
     let known = MUTANTS.iter().find(|(name, _)| *name == named);
     Some(
         known
-            .expect("a broken rule is one of b1 to b23, or of c1 to c5")
+            .expect("a broken rule is one of b1 to b24, or of c1 to c5")
             .1,
     )
 }
@@ -311,7 +312,7 @@ fn haunt(mutant: Mutant) -> Option<u64> {
         Mutant::B17 | Mutant::B19 => Some(plan::GUARDED),
         Mutant::B18 => Some(plan::APART),
         Mutant::B11 => Some(plan::OVERTAKEN),
-        Mutant::B23 => Some(plan::AHEAD),
+        Mutant::B23 | Mutant::B24 => Some(plan::AHEAD),
         Mutant::C1 => Some(plan::DEAF),
         Mutant::C2 => Some(plan::UNSEEN),
         Mutant::C4 => Some(plan::TWINS),
@@ -377,6 +378,7 @@ broken_rules! {
     b21_what_changed_while_an_entry_was_looked_at_is_noticed: B21,
     b22_a_server_that_forgot_what_it_acknowledged_is_noticed: B22,
     b23_versions_that_are_taken_for_newer_where_they_are_larger_are_noticed: B23,
+    b24_a_larger_version_that_is_taken_for_the_later_word_is_noticed: B24,
     c1_a_cluster_that_is_heard_as_lately_as_any_of_it_is_noticed: C1,
     c2_a_cluster_that_may_have_other_primaries_is_noticed: C2,
     c3_a_cluster_with_the_history_of_one_of_its_primaries_is_noticed: C3,

@@ -284,7 +284,7 @@ impl Supervisor {
                 tracing::warn!(
                     %server,
                     why,
-                    "Redis answers, but ends each connection that listens: until one lasts, processes do not hear each other's \
+                    "Redis answers, but no connection that listens lasts: until one does, processes do not hear each other's \
                      invalidations, and ask instead",
                 );
                 self.told = Some(why.clone());

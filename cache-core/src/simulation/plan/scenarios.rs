@@ -237,9 +237,12 @@ impl Plan {
         self.steps.clear();
         let process = random.index(PROCESSES);
         let writer = (process + 1) % PROCESSES;
+        let ahead = i64::try_from(random.between(1_000_000, 10_000_000)).unwrap_or(0);
+        if random.percent(50) {
+            return self.add_ahead_and_demoted(random, process, ahead);
+        }
         for (round, row) in [0, 2].into_iter().enumerate() {
             let at = 1_000 + 4_000 * round as u64;
-            let ahead = i64::try_from(random.between(1_000_000, 10_000_000)).unwrap_or(0);
             self.fault(at, Fault::StepClock(ahead));
             self.get(random, &(at + 50..=at + 90), (process, 0, row));
             self.fault(at + 200, Fault::StepClock(-ahead));
@@ -257,6 +260,33 @@ impl Plan {
                     self.get(random, &span, (by, NESTED, row));
                 }
             }
+        }
+    }
+
+    /// A row is changed and read while the clock is ahead, its tags are evicted when that is over, and it is changed again: the
+    /// primary that acknowledges it has the data of before a moment later, that of a replica.
+    fn add_ahead_and_demoted(&mut self, random: &mut Random, process: usize, ahead: i64) {
+        let (row, at) = (0, random.between(700, 1_500));
+        self.fault(at, Fault::StepClock(ahead));
+        self.change(at + 50, process, vec![row]);
+        for function in 0..PLAIN {
+            self.get(random, &(at + 150..=at + 250), (process, function, row));
+        }
+        let right = at + 400;
+        self.fault(right, Fault::StepClock(-ahead));
+        for tag in 0..8 {
+            self.fault(right + 10 + tag, Fault::EvictTag);
+        }
+        // Its replica has not heard of the evictions.
+        self.isolate(right + 20, 15);
+        self.change(right + 30, process, vec![row]);
+        self.fault(right + 50, Fault::Demote);
+        for function in 0..PLAIN {
+            self.get(
+                random,
+                &(right + 52..=right + 110),
+                (process, function, row),
+            );
         }
     }
 
