@@ -26,6 +26,7 @@ pub(crate) use body::{Body, Leavers, Leaving, Running};
 pub(crate) use guarding::{ByEvents, Guarding};
 pub(crate) use miss::{Call, FlightChoice, Flown};
 pub use mode::{Detached, HeldArgument, HoldProbe, Inline, Mode, ProbeBorrow, ProbeHold};
+pub(crate) use overdue::deadline_of;
 
 use self::{body::Given, l2::Text};
 use crate::{

@@ -7,6 +7,7 @@
 
 #[cfg(test)]
 mod tests;
+mod unwanted;
 
 use std::{
     any::Any,
@@ -20,8 +21,10 @@ use std::{
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
+use self::unwanted::Unwanted;
 use crate::{
     call::Leaving,
     clock::Nanos,
@@ -297,6 +300,7 @@ struct Loading<K, R> {
     requests: Mutex<Requests<K, R>>,
     /// How it panicked.
     panic: Mutex<Option<String>>,
+    unwanted: Unwanted,
 }
 
 impl<K, R> LoadingKeys<K, R> {
@@ -306,6 +310,7 @@ impl<K, R> LoadingKeys<K, R> {
             slot: Slot::new(true),
             requests: Mutex::default(),
             panic: Mutex::default(),
+            unwanted: Unwanted::new(),
         }))
     }
 
@@ -377,6 +382,11 @@ impl<K, R> LoadingKeys<K, R> {
         self.0.is_wanted()
     }
 
+    /// Whether nobody has waited for so long that it is to end.
+    pub(super) fn is_overdue(&self) -> bool {
+        self.0.unwanted.is_overdue()
+    }
+
     /// Whether nobody waits any more, and some have given up.
     pub(super) fn is_given_up(&self) -> bool {
         let has_given_up = |request: &Arc<Request<K, R>>| request.state.lock().is_given_up;
@@ -421,7 +431,8 @@ where
     R: Send + 'static,
 {
     /// Has the keys taken back where the load is not polled any more: others wait for them.
-    pub(super) fn watch(&self) {
+    pub(super) fn watch(&self, deadline: Duration) {
+        self.0.unwanted.limit(deadline);
         let loading: Arc<dyn Watched> = Arc::clone(&self.0) as _;
         watchdog::watch(&loading);
     }
@@ -485,7 +496,11 @@ where
         if self.slot.is_gone(now) {
             self.give_back(false);
         }
-        self.is_wanted()
+        let is_overdue = self.unwanted.note(self.is_wanted(), now);
+        if is_overdue {
+            watchdog::wake(vec![Arc::clone(&self.slot).into()]);
+        }
+        !is_overdue
     }
 }
 

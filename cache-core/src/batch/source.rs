@@ -8,6 +8,7 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     task::Poll,
+    time::Duration,
 };
 
 use tokio::runtime::Handle;
@@ -18,7 +19,7 @@ use super::{
 };
 use crate::{
     cache::Cache,
-    call::{BoxFuture, Leavers, Leaving, Missed},
+    call::{BoxFuture, Leavers, Leaving, Missed, deadline_of},
     clock::system_now,
     context::Around,
     flight::{Load, Target, wait},
@@ -206,7 +207,7 @@ where
         let is_own = Arc::new(AtomicBool::new(taken.call() == Some(self.call)));
         let running = (!self.is_uncached).then(|| self.tasks.enter());
         if !self.is_uncached {
-            taken.watch();
+            taken.watch(deadline_of(&self.site, Duration::ZERO));
         }
         let load = Arc::clone(self).load(taken, Arc::clone(&is_own));
         Begun {
@@ -281,6 +282,10 @@ where
         let mut shown = around.begin_load(&self.site.name);
         shown.record_keys(requests.len());
         let output = poll_fn(|cx| {
+            if taken.is_overdue() {
+                self.site.give_up(deadline_of(&self.site, Duration::ZERO));
+                return Poll::Ready(None);
+            }
             if taken.is_given_up() {
                 return Poll::Ready(None);
             }

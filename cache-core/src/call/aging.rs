@@ -192,7 +192,7 @@ async fn while_waited_for<F: Future>(
             return Some(output);
         }
         if !awaited.is_some_and(Awaited::is_waited_for) {
-            site.warn_of_giving_up(deadline);
+            site.give_up(deadline);
             return None;
         }
     }

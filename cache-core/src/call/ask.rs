@@ -309,14 +309,14 @@ impl Call {
                 return;
             }
             if cache.is_on() {
+                overdue::limit(underway.load());
                 let run = Run::new(&cache, underway, (l2_entry, None), body, around).apart();
                 drop(running);
                 run.await;
             }
         };
         let load: BoxFuture<'static, ()> = Box::pin(load);
-        let task = tasks::spawn(runtime, load);
-        overdue::limit(task.abort_handle(), &self.site);
+        tasks::spawn(runtime, load);
     }
 
     /// Removes the entry in both tiers; waits until Redis was told, within the budget.

@@ -1,11 +1,13 @@
 //! When a load that nobody waits for is given up, as it may hang.
 
-use std::{sync::Arc, time::Duration};
-
-use tokio::task::AbortHandle;
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use crate::{
     clock::{Nanos, after, system_now},
+    flight::Load,
     site::SiteState,
     watchdog::{self, Watched},
 };
@@ -15,64 +17,69 @@ use crate::{
 const DEADLINE: Duration = Duration::from_mins(1);
 const LONGER_THAN_THE_LAST: u32 = 4;
 
+/// After one that was given up the next has more time, as it may not have hung; but no more than this.
+const LONGER_THAN_GIVEN_UP: u32 = 2;
+const LONGEST_BY_TRYING: Duration = Duration::from_mins(16);
+
 /// How long a load may take that nobody waits for, where the last one `took` so long. Not less than its callers would have
 /// waited: what comes behind a `timeout` is kept.
-pub(super) fn deadline_of(site: &SiteState, took: Duration) -> Duration {
+pub(crate) fn deadline_of(site: &SiteState, took: Duration) -> Duration {
     let timeout = site.aging.and_then(|aging| aging.strategy.timeout);
-    deadline(timeout, took.max(site.load_time.get()))
+    let took = took.max(site.load_time.get());
+    deadline(timeout, took, site.given_up_after.get())
 }
 
-fn deadline(timeout: Option<Duration>, took: Duration) -> Duration {
+fn deadline(timeout: Option<Duration>, took: Duration, given_up_after: Duration) -> Duration {
     let of_last = took.saturating_mul(LONGER_THAN_THE_LAST);
-    DEADLINE.max(of_last).max(timeout.unwrap_or_default())
+    let more = given_up_after.saturating_mul(LONGER_THAN_GIVEN_UP);
+    let timeout = timeout.unwrap_or_default();
+    let longest = DEADLINE.max(of_last).max(timeout);
+    longest.max(more.min(LONGEST_BY_TRYING))
 }
 
-/// A load in a task of its own that has no caller, until it ends or its time is over. The clock is that of the watchdog: its
-/// runtime may have no timer.
+/// A load that has no caller, until it ends or its time is over. The clock is that of the watchdog: its runtime may have no
+/// timer.
 struct Orphan {
-    task: AbortHandle,
-    site: Arc<SiteState>,
+    load: Weak<Load>,
     deadline: Duration,
-    until: Nanos,
+    since: Nanos,
 }
 
-/// Ends the task of a load that nobody waits for from now on, if that takes too long.
-pub(super) fn limit(task: AbortHandle, site: &Arc<SiteState>) {
-    if task.is_finished() {
-        return;
+/// Ends a load that nobody waits for from now on, if it takes too long from now on, or from when it begins.
+pub(super) fn limit(load: Option<&Arc<Load>>) {
+    if let Some(load) = load {
+        watchdog::keep(Orphan {
+            load: Arc::downgrade(load),
+            deadline: deadline_of(load.site(), Duration::ZERO),
+            since: system_now(),
+        });
     }
-    let deadline = deadline_of(site, Duration::ZERO);
-    watchdog::keep(Orphan {
-        task,
-        site: Arc::clone(site),
-        deadline,
-        until: after(system_now(), deadline),
-    });
 }
 
 impl Watched for Orphan {
     fn check(&self, now: Nanos) -> bool {
-        if self.task.is_finished() {
+        let Some(load) = self.load.upgrade().filter(|load| load.is_there()) else {
             return false;
-        }
-        let is_in_time = now < self.until;
+        };
+        let Some(began) = load.began() else {
+            return true;
+        };
+        let is_in_time = now < after(began.max(self.since), self.deadline);
         if !is_in_time {
-            self.site.warn_of_giving_up(self.deadline);
-            self.task.abort();
+            load.site().give_up(self.deadline);
+            load.give_up();
         }
         is_in_time
     }
 }
 
 /// A load in a task of its own, while its caller waits for it.
-pub(super) struct Attended {
-    pub(super) task: AbortHandle,
-    pub(super) site: Arc<SiteState>,
-}
+pub(super) struct Attended(pub(super) Option<Weak<Load>>);
 
 impl Drop for Attended {
     fn drop(&mut self) {
-        limit(self.task.clone(), &self.site);
+        let load = self.0.as_ref().and_then(Weak::upgrade);
+        limit(load.filter(|load| load.is_there()).as_ref());
     }
 }
 
@@ -82,13 +89,19 @@ mod tests {
 
     #[test]
     fn a_load_that_nobody_waits_for_may_take_longer_than_the_last_one_and_than_its_timeout() {
-        let minutes = Duration::from_mins;
-        assert_eq!(deadline(None, Duration::ZERO), minutes(1));
-        assert_eq!(deadline(None, minutes(2)), minutes(8));
-        assert_eq!(
-            deadline(Some(Duration::from_secs(2)), Duration::ZERO),
-            minutes(1)
-        );
-        assert_eq!(deadline(Some(minutes(5)), minutes(1)), minutes(5));
+        let (zero, minutes) = (Duration::ZERO, Duration::from_mins);
+        assert_eq!(deadline(None, zero, zero), minutes(1));
+        assert_eq!(deadline(None, minutes(2), zero), minutes(8));
+        let timeout = |time| Some(Duration::from_secs(time));
+        assert_eq!(deadline(timeout(2), zero, zero), minutes(1));
+        assert_eq!(deadline(timeout(300), minutes(1), zero), minutes(5));
+    }
+
+    #[test]
+    fn behind_one_that_was_given_up_the_next_has_twice_its_time() {
+        let behind = |given_up| deadline(None, Duration::ZERO, given_up);
+        let first = behind(Duration::ZERO);
+        assert_eq!(behind(first), 2 * first);
+        assert_eq!(behind(LONGEST_BY_TRYING), LONGEST_BY_TRYING);
     }
 }

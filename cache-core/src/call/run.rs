@@ -7,6 +7,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use tokio::{runtime::Handle, task::JoinHandle, time::Instant};
@@ -179,6 +180,7 @@ impl<'a> Run<'a> {
         let load_time = load.time_asking(began);
         if !has_failed {
             load.site().load_time.set(load_time);
+            load.site().given_up_after.set(Duration::ZERO);
         }
         // Nobody else has it yet.
         if let Some(node) = Arc::get_mut(node) {
@@ -215,6 +217,9 @@ impl<'a> Run<'a> {
         {
             return Poll::Ready(RunOutcome::Overtaken(overtaken));
         }
+        if load.is_given_up() {
+            return Poll::Ready(RunOutcome::Overtaken(Overtaken::Abandoned));
+        }
         let loaded = ready!(self.poll_body(load, cx));
         if let Phase::Loading { timed, .. } = self.phase {
             load.site().counters.load_times.add(timed.elapsed());
@@ -242,12 +247,8 @@ impl Future for Run<'_> {
 impl Run<'static> {
     /// Goes on in a task of its own, which nobody has to wait for.
     pub(super) fn detach(self, runtime: &Handle) -> Detached {
-        let site = self.underway.load().map(|load| Arc::clone(load.site()));
+        let attended = Attended(self.underway.load().map(Arc::downgrade));
         let task = tasks::spawn(runtime, self.apart());
-        let attended = site.map(|site| Attended {
-            task: task.abort_handle(),
-            site,
-        });
         Detached { task, attended }
     }
 
@@ -269,7 +270,7 @@ impl Run<'static> {
 /// A run in a task of its own.
 pub(super) struct Detached {
     task: JoinHandle<RunOutcome>,
-    attended: Option<Attended>,
+    attended: Attended,
 }
 
 impl Detached {

@@ -192,6 +192,8 @@ impl Member {
             chain_ids: OnceLock::new(),
             has_recorded: AtomicBool::new(false),
             asking_since: AtomicU64::new(0),
+            begun: AtomicU64::new(0),
+            is_given_up: AtomicBool::new(false),
         })))
     }
 }
@@ -241,6 +243,10 @@ pub(crate) struct Load {
     has_recorded: AtomicBool,
     /// When the source was first asked, where that is later than the body was begun; zero before.
     asking_since: AtomicU64,
+    /// When it had its slot; zero before.
+    begun: AtomicU64,
+    /// It takes too long, and is to end.
+    is_given_up: AtomicBool,
 }
 
 impl Load {
@@ -285,6 +291,8 @@ impl Load {
             chain_ids: OnceLock::new(),
             has_recorded: AtomicBool::new(false),
             asking_since: AtomicU64::new(0),
+            begun: AtomicU64::new(0),
+            is_given_up: AtomicBool::new(false),
         }))
     }
 
@@ -450,8 +458,31 @@ impl Load {
         Poll::Pending
     }
 
+    /// Whether it has not ended.
+    pub(crate) fn is_there(&self) -> bool {
+        let is_it = |slot: &Arc<Slot>| Arc::ptr_eq(slot, &self.slot);
+        self.flight.state.lock().loading.iter().any(is_it)
+    }
+
+    /// When it began, where it has its slot.
+    pub(crate) fn began(&self) -> Option<Nanos> {
+        let began = self.begun.load(Relaxed);
+        (began != 0).then_some(began)
+    }
+
+    /// Ends it when it is polled next, which is soon.
+    pub(crate) fn give_up(&self) {
+        self.is_given_up.store(true, Relaxed);
+        watchdog::wake(vec![Arc::clone(&self.slot).into()]);
+    }
+
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.is_given_up.load(Relaxed)
+    }
+
     /// The load has its slot and begins. Versions that another one reads from here on say nothing of it.
     pub(crate) fn begin(&self) {
+        self.begun.store(system_now().max(1), Relaxed);
         let mut state = self.flight.state.lock();
         self.is_stamped.store(state.stamps.is_some(), Relaxed);
         let waker = state.queued.remove(self.slot.id());

@@ -75,6 +75,8 @@ pub(crate) struct SiteState {
     pub(crate) outlives: Arc<Outlives>,
     pub(crate) slots: Arc<Slots>,
     pub(crate) load_time: LoadTime,
+    /// How long the last one had that was given up; zero where one has succeeded since.
+    pub(crate) given_up_after: LoadTime,
     pub(crate) in_vain: InVain,
     pub(crate) is_in_memory: bool,
     pub(crate) is_shared: bool,
@@ -133,6 +135,7 @@ impl SiteState {
             outlives: Arc::default(),
             slots: Arc::new(Slots::new(loads as usize)),
             load_time: LoadTime::default(),
+            given_up_after: LoadTime::default(),
             in_vain: InVain::default(),
             is_in_memory: instance.site.is_in_memory(),
             is_shared: instance.site.is_shared(),
@@ -272,8 +275,9 @@ impl SiteState {
         }
     }
 
-    /// Says that a load in the background takes longer than the deadline: once a minute, however many do.
-    pub(crate) fn warn_of_giving_up(&self, deadline: Duration) {
+    /// A load that nobody waits for takes longer than the deadline. Said once a minute, however many do.
+    pub(crate) fn give_up(&self, deadline: Duration) {
+        self.given_up_after.set(deadline);
         let (last, now) = (&self.warned_of_giving_up, system_now());
         let is_due = |last: u64| (last == 0 || now >= after(last, AGAIN)).then_some(now.max(1));
         if last
