@@ -82,9 +82,9 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     ///
     /// # Cancel safety
     ///
-    /// A detached load that has begun runs on, for a minute at least, and replaces the entry. If it still waits for one of the
-    /// `max_concurrent_loads`, it never begins, and an inline load ends: a caller that waits for it loads in its place,
-    /// otherwise the old entry stays. In any case loads that began earlier are not kept.
+    /// A detached load that has begun runs on, for a minute at least, and replaces the entry. If it still waits for one
+    /// of the `max_concurrent_loads`, it never begins, and an inline load ends: a caller that waits for it loads in its
+    /// place, otherwise the old entry stays. In any case loads that began earlier are not kept.
     fn refresh(self) -> impl Future<Output = Result<Self::Output, NotCached>> {
         output_of(HandleFuture::new(self, Ask::Refresh))
     }
@@ -197,9 +197,9 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     ///
     /// # Cancel safety
     ///
-    /// As that of the call itself: a detached load that has begun runs on, for a minute at least, and its value is kept. If the call is
-    /// dropped before that, while it reads Redis, or while its load runs inline, the next waiting caller takes over; if
-    /// nobody waits, nothing is kept. A load that it only waits for goes on.
+    /// As that of the call itself: a detached load that has begun runs on, for a minute at least, and its value is kept.
+    /// If the call is dropped before that, while it reads Redis, or while its load runs inline, the next waiting caller
+    /// takes over; if nobody waits, nothing is kept. A load that it only waits for goes on.
     fn explain(self) -> impl Future<Output = Result<Explained<Self::Output>, NotCached>> {
         let asked = HandleFuture::new(self, Ask::Explain);
         async move {
