@@ -1,5 +1,6 @@
 //! The invalidation protocol: a state machine without I/O and randomness of its own. What happens is handed in, with the
-//! time (but for the moment a cell was last invalidated, which it reads from `clock` itself); what is to be sent is handed out.
+//! time (but for the moment a cell was last invalidated, which it reads from `clock` itself); what is to be sent is handed
+//! out.
 //!
 //! Its five rules, and where they are:
 //!
@@ -424,8 +425,8 @@ impl Coherence {
         !captured.is_torn() && self.recent.is_quiet(tags, since, known, now)
     }
 
-    /// How long nothing has changed of what a snapshot was captured of: by its versions, where they are known, and by what was
-    /// heard. `store_time` is the least that the clock shows by which versions are given, in microseconds.
+    /// How long nothing has changed of what a snapshot was captured of: by its versions, where they are known, and by what
+    /// was heard. `store_time` is the least that the clock shows by which versions are given, in microseconds.
     pub(crate) fn time_since_change(
         &self,
         snapshot: &Snapshot,

@@ -1,5 +1,5 @@
-//! Bytes that were found to be trouble, or could be. Each is a file that says in its name, before the first dash, what becomes of
-//! it; a new kind of trouble is a new file.
+//! Bytes that were found to be trouble, or could be. Each is a file that says in its name, before the first dash, what
+//! becomes of it; a new kind of trouble is a new file.
 
 use std::{fs, path::Path};
 

@@ -499,8 +499,8 @@ impl Flight {
         left
     }
 
-    /// A renewal has lost its place. Whoever asked for it is not to see the value of before again all the same: `clear` may yet be
-    /// about to remove it, and a renewal that began later may fail.
+    /// A renewal has lost its place. Whoever asked for it is not to see the value of before again all the same: `clear` may
+    /// yet be about to remove it, and a renewal that began later may fail.
     fn forget_outdated(&self, arrival: &Arrival<'_>) -> Left {
         let has_value = matches!(arrival.fate, Fate::Keep | Fate::Forget);
         if !has_value || self.is_overruled.load(Relaxed) || !self.flights.is_on() {

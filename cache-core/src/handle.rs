@@ -228,7 +228,8 @@ impl fmt::Display for NotCached {
 
 impl std::error::Error for NotCached {}
 
-/// Whether the call that is about to begin begins another one: not one that is itself a prefetch, nor one that a handle makes.
+/// Whether the call that is about to begin begins another one: not one that is itself a prefetch, nor one that a handle
+/// makes.
 #[must_use]
 pub fn may_prefetch() -> bool {
     !context::is_prefetching() && !context::is_asked()

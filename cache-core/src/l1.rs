@@ -209,8 +209,8 @@ impl L1 {
         }
     }
 
-    /// How many percent of the limit there were too few for its entry, where that was evicted and is not there again, as far as
-    /// that is known.
+    /// How many percent of the limit there were too few for its entry, where that was evicted and is not there again, as far
+    /// as that is known.
     pub(crate) fn missing_room(&self, key: &Key) -> Option<u64> {
         self.evicted.missing(key.spread())
     }
@@ -291,8 +291,8 @@ fn adaptive(limit: u64) -> AdaptiveTier {
         .shards(shards)
         // A multiple of the shards: the cache rounds each shard's part up.
         .weight_capacity(limit - limit % shards as u64)
-        // As if most entries were small: of half as many that have left is remembered that they were here, and each takes a place
-        // that the limit does not count.
+        // As if most entries were small: of half as many that have left is remembered that they were here, and each takes a
+        // place that the limit does not count.
         .estimated_items_capacity(
             usize::try_from(limit / SMALL_BYTES)
                 .unwrap_or(usize::MAX)

@@ -181,7 +181,8 @@ impl L2 {
         }
     }
 
-    /// What making versions says of writes. It is done whatever is said of these, and that it succeeds says nothing of entries.
+    /// What making versions says of writes. It is done whatever is said of these, and that it succeeds says nothing of
+    /// entries.
     fn count_ensured<T>(&self, ensured: &Result<T, StoreError>) {
         let (store, now) = (self.store(), system_now());
         if let Err(error @ StoreError::ReadOnly(_)) = ensured

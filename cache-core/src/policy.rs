@@ -143,7 +143,8 @@ impl Policy {
         (own.is_some() || strategy != Strategy::new()).then_some(strategy)
     }
 
-    /// When a fresh value is loaded anew, of a function that does so by its attribute. Each field turns off what it is about.
+    /// When a fresh value is loaded anew, of a function that does so by its attribute. Each field turns off what it is
+    /// about.
     fn early(&self, own: Early) -> Early {
         let is_never = |part: f64| part >= 1.0;
         match (own, self.refresh_ahead, self.early_expiration) {

@@ -1,4 +1,5 @@
-//! All that expansions may name (and the types in their signatures), and nothing else. Not public API: it changes with the macros.
+//! All that expansions may name (and the types in their signatures), and nothing else. Not public API: it changes with the
+//! macros.
 
 #[cfg(feature = "graph")]
 pub use inventory;

@@ -1,7 +1,7 @@
 //! Runs tests in many orders of their threads, by `shuttle`: `cargo xtask interleavings`.
 //!
-//! Time stands still and nobody looks after those who are not polled: who is not woken sleeps for ever, which is found. What a
-//! thread wrote, all others see at once; where they may see it in another order is tried by `loom`.
+//! Time stands still and nobody looks after those who are not polled: who is not woken sleeps for ever, which is found. What
+//! a thread wrote, all others see at once; where they may see it in another order is tried by `loom`.
 //!
 //! A rule that is broken shows that a wrong order is found.
 
@@ -36,8 +36,8 @@ const ORDERS: usize = 2_000;
 /// The same where a rule is broken: most take less than a hundred, the rarest about a thousand.
 const ORDERS_AT_MOST: usize = 10 * ORDERS;
 
-/// How often threads are interrupted by others, where that is rare: most of what can go wrong needs one or two (Burckhardt and
-/// others, "A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs", 2010).
+/// How often threads are interrupted by others, where that is rare: most of what can go wrong needs one or two (Burckhardt
+/// and others, "A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs", 2010).
 const INTERRUPTIONS: usize = 2;
 
 /// A call in a debug build takes more than the usual 60 KiB.

@@ -1,5 +1,5 @@
-//! The spans of `tracing`: of loads, of round trips to the shared tier, of bumps. Where nobody wants them a flag is looked at;
-//! a hit has none. They name functions, and no keys.
+//! The spans of `tracing`: of loads, of round trips to the shared tier, of bumps. Where nobody wants them a flag is looked
+//! at; a hit has none. They name functions, and no keys.
 
 use std::thread;
 

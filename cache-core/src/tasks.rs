@@ -86,7 +86,8 @@ impl Tasks {
         self.background.lock().taken(system_now()) < most
     }
 
-    /// Counts in a load that runs already, however many there are, once its caller has gone; of which it hears where `most` run.
+    /// Counts in a load that runs already, however many there are, once its caller has gone; of which it hears where `most`
+    /// run.
     pub(crate) fn unless_abandoned(self: &Arc<Self>, most: usize) -> (Waiting, Awaited) {
         let shared = Arc::default();
         let waiting = Waiting {

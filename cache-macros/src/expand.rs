@@ -245,8 +245,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Whether the call that the option names is to begin, which is known before this one has; and what begins it, behind the
-    /// look into memory and before the load takes the arguments.
+    /// Whether the call that the option names is to begin, which is known before this one has; and what begins it, behind
+    /// the look into memory and before the load takes the arguments.
     fn prefetch(&self) -> Option<(TokenStream, TokenStream)> {
         let given = self.model.options.prefetch.as_ref()?;
         let (place, next) = (at(given.name.span()), &given.value);

@@ -249,7 +249,8 @@ fn refuse_boxed(boxed: &BoxedFuture, name: &Ident, mistakes: &mut Mistakes) {
     }
 }
 
-/// Why the attribute cannot be on a function that is not async, and what says so: it may make a future without a type that tells.
+/// Why the attribute cannot be on a function that is not async, and what says so: it may make a future without a type that
+/// tells.
 fn not_async(function: &Function, purpose: Purpose) -> (TokenStream, String) {
     let signature = &function.signature;
     let name = &signature.ident;

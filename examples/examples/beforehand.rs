@@ -1,5 +1,5 @@
-//! How do I load before somebody asks? Have a call begin the next one, or begin one by hand; `warming` shows how to do so with
-//! thousands.
+//! How do I load before somebody asks? Have a call begin the next one, or begin one by hand; `warming` shows how to do so
+//! with thousands.
 //!
 //! `cargo run -p examples --example beforehand`
 

@@ -1,5 +1,5 @@
-//! What do callers get while loads fail? The value of before, for as long as the strategy says; and the error may be kept for
-//! a moment as well.
+//! What do callers get while loads fail? The value of before, for as long as the strategy says; and the error may be kept
+//! for a moment as well.
 //!
 //! `cargo run -p examples --example failures`
 
@@ -66,7 +66,8 @@ pub struct ProductChanged {
     pub id: u64,
 }
 
-/// The same as `price`, and where Redis is down as well nobody knows whether the product has changed: old is better than none.
+/// The same as `price`, and where Redis is down as well nobody knows whether the product has changed: old is better than
+/// none.
 #[cached(ttl = 1m, strategy = stale_if_error(1h, unproven), invalidate_on = ProductChanged { id })]
 async fn stock(id: u64) -> Result<u64, Trouble> {
     ask()

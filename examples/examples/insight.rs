@@ -1,5 +1,5 @@
-//! What is in my cache, why was this served, and what should I change? A shop with five faults in it, and what its cache says of
-//! them.
+//! What is in my cache, why was this served, and what should I change? A shop with five faults in it, and what its cache
+//! says of them.
 //!
 //! `cargo run -p examples --example insight`
 

@@ -1,4 +1,5 @@
-//! How do I change lifetimes and strategies without compiling? Read them from a configuration, by the names of the functions.
+//! How do I change lifetimes and strategies without compiling? Read them from a configuration, by the names of the
+//! functions.
 //!
 //! `cargo run -p examples --example policies`
 

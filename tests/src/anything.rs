@@ -84,8 +84,8 @@ fn reply(random: &Random, depth: usize, to: &mut Vec<u8>) {
     }
 }
 
-/// What somebody may say in place of a reply, or before it: any reply, bytes that are none, lengths that nobody has, and messages
-/// that nobody asked for.
+/// What somebody may say in place of a reply, or before it: any reply, bytes that are none, lengths that nobody has, and
+/// messages that nobody asked for.
 #[must_use]
 pub fn anything(random: &Random) -> Vec<u8> {
     let mut bytes = Vec::new();

@@ -51,7 +51,8 @@ impl Cluster {
         Self::of(|own| Server::node(&[own, arguments].concat()))
     }
 
-    /// The same over TLS alone, also between the nodes, all of which show this certificate and want one by the same authority.
+    /// The same over TLS alone, also between the nodes, all of which show this certificate and want one by the same
+    /// authority.
     ///
     /// # Panics
     ///

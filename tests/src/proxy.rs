@@ -147,8 +147,8 @@ impl Proxy {
         lost.inspect(|connection| connection.lose()).count()
     }
 
-    /// What goes over connections that the server sees come from one of these ports takes longer, in each direction. Gives how many
-    /// those are.
+    /// What goes over connections that the server sees come from one of these ports takes longer, in each direction. Gives
+    /// how many those are.
     #[allow(clippy::must_use_candidate, reason = "some know")]
     pub fn slow_down_from(&self, ports: &[u16], by: Duration) -> usize {
         let state = self.link.state();

@@ -65,8 +65,8 @@ impl Watched {
             .map(|_| Server::sentinel(&settings, of_sentinels))
             .collect();
         for sentinel in &sentinels {
-            // Those before 7.0 do not know it, and take longer. Not the period of pings: a replica that has not answered for five
-            // of them is none to be promoted.
+            // Those before 7.0 do not know it, and take longer. Not the period of pings: a replica that has not answered for
+            // five of them is none to be promoted.
             sentinel.command(&[
                 "SENTINEL",
                 "DEBUG",

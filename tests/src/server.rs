@@ -205,8 +205,8 @@ impl Server {
         server
     }
 
-    /// Loses all that is sent to its network and by it, until [`pass_packets`](Self::pass_packets): connections stay, and are
-    /// silent.
+    /// Loses all that is sent to its network and by it, until [`pass_packets`](Self::pass_packets): connections stay, and
+    /// are silent.
     ///
     /// # Panics
     ///

@@ -75,7 +75,8 @@ const NAME: &str = "a name of more than twenty-eight bytes";
 const LONG: &str = "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789\
                     0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789";
 
-/// Enough for what is asked for to be at hand, and to be known as what is asked for most: one hit in a thousand is looked at for that.
+/// Enough for what is asked for to be at hand, and to be known as what is asked for most: one hit in a thousand is looked at
+/// for that.
 const OFTEN: usize = 20_000;
 
 /// One call of every shape.

@@ -298,7 +298,8 @@ fn who_evicts_is_not_served_what_was_before_while_another_one_clears() {
     evicted_beside_a_clear(Eviction::Adaptive, 100, Duration::from_secs(4));
 }
 
-/// The same, in many rounds: one thread fills and clears, and another one, which has an entry at hand, evicts that meanwhile.
+/// The same, in many rounds: one thread fills and clears, and another one, which has an entry at hand, evicts that
+/// meanwhile.
 #[test]
 fn who_evicts_in_the_middle_of_a_clear_is_not_served_what_was_before() {
     const FILLERS: u64 = 30_000;

@@ -1,5 +1,5 @@
-//! What two processes hear of each other, and what that proves, is the same over one server's channel, behind sentinels, and over
-//! the many channels of a cluster: each claim holds on all of them.
+//! What two processes hear of each other, and what that proves, is the same over one server's channel, behind sentinels, and
+//! over the many channels of a cluster: each claim holds on all of them.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 

@@ -1,5 +1,5 @@
-//! A primary is made a replica of one that never had its last event, behind connections that stay: until it is asked what it is,
-//! a quarter of the bound later at most, its answers are believed by who never heard of that event, and no longer.
+//! A primary is made a replica of one that never had its last event, behind connections that stay: until it is asked what it
+//! is, a quarter of the bound later at most, its answers are believed by who never heard of that event, and no longer.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
@@ -56,7 +56,8 @@ impl Scene {
         self.a.is_synced().await;
     }
 
-    /// For how long after `since` a call to either function, as the last that did, began and was served what was before the change.
+    /// For how long after `since` a call to either function, as the last that did, began and was served what was before the
+    /// change.
     async fn behind(&self, there: &Cache, since: Instant, until: Duration) -> Duration {
         let mut last = Duration::ZERO;
         while since.elapsed() < until {
@@ -72,7 +73,8 @@ impl Scene {
     }
 }
 
-/// How far a process is behind that connected before the demotion, and calls `first` after the acknowledgement for the first time.
+/// How far a process is behind that connected before the demotion, and calls `first` after the acknowledgement for the first
+/// time.
 async fn behind(bound: Duration, first: Duration) -> Duration {
     let scene = Scene::new(bound).await;
     scene.change().await;
@@ -96,9 +98,9 @@ async fn a_server_that_was_replaced_is_noticed_within_the_usual_bound() {
     assert!(behind <= ms(2_000), "{behind:?}");
 }
 
-/// A process that cannot listen (its server has no room for one more connection, here: the line refuses new ones) believes what
-/// it has until its lease is over, and then asks. Asked is a server that was made a replica a moment ago, of one that never had the
-/// event: what it proves of what is void counts until it is asked what it is.
+/// A process that cannot listen (its server has no room for one more connection, here: the line refuses new ones) believes
+/// what it has until its lease is over, and then asks. Asked is a server that was made a replica a moment ago, of one that
+/// never had the event: what it proves of what is void counts until it is asked what it is.
 #[tokio::test]
 async fn what_a_replaced_server_has_proved_is_proven_no_longer() {
     let bound = ms(1_800);

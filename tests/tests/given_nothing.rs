@@ -120,7 +120,8 @@ async fn control_a_page_inherits_from_what_was_not_there() {
     assert_eq!(over_nothing(false, false).await, 1);
 }
 
-/// "a `None` .. live for their `none_ttl`, whatever happens, and what other cached functions with events make of them no longer."
+/// "a `None` .. live for their `none_ttl`, whatever happens, and what other cached functions with events make of them no
+/// longer."
 #[tokio::test]
 async fn a_page_inherits_through_one_that_found_nothing() {
     assert_eq!(over_nothing(true, false).await, 1);

@@ -366,8 +366,8 @@ async fn a_page_of_a_bypass_that_was_given_up() {
 
 // ---- Caches of one place ----
 
-/// As `one_place::a_cache_that_took_the_place_of_one_with_the_old_password_tells_the_others_for_good`, where the first attempt
-/// to build it was refused for its bound.
+/// As `one_place::a_cache_that_took_the_place_of_one_with_the_old_password_tells_the_others_for_good`, where the first
+/// attempt to build it was refused for its bound.
 async fn rotated(is_refused_first: bool) -> (bool, u64) {
     let server = Server::start();
     server.command(&[

@@ -1,5 +1,5 @@
-//! What inherits, and is made of a value that named no event, is kept no longer than that (CHANGELOG): also where that was in
-//! memory already, or another call loaded it.
+//! What inherits, and is made of a value that named no event, is kept no longer than that (CHANGELOG): also where that was
+//! in memory already, or another call loaded it.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 

@@ -1,5 +1,5 @@
-//! Sentinels that answer anything: calls are right and in time, nothing panics, nothing grows, and who is asked again when they
-//! tell the truth is the primary.
+//! Sentinels that answer anything: calls are right and in time, nothing panics, nothing grows, and who is asked again when
+//! they tell the truth is the primary.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may fail")]
 

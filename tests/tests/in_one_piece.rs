@@ -1,5 +1,5 @@
-//! What a mutation emits reaches Redis in one piece however many tags wait with it, and its second word comes in time however
-//! many wait behind it.
+//! What a mutation emits reaches Redis in one piece however many tags wait with it, and its second word comes in time
+//! however many wait behind it.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may fail")]
 

@@ -1,4 +1,5 @@
-//! A key is written by code of its own, which may wait, call, count or panic: that hurts nobody else. So may the end of a value.
+//! A key is written by code of its own, which may wait, call, count or panic: that hurts nobody else. So may the end of a
+//! value.
 #![cfg(unix)]
 #![allow(
     clippy::unwrap_used,

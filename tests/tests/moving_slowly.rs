@@ -26,8 +26,8 @@ async fn page(table: &Table, id: u64) -> u64 {
     row(table, id).await
 }
 
-/// What the two processes are served of each page behind an event that was acknowledged, the second one so long behind it that all
-/// is promised; and what it was.
+/// What the two processes are served of each page behind an event that was acknowledged, the second one so long behind it
+/// that all is promised; and what it was.
 async fn served(is_moving: bool) -> Vec<(u64, [u64; 2], u64)> {
     let (cluster, table) = (behind_lines(Cluster::start), Table::default());
     let here = on(cluster.url(), ms(BOUND)).await;

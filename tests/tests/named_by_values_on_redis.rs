@@ -1,5 +1,5 @@
-//! A function whose value names events has, by the guide, its entries in memory only: "what it depends on is known only behind
-//! its load, so nobody could compare versions before it".
+//! A function whose value names events has, by the guide, its entries in memory only: "what it depends on is known only
+//! behind its load, so nobody could compare versions before it".
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 

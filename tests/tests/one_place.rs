@@ -1,4 +1,5 @@
-//! Caches of one process that share entries: those with another password, those built again, and what one has left to be sent.
+//! Caches of one process that share entries: those with another password, those built again, and what one has left to be
+//! sent.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may fail")]
 
@@ -82,8 +83,8 @@ enum Which {
     BuiltAgain,
 }
 
-/// As `demoted::a_server_that_was_replaced_is_noticed_within_a_short_bound`: for how long after its primary was made a replica
-/// a process is served what that has never heard of, by a cache that was built first or second.
+/// As `demoted::a_server_that_was_replaced_is_noticed_within_a_short_bound`: for how long after its primary was made a
+/// replica a process is served what that has never heard of, by a cache that was built first or second.
 async fn behind_a_demotion(which: Which) -> (Duration, u64) {
     let bound = ms(100);
     let (a, b, table) = (Server::replicable(), Server::replicable(), Table::default());
@@ -146,8 +147,8 @@ async fn a_cache_that_is_built_again_notices_within_a_short_bound() {
     assert!(last <= ms(100), "{last:?} ({stale} calls)");
 }
 
-/// As `demoted::what_a_replaced_server_has_proved_is_proven_no_longer`.
-/// Also gives until when the guide lets it: a quarter of the bound behind the demotion, and a tenth of a second for this test.
+/// As `demoted::what_a_replaced_server_has_proved_is_proven_no_longer`. Also gives until when the guide lets it: a quarter
+/// of the bound behind the demotion, and a tenth of a second for this test.
 async fn proven_by_a_replaced_server(is_second: bool) -> (Duration, u64, Duration) {
     let bound = ms(1_800);
     let (a, b, table) = (Server::replicable(), Server::replicable(), Table::default());
@@ -216,8 +217,8 @@ async fn what_a_replaced_server_has_proved_to_the_second_cache_is_proven_no_long
     );
 }
 
-/// A password is rotated as it is meant to be: both are good for a while, in which the process builds its next cache and drops
-/// the one before; then the old one is removed, and a connection breaks, as each does some day.
+/// A password is rotated as it is meant to be: both are good for a while, in which the process builds its next cache and
+/// drops the one before; then the old one is removed, and a connection breaks, as each does some day.
 #[tokio::test]
 async fn a_cache_that_took_the_place_of_one_with_the_old_password_tells_the_others_for_good() {
     let server = Server::start();

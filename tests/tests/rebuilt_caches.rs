@@ -1,5 +1,5 @@
-//! A cache that is dropped and built again in its process, as after a change of its configuration, knows what was acknowledged
-//! to the one before.
+//! A cache that is dropped and built again in its process, as after a change of its configuration, knows what was
+//! acknowledged to the one before.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 

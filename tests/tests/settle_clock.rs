@@ -55,7 +55,8 @@ async fn slow(replica: &Table, id: u64) -> u64 {
     replica.value()
 }
 
-/// Gives what is served ten seconds behind an event, in the process that emitted it, which has not called the function before.
+/// Gives what is served ten seconds behind an event, in the process that emitted it, which has not called the function
+/// before.
 async fn behind_the_first_event(step: i64) -> u64 {
     let (server, replica) = (with_own_clocks(Server::start), Table::default());
     let cache = on(server.url(), ms(2_000)).await;

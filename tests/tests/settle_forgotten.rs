@@ -23,8 +23,8 @@ async fn lagging_here(replica: &Table, id: u64) -> u64 {
     replica.value()
 }
 
-/// Two processes that have listened, and called, for longer than it takes to settle. Gives when each of them is last served what
-/// was before, behind the event; of both functions.
+/// Two processes that have listened, and called, for longer than it takes to settle. Gives when each of them is last served
+/// what was before, behind the event; of both functions.
 async fn last_served(forgets: impl FnOnce(&Server)) -> [[u128; 2]; 2] {
     let (server, replica) = (Server::start(), Table::default());
     let here = on(server.url(), ms(2_000)).await;

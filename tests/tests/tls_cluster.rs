@@ -1,5 +1,5 @@
-//! A cluster of several nodes over TLS that wants certificates of its clients and a named user: all is as without, also when a
-//! node goes and comes back.
+//! A cluster of several nodes over TLS that wants certificates of its clients and a named user: all is as without, also when
+//! a node goes and comes back.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 

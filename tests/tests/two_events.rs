@@ -1,5 +1,5 @@
-//! One mutation emits two events. A function listens to the first, and is made of one that listens to the second: what its loads
-//! take from memory may be older than the versions that they are stamped with.
+//! One mutation emits two events. A function listens to the first, and is made of one that listens to the second: what its
+//! loads take from memory may be older than the versions that they are stamped with.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 

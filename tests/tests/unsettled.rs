@@ -100,8 +100,8 @@ async fn what_has_not_settled_is_not_served_for_longer_than_that_by_who_is_cut_o
     );
 }
 
-/// What is served behind an event that Redis has acknowledged, and when last what was before, of one that is first called, or
-/// called again behind a gap, a second and a half later.
+/// What is served behind an event that Redis has acknowledged, and when last what was before, of one that is first called,
+/// or called again behind a gap, a second and a half later.
 async fn last_served_by(cache: &Cache, emitted: Instant, replica: &Table) -> [u128; 2] {
     let both = async |replica: &Table| {
         [
@@ -191,7 +191,8 @@ async fn control_what_has_not_settled_is_not_served_for_longer_than_that_where_n
     is_in_time(last_served_by(&there, Instant::now(), &replica).await);
 }
 
-/// Without a fault: what a process that was started behind the event puts in Redis, others serve for as long, that had heard of it.
+/// Without a fault: what a process that was started behind the event puts in Redis, others serve for as long, that had heard
+/// of it.
 #[tokio::test]
 async fn what_has_not_settled_is_not_served_for_longer_than_that_by_others_than_the_process_that_starts()
  {

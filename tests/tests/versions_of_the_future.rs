@@ -1,5 +1,5 @@
-//! A version that is smaller than one before it: the clock of the server was ahead when a tag was made, the tag was evicted, and
-//! the clock is right again.
+//! A version that is smaller than one before it: the clock of the server was ahead when a tag was made, the tag was evicted,
+//! and the clock is right again.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
@@ -18,8 +18,8 @@ async fn card(table: &Table, id: u64) -> u64 {
     row(table, id).await
 }
 
-/// What three processes are served of the card long after the event: the one that did not hear of it and made the card, a new
-/// one, and the one that emitted it. The row was read while the clock was ahead by `step` microseconds.
+/// What three processes are served of the card long after the event: the one that did not hear of it and made the card, a
+/// new one, and the one that emitted it. The row was read while the clock was ahead by `step` microseconds.
 async fn served(step: i64, evicts: bool) -> [u64; 3] {
     let server = with_own_clocks(Server::start);
     let (proxy, table) = (Proxy::to(&server), Table::default());
@@ -69,8 +69,8 @@ fn evict_tags(server: &Server) {
     }
 }
 
-/// The least that a process is served that emitted an event, behind a demotion of the server that acknowledged that under one that
-/// never had it. The event before was emitted while the clock was ahead by `step` microseconds.
+/// The least that a process is served that emitted an event, behind a demotion of the server that acknowledged that under
+/// one that never had it. The event before was emitted while the clock was ahead by `step` microseconds.
 async fn served_to_its_emitter(step: i64, evicts: bool) -> u64 {
     let (a, b) = with_own_clocks(|| (Server::replicable(), Server::replicable()));
     let table = Table::default();

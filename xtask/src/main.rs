@@ -130,8 +130,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Most tests wait for servers, which more of them can do at a time than there are cores. Of seeds a few are enough, for what
-/// only a debug build notices.
+/// Most tests wait for servers, which more of them can do at a time than there are cores. Of seeds a few are enough, for
+/// what only a debug build notices.
 fn tests_in_debug(arguments: &[&str]) -> Command {
     let mut command = command(".", arguments);
     command.envs([("RUST_TEST_THREADS", "4"), ("SIM_SEEDS", "50")]);

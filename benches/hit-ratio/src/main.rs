@@ -1,5 +1,5 @@
-//! Which part of the calls a cache of a given size answers, on traces of real systems and on mixes that are made here, beside
-//! other caches and beside the optimum, which knows the future.
+//! Which part of the calls a cache of a given size answers, on traces of real systems and on mixes that are made here,
+//! beside other caches and beside the optimum, which knows the future.
 //!
 //! `CACHE_TRACES` names the folder of the traces; without it only the mixes run.
 

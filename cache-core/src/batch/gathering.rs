@@ -192,8 +192,8 @@ impl<K, R> Gathering<K, R> {
         (waiting, gone)
     }
 
-    /// Takes all keys that a call may load, in loads of up to so many, each once in a load: who asks for one again does so as
-    /// it has changed, or as nobody keeps it. What was taken before goes apart from what was not.
+    /// Takes all keys that a call may load, in loads of up to so many, each once in a load: who asks for one again does so
+    /// as it has changed, or as nobody keeps it. What was taken before goes apart from what was not.
     pub(super) fn take_all(self: &Arc<Self>, most: usize, call: CallId) -> Vec<LoadingKeys<K, R>>
     where
         K: Clone + Eq + Hash,

@@ -157,8 +157,8 @@ impl CacheBuilder {
         self
     }
 
-    /// The Redis that this cache shares its entries through: a [`Redis`], or a URL. Redis 6.2, Valkey 7.2, or newer; in a cluster
-    /// Redis 7.0. [`guide::servers`](crate::guide::servers) says what to set there.
+    /// The Redis that this cache shares its entries through: a [`Redis`], or a URL. Redis 6.2, Valkey 7.2, or newer; in a
+    /// cluster Redis 7.0. [`guide::servers`](crate::guide::servers) says what to set there.
     ///
     /// | URL | |
     /// |:--|:--|

@@ -161,7 +161,8 @@ pub(crate) fn lead(
     })
 }
 
-/// Gives up what still waits for its slot when its caller has gone, where as many loads as may run in the background do already.
+/// Gives up what still waits for its slot when its caller has gone, where as many loads as may run in the background do
+/// already.
 async fn while_there_is_room<F: Future>(
     ride: F,
     load: Option<Arc<Load>>,

@@ -65,8 +65,8 @@ impl Missed {
 }
 
 impl OpenCall {
-    /// What is part of a load waits for more than one thing, and a handle for others; and whoever may not wait for as long as
-    /// the shared tier may take.
+    /// What is part of a load waits for more than one thing, and a handle for others; and whoever may not wait for as long
+    /// as the shared tier may take.
     fn is_plain(&self) -> bool {
         let Self { call, question, .. } = self;
         let limit = call.site.aging.and_then(|aging| aging.strategy.timeout);

@@ -1,4 +1,5 @@
-//! What a call does about events: it captures the tags before anything is read, and guards the entry with them. A table that only functions with events hold: programs without have no code for it.
+//! What a call does about events: it captures the tags before anything is read, and guards the entry with them. A table that
+//! only functions with events hold: programs without have no code for it.
 
 use std::{fmt, sync::Arc, time::Duration};
 

@@ -12,8 +12,8 @@ use crate::{
     watchdog::{self, Watched},
 };
 
-/// A load that nobody waits for and that takes longer, and so much longer than the last one took, is given up: its slot is free
-/// again, and what it gives is kept nowhere.
+/// A load that nobody waits for and that takes longer, and so much longer than the last one took, is given up: its slot is
+/// free again, and what it gives is kept nowhere.
 const DEADLINE: Duration = Duration::from_mins(1);
 const LONGER_THAN_THE_LAST: u32 = 4;
 

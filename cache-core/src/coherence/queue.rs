@@ -40,8 +40,8 @@ const PACE: u32 = 8;
 /// A tag, and the nonces of those whose marks on it go.
 pub(super) type Unmarked = (Arc<Cell>, Nonces);
 
-/// The bumps of one change, or of several that go as one. In one piece to the end: what somebody loads who sees one of them and
-/// not the other would be stale for as long as it lives.
+/// The bumps of one change, or of several that go as one. In one piece to the end: what somebody loads who sees one of them
+/// and not the other would be stale for as long as it lives.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) cells: Vec<Unmarked>,
@@ -162,8 +162,8 @@ impl Job {
         is_to_be_said
     }
 
-    /// It was said. Gives when it is to be said once more, where a word about what came to light late is due so long after the
-    /// first one.
+    /// It was said. Gives when it is to be said once more, where a word about what came to light late is due so long after
+    /// the first one.
     pub(super) fn said_again_at(&mut self, now: Nanos, unknown_outcome: Duration) -> Option<Nanos> {
         let again = self.again.take().map(|again| after(now, again));
         if self.until <= now {
@@ -288,8 +288,8 @@ impl Queue {
         after(now, wait.min(LAST_RETRY_OF_REFUSED))
     }
 
-    /// Makes one job of all that are to be sent and have tags of an event, and one bump of the whole event in it: coarser, and
-    /// nothing lost. The marks that some of them would have taken away from its tags end by themselves.
+    /// Makes one job of all that are to be sent and have tags of an event, and one bump of the whole event in it: coarser,
+    /// and nothing lost. The marks that some of them would have taken away from its tags end by themselves.
     fn collapse_ready(&mut self, event: &str, registry: &Arc<Registry>) {
         let mut whole = Job::of_whole(event, registry);
         // Before those of the others cease to be.

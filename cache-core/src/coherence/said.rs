@@ -19,8 +19,8 @@ use crate::{
 /// Of so many tags, in each window.
 const MOST: usize = 50_000;
 
-/// What a server says of a tag while it is marked, or has given it up as it is full: it will say more than any number that it has
-/// said, and nobody knows yet what. Until it is heard, it has forgotten that if it says a number.
+/// What a server says of a tag while it is marked, or has given it up as it is full: it will say more than any number that
+/// it has said, and nobody knows yet what. Until it is heard, it has forgotten that if it says a number.
 const UNKNOWN: u64 = u64::MAX;
 
 #[derive(Debug, Default)]
@@ -54,8 +54,8 @@ impl LastWord {
 }
 
 impl Said {
-    /// The server has said this at `since` or later: behind what was known before that, though it may be a smaller number, as a tag
-    /// gets that was evicted, where the clock was ahead before.
+    /// The server has said this at `since` or later: behind what was known before that, though it may be a smaller number,
+    /// as a tag gets that was evicted, where the clock was ahead before.
     pub(super) fn add(
         &self,
         tag: &Tag,

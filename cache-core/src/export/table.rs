@@ -35,8 +35,8 @@ pub(crate) struct Row {
 pub(super) enum Kind {
     /// Only grows, until the process ends.
     Counter,
-    /// Goes up and down; those of several processes make a sum. Sums of seconds are here, too, though they only grow: counters
-    /// of the facade are whole numbers.
+    /// Goes up and down; those of several processes make a sum. Sums of seconds are here, too, though they only grow:
+    /// counters of the facade are whole numbers.
     UpDown,
     /// Goes up and down; those of several processes make none.
     Gauge,

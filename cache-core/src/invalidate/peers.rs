@@ -65,8 +65,9 @@ impl Peers {
         })
     }
 
-    /// Of a cache with a shared tier, and what it shares with others. Caches of one `place` are one process to others; without
-    /// a place a cache is one by itself. Its `store` is for all of them where it was let in otherwise than the one before.
+    /// Of a cache with a shared tier, and what it shares with others. Caches of one `place` are one process to others;
+    /// without a place a cache is one by itself. Its `store` is for all of them where it was let in otherwise than the one
+    /// before.
     ///
     /// # Errors
     ///

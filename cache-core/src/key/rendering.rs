@@ -1,5 +1,5 @@
-//! Keys that are kept, or looked for where others look too: as bytes or as text. Cold: a hit that its thread has at hand never
-//! comes here.
+//! Keys that are kept, or looked for where others look too: as bytes or as text. Cold: a hit that its thread has at hand
+//! never comes here.
 
 use std::{
     fmt::Display,

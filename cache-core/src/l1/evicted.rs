@@ -28,8 +28,8 @@ fn mark_of(key: u64) -> u64 {
     (key & !LOW) | (1 << 32)
 }
 
-/// By all bits of the hash: of keys that resemble each other the lower ones may be the same, under one seed in hundreds. This is
-/// multiplicative hashing, after Knuth, "The Art of Computer Programming", volume 3, section 6.4.
+/// By all bits of the hash: of keys that resemble each other the lower ones may be the same, under one seed in hundreds.
+/// This is multiplicative hashing, after Knuth, "The Art of Computer Programming", volume 3, section 6.4.
 fn place_of(key: u64) -> usize {
     const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
     let mixed = (key ^ key >> 32).wrapping_mul(GOLDEN);
@@ -62,7 +62,8 @@ impl EvictedKeys {
         }
     }
 
-    /// How much more room would have kept it, in percent of the limit, where it was evicted: about as much as was evicted since.
+    /// How much more room would have kept it, in percent of the limit, where it was evicted: about as much as was evicted
+    /// since.
     pub(super) fn missing(&self, key: u64) -> Option<u64> {
         let place = self.places.get()?[place_of(key)].load(Relaxed);
         let percents = self.bytes.load(Relaxed) / self.percent;

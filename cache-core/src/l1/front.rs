@@ -2,8 +2,8 @@
 //! ask for one key do not meet.
 //!
 //! The tier stays the only one to say what is there: an entry that has left it answers nobody, whoever holds it. A thread
-//! holds [`PLACES`] entries at most, small ones. It lets go of one when it needs its place, or finds that it has left while it
-//! brings others: a thread that calls no more lets go of none.
+//! holds [`PLACES`] entries at most, small ones. It lets go of one when it needs its place, or finds that it has left while
+//! it brings others: a thread that calls no more lets go of none.
 
 use std::{
     any::TypeId,
@@ -36,8 +36,8 @@ const MOST_BYTES: u64 = 2048;
 /// So many places are looked through, whenever an entry is brought, for those that have left their tier.
 const SWEPT: usize = 16;
 
-/// Of 8 hits here the tier is told of one, as it would take for cold what it never sees asked for; and then of fewer, down to one
-/// of 128, as threads meet there.
+/// Of 8 hits here the tier is told of one, as it would take for cold what it never sees asked for; and then of fewer, down
+/// to one of 128, as threads meet there.
 const TOLD: u8 = 8;
 const DOUBLED: u8 = 4;
 
@@ -246,8 +246,8 @@ fn sweep(front: &mut [Option<FrontEntry>; PLACES]) -> SmallVec<[FrontEntry; 1]> 
         .collect()
 }
 
-/// Takes an entry in one of these places: of an older one of its key, or one that nobody has, or of what nobody is served any
-/// more, or of what was asked for least. Gives what was there.
+/// Takes an entry in one of these places: of an older one of its key, or one that nobody has, or of what nobody is served
+/// any more, or of what was asked for least. Gives what was there.
 fn take(
     front: &mut [Option<FrontEntry>; PLACES],
     places: impl Iterator<Item = usize> + Clone,

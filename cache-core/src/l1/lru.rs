@@ -105,8 +105,8 @@ impl Order {
     }
 }
 
-/// A key, owned or sought: `lru` looks up by what its keys can be borrowed as, and a [`Key`] holds no [`KeyRef`] that it could
-/// lend.
+/// A key, owned or sought: `lru` looks up by what its keys can be borrowed as, and a [`Key`] holds no [`KeyRef`] that it
+/// could lend.
 trait Lookup {
     fn as_key(&self) -> KeyRef<'_>;
 

@@ -107,8 +107,8 @@ impl Breaker {
         self.gate.load(Relaxed) != CLOSED
     }
 
-    /// Whether nothing goes through. Where nobody asks, nobody finds out that the store is back: once a probe may be taken, it
-    /// counts as well until that has failed.
+    /// Whether nothing goes through. Where nobody asks, nobody finds out that the store is back: once a probe may be taken,
+    /// it counts as well until that has failed.
     pub(crate) fn is_shut(&self, now: Nanos) -> bool {
         let opens = self.gate.load(Relaxed);
         opens != CLOSED && now < opens

@@ -1,8 +1,9 @@
 //! Writes on their way to the store: bounded, one per key and the latest of it, sent in batches by a
 //! task that lives while there is something to send.
 //!
-//! Two writes of one key are never under way at once, so a key ends as its last write says, unless an
-//! earlier one that got no answer in time lands after it. Until it has arrived, readers of this process ask here and not the store, which has what was there before.
+//! Two writes of one key are never under way at once, so a key ends as its last write says, unless an earlier one that got
+//! no answer in time lands after it. Until it has arrived, readers of this process ask here and not the store, which has
+//! what was there before.
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -121,9 +121,9 @@ impl Route {
         }
     }
 
-    /// Another process may be the one to load, unless one is that by now; or each of them for a while, where the load `is_over`
-    /// and gave nothing: what a source does not give to one, as it fails or as nothing of it is kept, it is asked for by all,
-    /// who would wait for each other in turn. It is told behind what was posted of the entry before.
+    /// Another process may be the one to load, unless one is that by now; or each of them for a while, where the load
+    /// `is_over` and gave nothing: what a source does not give to one, as it fails or as nothing of it is kept, it is asked
+    /// for by all, who would wait for each other in turn. It is told behind what was posted of the entry before.
     pub(crate) fn let_go(&self, lease: Lease, is_over: bool) {
         let to_all = is_over && !self.has_filled.load(Relaxed);
         let release = Change::Release {

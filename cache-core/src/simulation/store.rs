@@ -232,8 +232,8 @@ impl SimulatedStore {
             .map_or(ms(CHECK_EVERY), |(_, beat)| *beat)
     }
 
-    /// How long a beat may take. A cluster is heard only where all of its primaries are: they are given the time that they are
-    /// given by the connections of production.
+    /// How long a beat may take. A cluster is heard only where all of its primaries are: they are given the time that they
+    /// are given by the connections of production.
     fn patience(&self, every: Duration) -> Duration {
         if self.server.is_some() {
             every.max(ms(PATIENCE))

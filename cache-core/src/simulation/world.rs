@@ -305,8 +305,8 @@ impl World {
                 Ok(_) => {}
             }
         }
-        // The bound and a heartbeat; before that the last second words, and one more attempt, which counts for nothing where it
-        // went to another server than the one that is listened to.
+        // The bound and a heartbeat; before that the last second words, and one more attempt, which counts for nothing where
+        // it went to another server than the one that is listened to.
         let bound = self.plan.setup.bound;
         let seen_late = 2 * self.plan.setup.slowest_caller;
         sleep(ms(bound

@@ -219,8 +219,9 @@ impl SiteState {
         }
     }
 
-    /// Whether a load may be made of what is kept of the function. Not one that events make void, where the function does not
-    /// list all that it is made of: that is asked for anew, as a part of the load. Of another load the same is true from here on.
+    /// Whether a load may be made of what is kept of the function. Not one that events make void, where the function does
+    /// not list all that it is made of: that is asked for anew, as a part of the load. Of another load the same is true from
+    /// here on.
     pub(crate) fn try_join_load(&self, outer: Option<&Arc<Load>>) -> bool {
         let Some(outer) = outer.filter(|_| self.outlives.is_so()) else {
             return true;

@@ -24,8 +24,8 @@ thread_local! {
     static DICE: Cell<u64> = const { Cell::new(0x9E37_79B9_7F4A_7C15) };
 }
 
-/// Whether of these hits one is among those that are looked at. Not each 1,024th: what is asked for in turn would be seen, or
-/// not, by its place in that.
+/// Whether of these hits one is among those that are looked at. Not each 1,024th: what is asked for in turn would be seen,
+/// or not, by its place in that.
 pub(crate) fn is_sampled(hits: u64) -> bool {
     let left = LEFT.get();
     if hits < left {
@@ -91,8 +91,8 @@ pub struct HotKey {
 }
 
 impl HotKeys {
-    /// One more sampled hit of this key, of which `text` gives the text: that is not asked for before the key was seen a second
-    /// time.
+    /// One more sampled hit of this key, of which `text` gives the text: that is not asked for before the key was seen a
+    /// second time.
     pub(crate) fn add(&self, hash: u64, text: impl FnOnce() -> String) {
         if self.0.lock().count(hash) {
             // Not under the lock: a key's own code may do anything.

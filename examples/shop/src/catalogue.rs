@@ -44,8 +44,8 @@ pub(crate) struct Bestseller {
 }
 
 /// One product, `None` where there is none. The value is in an `Arc`, so that a hit copies a pointer. When it is new to all
-/// processes one of them loads it (`fleet`), and when the database is down it may be an hour older than its `ttl`, unless its
-/// price has changed.
+/// processes one of them loads it (`fleet`), and when the database is down it may be an hour older than its `ttl`, unless
+/// its price has changed.
 #[cached(
     ttl = 5m,
     none_ttl = 10s,

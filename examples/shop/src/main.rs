@@ -1,5 +1,5 @@
-//! A shop: catalogue, prices, carts and orders, in `SQLite` and over HTTP. Reads are `#[cached]`, writes `#[invalidates]`, and
-//! as many processes as like share one database and one Redis.
+//! A shop: catalogue, prices, carts and orders, in `SQLite` and over HTTP. Reads are `#[cached]`, writes `#[invalidates]`,
+//! and as many processes as like share one database and one Redis.
 //!
 //! `cargo run --release -p shop`, with these in its environment:
 //!

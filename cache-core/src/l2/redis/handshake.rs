@@ -224,8 +224,8 @@ where
     Ok((connection, Driver(task.abort_handle())))
 }
 
-/// Of the commands that the crate sends for itself there is one, `HELLO`, where there is an ear. What the server says to it is
-/// not repeated: some quote the command, and that has the password.
+/// Of the commands that the crate sends for itself there is one, `HELLO`, where there is an ear. What the server says to it
+/// is not repeated: some quote the command, and that has the password.
 fn why_not_set_up(error: &RedisError) -> Failure {
     let code = match error.code() {
         Some(code) => code,

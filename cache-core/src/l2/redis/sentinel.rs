@@ -1,7 +1,7 @@
 //! Redis Sentinel: which server is the primary of a service, as most sentinels have it.
 //!
-//! They are asked all at once: one after the other, each that is gone or hangs would cost its time. What they name is no more
-//! than a candidate, which has to say itself that it is a primary.
+//! They are asked all at once: one after the other, each that is gone or hangs would cost its time. What they name is no
+//! more than a candidate, which has to say itself that it is a primary.
 
 use std::{cmp::Reverse, collections::HashMap, fmt, time::Duration};
 

@@ -1,5 +1,5 @@
-//! Keeps one connection up, in a task of its own: connects, asks at every beat whether it is alive (twice a second
-//! or more; a listening connection four times in the bound, at least once a second), replaces it, and logs every change once.
+//! Keeps one connection up, in a task of its own: connects, asks at every beat whether it is alive (twice a second or more;
+//! a listening connection four times in the bound, at least once a second), replaces it, and logs every change once.
 
 use std::{
     future::{Future, pending, poll_fn},

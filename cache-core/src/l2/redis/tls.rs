@@ -221,8 +221,8 @@ fn failure(error: &io::Error, host: &str) -> Failure {
     })
 }
 
-/// An answer over a connection that nobody has used yet: that it wants a certificate, or another one, a server of TLS 1.3 says
-/// only behind the handshake.
+/// An answer over a connection that nobody has used yet: that it wants a certificate, or another one, a server of TLS 1.3
+/// says only behind the handshake.
 async fn first_answer(stream: &mut TlsStream<TcpStream>) -> io::Result<()> {
     stream.write_all(b"PING\r\n").await?;
     stream.flush().await?;

@@ -129,8 +129,8 @@ impl Plan {
         }
     }
 
-    /// A slot is where a process does not see it: at a primary that had no tags, and that it does not reach, while the others
-    /// have not heard of that.
+    /// A slot is where a process does not see it: at a primary that had no tags, and that it does not reach, while the
+    /// others have not heard of that.
     fn add_unseen(&mut self, random: &mut Random) {
         self.begin_anew();
         let (process, event) = (random.index(PROCESSES), random.index(2));

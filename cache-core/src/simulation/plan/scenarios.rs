@@ -226,8 +226,8 @@ impl Plan {
         }
     }
 
-    /// The clock of the server is ahead while a row is read, and its tags are evicted when that is over; then it is changed, which
-    /// a process does not hear of that makes something else of what it has.
+    /// The clock of the server is ahead while a row is read, and its tags are evicted when that is over; then it is changed,
+    /// which a process does not hear of that makes something else of what it has.
     pub(super) fn add_ahead(&mut self, random: &mut Random) {
         self.setup.bound = 2_000;
         self.setup.slowest_message = 1;
@@ -263,8 +263,8 @@ impl Plan {
         }
     }
 
-    /// A row is changed and read while the clock is ahead, its tags are evicted when that is over, and it is changed again: the
-    /// primary that acknowledges it has the data of before a moment later, that of a replica.
+    /// A row is changed and read while the clock is ahead, its tags are evicted when that is over, and it is changed again:
+    /// the primary that acknowledges it has the data of before a moment later, that of a replica.
     fn add_ahead_and_demoted(&mut self, random: &mut Random, process: usize, ahead: i64) {
         let (row, at) = (0, random.between(700, 1_500));
         self.fault(at, Fault::StepClock(ahead));

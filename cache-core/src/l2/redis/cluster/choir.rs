@@ -69,8 +69,8 @@ impl Choir {
         })
     }
 
-    /// One more, which has these buckets: what is to be told of it. It is part of the whole as soon as [`set_whole`](Self::set_whole)
-    /// names it.
+    /// One more, which has these buckets: what is to be told of it. It is part of the whole as soon as
+    /// [`set_whole`](Self::set_whole) names it.
     pub(super) fn voice(self: &Arc<Self>, buckets: &[u16]) -> Arc<Voice> {
         let mut state = self.state.lock();
         state.last += 1;

@@ -2,8 +2,8 @@
 //!
 //! A slot that is being moved stays with its owner until the last key has left: whoever listens, listens there. A script of
 //! tags some of which are not there any more is refused. So they are changed one by one, each where it is, and what is
-//! changed at the new owner is told by the old one. And they are changed once more when all are, as nobody has seen them change
-//! together.
+//! changed at the new owner is told by the old one. And they are changed once more when all are, as nobody has seen them
+//! change together.
 
 use std::{sync::Arc, time::Duration};
 

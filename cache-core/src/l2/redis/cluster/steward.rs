@@ -1,7 +1,7 @@
 //! Asks the nodes of a cluster who has which slot, again and again, in a task of its own.
 //!
-//! All primaries are asked, not one: who has got a slot says so before who had it knows. What was heard of those who have tags
-//! is proven only where all of them have said that nobody else has any.
+//! All primaries are asked, not one: who has got a slot says so before who had it knows. What was heard of those who have
+//! tags is proven only where all of them have said that nobody else has any.
 
 use std::{
     sync::{

@@ -138,8 +138,8 @@ impl Ledger {
         }
     }
 
-    /// Whether Redis, which is back, does not have this write for the bound yet. As long as it is dead there is no excuse: who
-    /// cannot ask it may not believe what he has for longer than the bound either.
+    /// Whether Redis, which is back, does not have this write for the bound yet. As long as it is dead there is no excuse:
+    /// who cannot ask it may not believe what he has for longer than the bound either.
     fn is_excused(&self, write: &Write, sent: Instant) -> bool {
         let Some(outage) = &self.outage else {
             return false;

@@ -25,7 +25,8 @@ pub(crate) struct Seen {
     pub(crate) failures: usize,
     pub(crate) stale: usize,
     pub(crate) untold: usize,
-    /// Answers that missed a write which they were allowed to miss, or not, and how long ago the oldest had been acknowledged.
+    /// Answers that missed a write which they were allowed to miss, or not, and how long ago the oldest had been
+    /// acknowledged.
     pub(crate) late: usize,
     pub(crate) latest: Duration,
 }
