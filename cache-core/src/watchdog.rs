@@ -8,21 +8,24 @@
 
 use std::{
     panic::{self, AssertUnwindSafe},
-    sync::{Arc, OnceLock, PoisonError, Weak},
+    sync::{
+        Arc, OnceLock, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
     task::Waker,
     thread,
     time::Duration,
 };
 
 use crate::{
-    clock::{Nanos, system_now},
+    clock::{Nanos, nanos, system_now},
     lock::{Condvar, Mutex},
 };
 
 /// How often those who wait are looked after.
 const TICK: Duration = Duration::from_millis(25);
 
-static WATCHED: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
+static WATCHED: Mutex<Vec<Weak<dyn Watched>>> = Mutex::new(Vec::new());
 static ARRIVED: Condvar = Condvar::new();
 
 /// Something that calls wait for, or that waits for its time.
@@ -32,29 +35,15 @@ pub(crate) trait Watched: Send + Sync {
     fn check(&self, now: Nanos) -> bool;
 }
 
-enum Entry {
-    OfOthers(Weak<dyn Watched>),
-    Own(Arc<dyn Watched>),
-}
-
 /// Looks after something until nobody waits for it.
 pub(crate) fn watch(watched: &Arc<dyn Watched>) {
-    look_after(Entry::OfOthers(Arc::downgrade(watched)));
-}
-
-/// The same for what nobody else holds.
-pub(crate) fn keep(watched: impl Watched + 'static) {
-    look_after(Entry::Own(Arc::new(watched)));
-}
-
-fn look_after(entry: Entry) {
     static THREAD: OnceLock<()> = OnceLock::new();
     // Its thread knows no time but the system's.
     #[cfg(test)]
     if crate::clock::simulated::is_on() {
         return;
     }
-    WATCHED.lock().push(entry);
+    WATCHED.lock().push(Arc::downgrade(watched));
     ARRIVED.notify_one();
     THREAD.get_or_init(|| {
         let started = thread::Builder::new().name("cached-watchdog".into()).spawn(run);
@@ -81,15 +70,58 @@ fn run() {
 }
 
 /// A value that panics when it is dropped here must not end the thread.
-fn is_waited_for(entry: &Entry) -> bool {
+fn is_waited_for(watched: &Weak<dyn Watched>) -> bool {
     let checked = panic::catch_unwind(AssertUnwindSafe(|| {
-        let watched = match entry {
-            Entry::OfOthers(watched) => watched.upgrade(),
-            Entry::Own(watched) => Some(Arc::clone(watched)),
-        };
-        watched.is_some_and(|watched| watched.check(system_now()))
+        watched
+            .upgrade()
+            .is_some_and(|watched| watched.check(system_now()))
     }));
     checked.unwrap_or(true)
+}
+
+/// For how long nobody has waited for something, and whether that is too long.
+#[derive(Debug)]
+pub(crate) struct Unwanted {
+    /// How long it may be, in nanoseconds.
+    most: AtomicU64,
+    /// Since when nobody waits; zero while somebody does.
+    since: AtomicU64,
+    is_overdue: AtomicBool,
+}
+
+impl Default for Unwanted {
+    fn default() -> Self {
+        Self {
+            most: AtomicU64::new(Nanos::MAX),
+            since: AtomicU64::new(0),
+            is_overdue: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Unwanted {
+    pub(crate) fn limit(&self, most: Duration) {
+        self.most.store(nanos(most), Relaxed);
+    }
+
+    /// How long it was to be at most, where it was longer.
+    pub(crate) fn overdue(&self) -> Option<Duration> {
+        let most = || Duration::from_nanos(self.most.load(Relaxed));
+        self.is_overdue.load(Relaxed).then(most)
+    }
+
+    /// Takes whether somebody waits `now`. Gives what is overdue by that.
+    pub(crate) fn note(&self, is_wanted: bool, now: Nanos) -> Option<Duration> {
+        let since = self.since.load(Relaxed);
+        if is_wanted {
+            self.since.store(0, Relaxed);
+        } else if since == 0 {
+            self.since.store(now.max(1), Relaxed);
+        } else if now >= since.saturating_add(self.most.load(Relaxed)) {
+            self.is_overdue.store(true, Relaxed);
+        }
+        self.overdue()
+    }
 }
 
 /// Wakes tasks. One whose waker panics must not take along those behind it, nor the caller.

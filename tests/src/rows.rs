@@ -55,6 +55,12 @@ pub async fn row_here(table: &Table, id: u64) -> u64 {
     table.value()
 }
 
+/// A row, in Redis only.
+#[cached(ttl = 1h, skip(table), tiers = redis, invalidate_on = RowChanged { id })]
+pub async fn far_row(table: &Table, id: u64) -> u64 {
+    table.value()
+}
+
 /// A row that says itself which one it is.
 #[derive(Clone, Debug)]
 pub struct Noted {
@@ -131,6 +137,23 @@ pub async fn filled(cache: &Cache, function: &str) {
             .map_or(0, |it| it.redis_fills)
     };
     until("the entry is written", || fills() > 0).await;
+}
+
+/// Reads the first row in both ways, as 0, and waits until Redis and this replica of it have both entries.
+///
+/// # Panics
+///
+/// When that takes too long, or the row is another one.
+#[cfg(unix)]
+pub async fn mirrored(cache: &Cache, table: &Table, replica: &crate::server::Server) {
+    assert_eq!(within(cache, row(table, 1)).await, 0);
+    assert_eq!(within(cache, far_row(table, 1)).await, 0);
+    filled(cache, "row").await;
+    filled(cache, "far_row").await;
+    until("the replica has both", || {
+        replica.command(&["KEYS", "test:e:*"]).lines().count() == 2
+    })
+    .await;
 }
 
 /// Waits until this cache has heard of a change that another one makes.

@@ -5,19 +5,13 @@
 
 use std::time::{Duration, Instant};
 
-use cache_core::{Cache, cached};
+use cache_core::Cache;
 use tests::{
     proxy::Proxy,
-    rows::{RowChanged, Table, filled, ms, on, row, within},
+    rows::{RowChanged, Table, far_row, mirrored, ms, on, row, within},
     server::Server,
-    until,
 };
 use tokio::time::sleep;
-
-#[cached(ttl = 1h, skip(table), tiers = redis, invalidate_on = RowChanged { id })]
-async fn far_row(table: &Table, id: u64) -> u64 {
-    table.value()
-}
 
 /// Both are primaries, and hold the same two entries: `b` hears of nothing that `a` is told from here on.
 struct Scene {
@@ -33,14 +27,7 @@ impl Scene {
         b.follow(&a);
         b.is_synced().await;
         let here = on(a.url(), bound).await;
-        assert_eq!(within(&here, row(&table, 1)).await, 0);
-        assert_eq!(within(&here, far_row(&table, 1)).await, 0);
-        filled(&here, "row").await;
-        filled(&here, "far_row").await;
-        until("the replica has both", || {
-            b.command(&["KEYS", "test:e:*"]).lines().count() == 2
-        })
-        .await;
+        mirrored(&here, &table, &b).await;
         b.lead();
         Self { a, b, table, here }
     }

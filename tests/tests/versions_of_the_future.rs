@@ -6,9 +6,8 @@
 use cache_core::cached;
 use tests::{
     proxy::Proxy,
-    rows::{RowChanged, Table, explained, filled, ms, on, row, within},
+    rows::{RowChanged, Table, explained, far_row, mirrored, ms, on, row, within},
     server::{Server, with_own_clocks},
-    until,
 };
 use tokio::time::sleep;
 
@@ -58,11 +57,6 @@ async fn what_is_made_of_a_value_under_a_version_of_the_future_is_no_newer_than_
     assert_eq!(served(1_000_000, true).await, [1; 3]);
 }
 
-#[cached(ttl = 1h, skip(table), tiers = redis, invalidate_on = RowChanged { id })]
-async fn far_row(table: &Table, id: u64) -> u64 {
-    table.value()
-}
-
 fn evict_tags(server: &Server) {
     for tag in server.command(&["KEYS", "test:t:*"]).lines() {
         server.command(&["DEL", tag]);
@@ -79,14 +73,7 @@ async fn served_to_its_emitter(step: i64, evicts: bool) -> u64 {
     let here = on(a.url(), ms(2_000)).await;
     a.step_clock(step);
     here.emit(RowChanged { id: 1 }).await.unwrap();
-    assert_eq!(within(&here, row(&table, 1)).await, 0);
-    assert_eq!(within(&here, far_row(&table, 1)).await, 0);
-    filled(&here, "row").await;
-    filled(&here, "far_row").await;
-    until("the replica has both", || {
-        b.command(&["KEYS", "test:e:*"]).lines().count() == 2
-    })
-    .await;
+    mirrored(&here, &table, &b).await;
     b.lead();
     a.step_clock(0);
     if evicts {

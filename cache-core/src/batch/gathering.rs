@@ -7,7 +7,6 @@
 
 #[cfg(test)]
 mod tests;
-mod unwanted;
 
 use std::{
     any::Any,
@@ -24,7 +23,6 @@ use std::{
     time::Duration,
 };
 
-use self::unwanted::Unwanted;
 use crate::{
     call::Leaving,
     clock::Nanos,
@@ -33,7 +31,7 @@ use crate::{
     flight::Load,
     lock::{Mutex, MutexGuard},
     slot::Slot,
-    watchdog::{self, Watched},
+    watchdog::{self, Unwanted, Watched},
 };
 
 /// The keys of one function that wait to be loaded.
@@ -310,7 +308,7 @@ impl<K, R> LoadingKeys<K, R> {
             slot: Slot::new(true),
             requests: Mutex::default(),
             panic: Mutex::default(),
-            unwanted: Unwanted::new(),
+            unwanted: Unwanted::default(),
         }))
     }
 
@@ -382,9 +380,9 @@ impl<K, R> LoadingKeys<K, R> {
         self.0.is_wanted()
     }
 
-    /// Whether nobody has waited for so long that it is to end.
-    pub(super) fn is_overdue(&self) -> bool {
-        self.0.unwanted.is_overdue()
+    /// For how long nobody was to wait for it at most, where nobody has for longer.
+    pub(super) fn overdue(&self) -> Option<Duration> {
+        self.0.unwanted.overdue()
     }
 
     /// Whether nobody waits any more, and some have given up.
@@ -496,7 +494,7 @@ where
         if self.slot.is_gone(now) {
             self.give_back(false);
         }
-        let is_overdue = self.unwanted.note(self.is_wanted(), now);
+        let is_overdue = self.unwanted.note(self.is_wanted(), now).is_some();
         if is_overdue {
             watchdog::wake(vec![Arc::clone(&self.slot).into()]);
         }

@@ -282,8 +282,8 @@ where
         let mut shown = around.begin_load(&self.site.name);
         shown.record_keys(requests.len());
         let output = poll_fn(|cx| {
-            if taken.is_overdue() {
-                self.site.give_up(deadline_of(&self.site, Duration::ZERO));
+            if let Some(deadline) = taken.overdue() {
+                self.site.give_up(deadline);
                 return Poll::Ready(None);
             }
             if taken.is_given_up() {

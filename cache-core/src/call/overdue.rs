@@ -1,16 +1,11 @@
-//! When a load that nobody waits for is given up, as it may hang.
+//! When a load that nobody waits for is given up, as it may hang. The clock is that of the watchdog: a runtime may have no timer.
 
 use std::{
     sync::{Arc, Weak},
     time::Duration,
 };
 
-use crate::{
-    clock::{Nanos, after, system_now},
-    flight::Load,
-    site::SiteState,
-    watchdog::{self, Watched},
-};
+use crate::{flight::Load, site::SiteState};
 
 /// A load that nobody waits for and that takes longer, and so much longer than the last one took, is given up: its slot is
 /// free again, and what it gives is kept nowhere.
@@ -37,39 +32,10 @@ fn deadline(timeout: Option<Duration>, took: Duration, given_up_after: Duration)
     longest.max(more.min(LONGEST_BY_TRYING))
 }
 
-/// A load that has no caller, until it ends or its time is over. The clock is that of the watchdog: its runtime may have no
-/// timer.
-struct Orphan {
-    load: Weak<Load>,
-    deadline: Duration,
-    since: Nanos,
-}
-
-/// Ends a load that nobody waits for from now on, if it takes too long from now on, or from when it begins.
+/// Ends a load that nobody waits for from now on, if it takes too long.
 pub(super) fn limit(load: Option<&Arc<Load>>) {
     if let Some(load) = load {
-        watchdog::keep(Orphan {
-            load: Arc::downgrade(load),
-            deadline: deadline_of(load.site(), Duration::ZERO),
-            since: system_now(),
-        });
-    }
-}
-
-impl Watched for Orphan {
-    fn check(&self, now: Nanos) -> bool {
-        let Some(load) = self.load.upgrade().filter(|load| load.is_there()) else {
-            return false;
-        };
-        let Some(began) = load.began() else {
-            return true;
-        };
-        let is_in_time = now < after(began.max(self.since), self.deadline);
-        if !is_in_time {
-            load.site().give_up(self.deadline);
-            load.give_up();
-        }
-        is_in_time
+        load.limit(deadline_of(load.site(), Duration::ZERO));
     }
 }
 
@@ -79,7 +45,7 @@ pub(super) struct Attended(pub(super) Option<Weak<Load>>);
 impl Drop for Attended {
     fn drop(&mut self) {
         let load = self.0.as_ref().and_then(Weak::upgrade);
-        limit(load.filter(|load| load.is_there()).as_ref());
+        limit(load.as_ref());
     }
 }
 

@@ -217,7 +217,7 @@ impl<'a> Run<'a> {
         {
             return Poll::Ready(RunOutcome::Overtaken(overtaken));
         }
-        if load.is_given_up() {
+        if load.is_overdue() {
             return Poll::Ready(RunOutcome::Overtaken(Overtaken::Abandoned));
         }
         let loaded = ready!(self.poll_body(load, cx));

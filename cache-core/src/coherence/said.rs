@@ -35,7 +35,7 @@ struct State {
     since: Nanos,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 struct LastWord {
     version: u64,
     /// When it was known.
@@ -46,10 +46,13 @@ struct LastWord {
 
 impl LastWord {
     fn is_contradicted_by(&self, says: u64, (own, other): (Lineage, Lineage)) -> bool {
-        let has_forgotten = |known: u64| rules::has_forgotten((known, own), (says, other));
-        // A version never comes back.
-        let is_from_before = says != 0 && says == self.larger_before;
-        has_forgotten(self.version) || is_from_before && has_forgotten(says + 1)
+        // A version never comes back: whatever was said since is more than that.
+        let known = if says == self.larger_before {
+            UNKNOWN
+        } else {
+            self.version
+        };
+        rules::has_forgotten((known, own), (says, other))
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{
     l2::RedisMiss,
     site::SiteState,
     slot::Slot,
-    watchdog::{self, Next, Patience},
+    watchdog::{self, Next, Patience, Unwanted, Watched},
 };
 
 /// What a member of a flight is to do.
@@ -192,8 +192,7 @@ impl Member {
             chain_ids: OnceLock::new(),
             has_recorded: AtomicBool::new(false),
             asking_since: AtomicU64::new(0),
-            begun: AtomicU64::new(0),
-            is_given_up: AtomicBool::new(false),
+            unwanted: Unwanted::default(),
         })))
     }
 }
@@ -243,10 +242,8 @@ pub(crate) struct Load {
     has_recorded: AtomicBool,
     /// When the source was first asked, where that is later than the body was begun; zero before.
     asking_since: AtomicU64,
-    /// When it had its slot; zero before.
-    begun: AtomicU64,
-    /// It takes too long, and is to end.
-    is_given_up: AtomicBool,
+    /// For how long it has run since nobody waits for it.
+    unwanted: Unwanted,
 }
 
 impl Load {
@@ -291,8 +288,7 @@ impl Load {
             chain_ids: OnceLock::new(),
             has_recorded: AtomicBool::new(false),
             asking_since: AtomicU64::new(0),
-            begun: AtomicU64::new(0),
-            is_given_up: AtomicBool::new(false),
+            unwanted: Unwanted::default(),
         }))
     }
 
@@ -459,35 +455,48 @@ impl Load {
     }
 
     /// Whether it has not ended.
-    pub(crate) fn is_there(&self) -> bool {
+    fn is_there(&self) -> bool {
         let is_it = |slot: &Arc<Slot>| Arc::ptr_eq(slot, &self.slot);
         self.flight.state.lock().loading.iter().any(is_it)
     }
 
-    /// When it began, where it has its slot.
-    pub(crate) fn began(&self) -> Option<Nanos> {
-        let began = self.begun.load(Relaxed);
-        (began != 0).then_some(began)
+    /// Nobody waits for it from now on: it ends when it has run for so long since.
+    pub(crate) fn limit(self: &Arc<Self>, deadline: Duration) {
+        if self.is_there() {
+            self.unwanted.limit(deadline);
+            let load: Arc<dyn Watched> = Arc::clone(self) as _;
+            watchdog::watch(&load);
+        }
     }
 
-    /// Ends it when it is polled next, which is soon.
-    pub(crate) fn give_up(&self) {
-        self.is_given_up.store(true, Relaxed);
-        watchdog::wake(vec![Arc::clone(&self.slot).into()]);
-    }
-
-    pub(crate) fn is_given_up(&self) -> bool {
-        self.is_given_up.load(Relaxed)
+    /// Whether nobody waits for it and it takes too long.
+    pub(crate) fn is_overdue(&self) -> bool {
+        self.unwanted.overdue().is_some()
     }
 
     /// The load has its slot and begins. Versions that another one reads from here on say nothing of it.
     pub(crate) fn begin(&self) {
-        self.begun.store(system_now().max(1), Relaxed);
         let mut state = self.flight.state.lock();
         self.is_stamped.store(state.stamps.is_some(), Relaxed);
         let waker = state.queued.remove(self.slot.id());
         drop(state);
         drop(waker);
+    }
+}
+
+impl Watched for Load {
+    fn check(&self, now: Nanos) -> bool {
+        if !self.is_there() {
+            return false;
+        }
+        // What waits for its slot takes no time by itself.
+        let overdue = self.unwanted.note(self.is_queued(), now);
+        if let Some(deadline) = overdue {
+            self.site().give_up(deadline);
+            // It ends when it is polled.
+            watchdog::wake(vec![Arc::clone(&self.slot).into()]);
+        }
+        overdue.is_none()
     }
 }
 

@@ -128,7 +128,8 @@ impl SiteStates {
         if state.is_shared && (is_taken || instance.is_nameless()) {
             state.is_shared = false;
             state.warn_of_staying(
-                "its name may not be unique (it is inside a block, or a type parameter is a closure): write `name = \"..\"` or move it, or write `tiers = memory`",
+                "its name may not be unique (it is inside a block, or a type parameter is a closure): write `name = \"..\"` or \
+                 move it, or write `tiers = memory`",
             );
         }
         let state = Arc::new(state);
