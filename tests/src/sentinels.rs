@@ -148,7 +148,7 @@ impl Watched {
 
     fn is_led_by_another_than(&self, former: usize) -> Option<usize> {
         let next = self.elected().filter(|next| *next != former)?;
-        let role = self.servers[next].command(&["ROLE"]);
+        let role = self.servers[next].ask(&["ROLE"]).ok()?;
         role.starts_with("master").then_some(next)
     }
 

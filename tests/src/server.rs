@@ -444,7 +444,13 @@ impl Server {
         ports.collect()
     }
 
-    fn ask(&self, parts: &[&str]) -> io::Result<String> {
+    /// As [`command`](Self::command) does, of a server that may cut its connections meanwhile, as one does that sentinels
+    /// make a replica.
+    ///
+    /// # Errors
+    ///
+    /// When there is no reply.
+    pub fn ask(&self, parts: &[&str]) -> io::Result<String> {
         if self.is_secured || self.apart.is_some() {
             let stream = UnixStream::connect(self.socket())?;
             stream.set_read_timeout(Some(REPLY))?;

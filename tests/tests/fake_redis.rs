@@ -7,7 +7,10 @@ use cache_core::{
     Cache, CachedCall, RedisMiss, Source, cached,
     testing::{FakeRedis, Fault, ManualClock, Operation},
 };
-use tests::process;
+use tests::{
+    process,
+    rows::{RowChanged, Table, explained, row, within},
+};
 
 #[cached(ttl = 1h)]
 async fn double(n: u64) -> u64 {
@@ -111,6 +114,24 @@ async fn entries_that_were_cleared_or_have_expired_are_not_shown() {
     let there = process(&redis).await;
     let absent = (Source::Load, Some(RedisMiss::Absent));
     assert_eq!(explain(&there, 1).await, absent);
+}
+
+#[tokio::test]
+async fn what_is_written_after_the_clock_was_moved_is_believed_by_who_emitted_its_event_before() {
+    let (clock, table) = (ManualClock::new(), Table::default());
+    let redis = FakeRedis::on(&clock);
+    let builder = || Cache::builder().fake_redis(&redis).clock(clock.clock());
+    let here = builder().build().await.unwrap();
+    within(&here, here.emit(RowChanged { id: 1 }))
+        .await
+        .unwrap();
+    clock.advance(Duration::from_secs(20));
+    redis.clear();
+    let there = builder().build().await.unwrap();
+    within(&there, row(&table, 1)).await;
+    redis.until(|redis| redis.keys().len() == 1).await;
+    let found = explained(&here, row(&table, 1)).await;
+    assert_eq!(found.source, Source::Redis);
 }
 
 #[tokio::test(start_paused = true)]

@@ -320,15 +320,10 @@ impl FakeRedis {
 
     /// In microseconds since 1970.
     fn now(&self) -> u64 {
-        let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
         match &self.0.clock {
             // Some day in 2020: a clock that is moved by hand starts nowhere.
             Some(clock) => 1_600_000_000_000_000 + clock.clock().now() / 1_000,
-            None => micros(
-                SystemTime::now()
-                    .duration_since(UNIX_EPOCH)
-                    .unwrap_or_default(),
-            ),
+            None => system_micros(),
         }
     }
 
@@ -372,4 +367,10 @@ impl Default for FakeRedis {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Since 1970.
+fn system_micros() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    u64::try_from(now.unwrap_or_default().as_micros()).unwrap_or(u64::MAX)
 }

@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use super::faults::{Faults, Operation};
+use super::{
+    faults::{Faults, Operation},
+    system_micros,
+};
 use crate::{
     coherence::MARKED,
     l2::{Batch, FREE_FOR, Holder, Lineage, NOBODY, StoreError, Version, Versions, Write},
@@ -22,7 +25,7 @@ pub(super) struct State {
     pub(super) writes: u64,
     /// How often another server took over.
     failovers: u64,
-    /// On a clock that is moved by hand, the time of a bump may well come again.
+    /// Two bumps may well have one microsecond, or a clock that is set back.
     last_version: u64,
 }
 
@@ -171,7 +174,7 @@ impl State {
                 tag.clone()
             } else {
                 self.check_room()?;
-                let version = self.next_version(0, now);
+                let version = self.next_version(0);
                 Tag {
                     version,
                     ..Tag::default()
@@ -208,7 +211,7 @@ impl State {
             if let Some(last) = last {
                 tag.expires = last;
             } else {
-                tag.version = self.next_version(tag.version, now);
+                tag.version = self.next_version(tag.version);
                 tag.expires = tag.expires.max(end(now, bump.life));
             }
             versions.push(tag.read());
@@ -241,8 +244,10 @@ impl State {
         Ok((held, message))
     }
 
-    fn next_version(&mut self, version: u64, now: u64) -> u64 {
-        self.last_version = now.max(version + 1).max(self.last_version + 1);
+    /// By the system's clock, whoever moves the other one: a cache knows by that how much a server can have said since.
+    fn next_version(&mut self, version: u64) -> u64 {
+        let least = version.max(self.last_version) + 1;
+        self.last_version = system_micros().max(least);
         self.last_version
     }
 }
