@@ -107,25 +107,25 @@ thread_local! {
 }
 
 thread_local! {
-    /// This poll only begins a call in the background.
+    /// This poll only begins a call in the background, or is of the load of such a call.
     static IS_PREFETCHING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this poll only begins a call in the background.
+/// Whether this poll only begins a call in the background, or is of the load of such a call.
 pub(crate) fn is_prefetching() -> bool {
     IS_PREFETCHING.get()
 }
 
-/// Runs `poll`, which only begins a call in the background.
-pub(crate) fn prefetching<R>(poll: impl FnOnce() -> R) -> R {
-    struct Ended;
+/// Runs `poll`, which only begins a call in the background, or is of its load; or, where `is_prefetching` says no, is not.
+pub(crate) fn prefetching<R>(is_prefetching: bool, poll: impl FnOnce() -> R) -> R {
+    struct Ended(bool);
     impl Drop for Ended {
         fn drop(&mut self) {
-            IS_PREFETCHING.set(false);
+            IS_PREFETCHING.set(self.0);
         }
     }
-    IS_PREFETCHING.set(true);
-    let _ended = Ended;
+    let _ended = Ended(IS_PREFETCHING.get());
+    IS_PREFETCHING.set(is_prefetching);
     poll()
 }
 
@@ -200,6 +200,8 @@ pub(crate) struct Around {
     scope: Option<Cache>,
     span: tracing::Span,
     recorder: Option<Arc<Recorder>>,
+    /// It is of what nobody has asked for yet.
+    is_prefetching: bool,
 }
 
 impl Around {
@@ -208,6 +210,7 @@ impl Around {
             scope: scope(),
             span: tracing::Span::current(),
             recorder: recorder(),
+            is_prefetching: is_prefetching(),
         }
     }
 
@@ -229,7 +232,7 @@ impl Around {
             question: None,
             recorder: self.recorder.clone(),
         });
-        poll()
+        prefetching(self.is_prefetching, poll)
     }
 }
 

@@ -43,6 +43,27 @@ fn a_call_begins_the_next_one_in_the_background_and_that_begins_none() {
     });
 }
 
+#[cached(ttl = 1h, detached)]
+async fn report(day: u64) -> u64 {
+    rows(day).await
+}
+
+#[cached(ttl = 1h, prefetch = report(day + 1))]
+async fn rows(day: u64) -> u64 {
+    day
+}
+
+#[test]
+fn what_is_called_within_a_load_that_nobody_asked_for_begins_no_other() {
+    timed(|_, cache| async move {
+        assert_eq!(rows(1).await, 1);
+        tests::until("it is begun", || cache.stats().entries >= 3).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(rows(2).peek().await, Some(2));
+        assert_eq!((report(3).peek().await, cache.stats().entries), (None, 3));
+    });
+}
+
 #[derive(Clone)]
 struct Pages {
     origin: Origin,
