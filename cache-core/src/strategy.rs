@@ -197,7 +197,9 @@ impl Strategy {
         }
         let is_due =
             known != Validity::Valid || !is_fresh || self.is_due(life, now, quiet_until, draw);
-        if is_due && !is_refreshing && !is_throttled {
+        // What is void stands in for nothing, and is not to be replaced any later for what was put off before.
+        let is_put_off = is_throttled && may_stand_in;
+        if is_due && !is_refreshing && !is_put_off {
             Decision::ServeAndRefresh
         } else {
             Decision::Serve

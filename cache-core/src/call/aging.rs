@@ -2,7 +2,7 @@
 
 use std::{
     future::{Future, poll_fn},
-    sync::Arc,
+    sync::{Arc, Weak},
     task::Poll,
     time::Duration,
 };
@@ -22,14 +22,14 @@ use super::{
 };
 use crate::{
     cache::Cache,
-    clock::{after, system_now},
+    clock::{Clock, Nanos, after, system_now},
     context::{self, Around},
     explain::Stale,
     flight::{Load, Member, Underway},
     l1::Node,
     site::SiteState,
     stats::Counters,
-    strategy::{Decision, Strategy, THROTTLE, Trouble},
+    strategy::{Decision, Strategy, THROTTLE, Trouble, Validity},
     tasks::{self, Awaited},
     value::Answer,
 };
@@ -67,15 +67,16 @@ pub(crate) fn refresh(call: &Call, node: &Arc<Node>, body: Body<'_>) {
     let Some(runtime) = body.background() else {
         return;
     };
-    let (cache, now) = (&call.cache, call.cache.clock().now());
+    let cache = &call.cache;
     let deadline = deadline_of(&call.site, terms.life().load_time);
-    let until = after(now, deadline);
-    if !call.is_on() || !terms.claim(now, until) {
+    if !call.is_on() {
         return;
     }
+    let Some(claim) = Claim::of(node, cache.clock(), deadline) else {
+        return;
+    };
     let Some(background) = cache.tasks().enter_background(cache.background_limit()) else {
         Counters::add(&call.site.counters.skipped);
-        terms.put_off(after(now, LATER), None, false);
         return;
     };
     let running = cache.tasks().enter();
@@ -83,7 +84,6 @@ pub(crate) fn refresh(call: &Call, node: &Arc<Node>, body: Body<'_>) {
         .flights()
         .succeed(&call.key, &call.site, &call.capture());
     let Some(mut member) = member else {
-        terms.release(until, after(now, LATER));
         return;
     };
     let Ok(body) = body.behind() else {
@@ -92,17 +92,42 @@ pub(crate) fn refresh(call: &Call, node: &Arc<Node>, body: Body<'_>) {
     member.stand_in();
     Counters::add(&call.site.counters.refreshes);
     let ride = call.clone().ride_apart_from_here(member, None, None, body);
-    let (site, clock) = (Arc::clone(&call.site), cache.clock().clone());
-    let node = Arc::downgrade(node);
+    let site = Arc::clone(&call.site);
     tasks::spawn(&runtime, async move {
-        let _running = (running, background);
-        let ended = while_waited_for(&site, (ride, deadline), None).await;
-        let node = node.upgrade();
-        if let Some(terms) = node.as_ref().and_then(|node| node.entry().terms()) {
-            terms.release(until, after(clock.now(), LATER));
-        }
-        ended
+        let _running = (running, background, claim);
+        while_waited_for(&site, (ride, deadline), None).await
     });
+}
+
+/// That somebody loads the successor of an entry. It is over when this is dropped, be that with a runtime that ends.
+struct Claim {
+    node: Weak<Node>,
+    clock: Clock,
+    known: Validity,
+    until: Nanos,
+}
+
+impl Claim {
+    /// None where somebody has it, or it is put off.
+    fn of(node: &Arc<Node>, clock: &Clock, deadline: Duration) -> Option<Self> {
+        let (entry, now) = (node.entry(), clock.now());
+        let (known, until) = (entry.known(clock), after(now, deadline));
+        entry.terms()?.claim(known, now, until).then(|| Self {
+            node: Arc::downgrade(node),
+            clock: clock.clone(),
+            known,
+            until,
+        })
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let node = self.node.upgrade();
+        if let Some(terms) = node.as_ref().and_then(|node| node.entry().terms()) {
+            terms.release(self.known, self.until, after(self.clock.now(), LATER));
+        }
+    }
 }
 
 /// What is served since a load has failed that the call waited for; not to the load in the `background` of a successor.
@@ -118,12 +143,21 @@ pub(crate) fn stand_in(call: &Call, underway: &Underway, in_background: bool) ->
 }
 
 /// What was to be replaced by a load that failed is not tried to be at once again; what is there may stand in until
-/// then.
+/// then. Not where an event came behind it: the next load is of something else.
 pub(crate) fn put_off(cache: &Cache, load: &Load, may_stand_in: bool) {
-    let node = cache.flights().l1.get(&load.key().as_ref());
-    if let Some(terms) = node.as_ref().and_then(|node| node.entry().terms()) {
-        let until = after(cache.clock().now(), THROTTLE);
-        terms.put_off(until, Some(Trouble::Failed), may_stand_in);
+    if !load.snapshot().is_current() {
+        return;
+    }
+    if let Some(node) = cache.flights().l1.get(&load.key().as_ref()) {
+        put_off_entry(&node, cache.clock(), Trouble::Failed, may_stand_in);
+    }
+}
+
+fn put_off_entry(node: &Node, clock: &Clock, trouble: Trouble, may_stand_in: bool) {
+    let entry = node.entry();
+    if let Some(terms) = entry.terms() {
+        let until = after(clock.now(), THROTTLE);
+        terms.put_off(entry.known(clock), until, trouble, may_stand_in);
     }
 }
 
@@ -338,11 +372,8 @@ impl Aged<'_> {
     fn give_up(&self) -> Option<Flown> {
         let flown = self.stand_in(Trouble::Late)?;
         Counters::add(&self.call.site.counters.timeouts);
-        if let Answer::Hit(node) = &flown.answer
-            && let Some(terms) = node.entry().terms()
-        {
-            let until = after(self.call.cache.clock().now(), THROTTLE);
-            terms.put_off(until, Some(Trouble::Late), true);
+        if let Answer::Hit(node) = &flown.answer {
+            put_off_entry(node, self.call.cache.clock(), Trouble::Late, true);
         }
         Some(flown)
     }

@@ -56,6 +56,11 @@ impl Snapshot {
         self.captured.cells()
     }
 
+    /// Whether no event has changed anything of it since.
+    pub(crate) fn is_current(&self) -> bool {
+        self.captured.is_current()
+    }
+
     /// When it was captured.
     pub(crate) fn taken(&self) -> Nanos {
         self.taken

@@ -138,18 +138,19 @@ pub(crate) trait Terms: fmt::Debug + Send + Sync {
     /// Whether it stands in where a load has failed, or is late.
     fn stands_in(&self, known: Validity, now: Nanos) -> bool;
 
-    /// Whether the caller is the one to load its successor, which is to have come by `until`.
-    fn claim(&self, now: Nanos, until: Nanos) -> bool;
+    /// Whether the caller is the one to load its successor, which is to have come by `until`. What was claimed before an
+    /// event made it void can be claimed once more: whoever did that may bring what is void too.
+    fn claim(&self, known: Validity, now: Nanos, until: Nanos) -> bool;
 
-    /// Whoever claimed it until then is done. Where it is still served, what came was not kept: another one may try from
-    /// `next` on.
-    fn release(&self, until: Nanos, next: Nanos);
+    /// Whoever claimed what was known so until then is done. Where it is still served, what came was not kept: another one
+    /// may try from `next` on.
+    fn release(&self, known: Validity, until: Nanos, next: Nanos);
 
-    /// None is tried to load its successor before `until`, perhaps as the last one was in `trouble`. Until then it stands in
-    /// for one that would, if it may.
-    fn put_off(&self, until: Nanos, trouble: Option<Trouble>, may_stand_in: bool);
+    /// None is tried to load the successor of what is known so before `until`, as the last one was in `trouble`. Until then it
+    /// stands in for one that would, if it may.
+    fn put_off(&self, known: Validity, until: Nanos, trouble: Trouble, may_stand_in: bool);
 
-    /// Why no load of its successor is tried at that time, where one was.
+    /// Why no load of its successor is tried at that time, where one was, and no event has made it void.
     fn trouble(&self, now: Nanos) -> Option<Trouble>;
 }
 

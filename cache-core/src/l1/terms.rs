@@ -25,11 +25,11 @@ struct Aging {
     quiet_until: Nanos,
     /// Between 0 and 1, and in each process another one.
     spread: f64,
-    /// Until when somebody is at its successor, or nobody is to be.
-    refreshing_until: AtomicU64,
+    /// Until when somebody is at its successor, or nobody is to be: since before an event made it void, and since that.
+    refreshing_until: [AtomicU64; 2],
     /// Until when it stands in for loads, as the last one failed.
     standing_in_until: AtomicU64,
-    /// Why nobody loads its successor until `refreshing_until`: a [`Trouble`], or zero.
+    /// Why nobody loads its successor until the first `refreshing_until`: a [`Trouble`], or zero.
     trouble: AtomicU8,
 }
 
@@ -40,10 +40,17 @@ pub(crate) fn terms(strategy: Strategy, life: Life, spread: f64) -> Box<dyn Term
         life,
         quiet_until: strategy.quiet_until(&life, spread),
         spread,
-        refreshing_until: AtomicU64::new(0),
+        refreshing_until: Default::default(),
         standing_in_until: AtomicU64::new(0),
         trouble: AtomicU8::new(NONE),
     })
+}
+
+impl Aging {
+    fn refreshing_until(&self, known: Validity) -> &AtomicU64 {
+        let is_void = matches!(known, Validity::Invalidated { .. });
+        &self.refreshing_until[usize::from(is_void)]
+    }
 }
 
 impl Terms for Aging {
@@ -75,7 +82,7 @@ impl Terms for Aging {
         let moment = Moment::Read {
             quiet_until: self.quiet_until,
             draw: draw(),
-            is_refreshing: now < self.refreshing_until.load(Relaxed),
+            is_refreshing: now < self.refreshing_until(known).load(Relaxed),
             is_throttled: now < self.standing_in_until.load(Relaxed),
         };
         self.strategy.decide(&self.life, known, now, moment)
@@ -86,9 +93,9 @@ impl Terms for Aging {
         decision != Decision::Decline
     }
 
-    fn claim(&self, now: Nanos, until: Nanos) -> bool {
-        let before = self.refreshing_until.load(Relaxed);
-        let claim = &self.refreshing_until;
+    fn claim(&self, known: Validity, now: Nanos, until: Nanos) -> bool {
+        let claim = self.refreshing_until(known);
+        let before = claim.load(Relaxed);
         let is_claimed = before <= now
             && claim
                 .compare_exchange(before, until, Relaxed, Relaxed)
@@ -99,27 +106,26 @@ impl Terms for Aging {
         is_claimed
     }
 
-    fn release(&self, until: Nanos, next: Nanos) {
+    fn release(&self, known: Validity, until: Nanos, next: Nanos) {
         // Not where its load has failed, and was put off.
-        let claim = &self.refreshing_until;
+        let claim = self.refreshing_until(known);
         let _ = claim.compare_exchange(until, next, Relaxed, Relaxed);
     }
 
-    fn put_off(&self, until: Nanos, trouble: Option<Trouble>, may_stand_in: bool) {
+    fn put_off(&self, known: Validity, until: Nanos, trouble: Trouble, may_stand_in: bool) {
         let trouble = match trouble {
-            None => NONE,
-            Some(Trouble::Failed) => FAILED,
-            Some(Trouble::Late) => LATE,
+            Trouble::Failed => FAILED,
+            Trouble::Late => LATE,
         };
         self.trouble.store(trouble, Relaxed);
-        self.refreshing_until.store(until, Relaxed);
-        if may_stand_in {
-            self.standing_in_until.store(until, Relaxed);
-        }
+        self.refreshing_until(known).store(until, Relaxed);
+        // An error that is to be shown is shown though it came late, and something stood in for it until then.
+        let standing_in_until = if may_stand_in { until } else { 0 };
+        self.standing_in_until.store(standing_in_until, Relaxed);
     }
 
     fn trouble(&self, now: Nanos) -> Option<Trouble> {
-        if now >= self.refreshing_until.load(Relaxed) {
+        if now >= self.refreshing_until(Validity::Valid).load(Relaxed) {
             return None;
         }
         match self.trouble.load(Relaxed) {
@@ -184,16 +190,17 @@ mod tests {
             terms.on_read(Validity::Valid, 50),
             Decision::ServeAndRefresh
         );
-        assert!(terms.claim(50, 80));
-        assert!(!terms.claim(50, 80));
+        let valid = Validity::Valid;
+        assert!(terms.claim(valid, 50, 80));
+        assert!(!terms.claim(valid, 50, 80));
         assert_eq!(terms.on_read(Validity::Valid, 79), Decision::Serve);
         assert_eq!(
             terms.on_read(Validity::Valid, 80),
             Decision::ServeAndRefresh
         );
-        assert!(terms.claim(80, 90));
+        assert!(terms.claim(valid, 80, 90));
         assert_eq!(terms.trouble(85), None);
-        terms.put_off(95, Some(Trouble::Failed), false);
+        terms.put_off(valid, 95, Trouble::Failed, false);
         assert_eq!(terms.on_read(Validity::Valid, 94), Decision::Serve);
         assert_eq!(terms.trouble(94), Some(Trouble::Failed));
         assert_eq!(terms.trouble(95), None);
