@@ -10,9 +10,12 @@ use std::time::Duration;
 /// Nanoseconds since an arbitrary start.
 pub(crate) type Nanos = u64;
 
+/// For how long the system's coarse clock stands still at most: a tick of the slowest kernels, a hundredth of a second.
+pub(crate) const LONGEST_STEP: Nanos = 10_000_000;
+
 /// Where a cache reads the time from.
 ///
-/// The system's clock is monotonic and coarse: on Linux it moves in steps of 1 to 4 ms, so that a read takes only about
+/// The system's clock is monotonic and coarse: on Linux it moves in steps of 1 to 10 ms (mostly 4), so that a read takes only about
 /// 5 ns. Lifetimes are accurate to that step.
 #[derive(Clone, Debug, Default)]
 pub struct Clock(Source);

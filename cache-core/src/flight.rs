@@ -6,6 +6,7 @@
 
 mod arrival;
 mod member;
+mod refused;
 mod reliance;
 #[cfg(all(test, shuttled))]
 mod shuttled;
@@ -27,6 +28,7 @@ use tokio::sync::oneshot;
 pub(crate) use arrival::Arrival;
 use member::Demand;
 pub(crate) use member::{Load, Member, Overtaken, Turn, Underway};
+pub(crate) use refused::{Refusals, Refused};
 pub(crate) use reliance::Guarded;
 pub(crate) use waits::{Target, Wait, wait};
 
@@ -111,12 +113,8 @@ impl Flights {
         {
             let is_provisional = flight.snapshot.is_behind(came);
             if !(is_provisional && sure) {
-                let mut member = flight.enter();
+                let mut member = flight.join(snapshot, clock);
                 member.came = is_provisional.then(|| Box::new(came.clone()));
-                member.demand = Demand {
-                    known_since: snapshot.oldest(),
-                    came_at: clock.now(),
-                };
                 return Joined::Member(member);
             }
         }
@@ -145,17 +143,7 @@ impl Flights {
         site: &Arc<SiteState>,
         snapshot: &Snapshot,
     ) -> Member {
-        self.begin(key, site, snapshot, Purpose::Renew)
-    }
-
-    /// The same, but for one that first reads the shared tier: for whom memory is not good enough.
-    pub(crate) fn read_anew(
-        self: &Arc<Self>,
-        key: &Key,
-        site: &Arc<SiteState>,
-        snapshot: &Snapshot,
-    ) -> Member {
-        self.begin(key, site, snapshot, Purpose::Load)
+        self.begin(self.shard(key), key, site, snapshot, Purpose::Renew)
     }
 
     /// Starts a flight for the successor of an entry that is still served; nothing where one is under way that would do.
@@ -182,13 +170,13 @@ impl Flights {
 
     fn begin(
         self: &Arc<Self>,
+        mut shard: MutexGuard<'_, Shard>,
         key: &Key,
         site: &Arc<SiteState>,
         snapshot: &Snapshot,
         purpose: Purpose,
     ) -> Member {
         let mut flight = Flight::new(self, key, site, snapshot, purpose);
-        let mut shard = self.shard(key);
         if let Some(flight) = Arc::get_mut(&mut flight) {
             let is_renewal = purpose == Purpose::Renew;
             flight.outdated = is_renewal.then(|| self.l1.get(&key.as_ref())).flatten();
@@ -468,6 +456,16 @@ impl Flight {
             came: None,
             demand: Demand::default(),
         }
+    }
+
+    /// A place for a caller that may be given what others have read.
+    fn join(self: &Arc<Self>, snapshot: &Snapshot, clock: &Clock) -> Member {
+        let mut member = self.enter();
+        member.demand = Demand {
+            known_since: snapshot.oldest(),
+            came_at: clock.now(),
+        };
+        member
     }
 
     /// Whether this is still the flight of its key.

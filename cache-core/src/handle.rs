@@ -228,8 +228,8 @@ impl fmt::Display for NotCached {
 
 impl std::error::Error for NotCached {}
 
-/// Whether the call that is about to begin begins another one: not one that is itself a prefetch, nor one that a handle
-/// makes.
+/// Whether the call that is about to begin begins another one: not one that is itself a prefetch, or part of its load, nor
+/// one that a handle makes.
 #[must_use]
 pub fn may_prefetch() -> bool {
     !context::is_prefetching() && !context::is_asked()
@@ -242,7 +242,7 @@ pub fn prefetch<F: Future<Output: 'static>>(may_prefetch: bool, call: impl FnOnc
     }
     let begun = std::pin::pin!(HandleFuture::new(call(), Ask::Prefetch));
     // Where the load is detached, all is done with the first poll; where it is not, nothing is begun.
-    let _ = context::prefetching(|| begun.poll(&mut Context::from_waker(Waker::noop())));
+    let _ = context::prefetching(true, || begun.poll(&mut Context::from_waker(Waker::noop())));
 }
 
 /// How a call is answered.

@@ -21,7 +21,9 @@ use crate::{
     context::{self, Around},
     event::Tag,
     explain::{Miss, Source, Stale},
-    flight::{Joined, Load, Member, Overtaken, Target, Turn, Underway, Wait, wait},
+    flight::{
+        Joined, Load, Member, Overtaken, Refusals, Refused, Target, Turn, Underway, Wait, wait,
+    },
     key::Key,
     l1::Node,
     l2::{Notice, RedisMiss},
@@ -250,17 +252,23 @@ impl Call {
                 Err(node)
             }
             // Good enough for others, but not for what is being made of it.
-            Joined::Hit(_) => Ok(self.anew(outer, snapshot)),
+            Joined::Hit(_) => Ok(self.anew(outer, snapshot, &Refused::Entry, false)),
             Joined::Member(member) => Ok(member),
         }
     }
 
-    /// A place in a flight of its own, as what others have read is not good enough; nor what the shared tier has, where the
-    /// function does not list all that it is made of.
-    fn anew(&self, outer: Option<&Arc<Load>>, snapshot: &Snapshot) -> Member {
-        let flights = self.cache.flights();
+    /// A place in another flight, as what others have read is not good enough; nor is what the shared tier has, where it
+    /// `renews` that, or where the function does not list all that it is made of.
+    fn anew(
+        &self,
+        outer: Option<&Arc<Load>>,
+        snapshot: &Snapshot,
+        refused: &Refused,
+        renews: bool,
+    ) -> Member {
+        let (flights, seen) = (self.cache.flights(), (snapshot, self.cache.clock()));
         if self.site.try_join_load(outer) {
-            flights.read_anew(&self.key, &self.site, snapshot)
+            flights.join_or_begin(&self.key, &self.site, seen, refused, renews)
         } else {
             flights.renew(&self.key, &self.site, snapshot)
         }
@@ -278,37 +286,27 @@ impl Call {
         let is_apart = rider.around.is_some() || runtime.is_some() && self.l2_entry.is_none();
         let outer = rider.outer.clone();
         let outer = outer.as_ref();
-        let mut redis = None;
+        let (mut redis, mut refusals) = (None, Refusals::default());
         let underway = loop {
             // Of each flight anew: what it waits for is not what the one before waited for.
             if first.is_none() && !rider.may_wait_in(&member) {
                 drop(member);
                 return self.recurse(body).await;
             }
-            let flights = self.cache.flights();
             let turn = match first.take() {
                 Some(underway) => Turn::Load(underway),
                 None => member.turn(outer, is_apart).await,
             };
             let mut underway = match turn {
-                Turn::Answer(node) if !member.may_take(&node) => {
-                    let captured = self.capture();
-                    let came = member.came.take();
-                    let came = came.as_deref().unwrap_or(&captured);
-                    match self.join(outer, &captured, (came, true)) {
+                Turn::Load(underway) => underway,
+                Turn::Answer(node) => {
+                    let answer = (node, since);
+                    match self.judge(answer, member, outer, &mut refusals) {
                         Ok(next) => member = next,
-                        Err(node) => return Flown::by(Answer::Hit(node), Source::Memory),
+                        Err(flown) => return flown,
                     }
                     continue;
                 }
-                Turn::Answer(node) if self.try_rely_on(outer, &node) => {
-                    return self.share(node, since);
-                }
-                Turn::Answer(_) => {
-                    member = self.anew(outer, &self.capture());
-                    continue;
-                }
-                Turn::Load(underway) => underway,
             };
             if let Some(aging) = &self.site.aging
                 && let Some(node) = (aging.stand_in)(self, &underway, rider.around.is_some())
@@ -341,7 +339,10 @@ impl Call {
                     return self.found(&node, body);
                 }
                 // It may be older than what is made of it.
-                Ok(_) => member = flights.renew(&self.key, &self.site, &self.capture()),
+                Ok(_) => {
+                    let refused = refusals.add(&member);
+                    member = self.anew(outer, &self.capture(), &refused, true);
+                }
                 Err(miss) => {
                     redis = miss;
                     break underway;
@@ -364,6 +365,39 @@ impl Call {
                 )
             }
         }
+    }
+
+    /// A place in another flight, where neither what this one gave is good enough nor an entry that has come meanwhile; or
+    /// what is.
+    fn judge(
+        &self,
+        (node, since): (Arc<Node>, Instant),
+        mut member: Member,
+        outer: Option<&Arc<Load>>,
+        refusals: &mut Refusals,
+    ) -> Result<Member, Flown> {
+        if !member.may_take(&node) {
+            let captured = self.capture();
+            let came = member.came.take();
+            let came = came.as_deref().unwrap_or(&captured);
+            return self
+                .join(outer, &captured, (came, true))
+                .map_err(|node| Flown::by(Answer::Hit(node), Source::Memory));
+        }
+        if self.try_rely_on(outer, &node) {
+            return Err(self.share(node, since));
+        }
+        // Who was refused as well may have loaded it by now.
+        let found = self.cache.flights().l1.get(&self.key.as_ref());
+        let is_good = |found: &Arc<Node>| {
+            let is_usable = found.entry().is_usable(self.cache.clock());
+            !Arc::ptr_eq(found, &node) && is_usable && self.try_rely_on(outer, found)
+        };
+        if let Some(found) = found.filter(is_good) {
+            found.entry().count_hit();
+            return Err(Flown::by(Answer::Hit(found), Source::Memory));
+        }
+        Ok(self.anew(outer, &self.capture(), &refusals.add(&member), false))
     }
 
     async fn read(

@@ -165,7 +165,8 @@ impl Coherence {
         for line in &lines {
             if let Some(lineage) = listens_to {
                 let version = Version::read(line.version.as_bytes());
-                self.said.add(&line.tag, version, lineage, (since, now));
+                self.said
+                    .add_heard(&line.tag, version, lineage, (since, now));
             }
         }
         // Around the invalidation: who captures what comes behind a mark finds it, and who read one before it was

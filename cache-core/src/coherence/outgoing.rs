@@ -338,7 +338,9 @@ impl Outgoing {
         for ((cell, _), version) in self.cells.iter().zip(versions) {
             state.ledger.add(cell.tag(), lineage, now);
             let said = (self.since, now);
-            coherence.said.add(cell.tag(), *version, lineage, said);
+            coherence
+                .said
+                .add_answer(cell.tag(), *version, lineage, said);
         }
         for job in &mut jobs {
             // What was read since it was sent may be from before it arrived.

@@ -10,7 +10,7 @@ use super::{
     version::{Lineage, Version},
 };
 use crate::{
-    clock::{Nanos, before},
+    clock::{LONGEST_STEP, Nanos, before},
     event::Tag,
     key::KeyHasher,
     lock::Mutex,
@@ -40,31 +40,63 @@ struct LastWord {
     version: u64,
     /// When it was known.
     at: Nanos,
+    /// When it had not been given yet.
+    since: Nanos,
     /// A larger number that this one came behind; zero where there is none.
     larger_before: u64,
 }
 
 impl LastWord {
-    fn is_contradicted_by(&self, says: u64, (own, other): (Lineage, Lineage)) -> bool {
-        // A version never comes back: whatever was said since is more than that.
-        let known = if says == self.larger_before {
+    fn is_contradicted_by(&self, says: u64, (own, other): (Lineage, Lineage), now: Nanos) -> bool {
+        // A version never comes back: whatever was said since is more than that. Nor is it more than the time that has passed:
+        // one from a clock that was ahead is from before.
+        let known = if says == self.larger_before || says > self.most_by(now) {
             UNKNOWN
         } else {
             self.version
         };
         rules::has_forgotten((known, own), (says, other))
     }
+
+    /// What the clock of the server, in microseconds, can have given since: it may run faster by a thousandth, and this
+    /// process's own stands still between its steps.
+    fn most_by(&self, now: Nanos) -> u64 {
+        let passed = (now + LONGEST_STEP).saturating_sub(self.since) / 1_000;
+        self.version.saturating_add(passed + passed / 1_000)
+    }
 }
 
 impl Said {
-    /// The server has said this at `since` or later: behind what was known before that, though it may be a smaller number,
-    /// as a tag gets that was evicted, where the clock was ahead before.
-    pub(super) fn add(
+    /// The server has published this at `since` or later, and behind all that it had published before.
+    pub(super) fn add_heard(
         &self,
         tag: &Tag,
         version: Version,
         lineage: Lineage,
         (since, now): (Nanos, Nanos),
+    ) {
+        self.put(tag, version, lineage, (since, now, true));
+    }
+
+    /// The server has answered this, at `since` or later. What was heard of it meanwhile may be from behind that.
+    pub(super) fn add_answer(
+        &self,
+        tag: &Tag,
+        version: Version,
+        lineage: Lineage,
+        (since, now): (Nanos, Nanos),
+    ) {
+        self.put(tag, version, lineage, (since, now, false));
+    }
+
+    /// What comes behind what was known at `since` counts, though it may be a smaller number, as a tag gets that was evicted,
+    /// where the clock was ahead before.
+    fn put(
+        &self,
+        tag: &Tag,
+        version: Version,
+        lineage: Lineage,
+        (since, now, is_in_order): (Nanos, Nanos, bool),
     ) {
         let version = match version {
             // A full server gives it up, and tells of it as of 0.
@@ -80,11 +112,13 @@ impl Said {
         let mut new = LastWord {
             version,
             at: now,
+            since,
             larger_before: 0,
         };
         for words in &mut state.versions {
             let is_behind = |known: &LastWord| {
-                known.version == UNKNOWN || known.at < since && !mutant::is(Mutant::B24)
+                let resolves = known.version == UNKNOWN && is_in_order;
+                resolves || known.at < since && !mutant::is(Mutant::B24)
             };
             if !words.get(&hash).is_some_and(is_behind) {
                 continue;
@@ -100,6 +134,9 @@ impl Said {
         if known.version < version {
             new.larger_before = new.larger_before.max(known.larger_before);
             *known = new;
+        } else if known.version == version {
+            known.since = known.since.max(since);
+            known.larger_before = known.larger_before.max(new.larger_before);
         }
     }
 
@@ -119,7 +156,7 @@ impl Said {
         let hash = state.hasher.hash_one(tag);
         let lineages = (state.lineage, lineage);
         let mut words = state.versions.iter().filter_map(|known| known.get(&hash));
-        words.any(|known| known.is_contradicted_by(version, lineages))
+        words.any(|known| known.is_contradicted_by(version, lineages, now))
     }
 
     /// What another one knows, which has nobody to know it for any more.
@@ -160,7 +197,7 @@ mod tests {
     fn a_server_that_says_less_than_it_has_said_is_not_believed_for_as_long_as_that_is_remembered()
     {
         let (said, tag, start) = (Said::default(), Tag::from_name("E:1"), 1_000 * SECOND);
-        said.add(&tag, Version::Number(7), Lineage(1), (0, start));
+        said.add_heard(&tag, Version::Number(7), Lineage(1), (0, start));
         let says = |version, lineage, then| {
             said.is_contradicted_by(&tag, version, Lineage(lineage), start + then * SECOND)
         };
@@ -181,9 +218,9 @@ mod tests {
                 !says(Version::Number(7)),
                 "of what was only read nothing is remembered"
             );
-            said.add(&tag, given_up, Lineage(1), (0, start));
+            said.add_heard(&tag, given_up, Lineage(1), (0, start));
             assert!(says(Version::Number(7)) && !says(Version::Missing));
-            said.add(&tag, Version::Number(9), Lineage(1), (0, start));
+            said.add_heard(&tag, Version::Number(9), Lineage(1), (0, start));
             assert!(says(Version::Number(7)) && !says(Version::Number(9)));
         }
     }
@@ -195,7 +232,7 @@ mod tests {
             said.is_contradicted_by(&tag, Version::Number(version), Lineage(1), start + SECOND)
         };
         let add = |version, since, now| {
-            said.add(&tag, Version::Number(version), Lineage(1), (since, now));
+            said.add_heard(&tag, Version::Number(version), Lineage(1), (since, now));
         };
         add(1_000, start, start + 1);
         add(500, start, start + 2);
@@ -208,9 +245,52 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_comes_late_says_nothing_of_what_was_heard_meanwhile() {
+        let (said, tag, start) = (Said::default(), Tag::from_name("E:1"), 1_000 * SECOND);
+        let says = |version| {
+            said.is_contradicted_by(&tag, Version::Number(version), Lineage(1), start + 10)
+        };
+        said.add_heard(&tag, Version::Missing, Lineage(1), (start + 8, start + 9));
+        let sent = start + 5;
+        said.add_answer(&tag, Version::Number(7), Lineage(1), (sent, start + 10));
+        assert!(says(7), "it has given the tag up since");
+        said.add_heard(&tag, Version::Number(8), Lineage(1), (sent, start + 10));
+        assert!(says(7) && !says(8));
+    }
+
+    #[test]
+    fn what_came_before_is_remembered_of_a_version_that_is_said_twice() {
+        let (said, tag, start) = (Said::default(), Tag::from_name("E:1"), 1_000 * SECOND);
+        let add = |version, since, then| {
+            let version = Version::Number(version);
+            said.add_heard(&tag, version, Lineage(1), (start + since, start + then));
+        };
+        add(1_000, 0, 1);
+        add(500, 0, 61 * SECOND);
+        add(500, SECOND, 62 * SECOND);
+        let says = |version| {
+            let now = start + 63 * SECOND;
+            said.is_contradicted_by(&tag, Version::Number(version), Lineage(1), now)
+        };
+        assert!(says(1_000) && !says(500) && !says(1_500));
+    }
+
+    #[test]
+    fn a_version_that_no_clock_can_have_given_since_is_from_before() {
+        let (said, tag, start) = (Said::default(), Tag::from_name("E:1"), 1_000 * SECOND);
+        said.add_heard(&tag, Version::Number(500), Lineage(1), (start, start + 1));
+        let says = |version, then| {
+            said.is_contradicted_by(&tag, Version::Number(version), Lineage(1), start + then)
+        };
+        assert!(says(2_000_000, SECOND) && !says(1_000_000, SECOND));
+        assert!(!says(2_000_000, 2 * SECOND), "a later bump may be that");
+        assert!(!says(9_000, 0), "the clock here is coarse");
+    }
+
+    #[test]
     fn a_server_that_has_forgotten_a_mark_is_not_believed_until_it_says_what_came_of_it() {
         let (said, tag, start) = (Said::default(), Tag::from_name("E:1"), 1_000 * SECOND);
-        let add = |version| said.add(&tag, version, Lineage(1), (0, start));
+        let add = |version| said.add_heard(&tag, version, Lineage(1), (0, start));
         let says = |version| said.is_contradicted_by(&tag, version, Lineage(1), start);
         add(Version::Number(7));
         add(Version::Marked);
@@ -225,7 +305,7 @@ mod tests {
         let (said, now) = (Said::default(), 1_000 * SECOND);
         let tag = |id: usize| Tag::from_name(&format!("E:{id}"));
         for id in 0..5 * MOST {
-            said.add(&tag(id), Version::Number(7), Lineage(1), (0, now));
+            said.add_heard(&tag(id), Version::Number(7), Lineage(1), (0, now));
         }
         let says_less = |id| said.is_contradicted_by(&tag(id), Version::Number(6), Lineage(1), now);
         assert!((4 * MOST..5 * MOST).all(says_less));

@@ -43,7 +43,7 @@ impl Served<'_> {
 
     /// It may stand in for a load that failed, where nobody can say whether it is void.
     fn may_be_unproven(&self) -> bool {
-        serves_unproven(self.function) && self.said.may_be(Stale::Failed)
+        serves_unproven(self.function) && self.said.may_be(Stale::Unproven)
     }
 }
 

@@ -217,7 +217,7 @@ pub(super) const NESTED: usize = 21;
 
 /// Those that are called at random in a cluster only, where what they are made of may depend on another event than they do.
 pub(super) const IN_CLUSTER: [usize; 2] = [TWIN, NESTED];
-const TWIN: usize = 20;
+pub(super) const TWIN: usize = 20;
 
 #[cached_function(
     ttl = at.ttl(),

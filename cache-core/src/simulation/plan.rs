@@ -220,8 +220,15 @@ impl Plan {
         };
         // A few rows that all processes look at: what goes wrong is seen.
         let hot = u8::try_from(random.between(1, ROWS as u64)).expect("rows are few");
+        // And a strategy that is seen more often than others: some are rarely of use.
+        let favourite = random.pick(&WITH_STRATEGY);
         for _ in 0..random.between(20, 70) {
-            let action = call(&mut random, hot);
+            let mut action = call(&mut random, hot);
+            if let Action::Call { function, .. } = &mut action
+                && random.percent(20)
+            {
+                *function = favourite;
+            }
             plan.add(&mut random, action);
         }
         for _ in 0..random.between(2, 12) {

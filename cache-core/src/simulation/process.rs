@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use super::{
     asking::{Asking, Given},
     checker::Served,
-    functions::{Failed, RowChanged, Seen, TwinChanged, group_of, is_twin, key_of, rows_of},
+    functions::{Failed, RowChanged, Seen, TWIN, TwinChanged, group_of, is_twin, key_of, rows_of},
     history::{Loaded, Who},
     network::{MS, ms},
     plan::{Breadth, How, Style},
@@ -134,6 +134,7 @@ impl Process {
         let mut interests = Interests::default();
         match function {
             2 => interests.add(&RowChanged::anywhere_in(group_of(id))),
+            TWIN if is_twin(id) => interests.add(&TwinChanged::of(id)),
             _ => interests.add(&RowChanged::of(id)),
         }
         let tag = format!("sim:t:{}", interests.into_tags()[0].as_str());

@@ -221,6 +221,7 @@ fn each_strategy_is_at_work_in_runs() {
         ("many_ahead", count("many_ahead", |row| row.refreshes)),
         ("many_ahead", count("many_ahead", |row| row.stale)),
         ("many_hasty", count("many_hasty", |row| row.timeouts)),
+        ("lenient", count("lenient", |row| row.stale)),
         ("many_lenient", count("many_lenient", |row| row.stale)),
         ("fleet_ahead", count("fleet_ahead", |row| row.refreshes)),
     ];

@@ -11,7 +11,7 @@ use tokio::{
 
 pub(super) use super::process::Process;
 use super::{
-    asking::{Asking, Given},
+    asking::{Asking, Given, Said},
     cluster::whole::{Told, WholeStore},
     functions::{FUNCTIONS, serves_unproven},
     history::{PROCESSES, ROWS, Who},
@@ -28,6 +28,7 @@ use crate::{
         mutant,
         mutant::{Mutant, Preempting},
     },
+    explain::Stale,
     l1::{begin_anew, terms::draw_from},
     l2::Store,
     lock::{Mutex, MutexGuard},
@@ -331,19 +332,27 @@ impl World {
                     "I12: process {process} has {unsent} bumps left"
                 )));
             }
-            for function in 0..FUNCTIONS {
-                for id in 0..u8::try_from(ROWS).expect("rows are few") {
-                    let asking = Asking {
-                        function,
-                        id,
-                        how: How::Get,
-                        polls: None,
-                    };
+            // All at once: one after another, they would take most of a run.
+            let questions = (0..FUNCTIONS).flat_map(|function| {
+                (0..u8::try_from(ROWS).expect("rows are few")).map(move |id| Asking {
+                    function,
+                    id,
+                    how: How::Get,
+                    polls: None,
+                })
+            });
+            let answers = questions.map(|asking| {
+                let (world, of) = (Arc::clone(self), Arc::clone(&of));
+                tokio::spawn(async move {
                     // Failing loads may fail again.
                     Arc::clone(&of).call(asking).await;
-                    let last = self.agreed(&of, asking).await;
-                    self.violated(last);
-                }
+                    let last = world.agreed(&of, asking).await;
+                    world.violated(last);
+                })
+            });
+            for answer in answers.collect::<Vec<_>>() {
+                let panic = answer.await.err();
+                self.violated(panic.map(|error| format!("a call panicked: {error}")));
             }
         }
         let network = self.network();
@@ -356,12 +365,15 @@ impl World {
     }
 
     async fn agreed(&self, of: &Arc<Process>, asking: Asking) -> Option<String> {
-        // Where a slot has moved, what was loaded before is proven by nobody: it stands in as long as loads fail.
-        if self.plan.setup.is_cluster && serves_unproven(asking.function) {
-            return None;
-        }
-        let called = Arc::clone(of).ask(asking);
-        let given = Cache::scope(of.cache.clone(), called).await?;
+        // What nobody can prove stands in as long as loads fail, where its function says so.
+        let how = if serves_unproven(asking.function) {
+            How::Explain
+        } else {
+            asking.how
+        };
+        let called = Arc::clone(of).ask(Asking { how, ..asking });
+        let mut given = Cache::scope(of.cache.clone(), called).await?;
+        given.retain(|given| given.said != Said::Old(Stale::Unproven));
         let network = self.network();
         let rows = given.iter().flat_map(|Given { seen, .. }| {
             let rows = seen.rows.iter();

@@ -11,7 +11,7 @@ use super::{
 pub(super) const GRACE: Duration = Duration::from_millis(800);
 
 /// How long what an event made void is of use, where it is.
-const LENIENCE: Duration = Duration::from_millis(300);
+const LENIENCE: Duration = Duration::from_millis(600);
 
 pub(super) const AHEAD: usize = 5;
 pub(super) const SPARE: usize = 6;
