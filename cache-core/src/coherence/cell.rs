@@ -19,6 +19,7 @@ use super::{
     beat::Beat,
     emitted::UNKNOWN,
     mutant::{self, Mutant},
+    rules,
 };
 use crate::{
     atomic::{AtomicU32, AtomicU64, Ordering},
@@ -35,6 +36,9 @@ pub(crate) type Generation = u64;
 
 /// One that no cell ever has.
 const VOID: Generation = Generation::MAX;
+
+/// More changes than one of which it is known [since when](Captured::invalidated_ago) something is void.
+const MANY: Generation = 3;
 
 /// One live tag.
 pub(crate) struct Cell {
@@ -82,12 +86,12 @@ impl Cell {
     }
 
     /// What was loaded before this is void from here on, and seen to be so when [`Beat::count_change`] was called.
-    fn invalidate(&self, cause: u64) {
-        let now = system_now();
+    fn invalidate(&self, cause: u64, now: Nanos, is_late: bool) {
         // Whoever sees that there was one sees its cause, or a later one.
         self.cause.store(cause, Ordering::Relaxed);
-        // In this order: whoever sees the time of this one sees that there was one.
-        self.generation.fetch_add(1, Ordering::AcqRel);
+        // In this order: whoever sees the time of this one sees that there was one. Behind many of them nobody knows since when.
+        let times = if is_late { MANY } else { 1 };
+        self.generation.fetch_add(times, Ordering::AcqRel);
         let before = self.changed.fetch_max(now, Ordering::AcqRel);
         self.changed_before.store(before, Ordering::Release);
     }
@@ -238,9 +242,11 @@ impl Registry {
             return;
         }
         let _applying = self.beat.apply();
+        let (now, beat) = (system_now(), &*self.beat);
+        let is_late = rules::is_late(now, beat.fence(), beat.bound());
         for cell in cells {
             let cell = cell.borrow();
-            cell.invalidate(cause(cell));
+            cell.invalidate(cause(cell), now, is_late);
         }
         self.beat.count_change();
     }

@@ -56,6 +56,8 @@ pub(crate) enum Mutant {
     B23,
     /// Of two versions that a server has said the larger one is the later one.
     B24,
+    /// What a process heard too late counts as void from then.
+    B25,
     /// A cluster is proven to be heard as lately as the primary that proved it last.
     C1,
     /// A cluster is proven to be heard though nobody has said that it has no other primaries.

@@ -22,6 +22,12 @@ pub(super) fn is_usable(is_unchanged: bool, now: Nanos, lease: Nanos) -> bool {
     is_unchanged && now < lease
 }
 
+/// Whether a change is learned of so late that it may have been made before what it changes was last believed: by a process
+/// that stood still, or that a message took so long to.
+pub(super) fn is_late(now: Nanos, fence: Nanos, bound: Nanos) -> bool {
+    now >= lease(0, fence, bound) && !mutant::is(Mutant::B25)
+}
+
 /// What is against an entry.
 pub(super) fn doubt(is_usable: bool, is_current: bool, is_pending: bool) -> Option<Doubt> {
     if is_usable {

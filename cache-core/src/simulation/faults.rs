@@ -85,6 +85,7 @@ impl Network {
             Fault::Full(is_full) => self.servers[primary].is_full = is_full,
             Fault::StepClock(step) => self.clock_step += step,
             Fault::Sleep(time) => simulated::sleep(time * MS),
+            Fault::Freeze(process, time) => self.frozen_until[process] = now + time * MS,
             Fault::InCluster(fault) => self.strike_cluster(fault),
         }
     }

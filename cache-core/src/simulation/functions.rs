@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use self::aging::GRACE;
 pub(super) use self::aging::{
-    LENIENT, MANY, WITH_STRATEGY, call_many, grace_of, is_batch, lenience_of, serves_unproven,
-    waits_of,
+    LENIENT, MANY, MANY_LENIENT, WITH_STRATEGY, call_many, grace_of, is_batch, lenience_of,
+    serves_unproven, waits_of,
 };
 use super::world::Process;
 use crate::{

@@ -112,6 +112,8 @@ pub(super) struct Network {
     ticks: u64,
     /// Processes that reach no server.
     pub(super) is_cut: [bool; 3],
+    /// Until when each process sees nothing of what arrives.
+    pub(super) frozen_until: [Nanos; 3],
     /// Processes that do not reach one server.
     pub(super) apart: BTreeSet<(usize, usize)>,
     /// Those that hear nothing of what it publishes.
@@ -170,6 +172,7 @@ impl Network {
             clock_step: 0,
             ticks: 0,
             is_cut: [false; 3],
+            frozen_until: [0; 3],
             apart: BTreeSet::new(),
             deaf: BTreeSet::new(),
             astray: [0; 3],
@@ -316,9 +319,24 @@ impl Network {
                 Event::Gossip(gossip) => self.hear(gossip),
                 Event::Question(link, number, command) => self.arrive(link, number, command, now),
                 Event::Turn(server) => self.turn(server, now),
-                Event::Delivery(link, packet) => self.deliver(link, packet, now),
+                Event::Delivery(link, packet) => {
+                    let until = self.frozen_until(link);
+                    if until > now {
+                        // By its number it keeps its place among the others.
+                        let waits = Event::Delivery(link, packet);
+                        self.events.insert((until, number), waits);
+                    } else {
+                        self.deliver(link, packet, now);
+                    }
+                }
             }
         }
+    }
+
+    /// Until when whoever has a connection sees nothing of what arrives.
+    fn frozen_until(&self, link: u64) -> Nanos {
+        let of = self.links.get(&link);
+        of.map_or(0, |link| self.frozen_until[link.who.process])
     }
 
     fn arrive(&mut self, link: u64, number: u64, command: Command, now: Nanos) {

@@ -148,6 +148,8 @@ pub(super) enum Fault {
     StepClock(i64),
     /// All machines do, for so long.
     Sleep(u64),
+    /// A process sees nothing of what arrives for so long.
+    Freeze(usize, u64),
     InCluster(InCluster),
 }
 
@@ -157,6 +159,7 @@ pub(super) const GUARDED: u64 = 24;
 pub(super) const APART: u64 = 27;
 pub(super) const OVERTAKEN: u64 = 37;
 pub(super) const AHEAD: u64 = 38;
+pub(super) const FROZEN: u64 = 39;
 /// In a cluster: all kinds, and those by which alone some rules of clusters are noticed.
 pub(super) const CLUSTER: u64 = 100;
 pub(super) const DEAF: u64 = 101;
@@ -294,7 +297,7 @@ impl Plan {
         let at = random.below(self.setup.horizon);
         let process = random.index(PROCESSES);
         let soon = random.between(1, self.setup.bound * 3);
-        let any = random.below(39);
+        let any = random.below(40);
         match kind.unwrap_or(any) {
             0 => self.fault(at, Fault::Reset(Some(process))),
             1 => self.fault(at, Fault::Reset(None)),
@@ -360,6 +363,7 @@ impl Plan {
             34..=36 => self.add_forgotten(random),
             OVERTAKEN => self.add_overtaken(random),
             AHEAD => self.add_ahead(random),
+            FROZEN => self.add_frozen(random),
             16 => {
                 self.fault(at, Fault::Full(true));
                 self.fault(at + soon, Fault::Full(false));

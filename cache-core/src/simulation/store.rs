@@ -11,7 +11,8 @@ use std::{
 
 use tokio::{
     runtime::Handle,
-    time::{sleep, timeout},
+    sync::oneshot::{Receiver, error::RecvError},
+    time::{error::Elapsed, sleep, timeout},
 };
 
 use super::{
@@ -155,7 +156,7 @@ impl SimulatedStore {
         };
         let (asked, sent) = (data.standing.lineage(), system_now());
         let answer = self.world.network().ask(data.link, command);
-        let answer = match timeout(within, answer).await {
+        let answer = match self.within(within, answer).await {
             Err(_) => return Err(StoreError::Late),
             Ok(Err(_)) => return Err(StoreError::Unavailable),
             Ok(Ok(Answer::Refused(error))) => return Err(error),
@@ -168,6 +169,21 @@ impl SimulatedStore {
             data.standing.of_reply(asked)
         };
         Ok((answer, lineage.ok_or(StoreError::Unavailable)?, sent))
+    }
+
+    /// An answer, where it comes in time. A process that stands still sees what came meanwhile, before it sees that it is late.
+    async fn within(
+        &self,
+        time: Duration,
+        mut answer: Receiver<Answer>,
+    ) -> Result<Result<Answer, RecvError>, Elapsed> {
+        let in_time = timeout(time, &mut answer).await;
+        let until = self.world.network().frozen_until[self.who.process];
+        let left = until.saturating_sub(system_now());
+        if in_time.is_ok() || left == 0 {
+            return in_time;
+        }
+        timeout(Duration::from_nanos(left) + ms(1), answer).await
     }
 
     fn data(&self) -> Option<Data> {
@@ -207,7 +223,7 @@ impl SimulatedStore {
             is_master,
             was_replica,
             time,
-        } = timeout(within, answer).await.ok()?.ok()?
+        } = self.within(within, answer).await.ok()?.ok()?
         else {
             return None;
         };

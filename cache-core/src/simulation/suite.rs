@@ -22,7 +22,7 @@ fn from_environment(name: &str) -> Option<u64> {
     env::var(name).ok()?.parse().ok()
 }
 
-const MUTANTS: [(&str, Mutant); 29] = [
+const MUTANTS: [(&str, Mutant); 30] = [
     ("b1", Mutant::B1),
     ("b2", Mutant::B2),
     ("b3", Mutant::B3),
@@ -47,6 +47,7 @@ const MUTANTS: [(&str, Mutant); 29] = [
     ("b22", Mutant::B22),
     ("b23", Mutant::B23),
     ("b24", Mutant::B24),
+    ("b25", Mutant::B25),
     ("c1", Mutant::C1),
     ("c2", Mutant::C2),
     ("c3", Mutant::C3),
@@ -64,7 +65,7 @@ fn broken() -> Option<Mutant> {
     let known = MUTANTS.iter().find(|(name, _)| *name == named);
     Some(
         known
-            .expect("a broken rule is one of b1 to b24, or of c1 to c5")
+            .expect("a broken rule is one of b1 to b25, or of c1 to c5")
             .1,
     )
 }
@@ -314,6 +315,7 @@ fn haunt(mutant: Mutant) -> Option<u64> {
         Mutant::B18 => Some(plan::APART),
         Mutant::B11 => Some(plan::OVERTAKEN),
         Mutant::B23 | Mutant::B24 => Some(plan::AHEAD),
+        Mutant::B25 => Some(plan::FROZEN),
         Mutant::C1 => Some(plan::DEAF),
         Mutant::C2 => Some(plan::UNSEEN),
         Mutant::C4 => Some(plan::TWINS),
@@ -380,6 +382,7 @@ broken_rules! {
     b22_a_server_that_forgot_what_it_acknowledged_is_noticed: B22,
     b23_versions_that_are_taken_for_newer_where_they_are_larger_are_noticed: B23,
     b24_a_larger_version_that_is_taken_for_the_later_word_is_noticed: B24,
+    b25_what_is_heard_too_late_and_counts_from_then_is_noticed: B25,
     c1_a_cluster_that_is_heard_as_lately_as_any_of_it_is_noticed: C1,
     c2_a_cluster_that_may_have_other_primaries_is_noticed: C2,
     c3_a_cluster_with_the_history_of_one_of_its_primaries_is_noticed: C3,

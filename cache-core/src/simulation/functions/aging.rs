@@ -23,7 +23,7 @@ const FLEET: usize = 14;
 const NEXT: usize = 15;
 const MANY_AHEAD: usize = 16;
 const MANY_HASTY: usize = 17;
-const MANY_LENIENT: usize = 18;
+pub(in crate::simulation) const MANY_LENIENT: usize = 18;
 const FLEET_AHEAD: usize = 19;
 
 /// Those that have a use for old values, or do not wait for new ones as others do.

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use super::{Action, Breadth, Fault, How, Plan, Step, Style, call};
 use crate::simulation::{
-    functions::{IN_MEMORY, NESTED, PLAIN},
+    functions::{IN_MEMORY, LENIENT, MANY_LENIENT, NESTED, PLAIN},
     history::PROCESSES,
     random::Random,
 };
@@ -319,6 +319,22 @@ impl Plan {
         for span in [warm..=begins - 100, back, ends + 300..=ends + 600] {
             for key in 0..3 * 4 {
                 self.get(random, &span, (process, usize::from(key / 4), key % 4));
+            }
+        }
+    }
+
+    /// A process stands still for longer than the bound while another one changes what it serves though that is void.
+    pub(super) fn add_frozen(&mut self, random: &mut Random) {
+        self.setup.bound = 400;
+        self.setup.ttl = 60_000;
+        let process = random.index(PROCESSES);
+        let other = (process + 1 + random.index(PROCESSES - 1)) % PROCESSES;
+        let (at, asleep) = (random.between(500, 1_000), random.between(600, 1_500));
+        self.fault(at, Fault::Freeze(process, asleep));
+        self.change(at + random.between(1, 50), other, vec![0]);
+        for span in [at - 200..=at - 50, at + asleep..=at + asleep + 300] {
+            for function in [LENIENT, MANY_LENIENT] {
+                self.get(random, &span, (process, function, 0));
             }
         }
     }
