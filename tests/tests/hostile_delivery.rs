@@ -313,7 +313,7 @@ async fn a_waker_that_panics_takes_no_event_along() {
 async fn the_second_word_comes_when_it_is_due_though_another_cache_of_the_process_is_closed() {
     let (server, table) = (Server::start(), Table::default());
     let (one, two) = (on(server.url(), BOUND).await, on(server.url(), BOUND).await);
-    let there = on(server.url() + "0", BOUND).await;
+    let there = on(server.other_url(), BOUND).await;
     drop(timeout(ms(50), within(&one, write_that_hangs(1))).await);
     sleep(ms(200)).await;
     assert_eq!(

@@ -29,11 +29,6 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// The URL of another process on the same server.
-fn elsewhere(server: &Server) -> String {
-    server.url() + "0"
-}
-
 /// Has an event be emitted on a runtime that stands still from then on; its process lives on another one.
 fn is_sent_though_its_runtime_stands_still(emit: impl FnOnce(&Runtime, &Cache, &Proxy)) {
     let server = Server::start();
@@ -106,7 +101,7 @@ fn an_event_is_sent_though_the_runtime_that_looked_whether_others_are_has_just_s
     let (server, table) = (Server::start(), Table::default());
     let (still, also, moving) = (runtime(), runtime(), runtime());
     let here = still.block_on(on(server.url(), BOUND));
-    let there = moving.block_on(on(elsewhere(&server), BOUND));
+    let there = moving.block_on(on(server.other_url(), BOUND));
     moving.block_on(async { assert_eq!(within(&there, row(&table, 1)).await, 0) });
     also.block_on(async { drop(timeout(ms(20), here.emit(RowChanged { id: 2 })).await) });
     moving.block_on(async {
@@ -125,7 +120,7 @@ fn closing_a_cache_sends_events_though_the_runtime_that_carried_them_has_just_st
     let (server, table) = (Server::start(), Table::default());
     let (still, moving) = (runtime(), runtime());
     let here = still.block_on(on(server.url(), BOUND));
-    let there = moving.block_on(on(elsewhere(&server), BOUND));
+    let there = moving.block_on(on(server.other_url(), BOUND));
     moving.block_on(async { assert_eq!(within(&there, row(&table, 1)).await, 0) });
     table.set(1);
     still.block_on(async { drop(here.hold(RowChanged { id: 1 })) });
@@ -140,7 +135,7 @@ fn an_answer_that_comes_when_its_runtime_is_driven_again_or_dropped_is_no_second
         let (server, table) = (Server::start(), Table::default());
         let (still, moving) = (runtime(), runtime());
         let here = still.block_on(on(server.url(), BOUND));
-        let there = moving.block_on(on(elsewhere(&server), BOUND));
+        let there = moving.block_on(on(server.other_url(), BOUND));
         moving.block_on(async { assert_eq!(within(&there, row(&table, 1)).await, 0) });
         still.block_on(within(&here, row(&table, 7)));
         table.set(1);
@@ -226,7 +221,7 @@ fn what_was_evicted_is_gone_though_its_runtime_stands_still_and_others_write_all
             }
             sleep(ms(100)).await;
         }
-        let there = on(elsewhere(&server), BOUND).await;
+        let there = on(server.other_url(), BOUND).await;
         let read = explained(&there, thing(&table, 1)).await;
         assert_eq!(read.value, 1, "{read}");
     });
@@ -256,5 +251,35 @@ fn a_load_of_several_keys_on_a_runtime_that_stands_still_hangs_nobody() {
         let ended = moving.block_on(async { timeout(ms(15_000), here).await });
         assert!(ended.is_ok(), "it hangs");
         drop((there, still));
+    });
+}
+
+#[cached(ttl = 1h, skip(table), strategy = stale_if_invalidated(1500ms), invalidate_on = RowChanged { id })]
+async fn lenient(table: &Table, id: u64) -> u64 {
+    table.value()
+}
+
+#[test]
+fn what_became_void_while_its_process_stood_still_does_not_count_from_when_that_heard_of_it() {
+    let (server, table) = (Server::start(), Table::default());
+    let bound = ms(1_000);
+    let (still, moving) = (runtime(), runtime());
+    let here = still.block_on(on(server.url(), bound));
+    let there = moving.block_on(on(server.other_url(), bound));
+    still.block_on(async {
+        assert_eq!(within(&here, lenient(&table, 1)).await, 0);
+        sleep(ms(500)).await;
+    });
+    let changed = Instant::now();
+    table.set(1);
+    moving.block_on(async {
+        there.emit(RowChanged { id: 1 }).await.unwrap();
+        sleep(ms(2_600).saturating_sub(changed.elapsed())).await;
+    });
+    still.block_on(async {
+        sleep(ms(100)).await;
+        let read = explained(&here, lenient(&table, 1)).await;
+        let age = changed.elapsed();
+        assert_eq!(read.value, 1, "{read}, void for {age:?} and not 2.5 s");
     });
 }

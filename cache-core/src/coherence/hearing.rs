@@ -55,16 +55,17 @@ impl Coherence {
         })
     }
 
-    /// A server answered, or was heard. One of another lineage than the one before may not know what was
+    /// A server that was `asked` then answered, or was heard. One of another lineage than the one before may not know what was
     /// acknowledged by that: it is told again.
-    pub(crate) fn observe(&self, lineage: Lineage, now: Nanos) {
+    pub(crate) fn observe(&self, lineage: Lineage, asked: Nanos) {
         let mut state = self.state.lock();
         let before = state.lineage.replace(lineage);
         if !rules::is_replaced(before, lineage) {
+            state.ledger.answered(asked);
             return;
         }
         self.counters.lineages.fetch_add(1, Relaxed);
-        let tags = state.ledger.unknown_to(lineage, now);
+        let tags = state.ledger.unknown_to(lineage, asked);
         if !tags.is_empty() {
             let mut job = Job::of(tags.iter().map(|tag| self.registry.get_or_create(tag)));
             // Until then this process would believe of that server what it knows better.
@@ -117,7 +118,7 @@ impl Coherence {
     }
 
     /// All that was published before `sent` has been heard.
-    pub(crate) fn fenced(&self, sent: Nanos, lineage: Lineage, now: Nanos) {
+    pub(crate) fn fenced(&self, sent: Nanos, lineage: Lineage) {
         if self.is_alone() {
             return;
         }
@@ -128,7 +129,7 @@ impl Coherence {
             self.work.notify_one();
         }
         drop(state);
-        self.observe(lineage, now);
+        self.observe(lineage, sent);
         self.beat.advance(sent);
     }
 
@@ -155,15 +156,25 @@ impl Coherence {
     /// What another process published: a line for each tag, `name version origin site`. Whatever it is, it is
     /// no harm.
     pub(crate) fn heard(&self, message: &[u8], now: Nanos) {
+        let listens_to = self.state.lock().listens_to;
+        self.hear(message, listens_to, now);
+    }
+
+    /// The same by a server that may have been replaced by then: its versions are not the last ones.
+    pub(crate) fn overheard(&self, message: &[u8], now: Nanos) {
+        self.hear(message, None, now);
+    }
+
+    /// A message by the server of this lineage; none where its versions say nothing.
+    fn hear(&self, message: &[u8], said_by: Option<Lineage>, now: Nanos) {
         let Ok(text) = str::from_utf8(message) else {
             return;
         };
-        let listens_to = self.state.lock().listens_to;
         let lines: Vec<_> = text.lines().filter_map(Line::read).collect();
         // What was published before that has been heard.
         let since = self.beat.fence();
         for line in &lines {
-            if let Some(lineage) = listens_to {
+            if let Some(lineage) = said_by {
                 let version = Version::read(line.version.as_bytes());
                 self.said
                     .add_heard(&line.tag, version, lineage, (since, now));
@@ -362,6 +373,25 @@ mod tests {
         let (coherence, changes) = heard_of("A:1 5 there x\nB:1 5 there x\nC:1 ! there x");
         assert_eq!(changes, 1, "whoever begins in between would know of some");
         assert_eq!(coherence.stats().heard, 3);
+    }
+
+    #[test]
+    fn what_is_overheard_has_changed_and_is_not_the_last_word() {
+        let (coherence, guard) = with_entry();
+        coherence.connected(Lineage(1), 1);
+        coherence.heard(b"A:1 9 there x", 2);
+        coherence.fenced(3, Lineage(1));
+        coherence.overheard(b"A:1 5 there x", 5);
+        let tag = Tag::from_name("A:1");
+        let is_contradicted = |version| {
+            let version = Version::Number(version);
+            coherence
+                .said
+                .is_contradicted_by(&tag, version, Lineage(1), 6)
+        };
+        assert!(is_contradicted(5) && !is_contradicted(9));
+        assert_eq!(coherence.stats().heard, 2);
+        assert!(guard.is_void());
     }
 
     #[test]

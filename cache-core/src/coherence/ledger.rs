@@ -17,6 +17,9 @@ pub(super) const MOST_TAGS: usize = 10_000;
 pub(super) struct Ledger {
     events: HashMap<String, HashMap<Tag, Record>>,
     purged: Nanos,
+    /// When the server whose lineage is known was last asked what it then answered: a process that stands still, or is cut
+    /// off, forgets nothing meanwhile that the next one may have to be told.
+    answered: Nanos,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -26,10 +29,16 @@ struct Record {
 }
 
 impl Ledger {
+    /// A server of the lineage that is known was asked at this time.
+    pub(super) fn answered(&mut self, asked: Nanos) {
+        self.answered = self.answered.max(asked);
+    }
+
     /// A server of this lineage has acknowledged a bump.
     pub(super) fn add(&mut self, tag: &Tag, lineage: Lineage, now: Nanos) {
         if now.saturating_sub(self.purged) > nanos(WINDOW / 4) {
-            self.purge(now);
+            self.purge(self.answered);
+            self.purged = now;
         }
         let record = Record { at: now, lineage };
         let tags = match self.events.get_mut(tag.event()) {
@@ -51,7 +60,6 @@ impl Ledger {
 
     fn purge(&mut self, now: Nanos) {
         let oldest = before(now, WINDOW);
-        self.purged = now;
         self.events.retain(|_, tags| {
             tags.retain(|_, record| record.at >= oldest);
             !tags.is_empty()
@@ -63,9 +71,10 @@ impl Ledger {
         self.events.is_empty()
     }
 
-    /// What a server of this lineage may not know. It is taken to know it from here on.
-    pub(super) fn unknown_to(&mut self, lineage: Lineage, now: Nanos) -> Vec<Tag> {
-        self.purge(now);
+    /// What a server of this lineage may not know, which was asked at this time. It is taken to know it from here on.
+    pub(super) fn unknown_to(&mut self, lineage: Lineage, asked: Nanos) -> Vec<Tag> {
+        self.purge(self.answered);
+        self.answered(asked);
         let records = self.events.values_mut().flatten();
         let unknown = records.filter(|(_, record)| rules::may_not_know(lineage, record.lineage));
         let mut tags: Vec<_> = unknown
@@ -97,6 +106,7 @@ mod tests {
         let tags = ["E:1", "E:2", "E:3"].map(Tag::from_name);
         ledger.add(&tags[0], Lineage(1), 0);
         ledger.add(&tags[1], Lineage(1), 40 * SECOND);
+        ledger.answered(61 * SECOND);
         ledger.add(&tags[2], Lineage(2), 61 * SECOND);
         assert_eq!(
             ledger.unknown_to(Lineage(2), 61 * SECOND),
@@ -104,6 +114,18 @@ mod tests {
         );
         assert!(ledger.unknown_to(Lineage(2), 61 * SECOND).is_empty());
         assert_eq!(ledger.unknown_to(Lineage(1), 61 * SECOND).len(), 2);
+    }
+
+    #[test]
+    fn a_process_that_stood_still_has_forgotten_nothing_of_the_minute_before() {
+        let mut ledger = Ledger::default();
+        let tags = ["E:1", "E:2", "E:3"].map(Tag::from_name);
+        ledger.add(&tags[0], Lineage(1), 10 * SECOND);
+        ledger.answered(90 * SECOND);
+        ledger.add(&tags[1], Lineage(1), 90 * SECOND);
+        ledger.add(&tags[2], Lineage(2), 300 * SECOND);
+        let unknown = ledger.unknown_to(Lineage(2), 300 * SECOND);
+        assert_eq!(unknown, [tags[1].clone()]);
     }
 
     #[test]

@@ -360,7 +360,7 @@ impl Outgoing {
             }
         }
         drop(state);
-        coherence.observe(lineage, now);
+        coherence.observe(lineage, self.since);
         answers.give();
         watchdog::shielded(|| coherence.emptied.notify_waiters());
     }

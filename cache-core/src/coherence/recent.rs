@@ -119,6 +119,8 @@ impl Recent {
     ) -> bool {
         let mut state = self.state.lock();
         let notes = state.notes(now);
+        // Others may have looked at the clock since, and have what was old by that forgotten.
+        let now = now.max(state.purged);
         let is_known = match known {
             Some(known) => known >= notes.number,
             None => since >= notes.since,

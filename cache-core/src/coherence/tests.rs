@@ -62,6 +62,6 @@ fn a_suspect_is_revalidated_as_of_when_it_was_asked_about_and_no_later() {
 #[test]
 fn all_is_heard_of_what_was_published_before_it_was_asked_and_no_later() {
     let (coherence, _) = listening();
-    coherence.fenced(10, Lineage(1), 20);
+    coherence.fenced(10, Lineage(1));
     assert_eq!(coherence.beat.fence(), 10);
 }

@@ -52,6 +52,10 @@ impl Target {
         match self {
             Self::Flight(flight) => {
                 let state = flight.state.lock();
+                // Whatever still loads then, nobody waits for it.
+                if state.answer.is_some() {
+                    return None;
+                }
                 let loads: Vec<_> = state.loading.iter().map(|slot| slot.id()).collect();
                 (!loads.is_empty()).then_some(loads)
             }

@@ -57,6 +57,14 @@ impl Ear {
         self.is_heard.store(false, Relaxed);
     }
 
+    fn hear(&self, message: &[u8], of_events: fn(&Coherence, &[u8], Nanos)) {
+        if peer_caches::is_of_entry(message) {
+            self.peer_caches.heard(message, self.coherence.origin());
+        } else {
+            of_events(&self.coherence, message, system_now());
+        }
+    }
+
     fn tell_lost(&self) {
         if self.is_heard.swap(false, Relaxed) {
             let bound = self.coherence.bounds().staleness;
@@ -108,16 +116,11 @@ struct Hearing(Arc<Ear>);
 
 impl Listener for Hearing {
     fn heard(&self, message: &[u8]) {
-        let Ear {
-            coherence,
-            peer_caches,
-            ..
-        } = &*self.0;
-        if peer_caches::is_of_entry(message) {
-            peer_caches.heard(message, coherence.origin());
-        } else {
-            coherence.heard(message, system_now());
-        }
+        self.0.hear(message, Coherence::heard);
+    }
+
+    fn overheard(&self, message: &[u8]) {
+        self.0.hear(message, Coherence::overheard);
     }
 
     fn connected(&self, lineage: Lineage) {
@@ -126,7 +129,7 @@ impl Listener for Hearing {
     }
 
     fn fenced(&self, sent: Nanos, lineage: Lineage) {
-        self.0.coherence.fenced(sent, lineage, system_now());
+        self.0.coherence.fenced(sent, lineage);
     }
 
     fn lost(&self) {

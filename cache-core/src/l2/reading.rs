@@ -287,7 +287,7 @@ impl L2 {
             self.store().follow(lineage);
             return None;
         }
-        coherence.observe(tagged.lineage, now);
+        coherence.observe(tagged.lineage, tagged.sent);
         coherence.note_versions(reading.snapshot, &tagged.versions, now);
         if coherence.has_forgotten(reading.snapshot, &tagged.versions, tagged.lineage, now) {
             return None;

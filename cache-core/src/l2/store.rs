@@ -213,6 +213,11 @@ pub(crate) trait Listener: Send + Sync {
     /// [`MARKED`](crate::coherence::MARKED) where there is a mark.
     fn heard(&self, message: &[u8]);
 
+    /// The same by a server that may have been replaced by then: it says what has changed, and not what is known last.
+    fn overheard(&self, message: &[u8]) {
+        self.heard(message);
+    }
+
     /// A connection listens from here on. What was published before it did may have been lost.
     fn connected(&self, lineage: Lineage);
 

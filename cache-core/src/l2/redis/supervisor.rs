@@ -237,8 +237,6 @@ impl Supervisor {
                 Ok(Err(PulseFault::Broken)) => self.link.give_up(live, "the connection broke"),
                 Ok(Err(PulseFault::Down(_) | PulseFault::Refused(..))) | Err(_) => {
                     misses += 1;
-                    // What is silent proves nothing either: it is given its time.
-                    pause = CHECK_EVERY;
                     if misses == rhythm.most_misses {
                         self.link.give_up(live, "it does not answer");
                     }

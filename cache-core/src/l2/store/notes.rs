@@ -8,13 +8,14 @@ use crate::{clock::Nanos, lock::Mutex};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
     Heard(String),
+    Overheard(String),
     Connected(Lineage),
     Fenced(Nanos, Lineage),
     Lost,
     Misled,
 }
 
-use Told::{Connected, Fenced, Heard, Lost, Misled};
+use Told::{Connected, Fenced, Heard, Lost, Misled, Overheard};
 
 /// Notes what it is told, and how often that a server can be asked again.
 #[derive(Default)]
@@ -24,6 +25,11 @@ impl Listener for Notes {
     fn heard(&self, message: &[u8]) {
         let message = String::from_utf8_lossy(message).into_owned();
         self.0.lock().push(Heard(message));
+    }
+
+    fn overheard(&self, message: &[u8]) {
+        let message = String::from_utf8_lossy(message).into_owned();
+        self.0.lock().push(Overheard(message));
     }
 
     fn connected(&self, lineage: Lineage) {

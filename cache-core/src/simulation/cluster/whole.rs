@@ -83,6 +83,10 @@ impl Listener for Witness {
         self.tell(|listener| listener.heard(message));
     }
 
+    fn overheard(&self, message: &[u8]) {
+        self.tell(|listener| listener.overheard(message));
+    }
+
     fn connected(&self, lineage: Lineage) {
         self.note(Told::Hears);
         self.tell(|listener| listener.connected(lineage));

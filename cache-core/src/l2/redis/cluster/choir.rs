@@ -167,8 +167,19 @@ pub(super) struct Voice {
 }
 
 impl Listener for Voice {
+    /// What a primary has sent before it was another one's turn may arrive behind what that one says.
     fn heard(&self, message: &[u8]) {
-        self.choir.tell(|listener| listener.heard(message));
+        let state = self.choir.state.lock();
+        let part = state.parts.get(&self.part);
+        let is_of_whole = part.is_some_and(|part| part.is_of_whole);
+        drop(state);
+        self.choir.tell(|listener| {
+            if is_of_whole {
+                listener.heard(message);
+            } else {
+                listener.overheard(message);
+            }
+        });
     }
 
     fn connected(&self, lineage: Lineage) {
@@ -222,7 +233,7 @@ mod tests {
     use super::*;
     use crate::l2::notes::{
         Notes,
-        Told::{self, Connected, Fenced, Lost},
+        Told::{self, Connected, Fenced, Heard, Lost, Overheard},
     };
 
     /// Two that have half of the buckets each.
@@ -329,6 +340,10 @@ mod tests {
         let all: Vec<u16> = (0..BUCKETS).collect();
         let only = choir.voice(&all);
         choir.set_whole([&*only].into_iter());
+        low.heard(b"late");
+        only.heard(b"new");
+        let heard = [Overheard("late".into()), Heard("new".into())];
+        assert_eq!(notes.all().split_off(notes.all().len() - 2), heard);
         let before = notes.changes().len();
         low.connected(Lineage(3));
         high.lost();
