@@ -197,3 +197,31 @@ async fn a_server_that_is_gone_when_a_load_ends_has_it_loaded_once_more_at_most(
     });
     assert!(loads <= 3, "{loads} loads");
 }
+
+mod late {
+    use super::*;
+
+    pub(super) static LOADS: AtomicU64 = AtomicU64::new(0);
+
+    /// Each load but the first is over before others are polled.
+    #[cached(ttl = 1h, max_concurrent_loads = 100, invalidate_on = SettingsChanged)]
+    async fn settings() -> Vec<u8> {
+        if LOADS.fetch_add(1, SeqCst) == 0 {
+            sleep(ms(400)).await;
+        } else {
+            std::thread::sleep(ms(5));
+        }
+        vec![7; 100]
+    }
+
+    #[cached(ttl = 1h, max_concurrent_loads = 100, invalidate_on = PageChanged { id })]
+    pub(super) async fn page(id: u64) -> u64 {
+        id + u64::try_from(settings().await.len()).unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_late_for_a_second_load_finds_in_memory_what_it_left() {
+    let loads = loads_behind_a_gap!(late);
+    assert!(loads <= 4, "{loads} loads");
+}
