@@ -178,6 +178,8 @@ impl Watched for Slots {
 pub(crate) struct Slot {
     /// Unique in the process, in the order in which loads began to want a slot.
     id: u64,
+    /// It began in a task of its own.
+    is_detached: bool,
     /// In nanoseconds.
     gone_after: AtomicU64,
     /// When the load was woken and not polled since; zero while there is nothing to do.
@@ -191,6 +193,7 @@ impl Slot {
         static NEXT_ID: AtomicU64 = AtomicU64::new(0);
         Arc::new(Self {
             id: NEXT_ID.fetch_add(1, Relaxed),
+            is_detached,
             gone_after: AtomicU64::new(gone_after(is_detached)),
             // It is about to be polled for the first time.
             woken: AtomicU64::new(system_now()),
@@ -208,6 +211,11 @@ impl Slot {
         let late = after(INLINE_IS_GONE_AFTER, within);
         self.gone_after.store(late, Relaxed);
         self.woken.store(system_now(), Relaxed);
+    }
+
+    /// What the load waited for is over, and it goes on where it began.
+    pub(crate) fn go_on(&self) {
+        self.resume(self.is_detached);
     }
 
     /// The load is about to be polled for the first time.

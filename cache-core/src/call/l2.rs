@@ -401,7 +401,7 @@ impl EntryInL2 {
             }
             Err(miss) => {
                 load.note_miss(miss, read.stamps.map(|(stamps, _)| stamps));
-                load.slot.resume(load.site().is_batched);
+                load.slot.go_on();
                 Err(miss)
             }
         }
