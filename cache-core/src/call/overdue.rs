@@ -12,11 +12,14 @@ use crate::{flight::Load, site::SiteState};
 const DEADLINE: Duration = Duration::from_mins(1);
 const LONGER_THAN_THE_LAST: u32 = 4;
 
+/// A load whose caller waited for it until its `timeout` was over has as much time again.
+const LONGER_THAN_TIMEOUT: u32 = 2;
+
 /// After one that was given up the next has more time, as it may not have hung; but no more than this.
 const LONGER_THAN_GIVEN_UP: u32 = 2;
 const LONGEST_BY_TRYING: Duration = Duration::from_mins(16);
 
-/// How long a load may take that nobody waits for, where the last one `took` so long. Not less than its callers would have
+/// How long a load may take that nobody waits for, where the last one `took` so long. More than its callers would have
 /// waited: what comes behind a `timeout` is kept.
 pub(crate) fn deadline_of(site: &SiteState, took: Duration) -> Duration {
     let timeout = site.aging.and_then(|aging| aging.strategy.timeout);
@@ -27,8 +30,9 @@ pub(crate) fn deadline_of(site: &SiteState, took: Duration) -> Duration {
 fn deadline(timeout: Option<Duration>, took: Duration, given_up_after: Duration) -> Duration {
     let of_last = took.saturating_mul(LONGER_THAN_THE_LAST);
     let more = given_up_after.saturating_mul(LONGER_THAN_GIVEN_UP);
-    let timeout = timeout.unwrap_or_default();
-    let longest = DEADLINE.max(of_last).max(timeout);
+    let of_timeout = timeout.unwrap_or_default();
+    let of_timeout = of_timeout.saturating_mul(LONGER_THAN_TIMEOUT);
+    let longest = DEADLINE.max(of_last).max(of_timeout);
     longest.max(more.min(LONGEST_BY_TRYING))
 }
 
@@ -60,7 +64,7 @@ mod tests {
         assert_eq!(deadline(None, minutes(2), zero), minutes(8));
         let timeout = |time| Some(Duration::from_secs(time));
         assert_eq!(deadline(timeout(2), zero, zero), minutes(1));
-        assert_eq!(deadline(timeout(300), minutes(1), zero), minutes(5));
+        assert_eq!(deadline(timeout(300), minutes(1), zero), minutes(10));
     }
 
     #[test]
