@@ -15,8 +15,8 @@ pub(crate) const LONGEST_STEP: Nanos = 10_000_000;
 
 /// Where a cache reads the time from.
 ///
-/// The system's clock is monotonic and coarse: on Linux it moves in steps of 1 to 10 ms (mostly 4), so that a read takes only about
-/// 5 ns. Lifetimes are accurate to that step.
+/// The system's clock is monotonic and coarse: on Linux it moves in steps of 1 to 10 ms (mostly 4), so that a read takes only
+/// about 5 ns. Lifetimes are accurate to that step.
 #[derive(Clone, Debug, Default)]
 pub struct Clock(Source);
 

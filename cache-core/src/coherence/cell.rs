@@ -89,7 +89,7 @@ impl Cell {
     fn invalidate(&self, cause: u64, now: Nanos, is_late: bool) {
         // Whoever sees that there was one sees its cause, or a later one.
         self.cause.store(cause, Ordering::Relaxed);
-        // In this order: whoever sees the time of this one sees that there was one. Behind many of them nobody knows since when.
+        // In this order: whoever sees the time of this one sees that there was one. Behind many nobody knows since when.
         let times = if is_late { MANY } else { 1 };
         self.generation.fetch_add(times, Ordering::AcqRel);
         let before = self.changed.fetch_max(now, Ordering::AcqRel);

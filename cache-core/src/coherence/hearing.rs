@@ -55,8 +55,8 @@ impl Coherence {
         })
     }
 
-    /// A server that was `asked` then answered, or was heard. One of another lineage than the one before may not know what was
-    /// acknowledged by that: it is told again.
+    /// A server that was `asked` then answered, or was heard. One of another lineage than the one before may not know what
+    /// was acknowledged by that: it is told again.
     pub(crate) fn observe(&self, lineage: Lineage, asked: Nanos) {
         let mut state = self.state.lock();
         let before = state.lineage.replace(lineage);

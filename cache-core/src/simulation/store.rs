@@ -171,7 +171,7 @@ impl SimulatedStore {
         Ok((answer, lineage.ok_or(StoreError::Unavailable)?, sent))
     }
 
-    /// An answer, where it comes in time. A process that stands still sees what came meanwhile, before it sees that it is late.
+    /// An answer, where it comes in time. A process that stands still sees what came before it sees that it is late.
     async fn within(
         &self,
         time: Duration,
