@@ -41,6 +41,15 @@ fn one_thread<F: Future<Output = ()>>(test: impl FnOnce(ManualClock, Cache) -> F
     });
 }
 
+/// A runtime that goes on where nobody waits for it.
+fn one_worker() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
 /// Whether it ends within five seconds.
 async fn ends<F: Future>(call: F) -> F::Output {
     tokio::time::timeout(5 * SECOND, call)

@@ -58,8 +58,9 @@ impl Ledger {
             .into();
     }
 
-    fn purge(&mut self, now: Nanos) {
-        let oldest = before(now, WINDOW);
+    /// Forgets what was acknowledged more than the window before `last`.
+    fn purge(&mut self, last: Nanos) {
+        let oldest = before(last, WINDOW);
         self.events.retain(|_, tags| {
             tags.retain(|_, record| record.at >= oldest);
             !tags.is_empty()

@@ -413,14 +413,7 @@ fn a_runtime_that_is_shut_down_while_it_loads_anothers_keys() {
         }
         ids.iter().map(|id| (*id, *id)).collect()
     }
-    let make = || {
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap()
-    };
-    let (one, two) = (make(), make());
+    let (one, two) = (one_worker(), one_worker());
     let cache = one.block_on(Cache::builder().build()).unwrap();
     let first = one.spawn(Cache::scope(cache.clone(), async { slow(&[1, 2]).await }));
     std::thread::sleep(50 * MS);

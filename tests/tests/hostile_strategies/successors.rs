@@ -10,14 +10,7 @@ fn a_successor_whose_runtime_is_shut_down_is_loaded_by_the_next_call() {
         let _ = id;
         source.load().await
     }
-    let make = || {
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap()
-    };
-    let (one, two) = (make(), make());
+    let (one, two) = (one_worker(), one_worker());
     let (clock, source) = (ManualClock::new(), Source::default());
     let cache = Cache::builder().clock(clock.clock()).build();
     let cache = two.block_on(cache).unwrap();

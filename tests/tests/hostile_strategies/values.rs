@@ -376,14 +376,7 @@ fn the_runtime_of_a_led_load_is_shut_down() {
         }
         Ok(7)
     }
-    let make = || {
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap()
-    };
-    let (one, two) = (make(), make());
+    let (one, two) = (one_worker(), one_worker());
     let cache = one.block_on(Cache::builder().build()).unwrap();
     let first = one.spawn(Cache::scope(cache.clone(), slow()));
     std::thread::sleep(50 * MS);
