@@ -126,7 +126,13 @@ async fn a_mutation_that_redis_does_not_hear_of_is_seen_by_its_own_process_and_r
     server.pause();
     within(&here, write(&table, 1)).await;
     let own = explained(&here, row(&table, 1)).await;
-    assert_eq!((own.value, own.redis), (1, Some(RedisMiss::Pending)));
+    assert_eq!(own.value, 1);
+    // It is asked no more once it has missed beats enough.
+    let unasked = [RedisMiss::Pending, RedisMiss::Unavailable];
+    assert!(
+        own.redis.is_some_and(|miss| unasked.contains(&miss)),
+        "{own}"
+    );
     assert!(here.stats().events.pending > 0);
     server.resume();
     until("the event has arrived", || here.stats().events.pending == 0).await;
@@ -340,8 +346,12 @@ fn a_runtime_that_ends_with_an_event_on_its_way_panics_nobody() {
     drop(first);
     server.resume();
     let hook = std::panic::take_hook();
+    let own = std::thread::current().id();
     std::panic::set_hook(Box::new(move |info| {
-        HAS_PANICKED.store(true, SeqCst);
+        // A test beside this one may fail for reasons of its own.
+        if std::thread::current().id() == own {
+            HAS_PANICKED.store(true, SeqCst);
+        }
         hook(info);
     }));
     runtime().block_on(async {
