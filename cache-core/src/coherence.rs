@@ -435,11 +435,13 @@ impl Coherence {
         now: Nanos,
     ) -> (Option<Duration>, Quiet) {
         let tags: Vec<_> = snapshot.cells().map(|cell| cell.tag().clone()).collect();
-        let (Some(stamps), Some(store_time)) = (stamps, store_time) else {
+        let Some(stamps) = stamps else {
             return (None, self.recent.quiet_of_late(&tags, now));
         };
         let youngest = stamps.versions.iter().max().copied().unwrap_or(0);
-        let by_versions = Duration::from_micros(store_time.saturating_sub(youngest));
+        // Where nobody knows what its clock shows it may have been just now, and not been heard of yet.
+        let by_versions = store_time.map_or(0, |time| time.saturating_sub(youngest));
+        let by_versions = Duration::from_micros(by_versions);
         (Some(by_versions), self.recent.quiet(&tags, now))
     }
 

@@ -93,7 +93,9 @@ impl Cell {
         let times = if is_late { MANY } else { 1 };
         self.generation.fetch_add(times, Ordering::AcqRel);
         let before = self.changed.fetch_max(now, Ordering::AcqRel);
-        self.changed_before.store(before, Ordering::Release);
+        // Of two at once the later may come first.
+        self.changed_before
+            .store(before.min(now), Ordering::Release);
     }
 
     /// By which event it was last invalidated.
@@ -389,6 +391,16 @@ mod tests {
         drop(cell);
         assert!(registry.get(&tag).is_none());
         assert_eq!(registry.get_or_create(&tag).generation(), 0);
+    }
+
+    #[test]
+    fn of_two_events_at_once_the_earlier_counts_whichever_is_applied_first() {
+        let registry = Registry::alone("shop");
+        let cell = registry.get_or_create(&Tag::from_name("E:7"));
+        let captured = Captured::now([Arc::clone(&cell)]);
+        cell.invalidate(UNKNOWN, 11, false);
+        cell.invalidate(UNKNOWN, 10, false);
+        assert_eq!(captured.invalidated_ago(20), Duration::from_nanos(10));
     }
 
     #[test]

@@ -65,3 +65,17 @@ fn all_is_heard_of_what_was_published_before_it_was_asked_and_no_later() {
     coherence.fenced(10, Lineage(1));
     assert_eq!(coherence.beat.fence(), 10);
 }
+
+#[test]
+fn of_a_clock_that_nobody_knows_a_version_may_have_been_given_just_now() {
+    let (coherence, tags) = listening();
+    let captured = coherence.capture(&tags, 2);
+    let stamps = Stamps::of(&captured, &[Version::Number(5)], Lineage(1)).unwrap();
+    let since = |time| {
+        coherence
+            .time_since_change(&captured, Some(&stamps), time, 9)
+            .0
+    };
+    assert_eq!(since(Some(8)), Some(Duration::from_micros(3)));
+    assert_eq!(since(None), Some(Duration::ZERO));
+}

@@ -156,6 +156,8 @@ impl Route {
             nonce: Some(Arc::clone(&nonce)),
         };
         let batch = self.marks_of([(&held, &nonce)], &by.clone().into());
+        // It lasts from then on at least, however late this process is told.
+        let asked = system_now();
         let marked = timeout(within, self.store().mark(batch, within)).await;
         let marked = match marked.unwrap_or(Err(StoreError::Late)) {
             Ok(marked) => marked,
@@ -167,22 +169,21 @@ impl Route {
                 return None;
             }
         };
-        if self.coherence.listens_elsewhere(marked.lineage).is_some() {
+        let (now, ends) = (system_now(), after(asked, GUARD));
+        if ends <= now || self.coherence.listens_elsewhere(marked.lineage).is_some() {
             return None;
         }
         self.note_accepted();
         // Its own message is not listened to.
-        let now = system_now();
         let emitted = || Some(Emitted::here(by.clone(), now));
         self.coherence.invalidate(tags, emitted, now);
         attempt.nonce = None;
         drop(attempt);
-        let now = system_now();
         let mark = Arc::new(Mark {
             nonce,
             by: by.clone(),
-            renew_at: AtomicU64::new(after(now, GUARD / 3)),
-            ends: AtomicU64::new(after(now, GUARD)),
+            renew_at: AtomicU64::new(after(asked, GUARD / 3)),
+            ends: AtomicU64::new(ends),
             is_lost: AtomicBool::new(false),
             held,
         });
