@@ -181,7 +181,7 @@ impl Lookup<'_> {
             let decision = self.unless_void(decision, entry, cache);
             return self.obey(key, decision, cache, node);
         };
-        if matches!(question.ask, Ask::Prefetch)
+        if matches!(question.ask, Ask::Prefetch(_))
             && let Some(node) = cache.flights().l1.get(&key)
             && node.entry().is_usable(cache.clock())
         {
@@ -535,7 +535,7 @@ impl OpenCall {
 
     fn is_prefetch(&self) -> bool {
         let question = self.question.as_ref();
-        question.is_some_and(|question| matches!(question.ask, Ask::Prefetch))
+        question.is_some_and(|question| matches!(question.ask, Ask::Prefetch(_)))
     }
 
     /// Whether the shared tier may have a part in the call.

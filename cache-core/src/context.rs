@@ -34,7 +34,7 @@ pub(crate) enum Ask {
     /// An output in an `Option`. Nothing once it has been taken.
     Put(Option<Box<dyn Any + Send>>),
     Bypass,
-    Prefetch,
+    Prefetch(By),
     Explain,
     /// The same, where who answers is all that matters.
     Warm,
@@ -45,6 +45,14 @@ impl Ask {
     pub(crate) fn is_told(&self) -> bool {
         matches!(self, Self::Refresh | Self::Evict | Self::Put(_))
     }
+}
+
+/// Who begins a prefetch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    Hand,
+    /// An option of the function that was called.
+    Option,
 }
 
 /// A question on its way to the first cached function that returns `output`.

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     call,
-    context::{self, Ask, Question, Reply},
+    context::{self, Ask, By, Question, Reply},
     explain::{Explained, Trace},
 };
 
@@ -169,7 +169,7 @@ pub trait CachedCall: Future<Output: 'static> + Sized {
     /// If loads are detached, its first poll does everything, and what it began runs on. An inline load, or its read of
     /// Redis, ends, and the next caller loads.
     fn prefetch(self) -> impl Future<Output = Result<(), NotCached>> {
-        done(HandleFuture::new(self, Ask::Prefetch))
+        done(HandleFuture::new(self, Ask::Prefetch(By::Hand)))
     }
 
     /// The value, where it came from, and why neither memory nor Redis answered. Explaining a hit takes about a
@@ -240,7 +240,7 @@ pub fn prefetch<F: Future<Output: 'static>>(may_prefetch: bool, call: impl FnOnc
     if !may_prefetch {
         return;
     }
-    let begun = std::pin::pin!(HandleFuture::new(call(), Ask::Prefetch));
+    let begun = std::pin::pin!(HandleFuture::new(call(), Ask::Prefetch(By::Option)));
     // Where the load is detached, all is done with the first poll; where it is not, nothing is begun.
     let _ = context::prefetching(true, || begun.poll(&mut Context::from_waker(Waker::noop())));
 }

@@ -64,6 +64,29 @@ fn what_is_called_within_a_load_that_nobody_asked_for_begins_no_other() {
     });
 }
 
+#[cached(ttl = 1h)]
+async fn heading(days: &[&u64]) -> u64 {
+    *days[0]
+}
+
+#[cached(ttl = 1h, prefetch = outline(day + 1))]
+async fn outline(day: u64) -> u64 {
+    heading(&[&day]).prefetch().await.unwrap();
+    day
+}
+
+#[test]
+fn a_prefetch_by_hand_within_a_load_that_nobody_asked_for_has_loaded_when_it_returns() {
+    timed(|_, _| async move {
+        assert_eq!(outline(1).await, 1);
+        let is_there = async || outline(2).peek().await.is_some();
+        while !is_there().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(heading(&[&2]).peek().await, Some(2));
+    });
+}
+
 #[derive(Clone)]
 struct Pages {
     origin: Origin,

@@ -64,7 +64,7 @@ where
             Ask::Evict => Ask::Evict,
             Ask::Put(_) => Ask::Put(self.put_of(key)),
             Ask::Bypass => Ask::Bypass,
-            Ask::Prefetch => Ask::Prefetch,
+            Ask::Prefetch(by) => Ask::Prefetch(*by),
             Ask::Explain => Ask::Explain,
             Ask::Warm => Ask::Warm,
         };
@@ -100,7 +100,10 @@ where
 impl BatchHandle {
     /// Answers the handle. Gives whether that is all, as it has no output.
     pub(super) fn ends_without(self) -> bool {
-        let is_done = matches!(self.question.ask, Ask::Evict | Ask::Put(_) | Ask::Prefetch);
+        let is_done = matches!(
+            self.question.ask,
+            Ask::Evict | Ask::Put(_) | Ask::Prefetch(_)
+        );
         let traces = self.explained.iter();
         let traces = traces.filter_map(|reply| reply.with(|reply| reply.trace.take()));
         // Of many keys the one that took most: who warms them wants to know no more.

@@ -20,7 +20,7 @@ use crate::{
     cache::Cache,
     clock::{after, system_now},
     coherence::Guard,
-    context::{self, Around, Ask, Question},
+    context::{self, Around, Ask, By, Question},
     explain::{Cause, Miss, Source, Stale, Stamp, Trace},
     flight::{Arrival, Joined, Member},
     key::Key,
@@ -59,7 +59,7 @@ impl OpenCall {
         let text = text.map(|text| text.text).unwrap_or_default();
         let began = Instant::now();
         // Of what has no output there is no answer to tell of.
-        let is_told = !matches!(ask, Ask::Evict | Ask::Prefetch | Ask::Put(_));
+        let is_told = !matches!(ask, Ask::Evict | Ask::Prefetch(_) | Ask::Put(_));
         let recorder = context::recorder().filter(|_| is_told);
         let recording = recorder.map(|recorder| recorder.begin(&call.site.name, &text));
         let is_peek = matches!(ask, Ask::Peek);
@@ -154,16 +154,16 @@ impl Call {
                 self.evict().await;
                 return None;
             }
-            (Ask::Prefetch, Err(lack))
+            (Ask::Prefetch(_), Err(lack))
                 if lack.miss == Miss::NotInMemory && self.l2_entry.is_none() =>
             {
                 return None;
             }
-            (Ask::Prefetch, Err(lack)) if lack.miss.may_be_elsewhere() => {
-                self.prefetch(body).await;
+            (Ask::Prefetch(by), Err(lack)) if lack.miss.may_be_elsewhere() => {
+                self.prefetch(by, body).await;
                 return None;
             }
-            (Ask::Peek | Ask::Prefetch | Ask::Put(_), _) => return None,
+            (Ask::Peek | Ask::Prefetch(_) | Ask::Put(_), _) => return None,
         };
         let mut trace = self.trace(&flown, miss, text);
         let is_void =
@@ -223,11 +223,10 @@ impl Call {
     }
 
     /// Loads for later callers. Where the load runs in this task, it is over when this returns.
-    async fn prefetch(&self, body: Body<'_>) {
+    async fn prefetch(&self, by: By, body: Body<'_>) {
         let flights = self.cache.flights();
-        let is_by_option = context::is_prefetching();
         let Some(runtime) = body.background() else {
-            if is_by_option {
+            if by == By::Option {
                 self.site.warn_of_inline_prefetch();
                 return;
             }
@@ -237,7 +236,7 @@ impl Call {
             return;
         };
         let (digest, now) = (self.key.digest(), self.cache.clock().now());
-        if is_by_option && self.site.in_vain.has(digest, now) {
+        if by == By::Option && self.site.in_vain.has(digest, now) {
             return;
         }
         let Ok(background) = self.enter_prefetch() else {
