@@ -11,7 +11,7 @@ use std::{
 };
 
 use cache_core::{
-    Cache, cached,
+    Cache, CachedCall, cached,
     testing::{FakeRedis, ManualClock},
 };
 use tests::origin::Failure;
@@ -75,10 +75,10 @@ async fn failing(source: &Source) -> Result<u64, Failure> {
     source.load().await
 }
 
-/// The rows of the pictures after the first one, without what stands behind them.
-fn rows() -> Vec<(&'static str, &'static str)> {
+/// The rows of one of the pictures, without what stands behind them.
+fn rows(picture: usize) -> Vec<(&'static str, &'static str)> {
     let guide = include_str!("../../cache-core/docs/strategies.md");
-    let picture = guide.split("```text\n").nth(2).unwrap();
+    let picture = guide.split("```text\n").nth(picture).unwrap();
     let picture = picture.split("```").next().unwrap();
     let rows = picture.lines().filter_map(|line| {
         let (name, row) = line.split_once('|')?;
@@ -89,10 +89,15 @@ fn rows() -> Vec<(&'static str, &'static str)> {
 
 /// A call, as it is drawn.
 async fn drawn(call: impl Future<Output = Result<u64, Failure>>) -> String {
+    drawn_by(10, call).await
+}
+
+/// The same with a column for each so many milliseconds.
+async fn drawn_by(column: usize, call: impl Future<Output = Result<u64, Failure>>) -> String {
     let asked = Instant::now();
     let end = if call.await.is_ok() { "=" } else { "x" };
     let waited = usize::try_from(asked.elapsed().as_millis()).unwrap();
-    ".".repeat(waited / 10) + end
+    ".".repeat(waited / column) + end
 }
 
 /// A call that finds a value past its time, or none.
@@ -126,7 +131,7 @@ async fn calls_wait_for_as_long_as_the_guide_draws() {
         ("fleet, another process loads", drawn_of_fleet().await),
     ];
     let waits = waits.each_ref().map(|(name, row)| (*name, &**row));
-    assert_eq!(rows()[..6], waits);
+    assert_eq!(rows(2)[..6], waits);
 }
 
 /// A call of another process than the one that loads.
@@ -166,5 +171,46 @@ async fn loads_that_fail_are_tried_as_often_as_the_guide_draws() {
         row.push(if called().await == 0 { '=' } else { '!' });
         clock.advance(SECOND);
     }
-    assert_eq!(rows()[6], ("stale_if_error(1m)", &*row));
+    assert_eq!(rows(2)[6], ("stale_if_error(1m)", &*row));
+}
+
+#[cached(ttl = 100s, skip(source))]
+async fn plain(source: &Source, number: u64) -> Result<u64, Failure> {
+    source.load().await
+}
+
+#[cached(ttl = 100s, skip(source), prefetch = page(source, number + 1))]
+async fn page(source: &Source, number: u64) -> Result<u64, Failure> {
+    source.load().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_was_prefetched_is_waited_for_as_the_guide_draws() {
+    const COLUMN: Duration = Duration::from_millis(20);
+    let cache = Cache::builder().build().await.unwrap();
+    let source = Source::slow();
+    Cache::scope(cache, async {
+        let background = async {
+            let mut row = String::new();
+            sleep(COLUMN / 2).await;
+            for _ in 0..25 {
+                let is_there = page(&source, 2).peek().await.is_some();
+                row.push(if is_there { ' ' } else { '~' });
+                sleep(COLUMN).await;
+            }
+            row
+        };
+        let (first, background) = tokio::join!(drawn_by(20, page(&source, 1)), background);
+        let second = background + &drawn_by(20, page(&source, 2)).await;
+        let plain = " ".repeat(25) + &drawn_by(20, plain(&source, 2)).await;
+        assert_eq!(
+            rows(3),
+            [
+                ("page(1)", &*first),
+                ("page(2)", &*plain),
+                ("page(2) with `prefetch`", &*second)
+            ]
+        );
+    })
+    .await;
 }
