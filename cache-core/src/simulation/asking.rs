@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    functions::{Failed, Seen, call, call_many, is_batch},
+    functions::{Failed, Seen, call, call_many, given, is_batch},
     plan::How,
     world::Process,
 };
@@ -49,7 +49,7 @@ fn only(seen: Seen) -> Vec<Given> {
 
 fn explained(explained: Explained<Result<Seen, Failed>>) -> Option<Vec<Given>> {
     let said = explained.stale.map_or(Said::Fresh, Said::Old);
-    let seen = explained.value.ok()?;
+    let seen = given(explained.value)?;
     Some(vec![Given { seen, said }])
 }
 
@@ -86,7 +86,7 @@ impl Process {
                 return None;
             }
         };
-        found.ok().map(only)
+        given(found).map(only)
     }
 
     async fn ask_many(

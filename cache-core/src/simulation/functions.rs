@@ -85,17 +85,29 @@ pub(super) struct Seen {
     pub(super) rows: Vec<(u8, u64)>,
 }
 
-#[derive(Clone, Debug)]
-pub(super) struct Failed;
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Failed {
+    Lost,
+    /// What was read is an error.
+    Read(Seen),
+}
 
 impl From<TimedOut> for Failed {
     fn from(_: TimedOut) -> Self {
-        Self
+        Self::Lost
+    }
+}
+
+/// What a call was given, be it as a value or as an error.
+pub(super) fn given(found: Result<Seen, Failed>) -> Option<Seen> {
+    match found {
+        Ok(seen) | Err(Failed::Read(seen)) => Some(seen),
+        Err(Failed::Lost) => None,
     }
 }
 
 /// The cached functions, by number.
-pub(super) const FUNCTIONS: usize = 22;
+pub(super) const FUNCTIONS: usize = 23;
 
 /// How many of them have nothing special, the first ones.
 pub(super) const PLAIN: usize = 5;

@@ -194,7 +194,7 @@ impl Process {
         let rows: Vec<_> = ids.iter().map(|id| self.read(function, *id)).collect();
         sleep(ms(behind)).await;
         if fails {
-            return Err(Failed);
+            return Err(Failed::Lost);
         }
         let mut seen = BTreeMap::new();
         for ((id, rows), ending) in ids.iter().zip(rows).zip(&mut endings) {

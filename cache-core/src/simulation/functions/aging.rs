@@ -13,6 +13,9 @@ pub(super) const GRACE: Duration = Duration::from_millis(800);
 /// How long what an event made void is of use, where it is.
 const LENIENCE: Duration = Duration::from_millis(600);
 
+/// How long an error is kept: no longer than the values of any plan.
+const ERR_TTL: Duration = Duration::from_millis(700);
+
 pub(super) const AHEAD: usize = 5;
 pub(super) const SPARE: usize = 6;
 const EARLY: usize = 10;
@@ -25,9 +28,10 @@ const MANY_AHEAD: usize = 16;
 const MANY_HASTY: usize = 17;
 pub(in crate::simulation) const MANY_LENIENT: usize = 18;
 const FLEET_AHEAD: usize = 19;
+const ERRING: usize = 22;
 
 /// Those that have a use for old values, or do not wait for new ones as others do.
-pub(in crate::simulation) const WITH_STRATEGY: [usize; 12] = [
+pub(in crate::simulation) const WITH_STRATEGY: [usize; 13] = [
     AHEAD,
     SPARE,
     EARLY,
@@ -40,6 +44,7 @@ pub(in crate::simulation) const WITH_STRATEGY: [usize; 12] = [
     MANY_HASTY,
     MANY_LENIENT,
     FLEET_AHEAD,
+    ERRING,
 ];
 
 /// The one of many keys that has no strategy.
@@ -199,6 +204,21 @@ async fn fleet_ahead(at: Arc<Process>, id: u8) -> Result<Seen, Failed> {
     at.load(FLEET_AHEAD, id).await
 }
 
+#[cached_function(
+    ttl = at.ttl(),
+    err_ttl = |failed| if *failed == Failed::Lost { Duration::ZERO } else { ERR_TTL },
+    skip(at),
+    invalidate_on = RowChanged { group: group_of(id), row: id },
+)]
+async fn erring(at: Arc<Process>, id: u8) -> Result<Seen, Failed> {
+    let seen = at.load(ERRING, id).await?;
+    if seen.rows[0].1.is_multiple_of(2) {
+        Ok(seen)
+    } else {
+        Err(Failed::Read(seen))
+    }
+}
+
 type Calling<T> = Pin<Box<dyn Future<Output = Result<T, Failed>> + Send>>;
 
 /// A call of one of those here that are of one key.
@@ -210,6 +230,7 @@ pub(super) fn call(function: usize, at: Arc<Process>, id: u8) -> Calling<Seen> {
         HASTY => Box::pin(hasty(at, id)),
         FLEET => Box::pin(fleet(at, id)),
         FLEET_AHEAD => Box::pin(fleet_ahead(at, id)),
+        ERRING => Box::pin(erring(at, id)),
         _ => Box::pin(next(at, id)),
     }
 }
