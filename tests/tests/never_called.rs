@@ -93,7 +93,7 @@ async fn advice_names_the_functions_that_nobody_calls() {
     let said = never_called(&cache).unwrap().evidence;
     assert_eq!(
         said,
-        "1 cached functions were never called: `never_called::forgotten`"
+        "1 cached function was never called: `never_called::forgotten`"
     );
     Cache::scope(cache.clone(), forgotten(1)).await;
     assert_eq!(never_called(&cache), None);

@@ -93,13 +93,13 @@ fn never_called(stats: &Stats) -> Vec<Advice> {
         0 => String::new(),
         more => format!(", and {more} more"),
     };
+    let were = match never.len() {
+        1 => "1 cached function was".to_owned(),
+        count => format!("{count} cached functions were"),
+    };
     let advice = Advice::new(
         Symptom::NeverCalled,
-        format!(
-            "{} cached functions were never called: {}{more}",
-            never.len(),
-            named.join(", ")
-        ),
+        format!("{were} never called: {}{more}", named.join(", ")),
         "has another function replaced them, or are they unused? If another program or another cache calls them, all is well",
     );
     (!never.is_empty()).then_some(advice).into_iter().collect()
