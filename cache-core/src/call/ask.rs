@@ -22,7 +22,7 @@ use crate::{
     coherence::Guard,
     context::{self, Around, Ask, By, Question},
     explain::{Cause, Miss, Source, Stale, Stamp, Trace},
-    flight::{Arrival, Joined, Member},
+    flight::{Arrival, Joined, Load, Member},
     key::Key,
     l1::{Entry, Node},
     l2::RedisMiss,
@@ -123,20 +123,7 @@ impl Call {
                 Flown::by(Answer::Hit(node), Source::Memory)
             }
             (Ask::Peek, _) if miss.is_none_or(Miss::may_be_elsewhere) => {
-                let snapshot = self.capture();
-                let l2_entry = self.l2_entry.as_ref()?;
-                let read = l2_entry.peek(&self.cache, &snapshot).await;
-                let is_fresh = |node: &Arc<Node>| node.entry().is_usable(self.cache.clock());
-                let node = read.found.ok().filter(is_fresh)?;
-                let outer = outer.as_ref();
-                if !self.site.try_join_load(outer)
-                    || read.is_unsent && !self.try_rely_on(outer, &node)
-                {
-                    return None;
-                }
-                self.take(outer, &node);
-                self.count_redis_answer(None);
-                Flown::by(Answer::Shared(node), Source::Redis)
+                self.peek_elsewhere(outer.as_ref()).await?
             }
             (Ask::Explain | Ask::Warm, looked) => {
                 let flown = self.answer(None, FlightChoice::Any, body).await;
@@ -214,6 +201,21 @@ impl Call {
         if self.site.is_shared && self.cache.shared().is_some() {
             Counters::add(&self.site.counters.redis_unasked);
         }
+    }
+
+    /// What Redis has, where that is as good as what memory would have.
+    async fn peek_elsewhere(&self, outer: Option<&Arc<Load>>) -> Option<Flown> {
+        let snapshot = self.capture();
+        let l2_entry = self.l2_entry.as_ref()?;
+        let read = l2_entry.peek(&self.cache, &snapshot).await;
+        let is_fresh = |node: &Arc<Node>| node.entry().is_usable(self.cache.clock());
+        let node = read.found.ok().filter(is_fresh)?;
+        if !self.site.try_join_load(outer) || read.is_unsent && !self.try_rely_on(outer, &node) {
+            return None;
+        }
+        self.take(outer, &node);
+        self.count_redis_answer(None);
+        Some(Flown::by(Answer::Shared(node), Source::Redis))
     }
 
     fn cause_of(&self, entry: &Entry) -> Option<Cause> {

@@ -350,14 +350,20 @@ impl Call {
             }
         };
         let around = rider.around.clone().unwrap_or_else(Around::here);
-        match self.load(underway, around, (body, runtime)).await {
-            RunOutcome::Loaded(loaded) => {
-                self.take_own(outer, &loaded, began);
-                Flown {
-                    redis,
-                    ..Flown::loaded(loaded)
-                }
-            }
+        let ended = self.load(underway, around, (body, runtime)).await;
+        if let RunOutcome::Loaded(loaded) = &ended {
+            self.take_own(outer, loaded, began);
+        }
+        self.landed(ended, redis, since)
+    }
+
+    /// What the own load gives a caller who is still here.
+    fn landed(&self, ended: RunOutcome, redis: Option<RedisMiss>, since: Instant) -> Flown {
+        match ended {
+            RunOutcome::Loaded(loaded) => Flown {
+                redis,
+                ..Flown::loaded(loaded)
+            },
             RunOutcome::Overtaken(Overtaken::Answered(node)) => self.share(node, since),
             RunOutcome::Overtaken(Overtaken::Abandoned) => {
                 unreachable!(

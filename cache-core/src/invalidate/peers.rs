@@ -49,6 +49,49 @@ struct PeerRecord {
     access: u64,
 }
 
+impl PeerRecord {
+    /// What the peers that were here left to the next ones, or what is made for these. The `store` is theirs where they are
+    /// let in otherwise.
+    ///
+    /// # Errors
+    ///
+    /// When it still has an event on its way, under other bounds.
+    fn courier(
+        &self,
+        make: impl Fn(Arc<Outbox>) -> Courier,
+        bounds: Bounds,
+        store: Option<&Arc<dyn Store>>,
+    ) -> Result<Courier, Error> {
+        let make = || make(Arc::clone(&self.outbox));
+        let courier = match self.rest.resume() {
+            None => make(),
+            Some(resumed) if resumed.coherence().bounds() == bounds => {
+                if let Some(store) = store {
+                    resumed.prefer(Arc::clone(store));
+                }
+                resumed
+            }
+            Some(resumed) => {
+                let courier = make();
+                let (before, after) = (resumed.coherence(), courier.coherence());
+                if !before.leave_to(after) {
+                    return Err(Error::new(
+                        ErrorKind::Configuration,
+                        "the cache before this one, with the same Redis and `namespace` and another `staleness_bound` or \
+                         `unknown_outcome`, was dropped with an event on its way: build this one a second later, or close the earlier \
+                         one (`Cache::close`) instead of dropping it",
+                    ));
+                }
+                courier
+            }
+        };
+        if !Arc::ptr_eq(&self.coherence, courier.coherence()) {
+            courier.coherence().take_over(&self.coherence);
+        }
+        Ok(courier)
+    }
+}
+
 impl Peers {
     /// Of a cache without others to share with.
     pub(crate) fn alone(namespace: &str, bounds: Bounds) -> Arc<Self> {
@@ -105,37 +148,10 @@ impl Peers {
             let backing = Arc::clone(courier.backing());
             return Ok((peers, backing));
         }
-        let make = || {
-            let left = at_place.map(|known| Arc::clone(&known.outbox));
-            make(left.unwrap_or_default())
+        let courier = match at_place {
+            None => make(Arc::default()),
+            Some(known) => known.courier(make, bounds, is_other.then_some(&store))?,
         };
-        let courier = match at_place.and_then(|known| known.rest.resume()) {
-            None => make(),
-            Some(resumed) if resumed.coherence().bounds() == bounds => {
-                if is_other {
-                    resumed.prefer(Arc::clone(&store));
-                }
-                resumed
-            }
-            Some(resumed) => {
-                let courier = make();
-                let (before, after) = (resumed.coherence(), courier.coherence());
-                if !before.leave_to(after) {
-                    return Err(Error::new(
-                        ErrorKind::Configuration,
-                        "the cache before this one, with the same Redis and `namespace` and another `staleness_bound` or \
-                         `unknown_outcome`, was dropped with an event on its way: build this one a second later, or close the earlier \
-                         one (`Cache::close`) instead of dropping it",
-                    ));
-                }
-                courier
-            }
-        };
-        if let Some(PeerRecord { coherence, .. }) = at_place
-            && !Arc::ptr_eq(coherence, courier.coherence())
-        {
-            courier.coherence().take_over(coherence);
-        }
         let (rest, backing) = (courier.rest(), Arc::clone(courier.backing()));
         let peers = Self::with(courier);
         let now = system_now();
