@@ -172,6 +172,12 @@ impl Stale {
         }
     }
 
+    /// The same of what another call was answered with: what happened to it since is not its caller's.
+    pub(crate) fn by_age(entry: &Entry, clock: &Clock) -> Option<Self> {
+        entry.terms()?;
+        Self::of(entry, clock).filter(|stale| !matches!(stale, Self::Invalidated | Self::Unproven))
+    }
+
     /// Counts a call that an entry answers as its terms have it; for this reason, where it is known.
     pub(crate) fn count_served(entry: &Entry, clock: &Clock, stale: Option<Self>) {
         entry.count_hit();
@@ -180,12 +186,11 @@ impl Stale {
         }
     }
 
-    /// Of what stands in for a load.
-    pub(crate) fn in_place(entry: &Entry, clock: &Clock, trouble: Trouble) -> Self {
-        if entry.known(clock) == Validity::Unproven {
-            Self::Unproven
-        } else {
-            trouble.into()
+    /// Of what stands in for a load; nothing where it is as good as new, as what was put meanwhile.
+    pub(crate) fn in_place(entry: &Entry, clock: &Clock, trouble: Trouble) -> Option<Self> {
+        match Self::of(entry, clock)? {
+            Self::Unproven => Some(Self::Unproven),
+            _ => Some(trouble.into()),
         }
     }
 }

@@ -118,6 +118,14 @@ impl Policy {
                 "`timeout` is sooner than `soft_timeout`: write a shorter `soft_timeout`",
             );
         }
+        if let (Some(error), Some(revalidate)) = (self.stale_if_error, self.stale_while_revalidate)
+            && !error.is_zero()
+            && error <= revalidate
+        {
+            return refuse(
+                "a stale value is served for longer by `stale_while_revalidate`: write a longer `stale_if_error`, or leave it out",
+            );
+        }
         if self.max_concurrent_loads == Some(0) {
             return refuse("no load could ever run: `max_concurrent_loads` is at least 1");
         }
@@ -182,6 +190,10 @@ impl Policy {
             (
                 self.fleet == Some(true) && site.is_batched(),
                 "its `fleet` is not for functions of many keys: leave it out",
+            ),
+            (
+                self.fleet == Some(true) && !site.is_shared(),
+                "its `fleet` is about Redis, where the function keeps nothing: leave it out",
             ),
         ];
         let in_vain = in_vain.into_iter().filter(|(is_in_vain, _)| *is_in_vain);
@@ -254,8 +266,8 @@ impl<'de> Visitor<'de> for Fields {
                 }
                 _ => return Err(A::Error::unknown_field(&name, &FIELDS)),
             };
-            let Time(written) = fields.next_value()?;
-            *time = Some(written);
+            let written: Option<Time> = fields.next_value()?;
+            *time = written.map(|Time(written)| written);
         }
         Ok(policy)
     }
@@ -322,6 +334,11 @@ mod tests {
             let policy = read(&format!("{{ \"{field}\": {value} }}")).unwrap();
             assert_ne!(policy, Policy::default(), "{field}");
         }
+        // As some configurations write what is left out.
+        assert_eq!(
+            read("{ \"ttl\": null, \"fleet\": null }").unwrap(),
+            Policy::default()
+        );
     }
 
     #[test]
@@ -358,6 +375,7 @@ mod tests {
             "{ \"timeout\": \"1s\", \"soft_timeout\": \"1s\" }",
             "{ \"refresh_ahead\": 0.5, \"early_expiration\": true }",
             "{ \"ttl\": \"0s\" }",
+            "{ \"stale_if_error\": \"1m\", \"stale_while_revalidate\": \"1m\" }",
             "{ \"max_concurrent_loads\": 0 }",
         ] {
             let refusal = read(text).unwrap().check("shop::user").unwrap_err();
@@ -444,5 +462,7 @@ mod tests {
         assert!(says(fleet, Strategy::new(), &site).is_empty());
         let batched = Site::new().batched();
         assert_eq!(says(fleet, Strategy::new(), &batched), ["fleet"]);
+        let in_memory = Site::new().tiers(crate::site::Tiers::Memory);
+        assert_eq!(says(fleet, Strategy::new(), &in_memory), ["fleet"]);
     }
 }

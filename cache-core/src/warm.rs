@@ -7,6 +7,8 @@ use std::{
     task::{Context, Poll},
 };
 
+use tokio::task::consume_budget;
+
 use crate::{
     cache::Cache,
     context::Scoped,
@@ -120,6 +122,8 @@ impl<I: Iterator<Item: Future<Output: 'static>>> Warming<I> {
                 return warmed;
             }
             let ended = poll_fn(|cx| first_of(&mut running, cx)).await;
+            // Calls that memory answers wait for nothing: others in this runtime have their turn all the same.
+            consume_budget().await;
             warmed.count(ended);
             if let Some(tell) = &mut self.progress {
                 tell(&warmed);
@@ -145,7 +149,7 @@ fn first_of<F: Future>(running: &mut Vec<Pin<Box<F>>>, cx: &mut Context<'_>) -> 
 pub struct Warmed {
     /// How many calls there are, if that is known before the last.
     pub total: Option<usize>,
-    /// Calls that ran the body, or waited for the load of another call.
+    /// Calls that ran the body, or waited for the load, or the read of Redis, of another call.
     pub loaded: usize,
     /// Calls that memory answered.
     pub in_memory: usize,

@@ -5,6 +5,8 @@
 mod batches;
 #[path = "hostile_strategies/panics.rs"]
 mod panics;
+#[path = "hostile_strategies/stand_ins.rs"]
+mod stand_ins;
 #[path = "hostile_strategies/successors.rs"]
 mod successors;
 #[path = "hostile_strategies/values.rs"]

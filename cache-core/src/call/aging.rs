@@ -143,9 +143,9 @@ pub(crate) fn stand_in(call: &Call, underway: &Underway, in_background: bool) ->
 }
 
 /// What was to be replaced by a load that failed is not tried to be at once again; what is there may stand in until
-/// then. Not where an event came behind it: the next load is of something else.
+/// then. Not where an event came behind it, or what is there did: the next load is of something else.
 pub(crate) fn put_off(cache: &Cache, load: &Load, may_stand_in: bool) {
-    if !load.snapshot().is_current() {
+    if load.is_overruled() || !load.snapshot().is_current() {
         return;
     }
     if let Some(node) = cache.flights().l1.get(&load.key().as_ref()) {
@@ -329,7 +329,7 @@ impl Aged<'_> {
             entry.stands_in(clock) && guarding::may_serve(site, outer, entry, clock)
         })?;
         let stale = Stale::in_place(node.entry(), clock, trouble);
-        Some(self.call.served(node, Some(stale)))
+        Some(self.call.served(node, stale))
     }
 
     /// Waits for no longer than the function says. The load goes on.

@@ -347,11 +347,13 @@ impl Call {
         else {
             return;
         };
-        let mut is_kept = true;
+        let (mut is_kept, load_time) = (true, self.site.load_time.get());
         if let Some(node) = Arc::get_mut(&mut node) {
             let entry = node.entry_mut();
             // Nobody knows what it was made of: what is made of it is good for no longer.
             entry.settle_at(entry.kept_until());
+            // Its successor will be loaded.
+            entry.took(load_time);
             let events = self.site.events;
             is_kept = events.is_none_or(|events| events.guard_put(self, entry, &tags));
         }
@@ -361,7 +363,7 @@ impl Call {
             clock: self.cache.clock(),
             route: self.l2_entry.as_deref().map(L2Entry::way),
             notice: self.notice.as_ref(),
-            load_time: Duration::ZERO,
+            load_time,
             replaces: true,
             is_absent: false,
         };

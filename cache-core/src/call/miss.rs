@@ -314,7 +314,7 @@ impl Call {
             {
                 let clock = self.cache.clock();
                 let stale = Stale::in_place(node.entry(), clock, Trouble::Failed);
-                return self.served(node, Some(stale));
+                return self.served(node, stale);
             }
             if let (Some(aging), None) = (&self.site.aging, &rider.around)
                 && aging.strategy.has_limit()
@@ -465,9 +465,17 @@ impl Call {
     }
 
     fn share(&self, node: Arc<Node>, since: Instant) -> Flown {
-        Counters::add(&self.counters().shared);
-        self.counters().wait_times.add(since.elapsed());
+        let (counters, stale) = (
+            self.counters(),
+            Stale::by_age(node.entry(), self.cache.clock()),
+        );
+        Counters::add(&counters.shared);
+        counters.wait_times.add(since.elapsed());
+        if let Some(stale) = stale {
+            counters.stale.add(stale);
+        }
         Flown {
+            stale,
             is_replaceable: node.entry().is_replaceable(),
             ..Flown::by(Answer::Shared(node), Source::SharedLoad)
         }

@@ -355,6 +355,11 @@ impl Load {
         self.flight.purpose == Purpose::Succeed
     }
 
+    /// Whether its entry was put or evicted since it began.
+    pub(crate) fn is_overruled(&self) -> bool {
+        self.flight.is_overruled.load(Relaxed)
+    }
+
     /// Whether there are callers besides the one for whom it loads.
     pub(crate) fn is_waited_for(&self) -> bool {
         self.flight.state.lock().members > 1

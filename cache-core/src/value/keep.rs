@@ -75,6 +75,8 @@ pub(crate) struct Judged {
     pub(super) load_time: Duration,
     /// It is an error that a stale value may stand in for.
     pub(super) is_replaceable: bool,
+    /// It is not to be kept, however old it is.
+    is_refused: bool,
     /// What it counts for; nothing where nobody knows, or needs to.
     pub(super) bytes: Option<usize>,
     /// What it counts for then.
@@ -104,6 +106,7 @@ impl Judged {
 
     /// A value is kept for so long, or not at all.
     fn live_for(&mut self, lifetime: Duration) {
+        self.is_refused = lifetime.is_zero();
         self.lifetime = lifetime;
         self.fate = if lifetime.is_zero() {
             Fate::Forget
@@ -112,8 +115,10 @@ impl Judged {
         };
     }
 
-    fn is_kept(&self) -> bool {
-        self.fate == Fate::Keep
+    /// It says itself for how long it lives: where nothing is left of that, it was kept before.
+    fn says_it_lives_for(&mut self, lifetime: Duration) {
+        self.live_for(lifetime);
+        self.is_refused = false;
     }
 
     /// With what was built of it.
@@ -143,9 +148,11 @@ impl Judged {
         self.lifetime = left.min(age.fresh);
         self.stale_for = stale_for.max(age.stale_for);
         self.most = age.left;
-        // What it was not to be kept for, it is not kept for either.
-        if !self.is_kept() {
+        // What was not to be kept is not to be kept longer either.
+        if self.is_refused {
             self.most = Duration::ZERO;
+        } else {
+            self.fate = Fate::Keep;
         }
     }
 
@@ -157,6 +164,7 @@ impl Judged {
             most: Duration::MAX,
             load_time: Duration::ZERO,
             is_replaceable: false,
+            is_refused: false,
             bytes: None,
             size,
             fate,
@@ -385,7 +393,7 @@ impl<S: Shape, X> Keep<S, X> {
             return ask(self, kept, maker);
         }
         let mut judged = maker.judge(self.times, S::inner(kept).is_none(), size_of::<Split<S>>());
-        if judged.is_kept() {
+        if !judged.is_refused {
             judged.bytes = (self.measure)(kept);
         }
         judged
@@ -400,14 +408,16 @@ impl<S: Shape, X> Keep<S, X> {
                 (Some(inner), _) if !self.keep_if.is_none_or(|keep| keep(inner)) => {
                     judged.live_for(Duration::ZERO);
                 }
-                (Some(inner), Some(ttl)) if maker.ttl().is_none() => judged.live_for(ttl(inner)),
+                (Some(inner), Some(ttl)) if maker.ttl().is_none() => {
+                    judged.says_it_lives_for(ttl(inner));
+                }
                 (None, Some(_)) if self.times.none_ttl.is_none() && !maker.says_of_none() => {
                     judged.live_for(Duration::ZERO);
                 }
                 _ => {}
             }
         }
-        if judged.is_kept() {
+        if !judged.is_refused {
             judged.bytes = match self.weight {
                 Some(weight) => Some(inner.map_or(size_of::<S::Kept>(), weight)),
                 None => (self.measure)(kept),

@@ -1,6 +1,6 @@
 //! What becomes of values as they grow old: what `strategy` takes.
 
-use syn::{Expr, Ident, Lit};
+use syn::{Expr, Ident, Lit, UnOp};
 
 use super::{
     Wrong,
@@ -116,6 +116,7 @@ fn part(value: Expr) -> Result<Expr, Wrong> {
     let number = match literal(&value) {
         Some(Lit::Float(number)) => number.base10_parse::<f64>().ok(),
         Some(_) => None,
+        None if is_negative(&value) => None,
         None => return Ok(value),
     };
     if number.is_some_and(|number| number > 0.0 && number < 1.0) {
@@ -125,6 +126,10 @@ fn part(value: Expr) -> Result<Expr, Wrong> {
         value,
         "the part of its life after which a value is refreshed lies between 0 and 1: write `refresh_ahead(0.8)`",
     ))
+}
+
+fn is_negative(value: &Expr) -> bool {
+    matches!(value, Expr::Unary(unary) if matches!(unary.op, UnOp::Neg(_)) && literal(&unary.expr).is_some())
 }
 
 /// `stale_if_error(1h)`, `stale_if_error(1h, unproven)`, `stale_if_error(1h, |error| ..)`, or all of that.
