@@ -58,7 +58,8 @@ pub struct Policy {
     pub refresh_ahead: Option<f64>,
     /// The strategy `early_expiration`; if true, it replaces `refresh_ahead`. Not for functions whose loads run inline.
     pub early_expiration: Option<bool>,
-    /// The strategy `stale_while_revalidate`. Functions whose loads run inline serve no stale value.
+    /// The strategy `stale_while_revalidate`. Functions whose loads run inline serve a stale value only for ten seconds after a
+    /// load that failed.
     pub stale_while_revalidate: Option<Duration>,
     /// The strategy `stale_if_error`.
     pub stale_if_error: Option<Duration>,
@@ -133,7 +134,7 @@ impl Policy {
     }
 
     /// The strategy of a function that has this one by its attribute.
-    pub(crate) fn strategy(&self, own: Option<Strategy>) -> Option<Strategy> {
+    pub(crate) fn strategy(&self, own: Option<Strategy>, site: &Site) -> Option<Strategy> {
         let mut strategy = own.unwrap_or(Strategy::new());
         strategy.early = self.early(strategy.early);
         let set = |own: &mut Duration, time: Option<Duration>| *own = time.unwrap_or(*own);
@@ -148,6 +149,13 @@ impl Policy {
         );
         strategy.soft_timeout = self.soft_timeout.or(strategy.soft_timeout);
         strategy.timeout = strategy.timeout.and(self.timeout).or(strategy.timeout);
+        if !site.is_in_memory() {
+            // It keeps no old values, and nothing that says when one is tried to be replaced.
+            strategy = Strategy {
+                timeout: strategy.timeout,
+                ..Strategy::new()
+            };
+        }
         (own.is_some() || strategy != Strategy::new()).then_some(strategy)
     }
 
@@ -168,9 +176,14 @@ impl Policy {
         let is_sooner = |timeout| strategy.soft_timeout.is_some_and(|soft| soft >= timeout);
         let is_long = |time: Option<Duration>| time.is_some_and(|time| !time.is_zero());
         let keeps_none = strategy.stale_if_error.is_zero();
+        let (is_in_memory, whole) = (site.is_in_memory(), Site::new());
         let in_vain = [
             (
-                self.soft_timeout.is_some() && keeps_none,
+                !is_in_memory && self.strategy(None, site) != self.strategy(None, &whole),
+                "its strategies are about old values, and `tiers = redis` keeps none: set lifetimes and `timeout` alone",
+            ),
+            (
+                self.soft_timeout.is_some() && keeps_none && is_in_memory,
                 "its `soft_timeout` serves a stale value, and none is kept: set `stale_if_error` too",
             ),
             (
@@ -317,6 +330,7 @@ fn time(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::site::Tiers;
 
     fn read(text: &str) -> Result<Policy, String> {
         serde_json::from_str(text).map_err(|error| error.to_string())
@@ -428,7 +442,7 @@ mod tests {
         let site = Site::new();
         let says = |text: &str, own: Strategy, site: &Site| -> Vec<String> {
             let policy = read(text).unwrap();
-            let strategy = policy.strategy(Some(own)).unwrap();
+            let strategy = policy.strategy(Some(own), site).unwrap();
             let in_vain = policy.says_in_vain(&strategy, site).into_iter();
             // The option that it is about.
             in_vain
@@ -462,7 +476,13 @@ mod tests {
         assert!(says(fleet, Strategy::new(), &site).is_empty());
         let batched = Site::new().batched();
         assert_eq!(says(fleet, Strategy::new(), &batched), ["fleet"]);
-        let in_memory = Site::new().tiers(crate::site::Tiers::Memory);
+        let in_memory = Site::new().tiers(Tiers::Memory);
         assert_eq!(says(fleet, Strategy::new(), &in_memory), ["fleet"]);
+        let in_redis = Site::new().tiers(Tiers::Redis);
+        let stale = read("{ \"stale_if_error\": \"1h\", \"soft_timeout\": \"1s\" }").unwrap();
+        assert_eq!(stale.strategy(None, &in_redis), None);
+        assert_eq!(stale.says_in_vain(&Strategy::new(), &in_redis).len(), 1);
+        let lives = read("{ \"ttl\": \"1h\" }").unwrap();
+        assert!(lives.says_in_vain(&Strategy::new(), &in_redis).is_empty());
     }
 }

@@ -145,6 +145,11 @@ async fn limited(origin: &Origin, id: u64) -> Result<u64, Failure> {
     origin.load().await
 }
 
+#[cached(ttl = 10s, skip(origin), timeout = 20ms, max_concurrent_loads = 1)]
+async fn narrow(origin: &Origin, id: u64) -> Result<u64, Failure> {
+    origin.load().await
+}
+
 /// Runs a test in a cache that has room for two loads in the background.
 fn with_room_for_two<F: Future<Output = ()>>(test: impl FnOnce(Cache) -> F) {
     timed(|_, _| async move {
@@ -189,6 +194,22 @@ fn loads_that_go_on_without_their_callers_leave_no_room_in_the_background() {
         origin.until_ended(3).await;
         begun(&origin, 1).prefetch().await.unwrap();
         origin.until_ended(4).await;
+    });
+}
+
+#[test]
+fn what_waits_for_its_slot_without_a_caller_and_without_room_is_counted_as_skipped() {
+    with_room_for_two(|cache| async move {
+        let origin = Origin::default();
+        origin.close();
+        let call = |id| narrow(&origin, id);
+        let (_, ()) = tokio::join!(call(0), origin.until_begun(1));
+        let _ = tokio::join!(call(1), call(2), call(3));
+        let skipped = || cache.stats().function("narrow").unwrap().skipped;
+        tests::until("two are given up", || skipped() == 2).await;
+        origin.open();
+        origin.until_ended(2).await;
+        assert_eq!((origin.begun(), skipped()), (2, 2));
     });
 }
 

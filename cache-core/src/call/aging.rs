@@ -186,6 +186,9 @@ pub(crate) fn lead(
         let deadline = deadline_of(&site, Duration::ZERO);
         let ride = while_there_is_room(ride, load, &awaited);
         let ended = while_waited_for(&site, (ride, deadline), Some(&awaited)).await;
+        if matches!(ended, Some(None)) {
+            Counters::add(&site.counters.skipped);
+        }
         ended.flatten()
     });
     Box::pin(async move {

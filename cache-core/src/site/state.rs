@@ -122,7 +122,7 @@ impl SiteState {
         let loads = loads.unwrap_or(instance.site.max_concurrent_loads);
         let mut aging = instance.site.aging.copied();
         if let (Some(policies), Some(policy)) = (policies, &policy) {
-            aging = policies.aging(policy, aging);
+            aging = policies.aging(policy, aging, instance.site);
             for said in policies.said_in_vain(policy, aging, instance.site) {
                 tracing::warn!(function = name, "a policy does nothing here: {said}");
             }

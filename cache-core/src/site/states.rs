@@ -24,7 +24,7 @@ pub(crate) trait Book: std::fmt::Debug + Send + Sync {
     fn of(&self, function: &str) -> Option<Arc<Policy>>;
 
     /// What becomes of the values of a function then, of which its attribute says this.
-    fn aging(&self, policy: &Policy, own: Option<Aging>) -> Option<Aging>;
+    fn aging(&self, policy: &Policy, own: Option<Aging>, site: &Site) -> Option<Aging>;
 
     /// What of it does nothing for a function of whose values this becomes, and of which its attribute says that.
     fn said_in_vain(&self, policy: &Policy, aging: Option<Aging>, site: &Site)
@@ -74,8 +74,9 @@ impl Book for Named {
         longest.map(|entry| Arc::clone(&entry.policy))
     }
 
-    fn aging(&self, policy: &Policy, own: Option<Aging>) -> Option<Aging> {
-        policy.strategy(own.map(|own| own.strategy)).map(Aging::by)
+    fn aging(&self, policy: &Policy, own: Option<Aging>, site: &Site) -> Option<Aging> {
+        let own = own.map(|own| own.strategy);
+        policy.strategy(own, site).map(Aging::by)
     }
 
     fn said_in_vain(
