@@ -370,6 +370,7 @@ async fn an_older_dump_that_a_server_loads_is_no_proof() {
     filled(&there, "row").await;
     server.command(&["SAVE"]);
     hears(&there, within(&here, write(&table, 1))).await;
+    server.command(&["DEBUG", "RELOAD", "NOSAVE"]);
     sleep(BOUND).await;
     sleep(BOUND).await;
     let own = explained(&here, row(&table, 1)).await;

@@ -111,6 +111,37 @@ fn who_waits_while_another_call_reads_a_stale_value_is_told_that_it_is_stale() {
 }
 
 #[test]
+fn a_panic_is_shown_though_there_is_an_old_value() {
+    #[cached(ttl = 10s, skip(source), strategy = stale_if_error(1h))]
+    async fn panicking(source: &Source) -> Result<u64, Failure> {
+        Ok(source.load().await.expect("on purpose"))
+    }
+    one_thread(|clock, cache| async move {
+        let source = Source::default();
+        panicking(&source).await.unwrap();
+        clock.advance(20 * SECOND);
+        source.0.fails.store(true, SeqCst);
+        let mine = source.clone();
+        let call = tests::spawn_in(&cache, async move { panicking(&mine).await });
+        assert!(call.await.unwrap_err().is_panic());
+    });
+}
+
+#[test]
+fn a_bypass_waits_for_as_long_as_it_takes() {
+    #[cached(ttl = 10s, skip(source), timeout = 20ms)]
+    async fn slow(source: &Source) -> Result<u64, Failure> {
+        tokio::time::sleep(60 * MS).await;
+        source.load().await
+    }
+    one_thread(|_, _| async move {
+        let source = Source::default();
+        assert!(matches!(slow(&source).await, Err(Failure::Late(_))));
+        assert_eq!(slow(&source).bypass().await.unwrap(), Ok(0));
+    });
+}
+
+#[test]
 fn warming_with_what_memory_has_lets_others_have_their_turn() {
     #[cached(ttl = 1h)]
     async fn square(n: u64) -> u64 {

@@ -45,6 +45,33 @@ fn what_redis_has_just_got_is_not_loaded_anew_by_all_who_read_it() {
     });
 }
 
+/// 5 ms before its end one whose load takes 300 ms is loaded anew in 98 of 100 reads, by who knows how long that takes.
+#[test]
+fn what_redis_has_for_moments_more_is_loaded_anew_by_who_has_never_loaded_it() {
+    on_both_runtimes(|_| async {
+        let clock = ManualClock::new();
+        let redis = FakeRedis::on(&clock);
+        let build = || {
+            let builder = Cache::builder().clock(clock.clock());
+            builder.fake_redis(&redis).build()
+        };
+        let (a, b) = (build().await.unwrap(), build().await.unwrap());
+        let source = Source::default();
+        source.0.took.store(300, SeqCst);
+        let calls = async || {
+            let calls = (0..20).map(|id| chancy(&source, id));
+            futures::future::join_all(calls).await;
+        };
+        Cache::scope(a, calls()).await;
+        redis.until(|redis| redis.writes() >= 20).await;
+        clock.advance(10 * SECOND - 5 * MS);
+        Cache::scope(b.clone(), calls()).await;
+        let row = b.stats().function("chancy").unwrap().clone();
+        assert_eq!(row.redis_hits, 20, "{row:?}");
+        assert!(row.refreshes > 10, "{row:?}");
+    });
+}
+
 #[test]
 fn what_redis_has_just_got_is_not_loaded_anew_by_batches_that_read_it() {
     on_both_runtimes(|_| async {

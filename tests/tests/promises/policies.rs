@@ -8,6 +8,53 @@ pub(super) fn policies(text: &str) -> HashMap<String, Policy> {
     serde_json::from_str(text).unwrap()
 }
 
+#[cached(ttl = 1h, skip(source), invalidate_on = Changed { id })]
+async fn listening(source: &Source, id: u64) -> Result<u64, Failure> {
+    source.one(id).await
+}
+
+#[test]
+fn a_policy_has_one_process_of_a_fleet_load_for_all() {
+    on_both_runtimes(|_| async {
+        let redis = FakeRedis::new();
+        let policy = || policies(r#"{ "listening": { "fleet": true } }"#);
+        let source = Source::default();
+        source.0.took.store(100, SeqCst);
+        let (mut caches, mut calls) = (Vec::new(), Vec::new());
+        for _ in 0..4 {
+            let builder = Cache::builder().fake_redis(&redis).policies(policy());
+            let cache = builder.build().await.unwrap();
+            let source = source.clone();
+            calls.push(tests::spawn_in(&cache, async move {
+                listening(&source, 1).await
+            }));
+            // One that is dropped sends nothing.
+            caches.push(cache);
+        }
+        for call in calls {
+            call.await.unwrap().unwrap();
+        }
+        assert_eq!(source.loads(), 1);
+    });
+}
+
+#[test]
+fn a_policy_has_what_an_event_made_void_served_for_a_while() {
+    on_both_runtimes(|_| async {
+        let policy = policies(r#"{ "listening": { "stale_if_invalidated": "1h" } }"#);
+        let cache = Cache::builder().policies(policy).build().await.unwrap();
+        let source = Source::default();
+        Cache::scope(cache.clone(), async {
+            let before = listening(&source, 1).await;
+            source.0.value.store(7, SeqCst);
+            let _ = cache.emit(Changed { id: 1 }).await;
+            assert_eq!(listening(&source, 1).await, before);
+            tests::until("its successor is loaded", || source.loads() == 2).await;
+        })
+        .await;
+    });
+}
+
 #[cached(ttl = |value| Duration::from_secs(*value), skip(runs))]
 pub(super) async fn token(runs: &Source, id: u64) -> Result<Option<u64>, Failure> {
     runs.many(&[id]).await?;
