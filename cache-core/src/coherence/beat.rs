@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::rules;
 use crate::{
     atomic::{AtomicU64, Ordering},
     clock::{Nanos, nanos},
@@ -15,6 +16,8 @@ const FOR_EVER: Nanos = Nanos::MAX;
 #[repr(align(128))]
 pub(crate) struct Beat {
     fence: AtomicU64,
+    /// Until when what was heard is believed: the [lease](super::rules::lease) of the fence, for who looks at nothing else.
+    lease: AtomicU64,
     gap: AtomicU64,
     /// How often anything was invalidated here that something depends on, or may have been missed.
     changes: AtomicU64,
@@ -42,6 +45,7 @@ impl Beat {
     fn of(bound: Nanos) -> Self {
         Self {
             fence: AtomicU64::new(0),
+            lease: AtomicU64::new(rules::lease(0, 0, bound)),
             gap: AtomicU64::new(0),
             changes: AtomicU64::new(0),
             applying: AtomicU64::new(0),
@@ -91,9 +95,17 @@ impl Beat {
         self.fence.load(Ordering::Acquire)
     }
 
+    /// Until when this is believed of what it is said of.
+    #[inline]
+    pub(super) fn lease(&self) -> Nanos {
+        self.lease.load(Ordering::Acquire)
+    }
+
     /// What was applied must be visible to whoever sees the new fence: the caller has applied it before.
     pub(super) fn advance(&self, fence: Nanos) {
         self.fence.fetch_max(fence, Ordering::AcqRel);
+        let lease = rules::lease(0, fence, self.bound);
+        self.lease.fetch_max(lease, Ordering::AcqRel);
     }
 
     #[inline]

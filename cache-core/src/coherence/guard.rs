@@ -238,15 +238,28 @@ impl Guard {
         // First: what was applied before the fence advanced is seen below. Looked at last it could be that of a
         // connection whose gap was not seen.
         let beat = &*self.beat;
-        let mut fence = self.fence(beat);
+        let mut heard = self.heard(beat);
         let is_unchanged = self.is_unchanged(beat);
         #[cfg(test)]
         mutant::preempt();
         if mutant::is(Mutant::B12) {
-            fence = self.fence(beat);
+            heard = self.heard(beat);
         }
-        let lease = rules::lease(self.proven.load(Ordering::Acquire), fence, beat.bound());
-        rules::is_usable(is_unchanged, now, lease)
+        // What was heard is later than its own proof nearly always.
+        rules::is_usable(is_unchanged, now, heard)
+            || rules::is_usable(is_unchanged, now, self.own_lease(beat))
+    }
+
+    /// Until when it is believed by what this process has heard since.
+    #[inline]
+    fn heard(&self, beat: &Beat) -> Nanos {
+        if self.is_fenced() { beat.lease() } else { 0 }
+    }
+
+    /// Until when it is believed though nothing was heard.
+    #[cold]
+    fn own_lease(&self, beat: &Beat) -> Nanos {
+        rules::lease(self.proven(), 0, beat.bound())
     }
 
     /// Whether nothing of it was invalidated, and nothing can have been missed. Where nothing has changed since that was
@@ -283,12 +296,14 @@ impl Guard {
     }
 
     /// Until when this process has heard all that may be said of the entry.
-    #[inline]
     fn fence(&self, beat: &Beat) -> Nanos {
-        if self.is_blind && !mutant::is(Mutant::B19) {
-            return 0;
-        }
-        beat.fence()
+        if self.is_fenced() { beat.fence() } else { 0 }
+    }
+
+    /// Whether all that may be said of it would have been heard.
+    #[inline]
+    fn is_fenced(&self) -> bool {
+        !self.is_blind || mutant::is(Mutant::B19)
     }
 
     fn is_of_gap(&self) -> bool {
