@@ -201,7 +201,9 @@ impl Network {
     }
 
     pub(super) fn last_cause(&self, process: usize) -> Nanos {
-        self.causes[process]
+        // A flight that stood still with its process is older than its load tells.
+        let frozen = self.frozen_until[process].min(system_now());
+        self.causes[process].max(frozen)
     }
 
     /// Adds to what tells this run from others.
