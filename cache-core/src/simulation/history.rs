@@ -28,6 +28,8 @@ pub(super) struct Commit {
     rounds_done: u32,
     /// When all of them were for the last time.
     pub(super) bumped: Option<Nanos>,
+    /// A server forgot some of it since, and was not told again yet.
+    is_lost: bool,
     /// From when until when all were being told that it would come, where they were.
     pub(super) marked: Option<(Nanos, Nanos)>,
     /// When whoever made it went on.
@@ -90,10 +92,11 @@ fn are_of_several_events(tags: &[String]) -> bool {
 }
 
 impl Commit {
-    /// Whoever made it goes on; where all was sent, it takes for bumped what was to be, whether it is or not.
+    /// Whoever made it goes on; where all was sent, it takes for bumped what was to be, whether it is or not. A server that
+    /// forgot it while the answer was under way is told again later.
     pub(super) fn has_returned(&mut self, is_sent: bool, now: Nanos) {
         self.returned.get_or_insert(now);
-        if is_sent {
+        if is_sent && !self.is_lost {
             self.bumped.get_or_insert(now);
         }
     }
@@ -116,6 +119,7 @@ impl History {
             by,
             tags: tags.into_iter().map(|tag| (tag, None)).collect(),
             bumped: None,
+            is_lost: false,
             marked: None,
             returned: None,
             applied: Default::default(),
@@ -149,6 +153,7 @@ impl History {
                 commit.rounds_done += 1;
                 if commit.rounds_done == commit.rounds {
                     commit.bumped = Some(now);
+                    commit.is_lost = false;
                 } else {
                     commit.tags.values_mut().for_each(|last| *last = None);
                 }
@@ -163,6 +168,7 @@ impl History {
             let is_lost = own.any(|(_, at)| at.is_some_and(|at| at >= since));
             if is_lost {
                 commit.bumped = None;
+                commit.is_lost = true;
                 commit.rounds_done = 0;
                 // Whoever could tell the server again is gone.
                 commit.is_excused |= self.dead.contains(&commit.by);
